@@ -1,0 +1,1 @@
+//! The diamond's compiled ABI and bytecode; no code runs here, so that anyone may depend on it.

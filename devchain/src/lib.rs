@@ -1,0 +1,1 @@
+//! An in-process EVM with JSON-RPC for the embedded default and for tests; never for production.

@@ -1,0 +1,134 @@
+//! The database connection and its transactions: after a commit, what was enqueued goes to the relay without polling.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use uuid::Uuid;
+
+use crate::message::{Message, NewMessage};
+
+/// Where the database is and how many connections may be open.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// `sqlite:///path/to/file`, or `postgres://user:password@host/name`; for a server on the same host prefer its
+    /// Unix socket (`postgres:///name?host=/var/run/postgresql`), which does not suffer from delayed acknowledgements.
+    pub url: SecretString,
+    /// Connections this process may open.
+    pub connections_max: u32,
+    /// How long a request waits for a free connection, milliseconds.
+    pub acquire_timeout_ms: u64,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { url: SecretString::from(""), connections_max: 16, acquire_timeout_ms: 5_000 }
+    }
+}
+
+/// A handle on the database, cheap to clone. Reads go through [`Deref`] to the pool; writes start with [`Self::begin`].
+#[derive(Clone)]
+pub struct Database {
+    pool: DatabaseConnection,
+    /// SQLite has one writer: waiting here is fair and does not poll, unlike `busy_timeout`.
+    writer: Option<Arc<Mutex<()>>>,
+    committed: mpsc::UnboundedSender<Vec<Message>>,
+}
+
+impl Database {
+    /// Opens the pool. The receiver is for [`crate::Relay`]: it yields what each commit enqueued.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or the URL is malformed.
+    pub async fn connect(config: &DatabaseConfig) -> Result<(Self, mpsc::UnboundedReceiver<Vec<Message>>), DbErr> {
+        let mut options = ConnectOptions::new(config.url.expose_secret());
+        options
+            .max_connections(config.connections_max)
+            .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "FULL")
+                    .busy_timeout(Duration::from_secs(10))
+            });
+        let pool = sea_orm::Database::connect(options).await?;
+        let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
+        let (committed, receiver) = mpsc::unbounded_channel();
+        Ok((Self { pool, writer, committed }, receiver))
+    }
+
+    /// Starts a transaction that may write. On SQLite it is `IMMEDIATE` and waits for the one before it.
+    ///
+    /// # Errors
+    /// When no connection is to be had in time.
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        let guard = match &self.writer {
+            Some(writer) => Some(Arc::clone(writer).lock_owned().await),
+            None => None,
+        };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: guard.as_ref().map(|_| SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let inner = self.pool.begin_with_options(options).await?;
+        Ok(Transaction { inner, enqueued: Vec::new(), committed: self.committed.clone(), _writer: guard })
+    }
+}
+
+impl Deref for Database {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+}
+
+/// A transaction whose enqueued messages reach the relay when, and only when, it commits. Dropping it rolls back.
+pub struct Transaction {
+    inner: DatabaseTransaction,
+    enqueued: Vec<Message>,
+    committed: mpsc::UnboundedSender<Vec<Message>>,
+    _writer: Option<OwnedMutexGuard<()>>,
+}
+
+impl Transaction {
+    /// Writes the messages to the outbox, all rows in one statement, and returns their ids in order.
+    ///
+    /// # Errors
+    /// When the insert fails; the transaction is then unusable.
+    pub async fn enqueue(&mut self, messages: Vec<NewMessage>) -> Result<Vec<Uuid>, DbErr> {
+        let rows = crate::outbox::insert(&self.inner, messages).await?;
+        let ids = rows.iter().map(|row| row.message.id).collect();
+        self.enqueued.extend(rows.into_iter().filter(|row| row.due_now).map(|row| row.message));
+        Ok(ids)
+    }
+
+    /// Commits, then hands what is due at once to the relay.
+    ///
+    /// # Errors
+    /// When the commit fails; its outcome is then unknown and the sweeper publishes whatever did commit.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.inner.commit().await?;
+        if !self.enqueued.is_empty() {
+            // Without a relay (a command-line tool) the sweeper of a running process takes the rows.
+            let _ = self.committed.send(self.enqueued);
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}

@@ -1,0 +1,2 @@
+//! The binary: configuration, wiring, command line.
+fn main() {}

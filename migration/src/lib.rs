@@ -1,1 +1,41 @@
 //! The schema's history, append-only and with its own column names, so that a later entity change cannot break it.
+//!
+//! Migrations are SQL that SQLite and PostgreSQL both read. `{money}` is the one type that differs: `NUMERIC` on
+//! PostgreSQL, `TEXT` on SQLite, which would otherwise turn decimals into binary floating point.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+struct Script {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Script {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Script {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let money = if manager.get_database_backend() == DbBackend::Sqlite { "TEXT" } else { "NUMERIC" };
+        manager.get_connection().execute_unprepared(&self.sql.replace("{money}", money)).await?;
+        Ok(())
+    }
+}
+
+macro_rules! scripts {
+    ($($name:literal),+ $(,)?) => {
+        vec![$(Box::new(Script { name: $name, sql: include_str!(concat!("sql/", $name, ".sql")) })),+]
+    };
+}
+
+/// Applies what is missing: `Migrator::up(&connection, None)`.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        scripts!["0001_reference", "0002_payments"]
+    }
+}

@@ -38,6 +38,8 @@ pub enum Observation {
     Released { transaction_hash: Option<String> },
     /// The deal is closed; `returned` when a deposit went back to the payer.
     DealCanceled { returned: bool, transaction_hash: Option<String> },
+    /// What had been final is no longer on the chain.
+    FinalityBroken { data: Value },
     /// Somebody asks to cancel.
     CancelRequested,
     /// The chain was never asked for the deal, or the request was taken back before anything was sent.
@@ -105,6 +107,10 @@ impl Subject {
             Observation::DealCanceled { returned, transaction_hash } => {
                 self.deal_canceled(returned, transaction_hash, actor)
             }
+            Observation::FinalityBroken { data } => {
+                let message = "What had been final is no longer on the chain";
+                self.move_or_note(Trigger::FinalityBroken, "finality.broken", message, data, actor)
+            }
             Observation::CancelRequested => self.cancel_requested(actor),
             Observation::NothingSent => self.nothing_sent(actor),
             Observation::RetryRequested => self.retry_requested(actor),
@@ -158,6 +164,8 @@ impl Subject {
         }
         let delay = resend_delay(self.payment.resends);
         self.payment.resends += 1;
+        // Nothing is on its way until the resend, so a cancel needs no chain.
+        self.payment.sending_since = None;
         self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }).due_at(self.now + delay));
         let mut data = self.failure();
         data["resend"] = json!(self.payment.resends);

@@ -6,6 +6,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+mod m0004_chain;
+
 struct Script {
     name: &'static str,
     sql: &'static str,
@@ -40,6 +42,8 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        scripts!["0001_reference", "0002_payments", "0003_queue"]
+        let mut all: Vec<Box<dyn MigrationTrait>> = scripts!["0001_reference", "0002_payments", "0003_queue"];
+        all.push(Box::new(m0004_chain::Migration));
+        all
     }
 }

@@ -21,7 +21,7 @@ pub enum Observation {
     /// The deal was asked of the chain: from now on a cancel has to go through the chain.
     SendingStarted { diamond_address: String },
     /// The deal is final on chain.
-    DealOpened { deal_id: String, diamond_address: String, transaction_hash: Option<String> },
+    DealOpened { deal_id: String, transaction_hash: Option<String> },
     /// Opening the deal definitely failed; `retryable` when sending the same again may succeed.
     SendFailed { code: String, message: String, retryable: bool },
     /// Closing the deal definitely failed; it is tried again.
@@ -83,9 +83,7 @@ impl Subject {
         match observation {
             Observation::Trace { event_type, message, data } => self.note(event_type, &message, data, actor),
             Observation::SendingStarted { diamond_address } => self.sending_started(diamond_address, actor),
-            Observation::DealOpened { deal_id, diamond_address, transaction_hash } => {
-                self.deal_opened(deal_id, diamond_address, transaction_hash, actor)
-            }
+            Observation::DealOpened { deal_id, transaction_hash } => self.deal_opened(deal_id, transaction_hash, actor),
             Observation::SendFailed { code, message, retryable } => self.send_failed(code, message, retryable, actor),
             Observation::CancelFailed { code, message } => self.cancel_failed(code, message, actor),
             Observation::ReleaseFailed { code, message } => {
@@ -128,20 +126,14 @@ impl Subject {
         self.note("deal.requested", "The deal was handed to the sender", data, actor)
     }
 
-    fn deal_opened(
-        &mut self,
-        deal_id: String,
-        diamond_address: String,
-        transaction_hash: Option<String>,
-        actor: &Actor,
-    ) -> Outcome {
+    fn deal_opened(&mut self, deal_id: String, transaction_hash: Option<String>, actor: &Actor) -> Outcome {
         if self.payment.deal_id.is_some() {
             return Outcome::Unchanged;
         }
+        let diamond_address = &self.payment.diamond_address;
         let data =
             json!({ "deal_id": deal_id, "diamond_address": diamond_address, "transaction_hash": transaction_hash });
         self.payment.deal_id = Some(deal_id);
-        self.payment.diamond_address = Some(diamond_address);
         self.payment.transaction_hash = transaction_hash;
         self.clear_failure();
         if self.payment.status == PaymentStatus::Canceling {

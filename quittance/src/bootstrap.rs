@@ -5,7 +5,10 @@ mod rows;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use chain::{Keystore, development::{self, Development}};
+use chain::{
+    Keystore,
+    development::{self, Development},
+};
 use clap::Args;
 use queue::Database;
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, prelude::*};
@@ -171,9 +174,7 @@ async fn remote_place(settings: &Settings, options: &Options) -> anyhow::Result<
         .with_context(|| format!("no node answers at {rpc_url}; name one with --rpc-url, or use --no-network"))?;
     let keystore = settings.keystore()?;
     let playground = match development::Sponsor::of(&rpc_url).await? {
-        Some(sponsor) => {
-            Some(prepare(&rpc_url, &keystore, async |address| Ok(sponsor.give(address).await?)).await?)
-        }
+        Some(sponsor) => Some(prepare(&rpc_url, &keystore, async |address| Ok(sponsor.give(address).await?)).await?),
         None => None,
     };
     let (signer, playground) = match playground {
@@ -210,10 +211,7 @@ async fn prepare(
 }
 
 /// Mines quickly while the future runs, so that a first start does not wait for the block interval.
-async fn mining<T>(
-    chain: &devchain::DevChain,
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
+async fn mining<T>(chain: &devchain::DevChain, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::pin!(work);
     loop {
         tokio::select! {

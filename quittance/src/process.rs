@@ -113,7 +113,9 @@ pub(crate) async fn worker(settings: Settings, options: WorkerOptions) -> anyhow
 /// Binds the configured address.
 pub(crate) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     let address = settings.listen;
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; choose another with --listen"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen"))
 }
 
 /// Runs the roles until a signal comes or one of them ends, then stops what takes in work, and last what carries it on.
@@ -160,8 +162,7 @@ fn start_worker(
     let runner = Runner::new(db.clone(), Arc::clone(broker), registry, Arc::new(context.clone()))
         .queues(options.queues.as_deref())?;
     let archivist = Archivist::new(db.clone(), Arc::clone(broker));
-    let agents =
-        worker::ChainAgents { context, keystore: settings.keystore()?, config: settings.chain.clone() };
+    let agents = worker::ChainAgents { context, keystore: settings.keystore()?, config: settings.chain.clone() };
     let retention = worker::Retention { db: db.clone() };
     if options.queues.is_none() {
         let stop = stop.clone();

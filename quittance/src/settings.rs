@@ -185,7 +185,8 @@ impl Settings {
         // Secrets may still be empty: those are made by `complete`.
         let unset = |mistake: &String| {
             (mistake.starts_with("auth.jwt_secret") && self.auth.jwt_secret.expose_secret().is_empty())
-                || (mistake.starts_with("auth.access_token") && self.auth.access_token_secret.expose_secret().is_empty())
+                || (mistake.starts_with("auth.access_token")
+                    && self.auth.access_token_secret.expose_secret().is_empty())
         };
         mistakes.extend(http.mistakes().into_iter().filter(|mistake| !unset(mistake)));
         if mistakes.is_empty() {

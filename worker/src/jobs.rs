@@ -9,7 +9,7 @@ mod release_deal;
 use std::collections::HashMap;
 
 use entities::{PaymentId, PaymentStatus, payment};
-use queue::{Delivery, JobError, Registry, Transaction};
+use queue::{Delivery, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 pub use cancel_deal::CancelDeal;
@@ -51,21 +51,21 @@ fn answers<P>(
     deliveries: &[Delivery<P>],
     id: impl Fn(&P) -> PaymentId,
     mut but: HashMap<PaymentId, JobError>,
-) -> Vec<Result<(), JobError>> {
+) -> Vec<JobResult> {
     deliveries.iter().map(|delivery| but.remove(&id(&delivery.payload)).map_or(Ok(()), Err)).collect()
 }
 
-/// The batch failed as a whole; the runner tries its messages one by one.
-fn all_failed<P>(deliveries: &[Delivery<P>], error: &anyhow::Error) -> Vec<Result<(), JobError>> {
-    deliveries.iter().map(|_| Err(JobError::Retry(anyhow::anyhow!("{error:#}")))).collect()
+/// The result of a batch of one.
+fn alone(results: Result<Vec<JobResult>, JobError>) -> JobResult {
+    results?.pop().unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_payload_has_its_job() {
-        let mut jobs = super::registry().kinds();
-        let mut payloads = payments::jobs::TYPES.to_vec();
+        let mut jobs = super::registry().queues();
+        let mut payloads = payments::jobs::QUEUES.to_vec();
         jobs.sort_unstable();
         payloads.sort_unstable();
         assert_eq!(jobs, payloads);

@@ -1,9 +1,7 @@
 //! Turns what the chain tells into what happens to payments and diamonds.
 
-use chain::{
-    Evidence, Fact, Kind, Recorder,
-    primitives::{Address, B256},
-};
+use alloy::primitives::{Address, B256};
+use chain::{Evidence, Fact, Kind, Recorder};
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, now};
 use payments::{Actor, Observation, Observed};
 use queue::Transaction;
@@ -77,11 +75,9 @@ fn observation(fact: Fact) -> Option<Observation> {
             });
             trace("attempt.mined", "The transaction is in a block", data)
         }
-        Fact::DealOpened { deal_id, diamond, evidence, .. } => Observation::DealOpened {
-            deal_id: deal_id.to_string(),
-            diamond_address: diamond.to_checksum(None),
-            transaction_hash: text(evidence.hash),
-        },
+        Fact::DealOpened { deal_id, evidence, .. } => {
+            Observation::DealOpened { deal_id: deal_id.to_string(), transaction_hash: text(evidence.hash) }
+        }
         Fact::DepositSeen { payer, amount, evidence, .. } => {
             Observation::DepositSeen { data: deposit(payer, &amount.to_string(), evidence) }
         }

@@ -38,13 +38,8 @@ pub(super) async fn insert(
     node::Entity::insert(root.into_active_model()).exec_without_returning(&*tx).await?;
     let admin = admin(&tx, node_id).await?;
     let integration = integration(&tx, node_id).await?;
-    let evm = chain::Model {
-        id: ChainId::new(),
-        name: "evm".to_owned(),
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    };
+    let evm =
+        chain::Model { id: ChainId::new(), name: "evm".to_owned(), created_at: now, updated_at: now, deleted_at: None };
     let chain_id = evm.id;
     chain::Entity::insert(evm.into_active_model()).exec_without_returning(&*tx).await?;
     let mut bootstrap = Bootstrap {
@@ -109,10 +104,7 @@ async fn integration(tx: &Transaction, node_id: NodeId) -> anyhow::Result<Integr
         created_at: now(),
     };
     integration::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
-    Ok(Integration {
-        api_key: key.expose_secret().to_owned(),
-        secret_key: secret.secret.expose_secret().to_owned(),
-    })
+    Ok(Integration { api_key: key.expose_secret().to_owned(), secret_key: secret.secret.expose_secret().to_owned() })
 }
 
 async fn network(tx: &Transaction, chain_id: ChainId, place: &Place) -> anyhow::Result<NetworkId> {

@@ -19,8 +19,7 @@ pub(super) struct Merchant {
 impl Merchant {
     pub(super) async fn sign_in(first: Bootstrap, payee: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
-        let credentials =
-            json!({ "api_key": first.integration.api_key, "secret_key": first.integration.secret_key });
+        let credentials = json!({ "api_key": first.integration.api_key, "secret_key": first.integration.secret_key });
         let url = format!("{}/api/v1/auth/authenticate", first.base_url);
         let tokens = read(http.post(&url).json(&credentials).send().await).await?;
         let token = text(&tokens, "access_token").to_owned();

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use chain::{Kind, Request, Withdrawn};
 use entities::{PaymentStatus, payment, wallet};
 use payments::{Actor, Observation, Observed, jobs};
-use queue::{Delivery, Job, JobError, Transaction};
+use queue::{Delivery, Job, JobError, JobResult, Transaction};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{all_failed, answers, lock_payments};
+use super::{alone, answers, lock_payments};
 use crate::Context;
 
 /// See the module. A deal that is not known yet is closed when its opening has become known; one that nobody has sent
@@ -19,15 +19,16 @@ pub struct CancelDeal;
 impl Job<Context> for CancelDeal {
     type Payload = jobs::CancelDeal;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> Result<(), JobError> {
-        Self::run_batch(context, vec![delivery]).await.pop().unwrap_or(Ok(()))
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        alone(Self::run_batch(context, vec![delivery]).await)
     }
 
-    async fn run_batch(context: &Context, deliveries: Vec<Delivery<Self::Payload>>) -> Vec<Result<(), JobError>> {
-        match cancel(context, &deliveries).await {
-            Ok(()) => answers(&deliveries, |payload| payload.payment_id, HashMap::new()),
-            Err(error) => all_failed(&deliveries, &error),
-        }
+    async fn run_batch(
+        context: &Context,
+        deliveries: Vec<Delivery<Self::Payload>>,
+    ) -> Result<Vec<JobResult>, JobError> {
+        cancel(context, &deliveries).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use chain::{Kind, Request};
 use entities::{DiamondStatus, diamond, wallet};
 use payments::jobs;
-use queue::{Delivery, Job, JobError};
+use queue::{Delivery, Job, JobResult};
 use sea_orm::EntityTrait;
 
 use crate::Context;
@@ -15,8 +15,8 @@ pub struct DeployDiamond;
 impl Job<Context> for DeployDiamond {
     type Payload = jobs::DeployDiamond;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> Result<(), JobError> {
-        deploy(context, &delivery.payload).await.map_err(JobError::Retry)
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        Ok(deploy(context, &delivery.payload).await?)
     }
 }
 

@@ -7,9 +7,9 @@ use std::{
 
 use entities::{NetworkId, PaymentId, PaymentStatus};
 use payments::{Actor, Observation, Observed, jobs};
-use queue::{Delivery, Job, JobError};
+use queue::{Delivery, Job, JobError, JobResult};
 
-use super::{all_failed, answers, lock_payments};
+use super::{alone, answers, lock_payments};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
@@ -22,15 +22,16 @@ pub struct ExpirePayment;
 impl Job<Context> for ExpirePayment {
     type Payload = jobs::ExpirePayment;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> Result<(), JobError> {
-        Self::run_batch(context, vec![delivery]).await.pop().unwrap_or(Ok(()))
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        alone(Self::run_batch(context, vec![delivery]).await)
     }
 
-    async fn run_batch(context: &Context, deliveries: Vec<Delivery<Self::Payload>>) -> Vec<Result<(), JobError>> {
-        match expire(context, &deliveries).await {
-            Ok(waiting) => answers(&deliveries, |payload| payload.payment_id, waiting),
-            Err(error) => all_failed(&deliveries, &error),
-        }
+    async fn run_batch(
+        context: &Context,
+        deliveries: Vec<Delivery<Self::Payload>>,
+    ) -> Result<Vec<JobResult>, JobError> {
+        let waiting = expire(context, &deliveries).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
     }
 }
 

@@ -2,19 +2,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use alloy::primitives::{Address, U256};
 use anyhow::Context as _;
-use chain::{
-    DealTerms, Kind, Request,
-    primitives::{Address, U256},
-};
+use chain::{DealTerms, Kind, Request};
 use entities::{
     CurrencyId, DiamondStatus, NetworkId, PaymentId, PaymentStatus, WalletId, currency, diamond, payment, wallet,
 };
 use payments::{Actor, Observation, Observed, jobs, money};
-use queue::{Delivery, Job, JobError, Transaction};
+use queue::{Delivery, Job, JobError, JobResult, Transaction};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{all_failed, answers, lock_payments};
+use super::{alone, answers, lock_payments};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
@@ -26,15 +24,16 @@ pub struct OpenDeal;
 impl Job<Context> for OpenDeal {
     type Payload = jobs::OpenDeal;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> Result<(), JobError> {
-        Self::run_batch(context, vec![delivery]).await.pop().unwrap_or(Ok(()))
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        alone(Self::run_batch(context, vec![delivery]).await)
     }
 
-    async fn run_batch(context: &Context, deliveries: Vec<Delivery<Self::Payload>>) -> Vec<Result<(), JobError>> {
-        match open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await {
-            Ok(waiting) => answers(&deliveries, |payload| payload.payment_id, waiting),
-            Err(error) => all_failed(&deliveries, &error),
-        }
+    async fn run_batch(
+        context: &Context,
+        deliveries: Vec<Delivery<Self::Payload>>,
+    ) -> Result<Vec<JobResult>, JobError> {
+        let waiting = open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
     }
 }
 

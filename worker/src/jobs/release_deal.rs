@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chain::Kind;
 use entities::PaymentStatus;
 use payments::jobs;
-use queue::{Delivery, Job, JobError};
+use queue::{Delivery, Job, JobError, JobResult};
 
-use super::{all_failed, answers, cancel_deal::requests, lock_payments};
+use super::{alone, answers, cancel_deal::requests, lock_payments};
 use crate::Context;
 
 /// See the module. Only what is paid and asked to be released; the chain takes one release for a deal.
@@ -16,15 +16,16 @@ pub struct ReleaseDeal;
 impl Job<Context> for ReleaseDeal {
     type Payload = jobs::ReleaseDeal;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> Result<(), JobError> {
-        Self::run_batch(context, vec![delivery]).await.pop().unwrap_or(Ok(()))
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        alone(Self::run_batch(context, vec![delivery]).await)
     }
 
-    async fn run_batch(context: &Context, deliveries: Vec<Delivery<Self::Payload>>) -> Vec<Result<(), JobError>> {
-        match release(context, &deliveries).await {
-            Ok(()) => answers(&deliveries, |payload| payload.payment_id, HashMap::new()),
-            Err(error) => all_failed(&deliveries, &error),
-        }
+    async fn run_batch(
+        context: &Context,
+        deliveries: Vec<Delivery<Self::Payload>>,
+    ) -> Result<Vec<JobResult>, JobError> {
+        release(context, &deliveries).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
     }
 }
 

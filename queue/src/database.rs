@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -11,6 +11,9 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
+mod prompt_tcp;
+
+use self::prompt_tcp::PromptTcp;
 use crate::{
     handover::{self, CommittedMessages, Handover},
     message::{Message, NewMessage},
@@ -20,8 +23,8 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// `sqlite:///path/to/file`, or `postgres://user:password@host/name`; for a server on the same host prefer its
-    /// Unix socket (`postgres:///name?host=/var/run/postgresql`), which does not suffer from delayed acknowledgements.
+    /// `sqlite:///path/to/file`, or `postgres://user:password@host/name`; a server on the same host is quickest by its
+    /// Unix socket (`postgres:///name?host=/var/run/postgresql`).
     pub url: SecretString,
     /// Connections this process may open.
     pub connections_max: u32,
@@ -42,6 +45,7 @@ pub struct Database {
     /// SQLite has one writer: waiting here is fair and does not poll, unlike `busy_timeout`.
     writer: Option<Arc<Mutex<()>>>,
     handover: Handover,
+    _prompt_tcp: Option<PromptTcp>,
 }
 
 impl Database {
@@ -63,10 +67,20 @@ impl Database {
                     .pragma("synchronous", "FULL")
                     .busy_timeout(Duration::from_secs(10))
             });
+        let url = config.url.expose_secret();
+        let prompt_tcp = if url.starts_with("postgres") {
+            PromptTcp::to(url).map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?
+        } else {
+            None
+        };
+        if let Some(prompt_tcp) = &prompt_tcp {
+            let folder = prompt_tcp.folder().to_owned();
+            options.map_sqlx_postgres_opts(move |postgres| postgres.socket(&folder));
+        }
         let pool = sea_orm::Database::connect(options).await?;
         let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
         let (handover, committed) = handover::channel();
-        Ok((Self { pool, writer, handover }, committed))
+        Ok((Self { pool, writer, handover, _prompt_tcp: prompt_tcp }, committed))
     }
 
     /// Starts a transaction that may write. On SQLite it is `IMMEDIATE` and waits for the one before it.

@@ -101,7 +101,7 @@ on_both!(an_inline_member_is_written_once_and_updated, async |database: TestData
     assert_eq!(member::Entity::find().count(&*database.db).await.unwrap(), 1);
 });
 
-on_both!(a_batch_of_100_rows_takes_less_than_30_ms, async |database: TestDatabase| {
+on_both!(a_batch_of_100_is_not_held_up_by_delayed_acknowledgements, async |database: TestDatabase| {
     let merchant = Merchant::insert(&database.db, 1).await;
     let acceptor = Acceptor::start(database.db.clone());
     let mut quickest = std::time::Duration::MAX;

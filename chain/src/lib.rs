@@ -4,16 +4,24 @@
 //! [`request`]; an [`Agent`] per network carries it out and reports *facts* through a [`Recorder`], inside chain's own
 //! transaction, so that chain's state and whatever follows from it commit together.
 
+mod abi;
+mod account;
 mod agent;
+mod backoff;
+mod classify;
 mod config;
 mod error;
 mod fact;
+mod fees;
 mod keystore;
 mod network;
 mod operation;
+mod rpc;
 mod status;
 mod table;
+mod transaction;
 
+pub use account::Account;
 pub use agent::{Agent, Waker};
 pub use config::Config;
 pub use error::Error;

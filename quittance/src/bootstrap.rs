@@ -176,12 +176,12 @@ async fn remote_place(settings: &Settings, options: &Options) -> anyhow::Result<
         .await
         .with_context(|| format!("no node answers at {rpc_url}; name one with --rpc-url, or use --no-network"))?;
     let keystore = settings.keystore()?;
-    let playground = match development::Sponsor::of(&rpc_url).await? {
-        Some(sponsor) => Some(prepare(&rpc_url, &keystore, async |address| Ok(sponsor.give(address).await?)).await?),
-        None => None,
-    };
-    let (signer, playground) = match playground {
-        Some((signer, playground)) => (signer, Some(playground)),
+    let (signer, playground) = match node.own_account().await {
+        Some(rich) => {
+            let fund = async |address| node.give(rich, address).await;
+            let (signer, playground) = prepare(&rpc_url, &keystore, fund).await?;
+            (signer, Some(playground))
+        }
         None => (keystore.generate().await?, None),
     };
     let confirmations = options.confirmations.unwrap_or(if playground.is_some() { 1 } else { 12 });

@@ -1,9 +1,12 @@
 //! The schema's history, append-only and with its own column names, so that a later entity change cannot break it.
 //!
-//! Migrations are SQL that SQLite and PostgreSQL both read. `{money}` is the one type that differs: `NUMERIC` on
-//! PostgreSQL, `TEXT` on SQLite, which would otherwise turn decimals into binary floating point.
+//! Migrations are SQL that SQLite and PostgreSQL both read, so that the schema can be reviewed as it is. Where they
+//! differ: `{money}` is `NUMERIC` on PostgreSQL and `TEXT` on SQLite, which would otherwise turn decimals into binary
+//! floating point; `{bytes}` is `BYTEA` and `BLOB`; a line behind `--postgres:` is for PostgreSQL alone.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+mod m0004_chain;
 
 struct Script {
     name: &'static str,
@@ -19,8 +22,11 @@ impl MigrationName for Script {
 #[async_trait::async_trait]
 impl MigrationTrait for Script {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let money = if manager.get_database_backend() == DbBackend::Sqlite { "TEXT" } else { "NUMERIC" };
-        manager.get_connection().execute_unprepared(&self.sql.replace("{money}", money)).await?;
+        let sql = match manager.get_database_backend() {
+            DbBackend::Sqlite => self.sql.replace("{money}", "TEXT").replace("{bytes}", "BLOB"),
+            _ => self.sql.replace("{money}", "NUMERIC").replace("{bytes}", "BYTEA").replace("--postgres:", ""),
+        };
+        manager.get_connection().execute_unprepared(&sql).await?;
         Ok(())
     }
 }
@@ -36,6 +42,8 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        scripts!["0001_reference", "0002_payments"]
+        let mut all: Vec<Box<dyn MigrationTrait>> = scripts!["0001_reference", "0002_payments", "0003_queue"];
+        all.push(Box::new(m0004_chain::Migration));
+        all
     }
 }

@@ -28,8 +28,8 @@ macro_rules! payloads {
         }
     )+
 
-        /// Wire names of every payload, for the test that compares them with the worker's jobs.
-        pub const TYPES: &[&str] = &[$($kind),+];
+        /// Queues of every payload, for the test that compares them with the worker's jobs.
+        pub const QUEUES: &[&str] = &[$(<$name as Payload>::QUEUE),+];
     };
 }
 

@@ -21,7 +21,7 @@ pub enum Observation {
     /// The deal was asked of the chain: from now on a cancel has to go through the chain.
     SendingStarted { diamond_address: String },
     /// The deal is final on chain.
-    DealOpened { deal_id: String, diamond_address: String, transaction_hash: Option<String> },
+    DealOpened { deal_id: String, transaction_hash: Option<String> },
     /// Opening the deal definitely failed; `retryable` when sending the same again may succeed.
     SendFailed { code: String, message: String, retryable: bool },
     /// Closing the deal definitely failed; it is tried again.
@@ -38,6 +38,8 @@ pub enum Observation {
     Released { transaction_hash: Option<String> },
     /// The deal is closed; `returned` when a deposit went back to the payer.
     DealCanceled { returned: bool, transaction_hash: Option<String> },
+    /// What had been final is no longer on the chain.
+    FinalityBroken { data: Value },
     /// Somebody asks to cancel.
     CancelRequested,
     /// The chain was never asked for the deal, or the request was taken back before anything was sent.
@@ -81,9 +83,7 @@ impl Subject {
         match observation {
             Observation::Trace { event_type, message, data } => self.note(event_type, &message, data, actor),
             Observation::SendingStarted { diamond_address } => self.sending_started(diamond_address, actor),
-            Observation::DealOpened { deal_id, diamond_address, transaction_hash } => {
-                self.deal_opened(deal_id, diamond_address, transaction_hash, actor)
-            }
+            Observation::DealOpened { deal_id, transaction_hash } => self.deal_opened(deal_id, transaction_hash, actor),
             Observation::SendFailed { code, message, retryable } => self.send_failed(code, message, retryable, actor),
             Observation::CancelFailed { code, message } => self.cancel_failed(code, message, actor),
             Observation::ReleaseFailed { code, message } => {
@@ -105,6 +105,10 @@ impl Subject {
             Observation::DealCanceled { returned, transaction_hash } => {
                 self.deal_canceled(returned, transaction_hash, actor)
             }
+            Observation::FinalityBroken { data } => {
+                let message = "What had been final is no longer on the chain";
+                self.move_or_note(Trigger::FinalityBroken, "finality.broken", message, data, actor)
+            }
             Observation::CancelRequested => self.cancel_requested(actor),
             Observation::NothingSent => self.nothing_sent(actor),
             Observation::RetryRequested => self.retry_requested(actor),
@@ -122,20 +126,14 @@ impl Subject {
         self.note("deal.requested", "The deal was handed to the sender", data, actor)
     }
 
-    fn deal_opened(
-        &mut self,
-        deal_id: String,
-        diamond_address: String,
-        transaction_hash: Option<String>,
-        actor: &Actor,
-    ) -> Outcome {
+    fn deal_opened(&mut self, deal_id: String, transaction_hash: Option<String>, actor: &Actor) -> Outcome {
         if self.payment.deal_id.is_some() {
             return Outcome::Unchanged;
         }
+        let diamond_address = &self.payment.diamond_address;
         let data =
             json!({ "deal_id": deal_id, "diamond_address": diamond_address, "transaction_hash": transaction_hash });
         self.payment.deal_id = Some(deal_id);
-        self.payment.diamond_address = Some(diamond_address);
         self.payment.transaction_hash = transaction_hash;
         self.clear_failure();
         if self.payment.status == PaymentStatus::Canceling {
@@ -158,6 +156,8 @@ impl Subject {
         }
         let delay = resend_delay(self.payment.resends);
         self.payment.resends += 1;
+        // Nothing is on its way until the resend, so a cancel needs no chain.
+        self.payment.sending_since = None;
         self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }).due_at(self.now + delay));
         let mut data = self.failure();
         data["resend"] = json!(self.payment.resends);

@@ -77,7 +77,7 @@ pub const RULES: &[Rule] = &[
     rule(&[Open, Submitted, Canceling], Trigger::Closed, Canceled),
     rule(&[Submitted, Paid, Canceling, Completed], Trigger::Returned, Refunded),
     rule(&[Canceling], Trigger::OutcomeUnknown, NeedsReview),
-    rule(&[Paid, Completed, Refunded], Trigger::FinalityBroken, NeedsReview),
+    rule(&[Open, Submitted, Paid, Completed, Refunded], Trigger::FinalityBroken, NeedsReview),
     // Late success of something that had been given up is never dropped.
     rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
     rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),

@@ -1,0 +1,83 @@
+//! How an agent behaves, with defaults that suit a local node and do no harm to a hosted one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Settings of the chain agents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How often the head block is asked for, milliseconds. A hosted node with a block every 12 s is well served by
+    /// 3,000.
+    pub poll_interval_ms: u64,
+    /// How long a silent process keeps its networks before another one may take them over, milliseconds.
+    pub lease_ms: u64,
+    /// Deadline of one JSON-RPC request, milliseconds.
+    pub rpc_timeout_ms: u64,
+    /// Unmined transactions that a signer may have at a time, at most; the agent itself goes lower when the node says
+    /// that its pool is full.
+    pub window_max: u32,
+    /// Operations in one transaction, at most.
+    pub batch_max: u32,
+    /// Gas of one transaction, at most. 2^24 is the protocol's own cap since Osaka.
+    pub gas_max: u64,
+    /// The highest fee per gas (base and tip) that is ever offered, in wei; sends wait, visibly, until the price falls
+    /// below it. Without it any price is paid.
+    pub fee_cap_wei: Option<u64>,
+    /// The lowest tip per gas that is offered, in wei.
+    pub tip_min_wei: u64,
+    /// How long the oldest transaction of a signer may stay unmined before its fees are raised, milliseconds.
+    pub bump_after_ms: u64,
+    /// How long after its last broadcast an unmined transaction is sent again as it is, milliseconds. Nodes forget.
+    pub rebroadcast_after_ms: u64,
+    /// How often recorded deals are compared with the contract's own state, milliseconds.
+    pub reconcile_interval_ms: u64,
+    /// Blocks asked for in one `eth_getLogs`, at most; shrinks by itself when the node refuses.
+    pub log_range_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            poll_interval_ms: 250,
+            lease_ms: 10_000,
+            rpc_timeout_ms: 10_000,
+            window_max: 16,
+            batch_max: 100,
+            gas_max: 1 << 24,
+            fee_cap_wei: None,
+            tip_min_wei: 1_000_000,
+            bump_after_ms: 45_000,
+            rebroadcast_after_ms: 10_000,
+            reconcile_interval_ms: 30_000,
+            log_range_max: 2_000,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.poll_interval_ms)
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    pub(crate) fn rpc_timeout(&self) -> Duration {
+        Duration::from_millis(self.rpc_timeout_ms)
+    }
+
+    pub(crate) fn bump_after(&self) -> Duration {
+        Duration::from_millis(self.bump_after_ms)
+    }
+
+    pub(crate) fn rebroadcast_after(&self) -> Duration {
+        Duration::from_millis(self.rebroadcast_after_ms)
+    }
+
+    pub(crate) fn reconcile_interval(&self) -> Duration {
+        Duration::from_millis(self.reconcile_interval_ms)
+    }
+}

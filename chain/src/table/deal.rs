@@ -1,0 +1,44 @@
+//! Each subject's deal: its terms, and its state on the chain as far as it is final and recorded.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use super::{Amount, Hash, Place};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub(crate) enum State {
+    #[sea_orm(string_value = "none")]
+    None,
+    #[sea_orm(string_value = "open")]
+    Open,
+    #[sea_orm(string_value = "deposited")]
+    Deposited,
+    #[sea_orm(string_value = "released")]
+    Released,
+    #[sea_orm(string_value = "canceled")]
+    Canceled,
+}
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "chain_deals")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) subject_id: Uuid,
+    pub(crate) network_id: Uuid,
+    pub(crate) diamond: Place,
+    pub(crate) reference: Hash,
+    pub(crate) payee: Place,
+    pub(crate) token: Place,
+    pub(crate) amount: Amount,
+    /// Seconds since 1970.
+    pub(crate) expires_at: i64,
+    pub(crate) deal_id: Option<Amount>,
+    pub(crate) state: State,
+    /// Last time the reconciliation compared it with the contract.
+    pub(crate) checked_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

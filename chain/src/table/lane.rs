@@ -1,0 +1,27 @@
+//! A signer on a network: where its nonces stand and what holds it up.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use super::{Amount, Place};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "chain_lanes")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) network_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) signer: Place,
+    /// The nonce of the next send; unknown until an agent has asked the chain for it.
+    pub(crate) next_nonce: Option<i64>,
+    /// As last seen, in wei.
+    pub(crate) balance: Option<Amount>,
+    /// Why nothing new is sent: `insufficient_funds`, `fee_cap`, `no_key`.
+    pub(crate) paused_reason: Option<String>,
+    pub(crate) paused_at: Option<DateTime<Utc>>,
+    pub(crate) window: i32,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,48 @@
+//! The diamonds' events about our deals.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use super::{Amount, Hash, Place};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub(crate) enum Event {
+    #[sea_orm(string_value = "DealCreated")]
+    Created,
+    #[sea_orm(string_value = "DealDeposited")]
+    Deposited,
+    #[sea_orm(string_value = "DealReleased")]
+    Released,
+    #[sea_orm(string_value = "DealCanceled")]
+    Canceled,
+}
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "chain_logs")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    pub(crate) network_id: Uuid,
+    pub(crate) diamond: Place,
+    pub(crate) block_number: i64,
+    pub(crate) block_hash: Hash,
+    pub(crate) block_time: DateTime<Utc>,
+    pub(crate) transaction_hash: Hash,
+    pub(crate) log_index: i32,
+    pub(crate) event: Event,
+    pub(crate) subject_id: Uuid,
+    pub(crate) deal_id: Amount,
+    /// The payer, of a deposit.
+    pub(crate) account: Option<Place>,
+    /// What was asked for, deposited, released or returned.
+    pub(crate) amount: Amount,
+    /// A returned deposit was refused and is held by the diamond.
+    pub(crate) held: bool,
+    #[sea_orm(column_name = "final")]
+    pub(crate) is_final: bool,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,48 @@
+//! What was asked for, one row per subject and kind.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use super::Place;
+use crate::operation::Kind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub(crate) enum Status {
+    /// Waits for a transaction, and may be withdrawn.
+    #[sea_orm(string_value = "pending")]
+    Pending,
+    /// In a transaction; without `send_id`: the chain shows the effect already and it is not final yet.
+    #[sea_orm(string_value = "sending")]
+    Sending,
+    #[sea_orm(string_value = "confirmed")]
+    Confirmed,
+    #[sea_orm(string_value = "failed")]
+    Failed,
+    #[sea_orm(string_value = "withdrawn")]
+    Withdrawn,
+}
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "chain_operations")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    pub(crate) subject_id: Uuid,
+    pub(crate) kind: Kind,
+    pub(crate) network_id: Uuid,
+    pub(crate) signer: Place,
+    pub(crate) diamond: Option<Place>,
+    pub(crate) status: Status,
+    pub(crate) send_id: Option<Uuid>,
+    /// Transactions it has been in. After the first it goes alone, so that its neighbours do not suffer again.
+    pub(crate) sends: i32,
+    pub(crate) failure_code: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) failure_message: Option<String>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

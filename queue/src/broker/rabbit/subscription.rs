@@ -1,0 +1,153 @@
+//! One consumed queue: its own channel, its own supervisor.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use lapin::{
+    Channel,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+    types::FieldTable,
+};
+
+use super::{
+    link::{Link, within},
+    topology::Topology,
+    wire,
+};
+use crate::{
+    backoff::Pauses,
+    broker::{Acked, AnswerTo, BrokerError, ConsumerEnd, Incoming, Ticket},
+    health::Part,
+};
+
+/// What is consumed.
+pub(super) enum Source {
+    /// A queue of jobs.
+    Jobs(String),
+    /// The queue of dead letters.
+    Dead,
+}
+
+impl Source {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Jobs(queue) => queue,
+            Self::Dead => "dead letters",
+        }
+    }
+}
+
+pub(super) struct Subscription {
+    pub(super) link: Arc<Link>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) source: Source,
+    pub(super) prefetch: u16,
+    pub(super) end: ConsumerEnd,
+    pub(super) part: Part,
+}
+
+impl Subscription {
+    /// Consumes until it is stopped or nobody listens, and starts from scratch after whatever goes wrong.
+    pub(super) async fn supervise(self) {
+        let mut pauses = Pauses::new(Duration::from_millis(200), Duration::from_secs(5));
+        loop {
+            let error = tokio::select! {
+                consumed = self.consume(&mut pauses) => match consumed {
+                    Ok(channel) => {
+                        drop(self.end.incoming);
+                        // Acknowledgements still go over the channel that delivered.
+                        self.end.closed.cancelled().await;
+                        drop(channel);
+                        return;
+                    }
+                    Err(error) => error,
+                },
+                () = self.end.closed.cancelled() => return,
+            };
+            let pause = pauses.next();
+            tracing::warn!(queue = self.source.name(), error = %error, again_in = ?pause, "not consuming");
+            self.part.down(&error);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.end.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Returns the channel when asked to stop.
+    async fn consume(&self, pauses: &mut Pauses) -> Result<Channel, BrokerError> {
+        let channel = self.link.channel().await?;
+        let (timeout, tag) = (self.link.timeout, "quittance");
+        let queue = self.declare(&channel).await?;
+        let qos = channel.basic_qos(self.prefetch, BasicQosOptions::default());
+        within(timeout, "setting the prefetch", qos).await?;
+        let consume =
+            channel.basic_consume(queue.into(), tag.into(), BasicConsumeOptions::default(), FieldTable::default());
+        let mut deliveries = within(timeout, "consuming", consume).await?;
+        self.part.up();
+        pauses.reset();
+        loop {
+            let delivery = tokio::select! {
+                delivery = deliveries.next() => delivery,
+                () = self.end.stop.cancelled() => break,
+            };
+            // The stream also ends, without an error, when the broker cancels the consumer: its queue was deleted.
+            let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
+            if self.end.incoming.send(self.read(delivery)).await.is_err() {
+                break;
+            }
+        }
+        let cancel = channel.basic_cancel(tag.into(), BasicCancelOptions::default());
+        within(timeout, "cancelling the consumer", cancel).await?;
+        while let Some(Ok(delivery)) = deliveries.next().await {
+            self.read(delivery).ticket.release().await;
+        }
+        Ok(channel)
+    }
+
+    async fn declare(&self, channel: &Channel) -> Result<String, BrokerError> {
+        let timeout = self.link.timeout;
+        self.topology.declare_base(channel, timeout).await?;
+        match &self.source {
+            Source::Jobs(queue) => {
+                self.topology.declare_queue(channel, timeout, queue).await?;
+                Ok(self.topology.queue(queue))
+            }
+            Source::Dead => Ok(self.topology.dead.clone()),
+        }
+    }
+
+    fn read(&self, delivery: lapin::message::Delivery) -> Incoming {
+        let (content, acker) = match &self.source {
+            Source::Jobs(queue) => wire::read(queue, delivery),
+            Source::Dead => {
+                let (dead, acker) = wire::read_dead(delivery);
+                (Err(Box::new(dead)), acker)
+            }
+        };
+        Incoming { content, ticket: Ticket(AnswerTo::Rabbit(Answer { acker, timeout: self.link.timeout })) }
+    }
+}
+
+/// Answers one delivery. Without an answer it comes again when its channel closes.
+pub(in crate::broker) struct Answer {
+    acker: lapin::Acker,
+    timeout: Duration,
+}
+
+impl Answer {
+    pub(in crate::broker) async fn ack(self) -> Acked {
+        let ack = self.acker.ack(BasicAckOptions::default());
+        match within(self.timeout, "acknowledging", ack).await {
+            Ok(true) => Acked::Yes,
+            // `false`: the channel that delivered this is gone.
+            Ok(false) | Err(_) => Acked::RedeliveryToCome,
+        }
+    }
+
+    pub(in crate::broker) async fn release(self) {
+        // `nack` is what newer brokers do not count as a failed delivery.
+        let nack = self.acker.nack(BasicNackOptions { multiple: false, requeue: true });
+        let _ = within(self.timeout, "giving back a delivery", nack).await;
+    }
+}

@@ -22,11 +22,12 @@ mod table;
 mod transaction;
 
 pub use account::Account;
-pub use agent::{Agent, Waker};
+pub use agent::{Agent, AgentHealth, Waker};
 pub use config::Config;
 pub use error::Error;
 pub use fact::{AttemptKind, Evidence, Fact, Recorder};
 pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use operation::{DealTerms, Kind, Request, Withdrawn, reference, request, withdraw};
+pub use rpc::ProviderHealth;
 pub use status::{LaneStatus, observed_until, status};

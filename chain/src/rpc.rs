@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 pub(crate) use fault::Fault;
-pub(crate) use health::ProviderHealth;
+pub use health::ProviderHealth;
 pub(crate) use provider::Provider;
 pub(crate) use wire::{Header, Log, Receipt, decode, quantity};
 

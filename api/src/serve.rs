@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poem::{Endpoint, IntoEndpoint, Response, Server, listener::Listener};
+use poem::{Endpoint, IntoEndpoint, Response, Server, listener::TcpAcceptor};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,15 +23,15 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
 /// Serves until the token is cancelled, then finishes what is under way.
 ///
 /// # Errors
-/// When the listener cannot listen.
+/// When the listener is unusable.
 pub async fn serve(
     state: State,
-    listener: impl Listener + 'static,
+    listener: tokio::net::TcpListener,
     cancelled: CancellationToken,
 ) -> std::io::Result<()> {
     let http = state.config().http.clone();
     let forgetting = tokio::spawn(forget_idle(state.clone(), cancelled.clone()));
-    let served = Server::new(listener)
+    let served = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .idle_timeout(Duration::from_secs(http.idle_timeout_s))
         .run_with_graceful_shutdown(
             routes(state),

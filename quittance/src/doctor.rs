@@ -12,7 +12,6 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statem
 use crate::{
     cli::say,
     node::{Node, without_secrets},
-    process,
     settings::Settings,
 };
 

@@ -30,15 +30,15 @@ pub(crate) enum Accepted {
     Accepted(Json<AcceptedBody>),
 }
 
-impl Accepted {
-    pub(crate) fn new() -> Self {
-        Self::Accepted(Json(AcceptedBody { status: "accepted".to_owned() }))
-    }
-}
-
 /// Says that a wish was taken down.
 #[derive(Clone, Debug, Object)]
 pub(crate) struct AcceptedBody {
     /// Always `accepted`.
     pub(crate) status: String,
+}
+
+impl AcceptedBody {
+    pub(crate) fn new() -> Self {
+        Self { status: "accepted".to_owned() }
+    }
 }

@@ -12,6 +12,7 @@ mod money;
 mod paging;
 mod problem;
 mod query_text;
+mod query_time;
 mod reach;
 mod resources;
 mod serve;

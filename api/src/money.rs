@@ -10,9 +10,15 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::{Number, Value};
 
-/// A positive amount in a currency's main unit.
+/// An exact JSON number: zero or more, or only more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Money(pub(crate) Decimal);
+pub(crate) struct ExactNumber<const POSITIVE: bool>(pub(crate) Decimal);
+
+/// A positive amount in a currency's main unit.
+pub(crate) type Money = ExactNumber<true>;
+
+/// What something costs, which may be nothing.
+pub(crate) type Cost = ExactNumber<false>;
 
 impl From<Amount> for Money {
     fn from(amount: Amount) -> Self {
@@ -37,7 +43,7 @@ pub(crate) fn parse(text: &str) -> Result<Decimal, &'static str> {
     Decimal::try_from_i128_with_scale(digits, scale).map_err(|_| INEXACT)
 }
 
-impl Type for Money {
+impl<const POSITIVE: bool> Type for ExactNumber<POSITIVE> {
     const IS_REQUIRED: bool = true;
 
     type RawValueType = Self;
@@ -50,7 +56,7 @@ impl Type for Money {
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             minimum: Some(0.0),
-            exclusive_minimum: Some(true),
+            exclusive_minimum: POSITIVE.then_some(true),
             ..MetaSchema::new_with_format("number", "decimal")
         }))
     }
@@ -64,7 +70,7 @@ impl Type for Money {
     }
 }
 
-impl ParseFromJSON for Money {
+impl<const POSITIVE: bool> ParseFromJSON for ExactNumber<POSITIVE> {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         match value.unwrap_or_default() {
             Value::Number(number) => parse(&number.to_string()).map(Self).map_err(ParseError::custom),
@@ -73,7 +79,7 @@ impl ParseFromJSON for Money {
     }
 }
 
-impl ToJSON for Money {
+impl<const POSITIVE: bool> ToJSON for ExactNumber<POSITIVE> {
     fn to_json(&self) -> Option<Value> {
         self.0.normalize().to_string().parse::<Number>().ok().map(Value::Number)
     }
@@ -107,7 +113,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_what_was_read(mantissa in 1_i64.., scale in 0_u32..=28) {
-            let money = Money(Decimal::new(mantissa, scale));
+            let money = ExactNumber::<true>(Decimal::new(mantissa, scale));
             let text = money.to_json().unwrap().to_string();
             let back = serde_json::from_str::<Value>(&text).unwrap();
             prop_assert_eq!(Money::parse_from_json(Some(back)).unwrap(), money);

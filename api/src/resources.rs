@@ -9,8 +9,11 @@ pub(crate) mod integrations;
 pub(crate) mod members;
 pub(crate) mod networks;
 pub(crate) mod nodes;
+pub(crate) mod pay_page;
+pub(crate) mod payments;
 pub(crate) mod staff;
 pub(crate) mod wallets;
+pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
@@ -42,6 +45,9 @@ pub(crate) enum Tag {
 pub(crate) type Api = (
     authentication::Authentication,
     staff::Staff,
+    payments::Payments,
+    widget::Widget,
+    pay_page::PayPage,
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
@@ -59,6 +65,9 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
     (
         authentication::Authentication(state()),
         staff::Staff(state()),
+        payments::Payments(state()),
+        widget::Widget(state()),
+        pay_page::PayPage,
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),

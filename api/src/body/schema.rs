@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     document, money,
     problem::{Location, Mistake},
+    web_url,
 };
 
 /// The value's mistakes, in the order of the schema's fields.
@@ -129,7 +130,7 @@ fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
         }
         "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), "must be an IPv4 address"),
         "email" => (email(text), "must be an e-mail address"),
-        "uri" => (http_url(text), "must be an http or https URL"),
+        "uri" => (web_url::is_http(text), "must be an http or https URL"),
         _ => (true, ""),
     };
     if fits { Ok(()) } else { Err(wanted) }
@@ -139,13 +140,6 @@ fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
 fn email(text: &str) -> bool {
     let parts = text.rsplit_once('@');
     parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !text.contains(char::is_whitespace))
-}
-
-fn http_url(text: &str) -> bool {
-    let uri = text.parse::<poem::http::Uri>();
-    uri.is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    })
 }
 
 /// Numbers are judged by their text: nothing passes through binary floating point.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 macro_rules! details {
     ($($(#[doc = $doc:literal])+ $(#[oai($format:meta)])? $name:ident: $max:literal;)+) => {
         /// A customer of a node.
-        #[derive(Clone, Object)]
+        #[derive(Clone, Debug, Object)]
         #[oai(example)]
         pub(crate) struct NewMember {
             /// The merchant's own id of the customer, unique for the node.
@@ -59,7 +59,7 @@ macro_rules! details {
         }
 
         /// A node's customer.
-        #[derive(Clone, Object)]
+        #[derive(Clone, Debug, Object)]
         pub(crate) struct Member {
             pub(crate) id: Uuid,
             pub(crate) node_id: Uuid,

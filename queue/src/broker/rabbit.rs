@@ -39,7 +39,7 @@ impl RabbitBroker {
     pub fn new(config: &BrokerConfig) -> Result<Self, BrokerError> {
         let health = Health::default();
         let url = config.url.expose_secret();
-        let link = |name: &str| Link::new(name, url, config.timeout(), health.part(format!("rabbitmq {name}")));
+        let link = |name: &str| Link::new(name, url, config.timeout(), health.clone());
         let topology = Arc::new(Topology::new(&config.prefix));
         let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config);
         Ok(Self { publisher, consumers: Arc::new(link("consumers")?), topology, health })
@@ -74,6 +74,9 @@ impl Broker for RabbitBroker {
 
     async fn depth(&self, queue: &str) -> Result<u64, BrokerError> {
         let channel = self.consumers.channel().await?;
+        // Asking for a queue that nobody has made yet would end the channel.
+        self.topology.declare_base(&channel, self.consumers.timeout).await?;
+        self.topology.declare_queue(&channel, self.consumers.timeout, queue).await?;
         let ask = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let name = self.topology.queue(queue);
         let answer = channel.queue_declare(name.into(), ask, lapin::types::FieldTable::default());

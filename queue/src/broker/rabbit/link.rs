@@ -1,11 +1,18 @@
 //! One connection to RabbitMQ, made when it is needed and made again when it is lost.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
 use tokio::sync::Mutex;
 
-use crate::{backoff::Pauses, broker::BrokerError, health::Part};
+use crate::{
+    backoff::Pauses,
+    broker::BrokerError,
+    health::{Health, Part},
+};
 
 /// Seconds between heartbeats unless the URL says otherwise: a half-open connection is noticed within twice that.
 const HEARTBEAT_S: u16 = 10;
@@ -17,7 +24,9 @@ pub(super) struct Link {
     name: String,
     uri: AMQPUri,
     pub(super) timeout: Duration,
-    part: Part,
+    health: Health,
+    /// On the board from the first use on: a process that never consumes is not ill for lack of that connection.
+    part: OnceLock<Part>,
     state: Mutex<State>,
 }
 
@@ -29,7 +38,7 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(name: &str, url: &str, timeout: Duration, part: Part) -> Result<Self, BrokerError> {
+    pub(super) fn new(name: &str, url: &str, timeout: Duration, health: Health) -> Result<Self, BrokerError> {
         // The parser's own message may quote the URL, which holds a password.
         let mut uri: AMQPUri = url.parse().map_err(|_| {
             let expected = "url is neither `embedded` nor amqp[s]://user:password@host:port/vhost";
@@ -38,11 +47,13 @@ impl Link {
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let pauses = Pauses::new(Duration::from_millis(200), PAUSE_MAX);
         let state = State { connection: None, pauses, not_before: Instant::now() };
-        Ok(Self { name: format!("quittance {name}"), uri, timeout, part, state: Mutex::new(state) })
+        let (name, part) = (name.to_owned(), OnceLock::new());
+        Ok(Self { name, uri, timeout, health, part, state: Mutex::new(state) })
     }
 
     /// A new channel, over a new connection if there is none.
     pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
+        let part = self.part.get_or_init(|| self.health.part(format!("rabbitmq {}", self.name)));
         let mut state = self.state.lock().await;
         if state.connection.as_ref().is_none_or(|connection| !connection.status().connected()) {
             state.connection = None;
@@ -53,7 +64,7 @@ impl Link {
         match self.open(&mut state.connection).await {
             Ok(channel) => {
                 state.pauses.reset();
-                self.part.up();
+                part.up();
                 Ok(channel)
             }
             Err(error) => {
@@ -61,7 +72,7 @@ impl Link {
                 state.not_before = Instant::now() + pause;
                 state.connection = None;
                 tracing::warn!(connection = self.name, error = %error, again_in = ?pause, "no connection to RabbitMQ");
-                self.part.down(&error);
+                part.down(&error);
                 Err(error)
             }
         }
@@ -71,7 +82,8 @@ impl Link {
         let open = match connection {
             Some(open) => open,
             None => {
-                let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+                let properties =
+                    ConnectionProperties::default().with_connection_name(format!("quittance {}", self.name).into());
                 let connect = Connection::connect_uri(self.uri.clone(), properties);
                 connection.insert(within(self.timeout, "connecting", connect).await?)
             }

@@ -129,7 +129,7 @@ async fn insert_rows<C: ConnectionTrait>(connection: &C, rows: Vec<ActiveModel>)
     }
 }
 
-fn message_of(new: NewMessage) -> Message {
+pub(crate) fn message_of(new: NewMessage) -> Message {
     let fresh = Uuid::now_v7();
     Message {
         id: new.continues.map_or(fresh, |earlier| earlier.row_id),

@@ -92,7 +92,7 @@ impl<C: Send + Sync + 'static> Runner<C> {
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; depths are far below 2^52")]
 async fn measure(broker: Arc<dyn Broker>, queue: &'static str, cancellation: CancellationToken) {
-    let mut ticks = tokio::time::interval(MEASURE);
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + MEASURE, MEASURE);
     while cancellation.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Ok(depth) = broker.depth(queue).await {
             metrics::gauge!("quittance_queue_depth", "queue" => queue).set(depth as f64);

@@ -2,7 +2,7 @@
 //!
 //! A row is deleted, not marked, once its broker has confirmed it (embedded: once its job has acknowledged it): the
 //! table stays as small as the backlog, and a sweep never wades through rows that are done. `due_at` is both schedule
-//! and claim. Whoever takes a row in hand moves `due_at` [`CLAIM`] into the future, and a row that is handed to this
+//! and claim. Whoever takes a row in hand moves `due_at` five seconds into the future, and a row that is handed to this
 //! process's relay at commit is born with that claim, so that other processes' sweepers leave it alone; if its holder
 //! dies, the row simply comes due.
 

@@ -203,6 +203,8 @@ pub struct Incoming {
 pub struct Ticket(AnswerTo);
 
 enum AnswerTo {
+    /// Whoever delivered sees to the row itself.
+    Nobody,
     Embedded(embedded::Answer),
     Rabbit(rabbit::Answer),
 }
@@ -217,9 +219,14 @@ pub enum Acked {
 }
 
 impl Ticket {
+    pub(crate) fn none() -> Self {
+        Self(AnswerTo::Nobody)
+    }
+
     /// The message is dealt with.
     pub async fn ack(self) -> Acked {
         match self.0 {
+            AnswerTo::Nobody => Acked::Yes,
             AnswerTo::Embedded(answer) => answer.ack(),
             AnswerTo::Rabbit(answer) => answer.ack().await,
         }
@@ -228,6 +235,7 @@ impl Ticket {
     /// The message was not looked at: it may be given to somebody else at once, and this does not count as a failure.
     pub async fn release(self) {
         match self.0 {
+            AnswerTo::Nobody => {}
             AnswerTo::Embedded(answer) => drop(answer),
             AnswerTo::Rabbit(answer) => answer.release().await,
         }

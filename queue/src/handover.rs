@@ -56,3 +56,37 @@ impl Handover {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{NewMessage, Payload};
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Note;
+
+    impl Payload for Note {
+        const TYPE: &'static str = "note";
+        const QUEUE: &'static str = "note.v1";
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_left_to_the_table() {
+        let messages = || vec![crate::outbox::message_of(NewMessage::of(&Note)); 100];
+        let (handover, mut committed) = channel();
+        for _ in 0..2 * ROOM / 100 {
+            handover.hand_over(messages());
+        }
+        let mut kept = Vec::new();
+        while let Ok(commit) = committed.0.try_recv() {
+            kept.push(commit);
+        }
+        assert_eq!(kept.iter().map(|commit| commit.messages.len()).sum::<usize>(), ROOM);
+        kept.truncate(1);
+        handover.hand_over(messages());
+        assert!(committed.0.try_recv().is_ok(), "there is room again");
+        drop(committed);
+        assert!(!handover.is_open());
+        handover.hand_over(messages());
+    }
+}

@@ -21,6 +21,14 @@ pub struct Delivery<P> {
     pub headers: BTreeMap<String, String>,
 }
 
+impl<P: Payload> Delivery<P> {
+    /// A first delivery without headers, for calling a job directly in its test.
+    #[must_use]
+    pub fn of(payload: P) -> Self {
+        Self { payload, message_id: Uuid::now_v7(), attempts: 0, headers: BTreeMap::new() }
+    }
+}
+
 /// What became of one delivery.
 pub type JobResult = Result<(), JobError>;
 

@@ -2,7 +2,7 @@
 //!
 //! A row is deleted, not marked, once its broker has confirmed it (embedded: once its job has acknowledged it): the
 //! table stays as small as the backlog, and a sweep never wades through rows that are done. `due_at` is both schedule
-//! and claim. Whoever takes a row in hand moves `due_at` [`CLAIM`] into the future, and a row that is handed to this
+//! and claim. Whoever takes a row in hand moves `due_at` five seconds into the future, and a row that is handed to this
 //! process's relay at commit is born with that claim, so that other processes' sweepers leave it alone; if its holder
 //! dies, the row simply comes due.
 
@@ -129,7 +129,7 @@ async fn insert_rows<C: ConnectionTrait>(connection: &C, rows: Vec<ActiveModel>)
     }
 }
 
-fn message_of(new: NewMessage) -> Message {
+pub(crate) fn message_of(new: NewMessage) -> Message {
     let fresh = Uuid::now_v7();
     Message {
         id: new.continues.map_or(fresh, |earlier| earlier.row_id),

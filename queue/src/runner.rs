@@ -12,9 +12,12 @@ use crate::{
 };
 
 mod lane;
+mod pending;
 mod settle;
+mod work;
 
 use lane::Lane;
+use work::Work;
 
 /// How long jobs that are running at shutdown may take to finish.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -77,8 +80,8 @@ impl<C: Send + Sync + 'static> Runner<C> {
         let mut lanes = JoinSet::new();
         for job in self.jobs {
             lanes.spawn(measure(Arc::clone(&self.broker), job.traits().queue, cancellation.clone()));
-            let lane = Lane::new(self.db.clone(), Arc::clone(&self.broker), job, Arc::clone(&self.context));
-            lanes.spawn(lane.run(cancellation.clone(), self.drain));
+            let work = Work { db: self.db.clone(), job, context: Arc::clone(&self.context) };
+            lanes.spawn(Lane::new(Arc::clone(&self.broker), work).run(cancellation.clone(), self.drain));
         }
         while let Some(ended) = lanes.join_next().await {
             if let Err(error) = ended {
@@ -92,7 +95,7 @@ impl<C: Send + Sync + 'static> Runner<C> {
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; depths are far below 2^52")]
 async fn measure(broker: Arc<dyn Broker>, queue: &'static str, cancellation: CancellationToken) {
-    let mut ticks = tokio::time::interval(MEASURE);
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + MEASURE, MEASURE);
     while cancellation.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Ok(depth) = broker.depth(queue).await {
             metrics::gauge!("quittance_queue_depth", "queue" => queue).set(depth as f64);

@@ -41,7 +41,7 @@ impl RabbitBroker {
         let url = config.url.expose_secret();
         let link = |name: &str| Link::new(name, url, config.timeout(), health.clone());
         let topology = Arc::new(Topology::new(&config.prefix));
-        let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config);
+        let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config, health.part("publishing"));
         Ok(Self { publisher, consumers: Arc::new(link("consumers")?), topology, health })
     }
 

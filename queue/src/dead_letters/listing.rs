@@ -1,7 +1,7 @@
 //! Looking at dead letters.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{Condition, DbErr, QueryOrder, QuerySelect, Select, entity::prelude::*};
+use sea_orm::{Condition, DbErr, QueryOrder, QuerySelect, Select, entity::prelude::*, sea_query::LikeExpr};
 use uuid::Uuid;
 
 use super::{Column, DeadLetter, Entity, Origin};
@@ -80,10 +80,10 @@ impl Filter {
             true => Column::ReplayedAt.is_not_null(),
             false => Column::ReplayedAt.is_null(),
         });
-        let text = self
-            .text
-            .as_ref()
-            .map(|text| Condition::any().add(Column::ErrorMessage.contains(text)).add(Column::Body.contains(text)));
+        let text = self.text.as_ref().map(|text| {
+            let holds = LikeExpr::new(format!("%{}%", literal(text))).escape('\\');
+            Condition::any().add(Column::ErrorMessage.like(holds.clone())).add(Column::Body.like(holds))
+        });
         let all = Condition::all()
             .add_option(self.queue.as_ref().map(|queue| Column::Queue.eq(queue)))
             .add_option(self.kind.as_ref().map(|kind| Column::Kind.eq(kind)))
@@ -99,4 +99,9 @@ impl Filter {
             .add_option(text);
         letters.filter(all)
     }
+}
+
+/// What is looked for is text, not a pattern.
+fn literal(text: &str) -> String {
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }

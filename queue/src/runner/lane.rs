@@ -1,23 +1,14 @@
 //! One queue's way through the runner.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
-use super::settle::{self, Answered};
+use super::work::Work;
 use crate::{
-    broker::{Broker, Consumer, Incoming, Ticket},
-    database::Database,
-    message::Message,
-    registry::{AnyJob, Traits},
+    broker::{Broker, Consumer, Incoming},
+    registry::Traits,
 };
 
 /// How long a batch that is not full waits for more, while more are expected: deliveries of a burst arrive one by one.
@@ -32,17 +23,10 @@ pub(super) struct Lane<C> {
     traits: Traits,
 }
 
-/// What every task of a lane needs.
-struct Work<C> {
-    db: Database,
-    job: Arc<dyn AnyJob<C>>,
-    context: Arc<C>,
-}
-
 impl<C: Send + Sync + 'static> Lane<C> {
-    pub(super) fn new(db: Database, broker: Arc<dyn Broker>, job: Arc<dyn AnyJob<C>>, context: Arc<C>) -> Self {
-        let traits = job.traits();
-        Self { broker, work: Arc::new(Work { db, job, context }), traits }
+    pub(super) fn new(broker: Arc<dyn Broker>, work: Work<C>) -> Self {
+        let traits = work.job.traits();
+        Self { broker, work: Arc::new(work), traits }
     }
 
     pub(super) async fn run(self, cancellation: CancellationToken, drain: Duration) {
@@ -77,7 +61,11 @@ impl<C: Send + Sync + 'static> Lane<C> {
             let Some(first) = consumer.next().await else { return };
             let batch = self.gather(consumer, first, last > 1).await;
             last = batch.len();
-            running.spawn(Arc::clone(&self.work).work(batch, slot));
+            let work = Arc::clone(&self.work);
+            running.spawn(async move {
+                work.work(batch).await;
+                drop(slot);
+            });
             while running.try_join_next().is_some() {}
         }
     }
@@ -103,52 +91,4 @@ impl<C: Send + Sync + 'static> Lane<C> {
         }
         batch
     }
-}
-
-impl<C: Send + Sync + 'static> Work<C> {
-    async fn work(self: Arc<Self>, batch: Vec<Incoming>, slot: OwnedSemaphorePermit) {
-        let traits = self.job.traits();
-        let (mut messages, mut tickets, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for Incoming { content, ticket } in batch {
-            match content {
-                Ok(message) => {
-                    messages.push(message);
-                    tickets.push(ticket);
-                }
-                Err(dead) => unreadable.push((*dead, ticket)),
-            }
-        }
-        settle::bury(&self.db, &traits, unreadable).await;
-        if messages.is_empty() {
-            return;
-        }
-        let span = span(&traits, &messages);
-        let answered = self.attempt(messages, tickets).instrument(span.clone()).await;
-        settle::settle(&self.db, &traits, answered).instrument(span).await;
-        drop(slot);
-    }
-
-    async fn attempt(&self, messages: Vec<Message>, tickets: Vec<Ticket>) -> Vec<Answered> {
-        let started = Instant::now();
-        let results = self.job.attempt(&self.context, &messages).await;
-        let queue = self.job.traits().queue;
-        metrics::histogram!("quittance_job_seconds", "queue" => queue).record(started.elapsed());
-        let answered = messages.into_iter().zip(tickets).zip(results);
-        answered.map(|((message, ticket), result)| Answered { message, ticket, result }).collect()
-    }
-}
-
-/// A batch is logged under its first message.
-fn span(traits: &Traits, messages: &[Message]) -> tracing::Span {
-    let Some(message) = messages.first() else { return tracing::Span::none() };
-    let header = |name: &str| message.headers.get(name).map_or("", String::as_str);
-    tracing::info_span!(
-        "job",
-        queue = traits.queue,
-        message_id = %message.message_id,
-        request_id = header("request_id"),
-        payment_id = header("payment_id"),
-        attempt = message.attempts.saturating_add(1),
-        messages = messages.len(),
-    )
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use queue::Registry;
+use sea_orm::ConnectionTrait as _;
 
 use crate::{
     on_every_backend,
     rig::{
-        eventually,
+        Backend, Rig, eventually,
         jobs::{Act, Diary, RunErrand, errand},
         process::enqueue,
     },
@@ -91,3 +92,30 @@ on_every_backend!(kill_after_kill_everything_is_done, async |rig: &Rig| {
     })
     .await;
 });
+
+/// RabbitMQ counts by itself, see `rabbit::the_brokers_dead_letters_are_archived`.
+async fn what_kills_its_process_again_and_again_is_a_dead_letter(backend: Backend) {
+    let rig = Rig::new(backend).await;
+    let (db, committed) = rig.connect().await;
+    drop(committed);
+    let ids = enqueue(&db, vec![errand(1, Act::Succeed)]).await;
+    let tx = db.begin().await.expect("a transaction");
+    tx.execute_unprepared("UPDATE outbox SET claims = 20").await.expect("twenty processes died over it");
+    tx.commit().await.expect("commits");
+    let process = rig.process(Registry::new().register::<RunErrand>()).await;
+    let letter = process.one_dead_letter().await;
+    assert_eq!((letter.origin.as_str(), letter.error_code.as_str()), ("broker", "delivery_limit"));
+    assert_eq!((letter.message_id, letter.attempts), (ids[0], 0));
+    process.settled().await;
+    assert!(process.diary.entries().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kills_its_process_is_a_dead_letter_on_sqlite() {
+    what_kills_its_process_again_and_again_is_a_dead_letter(Backend::SqliteEmbedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kills_its_process_is_a_dead_letter_on_postgres() {
+    what_kills_its_process_again_and_again_is_a_dead_letter(Backend::PostgresEmbedded).await;
+}

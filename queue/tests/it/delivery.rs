@@ -1,16 +1,20 @@
 //! From a commit to a job.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
-use queue::{Registry, inbox};
+use queue::{NewMessage, Registry, Runner, inbox};
 use uuid::Uuid;
 
 use crate::{
     on_every_backend,
     rig::{
         eventually,
-        jobs::{Act, RunErrand, errand},
+        jobs::{Act, Diary, RunErrand, errand},
+        process::enqueue,
     },
 };
 
@@ -92,4 +96,20 @@ on_every_backend!(an_inbox_tells_the_first_time_from_the_others, async |rig: &Ri
     assert!(!dealt_with(true).await);
     assert_eq!(inbox::forget_before(&db, Utc::now()).await.expect("forgets"), 1);
     assert!(dealt_with(true).await, "forgotten");
+});
+
+on_every_backend!(what_is_due_can_be_run_without_a_broker, async |rig: &Rig| {
+    let (db, committed) = rig.connect().await;
+    drop(committed);
+    let broker = queue::broker::open(&rig.broker, &db).expect("a valid broker configuration");
+    let diary = Arc::<Diary>::default();
+    let registry = Registry::new().register::<RunErrand>();
+    let runner = Runner::new(db.clone(), broker, registry, Arc::clone(&diary));
+    let later = errand(3, Act::Succeed).due_at(Utc::now() + Duration::from_secs(3_600));
+    let event = NewMessage::event("payment.paid", &1);
+    enqueue(&db, vec![errand(1, Act::Succeed), errand(2, Act::GiveUp), later, event]).await;
+    assert_eq!(runner.run_due().await.expect("runs"), 2);
+    assert_eq!(diary.finished(), [1]);
+    assert_eq!(queue::outbox::backlog(&db).await.expect("counts").rows, 1, "the one for later");
+    assert_eq!(runner.run_due().await.expect("runs"), 0);
 });

@@ -39,6 +39,19 @@ on_every_backend!(large_messages_are_split_over_statements, async |rig: &Rig| {
     process.settled().await;
 });
 
+on_every_backend!(many_writers_wait_for_each_other, async |rig: &Rig| {
+    let process = rig.process(Registry::new().register::<RunErrand>()).await;
+    let writer = async |writer: u32| {
+        for number in 0..20 {
+            process.enqueue(vec![errand(writer * 20 + number, Act::Succeed)]).await;
+        }
+    };
+    futures_util::future::join_all((0..25).map(writer)).await;
+    eventually("all are done", async || process.diary.finished().len() >= 500).await;
+    assert_eq!(process.diary.finished(), (0..500).collect::<Vec<_>>());
+    process.settled().await;
+});
+
 on_every_backend!(events_need_no_listener, async |rig: &Rig| {
     let process = rig.process(Registry::new()).await;
     process.enqueue(vec![NewMessage::event("payment.paid", &json!({"id": 1}))]).await;
@@ -62,9 +75,14 @@ on_every_backend!(health_tells_the_parts_apart, async |rig: &Rig| {
     eventually("all is up", async || health.parts().len() >= 2 && health.is_up()).await;
     let names: Vec<_> = health.parts().into_iter().map(|part| part.name).collect();
     let expected: &[&str] = match rig.backend {
-        Backend::PostgresRabbit => {
-            &["consumer dead letters", "consumer errand.v1", "rabbitmq consumers", "rabbitmq publisher", "relay"]
-        }
+        Backend::PostgresRabbit => &[
+            "consumer dead letters",
+            "consumer errand.v1",
+            "publishing",
+            "rabbitmq consumers",
+            "rabbitmq publisher",
+            "relay",
+        ],
         _ => &["embedded broker", "relay"],
     };
     assert_eq!(names, expected);

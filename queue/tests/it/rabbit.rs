@@ -76,6 +76,27 @@ async fn what_is_committed_while_the_broker_is_away_is_published_when_it_returns
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_falls_silent_is_given_up() {
+    let (mut rig, cable) = cabled().await;
+    rig.broker.timeout_ms = 1_000;
+    let process = rig.process(Registry::new().register::<RunErrand>()).await;
+    process.enqueue(vec![errand(0, Act::Succeed)]).await;
+    eventually("all is well", async || process.diary.finished() == [0]).await;
+
+    cable.hold();
+    process.enqueue(vec![errand(1, Act::Succeed)]).await;
+    let publishing = async || {
+        let parts = process.broker.health().parts();
+        parts.iter().any(|part| part.name == "publishing" && part.up)
+    };
+    eventually("it is noticed", async || !publishing().await).await;
+    assert_eq!(process.outbox_rows().await, 1, "kept");
+    cable.mend();
+    eventually("it is done", async || process.diary.finished().contains(&1)).await;
+    process.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_in_the_middle_of_publishing_loses_nothing() {
     let (rig, cable) = cabled().await;
     let process = Arc::new(rig.process(Registry::new().register::<RunErrand>()).await);
@@ -143,7 +164,12 @@ async fn a_queue_with_other_arguments_is_reported() {
     assert!(error.contains("inequivalent arg 'x-dead-letter-exchange'"), "stored: {error}");
     assert!(error.contains("x-delivery-limit=20") && error.contains("x-overflow=reject-publish"), "wanted: {error}");
 
-    process.enqueue(vec![errand(1, Act::Succeed)]).await;
+    process.enqueue(vec![errand(1, Act::Succeed), NewMessage::of(&Other)]).await;
+    let depth = async || process.broker.depth(Other::QUEUE).await.unwrap_or(0);
+    eventually("other queues do not suffer", async || depth().await == 1).await;
+    let publishing = async || process.broker.health().parts().into_iter().find(|part| part.name == "publishing");
+    let publishing = publishing().await.expect("is on the board");
+    assert!(!publishing.up && publishing.last_error.is_some_and(|error| error.contains(&name)));
     channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.expect("the operator deletes it");
     eventually("it is mended by itself", async || process.diary.finished() == [1]).await;
 }

@@ -1,12 +1,15 @@
 //! Publishing with confirms, a window at a time.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use lapin::{
     Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
-use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout_at},
@@ -19,52 +22,101 @@ use super::{
 };
 use crate::{
     broker::{BrokerConfig, BrokerError, Publication},
+    health::Part,
     message::{EVENTS, Message},
 };
+
+/// How long a queue that cannot be declared is left alone.
+const REFUSED: Duration = Duration::from_secs(5);
 
 pub(super) struct Publisher {
     pub(super) link: Link,
     topology: Arc<Topology>,
     window: usize,
     timeout: Duration,
+    part: Part,
     /// One window at a time: a returned message must belong to the window whose confirms are being read.
-    session: Mutex<Option<Session>>,
+    state: Mutex<State>,
 }
 
-/// A channel and what was declared through it.
+#[derive(Default)]
+struct State {
+    session: Option<Session>,
+    /// Queues that exist with other arguments than ours, and when to try again. Their messages wait in the outbox, the
+    /// others' do not.
+    refused: HashMap<String, Instant>,
+}
+
+/// A channel and the queues that were declared through it.
 struct Session {
     channel: Channel,
     declared: HashSet<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Confirmed,
+    /// Unroutable: its queue has been deleted.
+    Returned,
+    /// Not sent: its queue cannot be declared.
+    Refused,
+    /// Lost or taken.
+    Unknown,
+}
+
 impl Publisher {
-    pub(super) fn new(link: Link, topology: Arc<Topology>, config: &BrokerConfig) -> Self {
-        Self { link, topology, window: config.publish_window, timeout: config.timeout(), session: Mutex::new(None) }
+    pub(super) fn new(link: Link, topology: Arc<Topology>, config: &BrokerConfig, part: Part) -> Self {
+        let (window, timeout) = (config.publish_window, config.timeout());
+        Self { link, topology, window, timeout, part, state: Mutex::default() }
     }
 
     /// Whether messages can be published now; restores the channel if it can be.
     pub(super) async fn is_ready(&self) -> bool {
-        let mut session = self.session.lock().await;
-        self.restore(&mut session).await.is_ok()
+        let mut state = self.state.lock().await;
+        let ready = self.restore(&mut state.session).await.map(drop);
+        let ready = ready.inspect_err(|error| self.report(error)).is_ok();
+        if ready && state.refused.is_empty() {
+            self.part.up();
+        }
+        ready
     }
 
     pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Publication> {
         let mut publications = Vec::with_capacity(messages.len());
         for window in messages.chunks(self.window) {
-            let mut session = self.session.lock().await;
-            let mut published = self.publish_window(&mut session, window).await;
-            // A queue was deleted: it has been forgotten, so the second try declares it anew.
-            let unroutable: Vec<_> = (0..window.len()).filter(|at| published[*at] == Outcome::Returned).collect();
-            if !unroutable.is_empty() {
-                let again: Vec<_> = unroutable.iter().map(|at| window[*at].clone()).collect();
-                let second = self.publish_window(&mut session, &again).await;
-                for (at, outcome) in unroutable.into_iter().zip(second) {
-                    published[at] = outcome;
+            let mut state = self.state.lock().await;
+            let mut outcomes = self.publish_window(&mut state, window).await;
+            // The queues of returned messages have been forgotten, so the second try declares them anew.
+            let returned: Vec<_> = (0..window.len()).filter(|at| outcomes[*at] == Outcome::Returned).collect();
+            if !returned.is_empty() {
+                let again: Vec<_> = returned.iter().map(|at| window[*at].clone()).collect();
+                for (at, outcome) in returned.into_iter().zip(self.publish_window(&mut state, &again).await) {
+                    outcomes[at] = outcome;
                 }
             }
-            publications.extend(published.into_iter().map(Publication::from));
+            publications.extend(outcomes.into_iter().map(|outcome| match outcome {
+                Outcome::Confirmed => Publication::Confirmed,
+                Outcome::Returned | Outcome::Refused | Outcome::Unknown => Publication::Unknown,
+            }));
         }
         publications
+    }
+
+    /// After an error or a missing confirm the channel is given up: a confirm that came late would be taken for one of
+    /// the next window.
+    async fn publish_window(&self, state: &mut State, window: &[Message]) -> Vec<Outcome> {
+        let outcomes = match self.declare_queues(state, window).await {
+            Ok(()) => self.exchange(state, window).await,
+            Err(error) => Err(error),
+        };
+        let outcomes = outcomes.unwrap_or_else(|error| {
+            self.report(&error);
+            vec![Outcome::Unknown; window.len()]
+        });
+        if outcomes.contains(&Outcome::Unknown) {
+            state.session = None;
+        }
+        outcomes
     }
 
     async fn restore<'a>(&self, session: &'a mut Option<Session>) -> Result<&'a mut Session, BrokerError> {
@@ -73,54 +125,56 @@ impl Publisher {
             let channel = self.link.channel().await?;
             let confirms = channel.confirm_select(ConfirmSelectOptions::default());
             within(self.timeout, "asking for confirms", confirms).await?;
-            self.topology.declare_base(&channel, self.timeout).await.inspect_err(report)?;
+            self.topology.declare_base(&channel, self.timeout).await?;
             *session = Some(Session { channel, declared: HashSet::new() });
         }
         session.as_mut().ok_or(BrokerError::Disconnected)
     }
 
-    /// After an error or a missing confirm the channel is given up: a confirm that came late would be taken for one of
-    /// the next window.
-    async fn publish_window(&self, session: &mut Option<Session>, window: &[Message]) -> Vec<Outcome> {
-        let outcomes = match self.restore(session).await {
-            Ok(session) => self.exchange(session, window).await,
-            Err(BrokerError::Disconnected) => return vec![Outcome::Unknown; window.len()],
-            Err(error) => Err(error),
-        };
-        match outcomes {
-            Ok(outcomes) if !outcomes.contains(&Outcome::Unknown) => outcomes,
-            Ok(outcomes) => {
-                *session = None;
-                outcomes
+    async fn declare_queues(&self, state: &mut State, window: &[Message]) -> Result<(), BrokerError> {
+        let now = Instant::now();
+        state.refused.retain(|_, until| *until > now);
+        let queues: BTreeSet<_> = window.iter().map(|message| message.queue.as_str()).collect();
+        for queue in queues.into_iter().filter(|queue| *queue != EVENTS) {
+            let session = self.restore(&mut state.session).await?;
+            if session.declared.contains(queue) || state.refused.contains_key(queue) {
+                continue;
             }
-            Err(error) => {
-                tracing::warn!(error = %error, messages = window.len(), "not published; trying again");
-                *session = None;
-                vec![Outcome::Unknown; window.len()]
+            match self.topology.declare_queue(&session.channel, self.timeout, queue).await {
+                Ok(()) => {
+                    session.declared.insert(queue.to_owned());
+                }
+                Err(error @ BrokerError::Mismatch { .. }) => {
+                    // The refusal has closed the channel.
+                    self.report(&error);
+                    state.session = None;
+                    state.refused.insert(queue.to_owned(), now + REFUSED);
+                }
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
-    async fn exchange(&self, session: &mut Session, window: &[Message]) -> Result<Vec<Outcome>, BrokerError> {
-        for message in window {
-            if message.queue != EVENTS && !session.declared.contains(&message.queue) {
-                let declare = self.topology.declare_queue(&session.channel, self.timeout, &message.queue);
-                declare.await.inspect_err(report)?;
-                session.declared.insert(message.queue.clone());
-            }
-        }
+    async fn exchange(&self, state: &mut State, window: &[Message]) -> Result<Vec<Outcome>, BrokerError> {
+        let State { session, refused } = state;
+        let session = self.restore(session).await?;
         let deadline = Instant::now() + self.timeout;
+        let mut outcomes = vec![Outcome::Unknown; window.len()];
         let mut confirms = Vec::with_capacity(window.len());
-        for message in window {
+        for (outcome, message) in outcomes.iter_mut().zip(window) {
+            if refused.contains_key(&message.queue) {
+                *outcome = Outcome::Refused;
+                continue;
+            }
             match timeout_at(deadline, self.send(&session.channel, message)).await {
-                Ok(Ok(confirm)) => confirms.push(confirm),
+                Ok(Ok(confirm)) => confirms.push((outcome, confirm)),
                 // Confirms of what was sent before may still arrive.
                 Ok(Err(_)) | Err(_) => break,
             }
         }
-        let mut outcomes = vec![Outcome::Unknown; window.len()];
         let mut returned = HashSet::new();
-        for (outcome, confirm) in outcomes.iter_mut().zip(confirms) {
+        for (outcome, confirm) in confirms {
             // An error, a refusal and silence all mean that nobody knows.
             if let Ok(Ok(confirmation)) = timeout_at(deadline, confirm).await {
                 if confirmation.is_ack() {
@@ -151,20 +205,14 @@ impl Publisher {
         let (body, properties) = (message.payload.as_bytes(), wire::properties(message));
         channel.basic_publish(exchange.as_str().into(), key.into(), options, body, properties).await
     }
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Confirmed,
-    Returned,
-    Unknown,
-}
-
-impl From<Outcome> for Publication {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Confirmed => Self::Confirmed,
-            Outcome::Returned | Outcome::Unknown => Self::Unknown,
+    fn report(&self, error: &BrokerError) {
+        self.part.down(error);
+        match error {
+            // Said when the connection was lost.
+            BrokerError::Disconnected => {}
+            BrokerError::Mismatch { .. } => tracing::error!(error = %error, "messages wait in the outbox"),
+            _ => tracing::warn!(error = %error, "cannot publish; trying again"),
         }
     }
 }
@@ -172,10 +220,4 @@ impl From<Outcome> for Publication {
 fn returned_id(confirmation: Confirmation) -> Option<String> {
     let returned = confirmation.take_message()?;
     returned.delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned())
-}
-
-fn report(error: &BrokerError) {
-    if matches!(error, BrokerError::Mismatch { .. }) {
-        tracing::error!(error = %error, "RabbitMQ holds something else under our name");
-    }
 }

@@ -99,6 +99,8 @@ impl Subscription {
         pauses.reset();
         let ended = loop {
             tokio::select! {
+                biased;
+                () = self.end.stop.cancelled() => break Ended::Stopped,
                 delivery = deliveries.next() => {
                     // The stream ends without an error when the broker cancels the consumer.
                     let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
@@ -111,7 +113,6 @@ impl Subscription {
                         break Ended::Idle;
                     }
                 }
-                () = self.end.stop.cancelled() => break Ended::Stopped,
             }
         };
         let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());

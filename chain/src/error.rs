@@ -48,6 +48,9 @@ pub enum Error {
     /// The recorder refused the facts; they are offered again.
     #[error("recorder: {0:#}")]
     Recorder(anyhow::Error),
+    /// A part of the agent ended in a panic.
+    #[error("task: {0}")]
+    Task(String),
     /// A stored row cannot be read back; the text names it.
     #[error("stored data: {0}")]
     Stored(String),

@@ -85,9 +85,9 @@ pub enum Fact {
     Deployed { subject_id: Uuid, diamond: Address, evidence: Evidence },
     /// Final: the subject's deal exists, with the terms that were asked for.
     DealOpened { subject_id: Uuid, deal_id: U256, evidence: Evidence },
-    /// A deposit is in a block, and may yet vanish with it.
+    /// A deposit is in a block, and may yet vanish with it. Told when it is first seen, and again with its finality.
     DepositSeen { subject_id: Uuid, payer: Address, amount: U256, evidence: Evidence },
-    /// Final: the deal is paid. Always preceded by a [`Fact::DepositSeen`].
+    /// Final: the deal is paid. Always comes right after a [`Fact::DepositSeen`], itself after the deal's opening.
     DepositFinal { subject_id: Uuid, payer: Address, amount: U256, evidence: Evidence },
     /// A deposit that was seen is gone with its block, and is not in the blocks that took its place.
     DepositGone { subject_id: Uuid, payer: Address, amount: U256, evidence: Evidence },

@@ -4,21 +4,30 @@
 //! [`request`]; an [`Agent`] per network carries it out and reports *facts* through a [`Recorder`], inside chain's own
 //! transaction, so that chain's state and whatever follows from it commit together.
 
+mod abi;
+mod account;
 mod agent;
+mod backoff;
+mod classify;
 mod config;
 mod error;
 mod fact;
+mod fees;
 mod keystore;
 mod network;
 mod operation;
+mod rpc;
 mod status;
 mod table;
+mod transaction;
 
-pub use agent::{Agent, Waker};
+pub use account::Account;
+pub use agent::{Agent, AgentHealth, Waker};
 pub use config::Config;
 pub use error::Error;
 pub use fact::{AttemptKind, Evidence, Fact, Recorder};
 pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use operation::{DealTerms, Kind, Request, Withdrawn, reference, request, withdraw};
+pub use rpc::ProviderHealth;
 pub use status::{LaneStatus, observed_until, status};

@@ -6,6 +6,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+pub use sea_orm_migration::{MigrationName, MigratorTrait};
+
 mod m0004_chain;
 
 struct Script {

@@ -187,6 +187,7 @@ fn logs() -> TableCreateStatement {
         .col(text_null("account"))
         .col(text("amount"))
         .col(boolean("held"))
+        .col(text_null("mismatch"))
         .col(boolean("final"))
         .col(timestamp_with_time_zone("created_at"))
         .take()

@@ -22,7 +22,8 @@ pub enum Denied {
 }
 
 /// Nodes whose path is this one or continues it. Digits and dots only, so nothing in a path is a wildcard.
-pub(crate) fn below(path: &str) -> Condition {
+#[must_use]
+pub fn below(path: &str) -> Condition {
     // A range and not LIKE: '/' follows '.', and both databases use the unique index on the path for it.
     Condition::any().add(node::Column::Path.eq(path)).add(
         Condition::all().add(node::Column::Path.gte(format!("{path}."))).add(node::Column::Path.lt(format!("{path}/"))),

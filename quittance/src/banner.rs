@@ -2,9 +2,9 @@
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 
-use crate::{bootstrap, cli::say, embedded::Node, settings::Settings};
+use crate::{bootstrap, cli::say, embedded::Devnet, settings::Settings};
 
-pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Node>) -> anyhow::Result<()> {
+pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>) -> anyhow::Result<()> {
     say(&format!("Quittance {} is listening at {base_url}\n", env!("CARGO_PKG_VERSION")));
     say(&format!("  API documents      {base_url}/docs"));
     say(&format!("  data folder        {}", settings.data_dir.display()));

@@ -4,17 +4,18 @@ mod rows;
 
 use std::collections::BTreeMap;
 
+use alloy::primitives::{Address, U256};
 use anyhow::{Context, bail};
-use chain::{
-    Keystore,
-    development::{self, Development},
-};
+use chain::{Account, Keystore};
 use clap::Args;
 use queue::Database;
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::say, embedded::Node, process, secrets::write_private, settings::Settings};
+use crate::{cli::say, embedded::Devnet, node::Node, process, secrets::write_private, settings::Settings};
+
+/// Base units of the test token that a payer starts with: ten million dollars.
+const PAYER_UNITS: U256 = U256::from_limbs([10_000_000_000_000, 0, 0, 0]);
 
 /// What is written to `bootstrap.json`, or printed once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
 }
 
 /// The first start of the embedded default; at later ones the network's address is brought up to date.
-pub(crate) async fn embedded(settings: &Settings, db: &Database, node: &Node, base_url: &str) -> anyhow::Result<()> {
+pub(crate) async fn embedded(settings: &Settings, db: &Database, node: &Devnet, base_url: &str) -> anyhow::Result<()> {
     let file = settings.data_dir.join("bootstrap.json");
     if !is_empty(db).await? {
         return refresh(settings, db, node, base_url).await;
@@ -159,7 +160,7 @@ pub(crate) struct Place {
     chain_id: u64,
     rpc_url: String,
     confirmations: u32,
-    signer: alloy::primitives::Address,
+    signer: Address,
     playground: Option<Playground>,
 }
 
@@ -169,16 +170,18 @@ async fn is_empty(db: &Database) -> anyhow::Result<bool> {
 
 async fn remote_place(settings: &Settings, options: &Options) -> anyhow::Result<Place> {
     let rpc_url = options.rpc_url.clone();
-    let chain_id = development::chain_id(&rpc_url)
+    let node = Node::at(&rpc_url)?;
+    let chain_id = node
+        .chain_id()
         .await
         .with_context(|| format!("no node answers at {rpc_url}; name one with --rpc-url, or use --no-network"))?;
     let keystore = settings.keystore()?;
-    let playground = match development::Sponsor::of(&rpc_url).await? {
-        Some(sponsor) => Some(prepare(&rpc_url, &keystore, async |address| Ok(sponsor.give(address).await?)).await?),
-        None => None,
-    };
-    let (signer, playground) = match playground {
-        Some((signer, playground)) => (signer, Some(playground)),
+    let (signer, playground) = match node.own_account().await {
+        Some(rich) => {
+            let fund = async |address| node.give(rich, address).await;
+            let (signer, playground) = prepare(&rpc_url, &keystore, fund).await?;
+            (signer, Some(playground))
+        }
         None => (keystore.generate().await?, None),
     };
     let confirmations = options.confirmations.unwrap_or(if playground.is_some() { 1 } else { 12 });
@@ -189,17 +192,19 @@ async fn remote_place(settings: &Settings, options: &Options) -> anyhow::Result<
 async fn prepare(
     rpc_url: &str,
     keystore: &Keystore,
-    fund: impl AsyncFn(alloy::primitives::Address) -> anyhow::Result<()>,
-) -> anyhow::Result<(alloy::primitives::Address, Playground)> {
+    fund: impl AsyncFn(Address) -> anyhow::Result<()>,
+) -> anyhow::Result<(Address, Playground)> {
     let signer = keystore.generate().await?;
     let payer = alloy::signers::local::PrivateKeySigner::random();
     fund(signer).await?;
     fund(payer.address()).await?;
-    let Development { diamond, token } =
-        development::deploy(rpc_url, &keystore.signer(signer).await?, payer.address()).await?;
+    let account = Account::connect(rpc_url.into(), keystore.signer(signer).await?).await?;
+    let diamond = account.deploy_diamond().await?;
+    let token = account.deploy_test_token().await?;
+    account.mint(token, payer.address(), PAYER_UNITS).await?;
     let playground = Playground {
         rpc_url: rpc_url.to_owned(),
-        chain_id: development::chain_id(rpc_url).await?,
+        chain_id: account.chain_id(),
         diamond_address: diamond.to_checksum(None),
         tokens: BTreeMap::from([("USDT".to_owned(), token.to_checksum(None))]),
         payer: Payer {
@@ -225,7 +230,7 @@ async fn mining<T>(chain: &devchain::DevChain, work: impl Future<Output = anyhow
 }
 
 /// Addresses may have changed since the last start.
-async fn refresh(settings: &Settings, db: &Database, node: &Node, base_url: &str) -> anyhow::Result<()> {
+async fn refresh(settings: &Settings, db: &Database, node: &Devnet, base_url: &str) -> anyhow::Result<()> {
     let mut bootstrap = read(settings)?;
     let Some(devchain) = &mut bootstrap.devchain else { return Ok(()) };
     if bootstrap.base_url == base_url && devchain.rpc_url == node.rpc_url {

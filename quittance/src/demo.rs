@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::{Address, U256};
 use anyhow::{Context, bail, ensure};
-use chain::development::Payer;
+use chain::Account;
 use clap::Args;
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub(crate) struct Options {
 /// A play with a merchant, a payer and a stopwatch.
 struct Stage {
     merchant: Merchant,
-    payer: Payer,
+    payer: Account,
     patience: Duration,
     started: Instant,
     last: Instant,
@@ -65,7 +66,8 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
 
 impl Stage {
     async fn open(first: Bootstrap, playground: &Playground, options: &Options) -> anyhow::Result<Self> {
-        let payer = Payer::new(&playground.rpc_url, &playground.payer.private_key)?;
+        let key = playground.payer.private_key.parse().context("the payer's private key")?;
+        let payer = Account::connect(playground.rpc_url.clone().into(), key).await.context("the payer's node")?;
         let now = Instant::now();
         let merchant = Merchant::sign_in(first, &playground.payer.address).await?;
         let patience = Duration::from_secs(options.patience);
@@ -117,17 +119,21 @@ impl Stage {
     /// Does what the widget tells a wallet to do.
     async fn deposit(&mut self, payment: &Value) -> anyhow::Result<()> {
         let widget = self.merchant.widget(payment).await?;
-        let deal_id = text(&widget, "deal_id").parse().context("the widget's deal id")?;
-        let diamond = text(&widget, "diamond_address").parse().context("the widget's diamond")?;
-        let token = text(&widget, "token_address").parse().context("the widget's token")?;
-        self.payer.deposit(diamond, deal_id, token).await?;
+        let deal_id: U256 = text(&widget, "deal_id").parse().context("the widget's deal id")?;
+        let diamond: Address = text(&widget, "diamond_address").parse().context("the widget's diamond")?;
+        let token: Address = text(&widget, "token_address").parse().context("the widget's token")?;
+        let decimals = widget["price_decimals"].as_u64().context("the widget's decimals")?;
+        let price = widget["price"].to_string().parse().context("the widget's price")?;
+        let units = payments::money::base_units(price, u32::try_from(decimals)?)?;
+        self.payer.deposit(diamond, token, deal_id, units.parse()?).await?;
         self.step("deposited");
         Ok(())
     }
 
-    async fn balance(&self, payment: &Value) -> anyhow::Result<alloy::primitives::U256> {
+    async fn balance(&self, payment: &Value) -> anyhow::Result<U256> {
         let widget = self.merchant.widget(payment).await?;
-        self.payer.balance(text(&widget, "token_address").parse()?).await
+        let token = text(&widget, "token_address").parse().context("the widget's token")?;
+        Ok(self.payer.balance(token, self.payer.address()).await?)
     }
 
     async fn reach(&mut self, payment: &Value, wanted: &str) -> anyhow::Result<()> {

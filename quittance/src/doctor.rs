@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chain::development;
 use chrono::Utc;
 use entities::{DiamondStatus, diamond, network, wallet};
 use migration::{Migrator, MigratorTrait};
 use queue::Database;
 use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
 
-use crate::{cli::say, process, settings::Settings};
+use crate::{
+    cli::say,
+    node::{Node, without_secrets},
+    settings::Settings,
+};
 
 /// Clocks further apart than this make due times and tokens go wrong, seconds.
 const CLOCK_TOLERANCE_S: i64 = 2;
@@ -105,7 +108,7 @@ async fn chains(settings: &Settings, db: &Database, findings: &mut Findings) {
     for network in networks {
         let urls: Vec<String> = serde_json::from_value(network.rpc_urls.clone()).unwrap_or_default();
         for url in &urls {
-            let what = format!("network {}: node {}", network.name, development::without_secrets(url));
+            let what = format!("network {}: node {}", network.name, without_secrets(url));
             findings.tell(&what, within(node(&network, url)).await);
         }
         if let Some(url) = urls.first() {
@@ -116,7 +119,7 @@ async fn chains(settings: &Settings, db: &Database, findings: &mut Findings) {
 }
 
 async fn node(network: &network::Model, url: &str) -> anyhow::Result<String> {
-    let chain_id = development::chain_id(url).await?;
+    let chain_id = Node::at(url)?.chain_id().await?;
     if i64::try_from(chain_id) != Ok(network.network_id) {
         bail!("it is on chain {chain_id}, the network on {}; correct rpc_urls or network_id", network.network_id);
     }
@@ -129,9 +132,10 @@ async fn diamonds(db: &Database, network: &network::Model, url: &str) -> anyhow:
         .filter(diamond::Column::Status.eq(DiamondStatus::Deployed))
         .all(&**db)
         .await?;
+    let node = Node::at(url)?;
     for diamond in &diamonds {
         let address = diamond.address.as_deref().unwrap_or_default().parse()?;
-        if !development::has_code(url, address).await? {
+        if !node.has_code(address).await? {
             bail!("there is no contract at {address}; was the chain reset?");
         }
     }

@@ -26,11 +26,11 @@ pub(crate) struct DevchainOptions {
 }
 
 /// A development chain that serves JSON-RPC.
-pub(crate) struct Node {
+pub(crate) struct Devnet {
     pub(crate) chain: DevChain,
     pub(crate) rpc_url: String,
     stop: CancellationToken,
-    server: AbortOnDropHandle<anyhow::Result<()>>,
+    server: AbortOnDropHandle<std::io::Result<()>>,
 }
 
 /// `quittance` without a command.
@@ -50,7 +50,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     result
 }
 
-async fn start_node(settings: &Settings, ours: &TcpListener) -> anyhow::Result<Node> {
+async fn start_node(settings: &Settings, ours: &TcpListener) -> anyhow::Result<Devnet> {
     let wanted = settings.devchain.listen;
     let listener = match wanted {
         Some(address) => TcpListener::bind(address).await.with_context(|| format!("devchain.listen {address}"))?,
@@ -74,15 +74,15 @@ async fn next_to(address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
-async fn serve(config: devchain::Config, listener: TcpListener) -> anyhow::Result<Node> {
+async fn serve(config: devchain::Config, listener: TcpListener) -> anyhow::Result<Devnet> {
     let rpc_url = format!("http://{}", listener.local_addr()?);
     let chain = tokio::task::spawn_blocking(|| DevChain::start(config)).await?.context("development chain")?;
     let stop = CancellationToken::new();
     let server = AbortOnDropHandle::new(tokio::spawn(chain.serve(listener, stop.clone())));
-    Ok(Node { chain, rpc_url, stop, server })
+    Ok(Devnet { chain, rpc_url, stop, server })
 }
 
-impl Node {
+impl Devnet {
     async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let _ = self.server.await;

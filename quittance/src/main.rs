@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod logging;
+mod node;
 mod openapi;
 mod process;
 mod secrets;

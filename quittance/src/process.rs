@@ -209,6 +209,6 @@ fn start_api(
         metrics: Arc::new(move || metrics.render()),
     });
     let stop = stop.clone();
-    tasks.spawn(async move { api::serve(state, listener, stop).await });
+    tasks.spawn(async move { Ok(api::serve(state, listener, stop).await?) });
     Ok(())
 }

@@ -72,7 +72,7 @@ pub(crate) struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, filter: "info".to_owned() }
+        Self { format: LogFormat::Pretty, filter: "info,sea_orm_migration=warn,poem=warn".to_owned() }
     }
 }
 

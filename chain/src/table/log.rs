@@ -40,6 +40,9 @@ pub(crate) struct Model {
     pub(crate) amount: Amount,
     /// A returned deposit was refused and is held by the diamond.
     pub(crate) held: bool,
+    /// How the deal differs from what was asked for; `None` where it does not.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) mismatch: Option<String>,
     #[sea_orm(column_name = "final")]
     pub(crate) is_final: bool,
     pub(crate) created_at: DateTime<Utc>,

@@ -7,7 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     AnswerTo, Broker, BrokerError, Consumer, ConsumerEnd, DELIVERY_LIMIT, Incoming, Intake, Publication, Ticket,
@@ -33,7 +37,8 @@ const CLOSE: Duration = Duration::from_secs(5);
 pub struct EmbeddedBroker {
     db: Database,
     shelf: Arc<Shelf>,
-    tending: JoinHandle<()>,
+    tending: Mutex<JoinHandle<()>>,
+    stop: CancellationToken,
     health: Health,
     _part: Part,
 }
@@ -43,17 +48,18 @@ impl EmbeddedBroker {
     #[must_use]
     pub fn new(db: &Database) -> Self {
         let shelf = Arc::<Shelf>::default();
-        let tending = tokio::spawn(tend(db.clone(), Arc::clone(&shelf)));
+        let stop = CancellationToken::new();
+        let tending = Mutex::new(tokio::spawn(tend(db.clone(), Arc::clone(&shelf), stop.clone())));
         let health = Health::default();
         let part = health.part("embedded broker");
         part.up();
-        Self { db: db.clone(), shelf, tending, health, _part: part }
+        Self { db: db.clone(), shelf, tending, stop, health, _part: part }
     }
 }
 
 impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
-        self.tending.abort();
+        self.tending.get_mut().abort();
     }
 }
 
@@ -92,13 +98,9 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn close(&self) {
-        self.tending.abort();
-        let last = async {
-            if let Err(error) = settle(&self.db, &self.shelf).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot delete finished rows");
-            }
-        };
-        if tokio::time::timeout(CLOSE, last).await.is_err() {
+        self.stop.cancel();
+        let mut tending = self.tending.lock().await;
+        if !tending.is_finished() && tokio::time::timeout(CLOSE, &mut *tending).await.is_err() {
             tracing::warn!("finished rows could not be deleted in time; they will come again");
         }
     }
@@ -133,7 +135,7 @@ fn within_limit(message: Message) -> Result<Message, Box<DeadMessage>> {
 }
 
 /// Deletes what is done, gives back what was let go, and keeps claiming what is in hand.
-async fn tend(db: Database, shelf: Arc<Shelf>) {
+async fn tend(db: Database, shelf: Arc<Shelf>, stop: CancellationToken) {
     let mut renewals = tokio::time::interval(CLAIM / 5);
     renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -141,6 +143,10 @@ async fn tend(db: Database, shelf: Arc<Shelf>) {
         let done = tokio::select! {
             () = shelf.settled() => settle(&db, &shelf).await,
             _ = renewals.tick() => claim::renew(&db, &shelf.claims_to_renew(CLAIM * 2 / 5)).await,
+            () = stop.cancelled() => match settle(&db, &shelf).await {
+                Ok(()) => return,
+                error => error,
+            },
         };
         match done {
             Ok(()) => pauses.reset(),

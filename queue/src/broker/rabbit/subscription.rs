@@ -20,6 +20,14 @@ use crate::{
     health::Part,
 };
 
+/// After so long without a delivery, and with none to be answered, the subscription is made anew on another channel.
+/// RabbitMQ does not always say when one has ended: a channel that consumed a quorum queue which was deleted and declared
+/// again gets nothing from it, for ever, not even when it subscribes again (seen with 3.10).
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Consumer tag; it need only be unique within its channel.
+const TAG: &str = "quittance";
+
 /// What is consumed.
 pub(super) enum Source {
     /// A queue of jobs.
@@ -46,20 +54,23 @@ pub(super) struct Subscription {
     pub(super) part: Part,
 }
 
+/// Why a subscription ended without an error.
+enum Ended {
+    /// It was asked to, or nobody listens any more.
+    Stopped,
+    /// Nothing came for a while.
+    Idle,
+}
+
 impl Subscription {
     /// Consumes until it is stopped or nobody listens, and starts from scratch after whatever goes wrong.
     pub(super) async fn supervise(self) {
         let mut pauses = Pauses::new(Duration::from_millis(200), Duration::from_secs(5));
         loop {
             let error = tokio::select! {
-                consumed = self.consume(&mut pauses) => match consumed {
-                    Ok(channel) => {
-                        drop(self.end.incoming);
-                        // Acknowledgements still go over the channel that delivered.
-                        self.end.closed.cancelled().await;
-                        drop(channel);
-                        return;
-                    }
+                ended = self.consume(&mut pauses) => match ended {
+                    Ok(Ended::Idle) => continue,
+                    Ok(Ended::Stopped) => return,
                     Err(error) => error,
                 },
                 () = self.end.closed.cancelled() => return,
@@ -74,35 +85,42 @@ impl Subscription {
         }
     }
 
-    /// Returns the channel when asked to stop.
-    async fn consume(&self, pauses: &mut Pauses) -> Result<Channel, BrokerError> {
-        let channel = self.link.channel().await?;
-        let (timeout, tag) = (self.link.timeout, "quittance");
+    /// The channel outlives this call for as long as there are deliveries of it to be answered.
+    async fn consume(&self, pauses: &mut Pauses) -> Result<Ended, BrokerError> {
+        let timeout = self.link.timeout;
+        let channel = Arc::new(self.link.channel().await?);
         let queue = self.declare(&channel).await?;
         let qos = channel.basic_qos(self.prefetch, BasicQosOptions::default());
         within(timeout, "setting the prefetch", qos).await?;
         let consume =
-            channel.basic_consume(queue.into(), tag.into(), BasicConsumeOptions::default(), FieldTable::default());
+            channel.basic_consume(queue.into(), TAG.into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = within(timeout, "consuming", consume).await?;
         self.part.up();
         pauses.reset();
-        loop {
-            let delivery = tokio::select! {
-                delivery = deliveries.next() => delivery,
-                () = self.end.stop.cancelled() => break,
-            };
-            // The stream also ends, without an error, when the broker cancels the consumer: its queue was deleted.
-            let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
-            if self.end.incoming.send(self.read(delivery)).await.is_err() {
-                break;
+        let ended = loop {
+            tokio::select! {
+                delivery = deliveries.next() => {
+                    // The stream ends without an error when the broker cancels the consumer.
+                    let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
+                    if self.end.incoming.send(self.read(delivery, &channel)).await.is_err() {
+                        return Ok(Ended::Stopped);
+                    }
+                }
+                () = tokio::time::sleep(IDLE) => {
+                    if Arc::strong_count(&channel) == 1 {
+                        break Ended::Idle;
+                    }
+                }
+                () = self.end.stop.cancelled() => break Ended::Stopped,
             }
-        }
-        let cancel = channel.basic_cancel(tag.into(), BasicCancelOptions::default());
+        };
+        let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
         within(timeout, "cancelling the consumer", cancel).await?;
+        // What arrived in between was not looked at.
         while let Some(Ok(delivery)) = deliveries.next().await {
-            self.read(delivery).ticket.release().await;
+            self.read(delivery, &channel).ticket.release().await;
         }
-        Ok(channel)
+        Ok(ended)
     }
 
     async fn declare(&self, channel: &Channel) -> Result<String, BrokerError> {
@@ -117,7 +135,7 @@ impl Subscription {
         }
     }
 
-    fn read(&self, delivery: lapin::message::Delivery) -> Incoming {
+    fn read(&self, delivery: lapin::message::Delivery, channel: &Arc<Channel>) -> Incoming {
         let (content, acker) = match &self.source {
             Source::Jobs(queue) => wire::read(queue, delivery),
             Source::Dead => {
@@ -125,14 +143,16 @@ impl Subscription {
                 (Err(Box::new(dead)), acker)
             }
         };
-        Incoming { content, ticket: Ticket(AnswerTo::Rabbit(Answer { acker, timeout: self.link.timeout })) }
+        let answer = Answer { acker, timeout: self.link.timeout, _channel: Arc::clone(channel) };
+        Incoming { content, ticket: Ticket(AnswerTo::Rabbit(answer)) }
     }
 }
 
-/// Answers one delivery. Without an answer it comes again when its channel closes.
+/// Answers one delivery. Without an answer it comes again when its channel closes, with the last of its answers.
 pub(in crate::broker) struct Answer {
     acker: lapin::Acker,
     timeout: Duration,
+    _channel: Arc<Channel>,
 }
 
 impl Answer {

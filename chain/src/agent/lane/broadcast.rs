@@ -1,0 +1,172 @@
+//! Hands signed bytes to a node and writes down what it said.
+
+use std::time::{Duration, Instant};
+
+use alloy::primitives::Bytes;
+use chrono::Utc;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Lane, Standing, pause};
+use crate::{
+    backoff,
+    classify::{Class, classify},
+    error::Error,
+    fact::Fact,
+    rpc::{Answer, Call},
+    table::update_from,
+};
+
+/// A malformed request is our own mistake; somebody has to look, and asking often does not help.
+const MALFORMED: Duration = Duration::from_secs(30);
+
+impl Lane {
+    /// Sends these attempts (send, attempt), which are already written down, in the order of their nonces.
+    pub(super) async fn broadcast(&mut self, due: &[(Uuid, Uuid)]) -> Result<(), Error> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let calls: Vec<Call> = due.iter().filter_map(|(send, attempt)| self.raw_call(*send, *attempt)).collect();
+        let (provider, answers) = self.exchange(calls).await;
+        // Whatever came of it, the head may change now.
+        self.context.poll_now.notify_one();
+        let mut told = Vec::new();
+        let mut short_of_funds = false;
+        for ((send_id, attempt_id), answer) in due.iter().zip(answers) {
+            let class = answer.as_ref().map_or_else(classify, |_| Class::Known);
+            short_of_funds |= class == Class::InsufficientFunds;
+            let text = match &answer {
+                Ok(_) => "accepted".to_owned(),
+                Err(fault) => fault.to_string(),
+            };
+            metrics::counter!("chain_broadcasts_total", "class" => word(&class)).increment(1);
+            if self.digest(*send_id, *attempt_id, &class, &text) {
+                told.push((*send_id, *attempt_id, text));
+            }
+        }
+        self.write_answers(&provider, told).await?;
+        if short_of_funds { self.pause(Some(pause::FUNDS)).await } else { Ok(()) }
+    }
+
+    fn raw_call(&self, send_id: Uuid, attempt_id: Uuid) -> Option<Call> {
+        let send = self.sends.iter().find(|send| send.id == send_id)?;
+        let attempt = send.attempts.iter().find(|attempt| attempt.id == attempt_id)?;
+        Some(Call::new("eth_sendRawTransaction", json!([Bytes::copy_from_slice(&attempt.raw)])))
+    }
+
+    /// Only where not a byte left is another endpoint asked at once; otherwise the outcome is unknown.
+    async fn exchange(&self, calls: Vec<Call>) -> (String, Vec<Answer>) {
+        let mut last = (String::new(), Vec::new());
+        for provider in self.context.rpc.ranked() {
+            let answers = provider.call_all(calls.clone()).await;
+            let elsewhere = |answer: &Answer| {
+                answer.as_ref().is_err_and(|fault| matches!(classify(fault), Class::NotSent | Class::Endpoint))
+            };
+            let failed = answers.iter().all(elsewhere);
+            last = (provider.label().to_owned(), answers);
+            if !failed {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Notes what an answer means. `true`: it says something new.
+    fn digest(&mut self, send_id: Uuid, attempt_id: Uuid, class: &Class, text: &str) -> bool {
+        let again = self.context.config.rebroadcast_after();
+        match class {
+            // Somebody took the nonce: look at the receipts again, whatever the head is.
+            Class::NonceTooLow => self.followed = None,
+            Class::NonceTooHigh => self.hurry_before(send_id),
+            Class::PoolFull => self.window = (self.window / 2).max(1),
+            Class::Malformed => tracing::error!(signer = %self.signer, "node refuses the request: {text}"),
+            Class::Rejected => tracing::error!(signer = %self.signer, "node refuses the transaction: {text}"),
+            _ => {}
+        }
+        let Some(send) = self.send_mut(send_id) else { return false };
+        let Some(attempt) = send.attempts.iter_mut().find(|attempt| attempt.id == attempt_id) else { return false };
+        let retry = backoff::delay(attempt.tries, Duration::from_millis(200), again);
+        let (standing, pause) = match class {
+            Class::Known => (Standing::Accepted, again),
+            Class::ReplacementUnderpriced | Class::Underpriced => (Standing::Underpriced, again),
+            Class::Rejected => (Standing::Rejected, again),
+            Class::Throttled(after) => (Standing::Open, retry.max(after.unwrap_or_default())),
+            Class::Malformed => (Standing::Open, MALFORMED),
+            Class::InsufficientFunds => (Standing::Open, super::REST),
+            Class::NotSent
+            | Class::Unknown
+            | Class::Endpoint
+            | Class::NonceTooLow
+            | Class::NonceTooHigh
+            | Class::Reverted(_)
+            | Class::PoolFull => (Standing::Open, retry),
+        };
+        attempt.tries = if standing == Standing::Accepted { 0 } else { attempt.tries.saturating_add(1) };
+        attempt.standing = standing;
+        attempt.due = Instant::now() + pause;
+        let news = attempt.answer.as_deref() != Some(text);
+        attempt.answer = Some(text.to_owned());
+        news
+    }
+
+    /// A node that lacks predecessors gets them again.
+    fn hurry_before(&mut self, send_id: Uuid) {
+        let now = Instant::now();
+        for send in self.sends.iter_mut().take_while(|send| send.id != send_id).filter(|send| send.mined.is_none()) {
+            if let Some(attempt) = send.attempts.last_mut() {
+                attempt.due = now;
+            }
+        }
+    }
+
+    async fn write_answers(&self, provider: &str, told: Vec<(Uuid, Uuid, String)>) -> Result<(), Error> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let now = Utc::now();
+        let mut tx = self.context.begin().await?;
+        let rows = told
+            .iter()
+            .map(|(_, attempt, text)| vec![(*attempt).into(), now.into(), provider.into(), text.as_str().into()]);
+        update_from(
+            &tx,
+            "UPDATE chain_attempts SET broadcast_at = v.column2, provider = v.column3, answer = v.column4",
+            "WHERE chain_attempts.id = v.column1",
+            rows.collect(),
+        )
+        .await?;
+        let mut facts = Vec::new();
+        for (send_id, attempt_id, answer) in told {
+            let Some(send) = self.sends.iter().find(|send| send.id == send_id) else { continue };
+            let Some(attempt) = send.attempts.iter().find(|attempt| attempt.id == attempt_id) else { continue };
+            facts.extend(send.subjects.iter().map(|subject_id| Fact::Broadcast {
+                subject_id: *subject_id,
+                kind: send.kind,
+                hash: attempt.hash,
+                provider: provider.to_owned(),
+                answer: answer.clone(),
+            }));
+        }
+        self.context.record(&mut tx, facts).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn word(class: &Class) -> &'static str {
+    match class {
+        Class::NotSent => "not_sent",
+        Class::Unknown => "unknown",
+        Class::Throttled(_) => "throttled",
+        Class::Endpoint => "endpoint",
+        Class::Known => "accepted",
+        Class::NonceTooLow => "nonce_too_low",
+        Class::NonceTooHigh => "nonce_too_high",
+        Class::ReplacementUnderpriced => "replacement_underpriced",
+        Class::Underpriced => "underpriced",
+        Class::InsufficientFunds => "insufficient_funds",
+        Class::Reverted(_) => "reverted",
+        Class::PoolFull => "pool_full",
+        Class::Rejected => "rejected",
+        Class::Malformed => "malformed",
+    }
+}

@@ -1,0 +1,172 @@
+//! Pending operations, grouped into what one transaction can carry.
+
+use alloy::primitives::{Address, Bytes, U256};
+use sea_orm::{FromQueryResult, Statement, entity::prelude::*};
+use uuid::Uuid;
+
+use super::Context;
+use crate::{
+    abi::{self, Terms},
+    error::Error,
+    operation::Kind,
+    table::{Amount, Hash, Place, deal::State},
+};
+
+/// A pending operation with what is recorded of its deal.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct Item {
+    pub(super) id: Uuid,
+    pub(super) subject_id: Uuid,
+    pub(super) kind: Kind,
+    pub(super) diamond: Option<Place>,
+    /// Transactions it was in before.
+    pub(super) sends: i32,
+    pub(super) reference: Option<Hash>,
+    pub(super) payee: Option<Place>,
+    pub(super) token: Option<Place>,
+    pub(super) amount: Option<Amount>,
+    pub(super) expires_at: Option<i64>,
+    deal_id: Option<Amount>,
+    pub(super) state: Option<State>,
+}
+
+impl Item {
+    /// On our diamond the reference read as a number, as long as no event has told it.
+    pub(super) fn deal_id(&self) -> U256 {
+        let told = self.deal_id.map(|id| id.0);
+        told.or_else(|| self.reference.map(|reference| reference.0.into())).unwrap_or_default()
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            r#ref: self.reference.map(|reference| reference.0).unwrap_or_default(),
+            payee: self.payee.map(|payee| payee.0).unwrap_or_default(),
+            token: self.token.map(|token| token.0).unwrap_or_default(),
+            amount: self.amount.map(|amount| amount.0).unwrap_or_default(),
+            expiresAt: self.expires_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Operations of one kind on one diamond.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) kind: Kind,
+    pub(super) diamond: Option<Address>,
+    pub(super) items: Vec<Item>,
+}
+
+impl Batch {
+    pub(super) fn input(&self) -> Result<Bytes, Error> {
+        let ids = || self.items.iter().map(Item::deal_id).collect();
+        match self.kind {
+            Kind::Deploy => abi::diamond_creation(),
+            Kind::Open => Ok(abi::create(self.items.iter().map(Item::terms).collect())),
+            Kind::Release => Ok(abi::release(ids())),
+            Kind::Cancel => Ok(abi::cancel(ids())),
+        }
+    }
+
+    /// The same kind and diamond with other operations.
+    pub(super) fn with(&self, items: Vec<Item>) -> Self {
+        Self { kind: self.kind, diamond: self.diamond, items }
+    }
+
+    pub(super) fn singles(self) -> impl Iterator<Item = Self> {
+        let Self { kind, diamond, items } = self;
+        items.into_iter().map(move |item| Self { kind, diamond, items: vec![item] })
+    }
+}
+
+/// The oldest pending operations. A release or cancel waits until its deal is known, and does not hold up others.
+pub(super) async fn pending(context: &Context, signer: Address, limit: usize) -> Result<Vec<Item>, Error> {
+    const SQL: &str = "SELECT o.id, o.subject_id, o.kind, o.diamond, o.sends, d.reference, d.payee, d.token, d.amount, \
+        d.expires_at, d.deal_id, d.state \
+        FROM chain_operations o LEFT JOIN chain_deals d ON d.subject_id = o.subject_id \
+        WHERE o.network_id = $1 AND o.signer = $2 AND o.status = 'pending' \
+        AND (o.kind IN ('deploy', 'open') OR d.state IS NULL OR d.state <> 'none') \
+        ORDER BY o.id LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = [context.network.id.into(), Place(signer).into(), limit.into()];
+    let statement = Statement::from_sql_and_values(context.db.get_database_backend(), SQL, values);
+    Ok(Item::find_by_statement(statement).all(&*context.db).await?)
+}
+
+/// What one transaction each can carry, in the order of the oldest operation. One that was in a transaction before
+/// goes alone: whatever was wrong then is then its own.
+pub(super) fn batches(items: Vec<Item>, batch_max: usize) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for item in items {
+        let diamond = item.diamond.map(|diamond| diamond.0);
+        let alone = item.sends > 0 || item.kind == Kind::Deploy;
+        let open = batches.iter_mut().rev().find(|batch| {
+            !alone
+                && batch.kind == item.kind
+                && batch.diamond == diamond
+                && batch.items.len() < batch_max
+                && batch.items[0].sends == 0
+        });
+        match open {
+            Some(batch) => batch.items.push(item),
+            None => batches.push(Batch { kind: item.kind, diamond, items: vec![item] }),
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(kind: Kind, diamond: u8, sends: i32) -> Item {
+        Item {
+            id: Uuid::now_v7(),
+            subject_id: Uuid::now_v7(),
+            kind,
+            diamond: Some(Place(Address::repeat_byte(diamond))),
+            sends,
+            reference: Some(Hash(alloy::primitives::B256::repeat_byte(diamond))),
+            payee: None,
+            token: None,
+            amount: None,
+            expires_at: None,
+            deal_id: None,
+            state: None,
+        }
+    }
+
+    #[test]
+    fn groups_by_kind_and_diamond_up_to_the_maximum() {
+        let items = vec![
+            item(Kind::Open, 1, 0),
+            item(Kind::Cancel, 1, 0),
+            item(Kind::Open, 2, 0),
+            item(Kind::Open, 1, 0),
+            item(Kind::Open, 1, 1),
+            item(Kind::Open, 1, 0),
+            item(Kind::Open, 1, 0),
+            item(Kind::Deploy, 1, 0),
+            item(Kind::Deploy, 1, 0),
+        ];
+        let sizes: Vec<_> = batches(items, 3).iter().map(|batch| (batch.kind, batch.items.len())).collect();
+        let expected = [
+            (Kind::Open, 3),
+            (Kind::Cancel, 1),
+            (Kind::Open, 1),
+            (Kind::Open, 1),
+            (Kind::Open, 1),
+            (Kind::Deploy, 1),
+            (Kind::Deploy, 1),
+        ];
+        assert_eq!(sizes, expected);
+    }
+
+    #[test]
+    fn one_is_sent_by_the_single_function() {
+        let one = Batch { kind: Kind::Cancel, diamond: None, items: vec![item(Kind::Cancel, 1, 0)] };
+        let two = one.with(vec![item(Kind::Cancel, 1, 0), item(Kind::Cancel, 2, 0)]);
+        assert_eq!(one.input().expect("encodes"), abi::cancel(vec![one.items[0].deal_id()]));
+        assert_eq!(one.input().expect("encodes").len(), 36);
+        assert_ne!(one.input().expect("encodes")[..4], two.input().expect("encodes")[..4]);
+    }
+}

@@ -1,0 +1,288 @@
+//! Gives nonces to what was examined, writes the signed bytes down, and only then lets them go.
+
+use std::time::Instant;
+
+use chrono::Utc;
+use queue::Transaction;
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use uuid::Uuid;
+
+use super::{
+    Attempt, Lane, Send, Standing,
+    collect::{self, Batch, Item},
+    pause,
+};
+use crate::{
+    agent::{
+        Tip,
+        settlement::{self, Failure},
+    },
+    error::Error,
+    fact::{AttemptKind, Fact},
+    fees::{self, Fees, Quote},
+    operation::Kind,
+    table::{Amount, Hash, Place, ROWS_MAX, attempt, deal::State, lane, operation, send, update_from},
+    transaction::Draft,
+};
+
+impl Lane {
+    /// Sends what is pending, as far as the window allows.
+    pub(super) async fn fill(&mut self, tip: Tip) -> Result<(), Error> {
+        let free = self.window.saturating_sub(self.unmined());
+        if free == 0 || Instant::now() < self.rest_until {
+            return Ok(());
+        }
+        let batch_max = usize::try_from(self.context.config.batch_max.max(1)).unwrap_or(1);
+        let items = collect::pending(&self.context, self.signer, free.saturating_mul(batch_max)).await?;
+        if items.is_empty() {
+            return self.idle().await;
+        }
+        let mut batches = collect::batches(items, batch_max);
+        batches.truncate(free);
+        let mut examined = match self.examine(batches).await {
+            Ok(examined) => examined,
+            Err(error) => {
+                // The endpoint's trouble, not the lane's: what is in flight is not touched.
+                tracing::warn!(signer = %self.signer, "chain lane could not examine: {error}");
+                self.rest_until = Instant::now() + self.context.config.poll_interval();
+                return Ok(());
+            }
+        };
+        self.conclude(std::mem::take(&mut examined.failures), std::mem::take(&mut examined.satisfied)).await?;
+        self.balance = examined.balance.or(self.balance);
+        let mut ready = examined.ready;
+        if ready.is_empty() {
+            self.rest_until = Instant::now() + self.context.config.poll_interval();
+            return if examined.penniless { self.pause(Some(pause::FUNDS)).await } else { Ok(()) };
+        }
+        ready.sort_by_key(|(batch, _)| batch.items[0].id);
+        ready.truncate(free);
+        let tip_price = examined.tip.max(self.context.config.tip_min_wei.into());
+        let fees = match fees::quote(tip.base_fee, tip_price, self.context.config.fee_cap_wei) {
+            Quote::Offer(fees) => fees,
+            Quote::OverCap { needed } => {
+                tracing::debug!(signer = %self.signer, needed, "over the fee cap");
+                return self.pause(Some(pause::FEE_CAP)).await;
+            }
+        };
+        let affordable = self.affordable(&ready, fees);
+        if affordable == 0 {
+            return self.pause(Some(pause::FUNDS)).await;
+        }
+        ready.truncate(affordable);
+        self.pause(None).await?;
+        self.dispatch(ready, fees).await
+    }
+
+    /// Nothing waits: a lane that holds nothing up is not paused.
+    async fn idle(&mut self) -> Result<(), Error> {
+        if self.paused.is_some() && self.unmined() == 0 { self.pause(None).await } else { Ok(()) }
+    }
+
+    /// How many of these the signer can pay for on top of what is in flight. Nodes reckon with the most each may cost.
+    fn affordable(&self, ready: &[(Batch, u64)], fees: Fees) -> usize {
+        let Some(balance) = self.balance else { return ready.len() };
+        let unmined = self.sends.iter().filter(|send| send.mined.is_none());
+        let mut spent = unmined.fold(alloy::primitives::U256::ZERO, |sum, send| sum.saturating_add(send.cost()));
+        let mut count = 0;
+        for (_, gas) in ready {
+            let cost = alloy::primitives::U256::from(*gas).saturating_mul(alloy::primitives::U256::from(fees.max_fee));
+            spent = spent.saturating_add(cost);
+            if spent > balance {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Writes down what needs no transaction: what cannot succeed, and what the chain shows already.
+    async fn conclude(&mut self, failures: Vec<Failure>, satisfied: Vec<Item>) -> Result<(), Error> {
+        if failures.is_empty() && satisfied.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.context.begin().await?;
+        let facts = settlement::fail(&tx, failures).await?;
+        let rows = satisfied.iter().map(|item| {
+            let goal = match item.kind {
+                Kind::Open | Kind::Deploy => State::Open,
+                Kind::Release => State::Released,
+                Kind::Cancel => State::Canceled,
+            };
+            // What is not final yet is confirmed by its event, or by the reconciliation.
+            let told = item.state.is_some_and(|state| state >= goal);
+            let status = if told { operation::Status::Confirmed } else { operation::Status::Sending };
+            vec![item.id.into(), status.to_value().into(), Utc::now().into()]
+        });
+        update_from(
+            &tx,
+            "UPDATE chain_operations SET status = v.column2, send_id = NULL, updated_at = v.column3",
+            "WHERE chain_operations.id = v.column1 AND chain_operations.status = 'pending'",
+            rows.collect(),
+        )
+        .await?;
+        self.context.record(&mut tx, facts).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn dispatch(&mut self, ready: Vec<(Batch, u64)>, fees: Fees) -> Result<(), Error> {
+        let mut sends = Vec::with_capacity(ready.len());
+        for (nonce, (batch, gas_limit)) in (self.next_nonce..).zip(ready) {
+            sends.push(self.sign(batch, nonce, gas_limit, fees)?);
+        }
+        if !self.write(&sends).await? {
+            // Something was withdrawn in the meantime; the rest comes with the next look.
+            return Ok(());
+        }
+        self.next_nonce += u64::try_from(sends.len()).unwrap_or(0);
+        let due: Vec<(Uuid, Uuid)> = sends.iter().filter_map(|send| Some((send.id, send.newest()?.id))).collect();
+        self.sends.extend(sends);
+        self.broadcast(&due).await
+    }
+
+    fn sign(&self, batch: Batch, nonce: u64, gas_limit: u64, fees: Fees) -> Result<Send, Error> {
+        let draft = Draft {
+            chain_id: self.context.network.chain_id,
+            nonce,
+            to: batch.diamond,
+            value: alloy::primitives::U256::ZERO,
+            input: batch.input()?,
+            gas_limit,
+            fees,
+        };
+        let attempt = self.attempt(&draft, AttemptKind::Call)?;
+        let (operations, subjects) = batch.items.iter().map(|item| (item.id, item.subject_id)).unzip();
+        Ok(Send {
+            id: Uuid::now_v7(),
+            nonce,
+            kind: batch.kind,
+            diamond: batch.diamond,
+            operations,
+            subjects,
+            gas_limit,
+            attempts: vec![attempt],
+            mined: None,
+            missing_since: None,
+        })
+    }
+
+    pub(super) fn attempt(&self, draft: &Draft, kind: AttemptKind) -> Result<Attempt, Error> {
+        let signed = draft.sign(&self.key)?;
+        Ok(Attempt {
+            id: Uuid::now_v7(),
+            kind,
+            hash: signed.hash,
+            raw: signed.raw,
+            fees: draft.fees,
+            signed_at: Utc::now(),
+            standing: Standing::Open,
+            answer: None,
+            due: Instant::now(),
+            tries: 0,
+        })
+    }
+
+    /// The nonces, the sends, their bytes, the operations and the facts in one transaction. `false`: an operation is no
+    /// longer pending, and nothing was written.
+    async fn write(&self, sends: &[Send]) -> Result<bool, Error> {
+        let mut tx = self.context.begin().await?;
+        self.allocate(&tx, sends).await?;
+        let now = Utc::now();
+        let rows = sends.iter().map(|send| send::ActiveModel {
+            id: Set(send.id),
+            network_id: Set(self.context.network.id),
+            signer: Set(Place(self.signer)),
+            nonce: Set(i64::try_from(send.nonce).unwrap_or(i64::MAX)),
+            kind: Set(send.kind),
+            diamond: Set(send.diamond.map(Place)),
+            operations: Set(i32::try_from(send.operations.len()).unwrap_or(i32::MAX)),
+            gas_limit: Set(i64::try_from(send.gas_limit).unwrap_or(i64::MAX)),
+            status: Set(send::Status::Unmined),
+            outcome: Set(None),
+            created_at: Set(now),
+            updated_at: Set(now),
+        });
+        send::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
+        let attempts: Vec<_> =
+            sends.iter().flat_map(|send| send.attempts.iter().map(|attempt| (send.id, attempt))).collect();
+        insert_attempts(&tx, &attempts).await?;
+        let taken = sends
+            .iter()
+            .flat_map(|send| send.operations.iter().map(|id| vec![(*id).into(), send.id.into(), now.into()]));
+        let taken: Vec<_> = taken.collect();
+        let count = u64::try_from(taken.len()).unwrap_or(0);
+        let changed = update_from(
+            &tx,
+            "UPDATE chain_operations SET status = 'sending', send_id = v.column2, sends = sends + 1, \
+             updated_at = v.column3",
+            "WHERE chain_operations.id = v.column1 AND chain_operations.status = 'pending'",
+            taken,
+        )
+        .await?;
+        if changed != count {
+            return Ok(false);
+        }
+        let facts = sends.iter().flat_map(|send| send.attempts.iter().flat_map(|attempt| signed(send, attempt)));
+        self.context.record(&mut tx, facts.collect()).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Moves the lane's nonce on, if it stands where this owner believes.
+    async fn allocate(&self, tx: &Transaction, sends: &[Send]) -> Result<(), Error> {
+        use lane::Column;
+
+        let nonce = |nonce: u64| i64::try_from(nonce).unwrap_or(i64::MAX);
+        let count = u64::try_from(sends.len()).unwrap_or(0);
+        let moved = lane::Entity::update_many()
+            .col_expr(Column::NextNonce, Expr::value(nonce(self.next_nonce + count)))
+            .col_expr(Column::Balance, Expr::value(self.balance.map(Amount)))
+            .col_expr(Column::Window, Expr::value(i32::try_from(self.window).unwrap_or(i32::MAX)))
+            .col_expr(Column::UpdatedAt, Expr::value(Utc::now()))
+            .filter(Column::NetworkId.eq(self.context.network.id))
+            .filter(Column::Signer.eq(Place(self.signer)))
+            .filter(Column::NextNonce.eq(nonce(self.next_nonce)))
+            .exec(&**tx)
+            .await?;
+        if moved.rows_affected == 1 { Ok(()) } else { Err(Error::LaneMoved(self.signer)) }
+    }
+}
+
+pub(super) async fn insert_attempts(tx: &Transaction, attempts: &[(Uuid, &Attempt)]) -> Result<(), Error> {
+    let fee = |fee: u128| i64::try_from(fee).unwrap_or(i64::MAX);
+    let rows: Vec<_> = attempts
+        .iter()
+        .map(|(send_id, attempt)| attempt::ActiveModel {
+            id: Set(attempt.id),
+            send_id: Set(*send_id),
+            kind: Set(attempt.kind),
+            hash: Set(Hash(attempt.hash)),
+            raw: Set(attempt.raw.clone()),
+            max_fee_per_gas: Set(fee(attempt.fees.max_fee)),
+            max_priority_fee_per_gas: Set(fee(attempt.fees.tip)),
+            signed_at: Set(attempt.signed_at),
+            broadcast_at: Set(None),
+            provider: Set(None),
+            answer: Set(None),
+            mined_number: Set(None),
+            mined_hash: Set(None),
+            mined_success: Set(None),
+        })
+        .collect();
+    for chunk in rows.chunks(ROWS_MAX) {
+        attempt::Entity::insert_many(chunk.to_vec()).exec_without_returning(&**tx).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn signed<'a>(send: &'a Send, attempt: &'a Attempt) -> impl Iterator<Item = Fact> + 'a {
+    send.subjects.iter().map(|subject_id| Fact::Signed {
+        subject_id: *subject_id,
+        kind: send.kind,
+        hash: attempt.hash,
+        nonce: send.nonce,
+        max_fee_per_gas: attempt.fees.max_fee,
+        max_priority_fee_per_gas: attempt.fees.tip,
+        attempt_kind: attempt.kind,
+    })
+}

@@ -1,0 +1,368 @@
+//! Tries what is to be sent on the node first, so that what cannot succeed fails alone and takes no nonce.
+
+use alloy::primitives::{Address, U64, U128, U256};
+use serde_json::{Value, json};
+
+use super::{
+    Lane,
+    collect::{Batch, Item},
+};
+use crate::{
+    abi::{self, DealState},
+    agent::{
+        context::decode_deals,
+        settlement::{Failure, no_deal},
+    },
+    classify::{Class, classify},
+    error::Error,
+    operation::Kind,
+    rpc::{Answer, Call, Provider, decode},
+    table::deal::State,
+};
+
+/// Rounds of trying; what is not clear by then waits for the next time.
+const ROUNDS: usize = 5;
+/// Added to the estimate of what hands money on: an inner call that runs out of gas does not revert the whole, it makes
+/// the diamond keep the deposit, so that the smallest gas that "succeeds" is too little.
+const HANDING_ON_GAS: u64 = 100_000;
+
+/// What can be sent, and what became of the rest.
+#[derive(Default)]
+pub(super) struct Examined {
+    pub(super) ready: Vec<(Batch, u64)>,
+    pub(super) failures: Vec<Failure>,
+    /// The chain shows their effect already.
+    pub(super) satisfied: Vec<Item>,
+    /// The node's idea of a tip, and what the signer owns.
+    pub(super) tip: u128,
+    pub(super) balance: Option<U256>,
+    /// The signer could not even pay for the trial.
+    pub(super) penniless: bool,
+}
+
+/// A batch on trial.
+struct Trial {
+    batch: Batch,
+    /// Whether the contract's state of its deals was looked at.
+    checked: bool,
+    standing: Standing,
+    /// Whether this round asks for the contract's code.
+    asks_code: bool,
+}
+
+/// How a batch came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Collected,
+    /// One of several that failed together.
+    Apart,
+    /// Those of them that were good alone. Should they fail together again, each is sent alone.
+    Rejoined,
+}
+
+impl Trial {
+    fn new(batch: Batch, checked: bool, standing: Standing) -> Self {
+        Self { batch, checked, standing, asks_code: false }
+    }
+}
+
+/// What a round made of a trial.
+enum Verdict {
+    Ready(Batch, u64),
+    Again(Vec<Trial>),
+    /// Good alone; to be tried together with its like.
+    Rejoin(Batch),
+    /// Unclear; another time.
+    Wait,
+}
+
+impl Lane {
+    /// # Errors
+    /// When the endpoint gives no usable answer, which says nothing about the operations.
+    pub(super) async fn examine(&mut self, batches: Vec<Batch>) -> Result<Examined, Error> {
+        let provider = self.context.rpc.preferred();
+        let mut examined = Examined::default();
+        let mut trials: Vec<Trial> = batches.into_iter().filter_map(|batch| start(batch, &mut examined)).collect();
+        for round in 0..ROUNDS {
+            if trials.is_empty() && round > 0 {
+                break;
+            }
+            let mut calls = vec![
+                Call::new("eth_maxPriorityFeePerGas", json!([])),
+                Call::new("eth_getBalance", json!([self.signer, "latest"])),
+            ];
+            for trial in &mut trials {
+                trial.asks_code = trial.batch.diamond.is_some_and(|diamond| !self.contracts.contains(&diamond));
+                calls.extend(self.probes(trial)?);
+            }
+            let mut answers = provider.call_all(calls).await.into_iter();
+            examined.tip = answers.next().and_then(Result::ok).and_then(price).unwrap_or(0);
+            examined.balance = answers.next().and_then(Result::ok).and_then(|value| decode(value).ok());
+            let mut next = Vec::new();
+            let mut rejoin: Vec<Batch> = Vec::new();
+            for trial in std::mem::take(&mut trials) {
+                match self.judge(&provider, trial, &mut answers, &mut examined)? {
+                    Verdict::Ready(batch, gas) => examined.ready.push((batch, gas)),
+                    Verdict::Again(again) => next.extend(again),
+                    Verdict::Rejoin(batch) => join(&mut rejoin, batch),
+                    Verdict::Wait => {}
+                }
+            }
+            next.extend(rejoin.into_iter().map(|batch| Trial::new(batch, true, Standing::Rejoined)));
+            trials = next;
+        }
+        Ok(examined)
+    }
+
+    /// The calls that tell about a trial; [`Lane::judge`] takes their answers in this order.
+    fn probes(&self, trial: &Trial) -> Result<Vec<Call>, Error> {
+        let Batch { diamond, items, .. } = &trial.batch;
+        let mut calls = Vec::with_capacity(3);
+        if let Some(diamond) = diamond {
+            if trial.asks_code {
+                calls.push(Call::new("eth_getCode", json!([diamond, "latest"])));
+            }
+            if !trial.checked {
+                let refs = items.iter().filter_map(|item| Some(item.reference?.0)).collect();
+                calls.push(self.context.deals_of(*diamond, refs, None));
+            }
+        }
+        let mut call = json!({"from": self.signer, "input": trial.batch.input()?});
+        if let Some(diamond) = diamond {
+            call["to"] = json!(diamond);
+        }
+        calls.push(Call::new("eth_estimateGas", json!([call])));
+        Ok(calls)
+    }
+
+    fn judge(
+        &mut self,
+        provider: &Provider,
+        trial: Trial,
+        answers: &mut impl Iterator<Item = Answer>,
+        examined: &mut Examined,
+    ) -> Result<Verdict, Error> {
+        let mut answer = |method: &str| -> Result<Answer, Error> {
+            answers.next().ok_or_else(|| Error::Rpc(format!("{method}: no answer")))
+        };
+        let count = trial.batch.items.len();
+        let (mut code, mut deals) = (None, None);
+        if let Some(diamond) = trial.batch.diamond {
+            if trial.asks_code {
+                let found = answer("eth_getCode")?.map_err(|fault| provider.error("eth_getCode", &fault))?;
+                code = Some((diamond, found.as_str().is_some_and(|code| code.len() > 2)));
+            }
+            if !trial.checked {
+                deals = Some(answer("eth_call")?);
+            }
+        }
+        let estimate = answer("eth_estimateGas")?;
+        if let Some((diamond, exists)) = code {
+            if !exists {
+                examined.failures.extend(trial.batch.items.iter().map(|item| no_contract(item, diamond)));
+                return Ok(Verdict::Wait);
+            }
+            self.contracts.insert(diamond);
+        }
+        if let Some(deals) = deals {
+            let deals = deals.map_err(|fault| provider.error("dealsOf", &fault))?;
+            let kept = sort_out(&trial.batch.items, &decode_deals(deals, count)?, examined);
+            if kept.len() < count {
+                let again = Trial::new(trial.batch.with(kept), true, trial.standing);
+                return Ok(Verdict::Again(if again.batch.items.is_empty() { vec![] } else { vec![again] }));
+            }
+        }
+        match estimate {
+            Ok(gas) => Ok(self.allow(trial, decode::<U64>(gas)?.to(), examined)),
+            Err(fault) => match classify(&fault) {
+                Class::Reverted(data) => Ok(reverted(trial, &abi::reason(&data.unwrap_or_default()), examined)),
+                Class::InsufficientFunds => {
+                    examined.penniless = true;
+                    Ok(Verdict::Wait)
+                }
+                Class::Rejected if count > 1 => Ok(Verdict::Again(halves(trial))),
+                Class::Rejected => {
+                    examined.failures.push(refused(&trial.batch.items[0], &fault.to_string()));
+                    Ok(Verdict::Wait)
+                }
+                _ => Err(provider.error("eth_estimateGas", &fault)),
+            },
+        }
+    }
+
+    /// Grants gas, with a reserve: the state may be another one when it is mined.
+    fn allow(&self, trial: Trial, estimate: u64, examined: &mut Examined) -> Verdict {
+        let handing_on = match trial.batch.kind {
+            Kind::Release | Kind::Cancel => HANDING_ON_GAS,
+            Kind::Deploy | Kind::Open => 0,
+        };
+        let (gas, most) =
+            (estimate.saturating_add(estimate / 5).saturating_add(handing_on), self.context.config.gas_max);
+        if gas > most && trial.batch.items.len() > 1 {
+            return Verdict::Again(halves(trial));
+        }
+        if estimate.saturating_add(handing_on) > most {
+            let message = format!("needs {estimate} gas of {most} allowed");
+            examined.failures.push(refused(&trial.batch.items[0], &message));
+            return Verdict::Wait;
+        }
+        match trial.standing {
+            Standing::Apart => Verdict::Rejoin(trial.batch),
+            Standing::Collected | Standing::Rejoined => Verdict::Ready(trial.batch, gas.min(most)),
+        }
+    }
+}
+
+fn price(value: Value) -> Option<u128> {
+    decode::<U128>(value).ok().map(|price| price.to())
+}
+
+/// `None`: nothing of it can be tried.
+fn start(batch: Batch, examined: &mut Examined) -> Option<Trial> {
+    let (kind, known) = (batch.kind, batch.items.iter().all(|item| item.reference.is_some()));
+    if kind != Kind::Deploy && !known {
+        let (kept, unknown) = batch.items.iter().cloned().partition::<Vec<_>, _>(|item| item.reference.is_some());
+        examined.failures.extend(unknown.iter().map(|item| no_deal(item.subject_id, item.kind)));
+        let batch = batch.with(kept);
+        return (!batch.items.is_empty()).then(|| Trial::new(batch, false, Standing::Collected));
+    }
+    // A first open can have no deal yet; if it has, the revert or the missing event says so.
+    let first = kind == Kind::Open && batch.items.iter().all(|item| item.sends == 0);
+    Some(Trial::new(batch, first || kind == Kind::Deploy, Standing::Collected))
+}
+
+fn join(batches: &mut Vec<Batch>, batch: Batch) {
+    match batches.iter_mut().find(|other| other.kind == batch.kind && other.diamond == batch.diamond) {
+        Some(other) => other.items.extend(batch.items),
+        None => batches.push(batch),
+    }
+}
+
+fn halves(trial: Trial) -> Vec<Trial> {
+    let mut items = trial.batch.items.clone();
+    let second = items.split_off(items.len() / 2);
+    let half = |items| Trial::new(trial.batch.with(items), trial.checked, Standing::Collected);
+    vec![half(items), half(second)]
+}
+
+/// Compares operations with the contract's deals: what is done, what cannot be done, and what is left to do.
+fn sort_out(items: &[Item], deals: &[abi::Deal], examined: &mut Examined) -> Vec<Item> {
+    let mut kept = Vec::with_capacity(items.len());
+    for (item, deal) in items.iter().zip(deals) {
+        // An endpoint that knows less than is recorded as final says nothing.
+        if recorded(deal) < item.state.unwrap_or(State::None) {
+            continue;
+        }
+        match (item.kind, deal.state) {
+            (Kind::Open, DealState::None)
+            | (Kind::Release, DealState::Deposited)
+            | (Kind::Cancel, DealState::Open | DealState::Deposited) => kept.push(item.clone()),
+            (Kind::Open, _) if differs(item, deal) => examined.failures.push(Failure {
+                code: "deal_mismatch".to_owned(),
+                message: "the contract has another deal for this reference".to_owned(),
+                ..refused(item, "")
+            }),
+            (Kind::Open, _) | (Kind::Release, DealState::Released) | (Kind::Cancel, DealState::Canceled) => {
+                examined.satisfied.push(item.clone());
+            }
+            (Kind::Release | Kind::Cancel, state) => examined.failures.push(Failure {
+                code: "WrongState".to_owned(),
+                message: format!("the deal is {}", word(state)),
+                retryable: false,
+                ..refused(item, "")
+            }),
+            (Kind::Deploy, _) => kept.push(item.clone()),
+        }
+    }
+    kept
+}
+
+fn recorded(deal: &abi::Deal) -> State {
+    match deal.state {
+        DealState::Open => State::Open,
+        DealState::Deposited => State::Deposited,
+        DealState::Released => State::Released,
+        DealState::Canceled => State::Canceled,
+        DealState::None | DealState::__Invalid => State::None,
+    }
+}
+
+fn word(state: DealState) -> &'static str {
+    match state {
+        DealState::Open => "open",
+        DealState::Deposited => "deposited",
+        DealState::Released => "released",
+        DealState::Canceled => "canceled",
+        DealState::None | DealState::__Invalid => "unknown to the contract",
+    }
+}
+
+fn differs(item: &Item, deal: &abi::Deal) -> bool {
+    Some(deal.payee) != item.payee.map(|payee| payee.0)
+        || Some(deal.token) != item.token.map(|token| token.0)
+        || Some(deal.amount) != item.amount.map(|amount| amount.0)
+        || i64::try_from(deal.expiresAt).ok() != item.expires_at
+}
+
+/// Several failed together: each is tried apart. One failed: that is its reason, unless its deal is there already,
+/// which is then looked at.
+fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Verdict {
+    if trial.batch.items.len() > 1 {
+        let checked = trial.checked;
+        let standing = match trial.standing {
+            Standing::Rejoined => Standing::Rejoined,
+            Standing::Collected | Standing::Apart => Standing::Apart,
+        };
+        return Verdict::Again(trial.batch.singles().map(|batch| Trial::new(batch, checked, standing)).collect());
+    }
+    if reason.code == abi::DEAL_EXISTS {
+        return Verdict::Again(vec![Trial::new(trial.batch, false, Standing::Collected)]);
+    }
+    let item = &trial.batch.items[0];
+    let known = matches!(item.state, Some(State::Open | State::Deposited));
+    if known && matches!(reason.code.as_str(), "DealNotFound" | "WrongState") {
+        // It was checked a moment ago: two backends of one endpoint disagree.
+        return Verdict::Wait;
+    }
+    examined.failures.push(Failure {
+        code: reason.code.clone(),
+        message: reason.message.clone(),
+        retryable: retryable(&reason.code),
+        ..refused(item, "")
+    });
+    Verdict::Wait
+}
+
+/// Whether the same request may succeed once somebody has mended something. What the terms themselves are refused for
+/// will be refused again.
+pub(super) fn retryable(code: &str) -> bool {
+    !matches!(
+        code,
+        "InvalidRef"
+            | "InvalidPayee"
+            | "InvalidAmount"
+            | "InvalidExpiry"
+            | "InvalidToken"
+            | "WrongState"
+            | "DealNotFound"
+    )
+}
+
+fn refused(item: &Item, message: &str) -> Failure {
+    Failure {
+        subject_id: item.subject_id,
+        kind: item.kind,
+        code: "rejected".to_owned(),
+        message: message.to_owned(),
+        retryable: true,
+        hash: None,
+    }
+}
+
+fn no_contract(item: &Item, diamond: Address) -> Failure {
+    Failure {
+        code: "no_contract".to_owned(),
+        message: format!("there is no contract at {diamond}"),
+        ..refused(item, "")
+    }
+}

@@ -1,0 +1,129 @@
+//! Finds out which sends are mined, whether they stay so, and which will never be.
+
+use std::time::Instant;
+
+use alloy::primitives::{B256, U64};
+use serde_json::json;
+
+use super::{Lane, Mined, Send, Standing};
+use crate::{
+    agent::Tip,
+    error::Error,
+    rpc::{Call, Provider, Receipt, decode},
+};
+
+/// What a look at the chain told.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// Sends that were not known to be mined, or elsewhere.
+    pub(super) mined: Vec<(uuid::Uuid, Mined)>,
+    /// Sends that were mined and are not any more.
+    pub(super) lost: Vec<uuid::Uuid>,
+    /// Sends whose nonce a stranger's transaction took for good.
+    pub(super) displaced: Vec<uuid::Uuid>,
+}
+
+impl Lane {
+    pub(super) async fn follow(&mut self, tip: Tip) -> Result<(), Error> {
+        if self.sends.is_empty() {
+            return Ok(());
+        }
+        let provider = self.context.rpc.preferred();
+        let used = Call::new("eth_getTransactionCount", json!([self.signer, "latest"]));
+        let used: U64 = decode(provider.read(used).await?)?;
+        let used: u64 = used.to();
+        let asked: Vec<&Send> = self
+            .sends
+            .iter()
+            .filter(|send| match send.mined {
+                None => send.nonce < used,
+                Some(mined) => mined.number <= tip.final_number,
+            })
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let found = receipts(&provider, &asked).await?;
+        let mut findings = Findings::default();
+        let mut missing = Vec::new();
+        for (send, found) in asked.iter().zip(found) {
+            match found {
+                Some(mined) if send.mined != Some(mined) => findings.mined.push((send.id, mined)),
+                Some(_) => {}
+                None if send.mined.is_some() => findings.lost.push(send.id),
+                None => missing.push(send.id),
+            }
+        }
+        self.search(tip, &missing, &mut findings).await?;
+        for send in &mut self.sends {
+            let is_missing = missing.contains(&send.id);
+            send.missing_since = if is_missing { send.missing_since.or(Some(tip.number)) } else { None };
+        }
+        self.settle(tip, findings).await
+    }
+
+    /// A used nonce without a receipt of ours: for a while that is a node that has not caught up. When the
+    /// confirmations have passed and no endpoint knows any of our transactions, it was a stranger's.
+    async fn search(&self, tip: Tip, missing: &[uuid::Uuid], findings: &mut Findings) -> Result<(), Error> {
+        let confirmations = u64::from(self.context.network.confirmations.max(1));
+        let overdue = |send: &&Send| {
+            missing.contains(&send.id) && send.missing_since.is_some_and(|since| since + confirmations <= tip.number)
+        };
+        let overdue: Vec<&Send> = self.sends.iter().filter(overdue).collect();
+        if overdue.is_empty() {
+            return Ok(());
+        }
+        let providers = self.context.rpc.ranked();
+        let mut answers = 0;
+        let mut unknown: Vec<uuid::Uuid> = overdue.iter().map(|send| send.id).collect();
+        for provider in &providers {
+            let Ok(found) = receipts(provider, &overdue).await else { continue };
+            answers += 1;
+            for (send, mined) in overdue.iter().zip(found) {
+                if let Some(mined) = mined.filter(|_| unknown.contains(&send.id)) {
+                    unknown.retain(|id| *id != send.id);
+                    findings.mined.push((send.id, mined));
+                }
+            }
+        }
+        if answers >= providers.len().min(2) {
+            findings.displaced = unknown;
+        }
+        Ok(())
+    }
+
+    /// Forgets that a send was mined; its bytes are due again.
+    pub(super) fn unmined_again(&mut self, id: uuid::Uuid) {
+        if let Some(send) = self.send_mut(id) {
+            send.mined = None;
+            for attempt in &mut send.attempts {
+                attempt.standing = Standing::Open;
+                attempt.due = Instant::now();
+            }
+        }
+    }
+}
+
+/// For each send the receipt of whichever of its attempts is mined.
+async fn receipts(provider: &Provider, sends: &[&Send]) -> Result<Vec<Option<Mined>>, Error> {
+    let hashes: Vec<(usize, B256)> = sends
+        .iter()
+        .enumerate()
+        .flat_map(|(index, send)| send.attempts.iter().map(move |attempt| (index, attempt.hash)))
+        .collect();
+    let calls = hashes.iter().map(|(_, hash)| Call::new("eth_getTransactionReceipt", json!([hash]))).collect();
+    let mut found = vec![None; sends.len()];
+    for ((index, hash), answer) in hashes.iter().zip(provider.read_all(calls).await?) {
+        let receipt: Option<Receipt> = decode(answer)?;
+        if let Some(receipt) = receipt.filter(|receipt| receipt.transaction_hash == *hash) {
+            found[*index] = Some(Mined {
+                attempt: *hash,
+                number: receipt.block_number(),
+                block: receipt.block_hash,
+                success: receipt.success(),
+                contract: receipt.contract_address,
+            });
+        }
+    }
+    Ok(found)
+}

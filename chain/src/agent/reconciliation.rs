@@ -1,0 +1,227 @@
+//! Compares what is recorded with the contract's own state now and then, so that a log nobody saw does no lasting harm.
+
+use std::{collections::HashMap, sync::Arc};
+
+use alloy::primitives::{Address, B256, U256};
+use chrono::{TimeDelta, Utc};
+use sea_orm::{QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Context, Tip,
+    settlement::{self, Observation},
+    watcher::{logs_of, mismatch},
+};
+use crate::{
+    abi::{self, DealState},
+    error::Error,
+    fact::Evidence,
+    rpc::{Call, Header, Log, Provider, decode},
+    table::{
+        deal::{self, State},
+        log::Event,
+        operation,
+    },
+};
+
+/// Deals compared in one round, and in one call.
+const ROUND: u64 = 2_000;
+const CALL: usize = 200;
+
+pub(super) async fn run(
+    context: Arc<Context>,
+    tips: watch::Receiver<Option<Tip>>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    loop {
+        if tokio::time::timeout(context.config.reconcile_interval(), stop.cancelled()).await.is_ok() {
+            return Ok(());
+        }
+        let Some(tip) = *tips.borrow() else { continue };
+        match reconcile(&context, &tip).await {
+            Ok(()) => {}
+            Err(Error::LeaseLost(network)) => return Err(Error::LeaseLost(network)),
+            Err(error) => tracing::warn!(network = %context.network.id, "chain reconciliation: {error}"),
+        }
+    }
+}
+
+/// At the last final block: everything up to it is recorded, so what the contract knows and we do not was missed.
+async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
+    let deals = candidates(context).await?;
+    if deals.is_empty() {
+        return Ok(());
+    }
+    let provider = context.rpc.preferred();
+    let block: Option<Header> = decode(provider.read(Call::block(tip.final_number)).await?)?;
+    let block = block.ok_or_else(|| Error::Rpc(format!("{} lacks the last final block", provider.label())))?;
+    let mut by_diamond: HashMap<Address, Vec<&deal::Model>> = HashMap::new();
+    for deal in &deals {
+        by_diamond.entry(deal.diamond.0).or_default().push(deal);
+    }
+    let mut missed = Vec::new();
+    let mut absent = Vec::new();
+    for (diamond, deals) in by_diamond {
+        for deals in deals.chunks(CALL) {
+            let refs = deals.iter().map(|deal| deal.reference.0).collect();
+            let found = context.read_deals(&provider, diamond, refs, Some(tip.final_number)).await?;
+            let mut ahead = Vec::new();
+            for (recorded, found) in deals.iter().copied().zip(found) {
+                match state(&found) {
+                    State::None if recorded.state == State::None => absent.push(recorded.subject_id),
+                    now if now > recorded.state => ahead.push((recorded, found)),
+                    now if now < recorded.state => contradiction(recorded, now),
+                    _ => {}
+                }
+            }
+            missed.extend(observe(&provider, diamond, &ahead, &block, context).await?);
+        }
+    }
+    heal(context, &deals, missed, absent).await
+}
+
+/// What waits for an effect for too long, and the deals that were not looked at for the longest time.
+async fn candidates(context: &Context) -> Result<Vec<deal::Model>, Error> {
+    let network_id = context.network.id;
+    let interval = TimeDelta::from_std(context.config.reconcile_interval()).unwrap_or(TimeDelta::seconds(30));
+    let before = Utc::now() - interval;
+    let waiting = operation::Entity::find()
+        .select_only()
+        .column(operation::Column::SubjectId)
+        .filter(operation::Column::NetworkId.eq(network_id))
+        .filter(Expr::cust("status = 'sending'"))
+        .filter(operation::Column::UpdatedAt.lt(before))
+        .order_by_asc(operation::Column::UpdatedAt)
+        .limit(ROUND)
+        .into_tuple::<Uuid>()
+        .all(&*context.db)
+        .await?;
+    let mut deals = deal::Entity::find()
+        .filter(deal::Column::NetworkId.eq(network_id))
+        .filter(Expr::cust("state IN ('open', 'deposited')"))
+        .filter(deal::Column::CheckedAt.lt(before))
+        .order_by_asc(deal::Column::CheckedAt)
+        .limit(ROUND)
+        .all(&*context.db)
+        .await?;
+    let known: Vec<Uuid> = deals.iter().map(|deal| deal.subject_id).collect();
+    let more = deal::Entity::find().filter(deal::Column::SubjectId.is_in(waiting)).all(&*context.db).await?;
+    deals.extend(more.into_iter().filter(|deal| !known.contains(&deal.subject_id)));
+    Ok(deals)
+}
+
+fn state(deal: &abi::Deal) -> State {
+    match deal.state {
+        DealState::Open => State::Open,
+        DealState::Deposited => State::Deposited,
+        DealState::Released => State::Released,
+        DealState::Canceled => State::Canceled,
+        DealState::None | DealState::__Invalid => State::None,
+    }
+}
+
+/// Recorded as final and not on the contract: a lying or stale endpoint, or a chain that lost blocks, which the watcher
+/// finds by their hashes. Nothing is concluded from it here.
+fn contradiction(recorded: &deal::Model, now: State) {
+    metrics::counter!("chain_contradictions_total").increment(1);
+    tracing::error!(subject = %recorded.subject_id, recorded = ?recorded.state, ?now, "the contract contradicts a record");
+}
+
+/// Puts the missed events together: from their logs where they can be found, else from the state alone.
+async fn observe(
+    provider: &Provider,
+    diamond: Address,
+    ahead: &[(&deal::Model, abi::Deal)],
+    block: &Header,
+    context: &Context,
+) -> Result<Vec<Observation>, Error> {
+    if ahead.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refs: Vec<B256> = ahead.iter().map(|(recorded, _)| recorded.reference.0).collect();
+    let from = block.number().saturating_sub(context.config.log_range_max);
+    let logs = provider.read(logs_of(diamond, &refs, from, block.number())).await;
+    let logs: Vec<Log> = logs.and_then(decode).unwrap_or_default();
+    let hash_of = |topic: B256, reference: B256| {
+        logs.iter().find(|log| log.topics.first() == Some(&topic) && log.topics.get(2) == Some(&reference))
+    };
+    let mut observations = Vec::new();
+    for (recorded, found) in ahead {
+        metrics::counter!("chain_healed_total").increment(1);
+        tracing::warn!(subject = %recorded.subject_id, state = ?state(found), "an event was missed and is healed");
+        for event in missed(recorded.state, found) {
+            let log = hash_of(abi::TOPICS[place(event)], found.r#ref);
+            observations.push(Observation {
+                subject_id: recorded.subject_id,
+                event,
+                deal_id: found.id,
+                account: (event == Event::Deposited).then_some(found.payer),
+                amount: if event == Event::Canceled && found.payer.is_zero() { U256::ZERO } else { found.amount },
+                held: false,
+                mismatch: mismatch(recorded, found.payee, found.token, found.amount, found.expiresAt),
+                evidence: Evidence {
+                    hash: log.map(|log| log.transaction_hash),
+                    block_number: log.map_or(block.number(), Log::block_number),
+                    block_hash: log.map_or(block.hash, |log| log.block_hash),
+                    block_time: block.time(),
+                },
+            });
+        }
+    }
+    Ok(observations)
+}
+
+/// The events between a recorded state and the contract's.
+fn missed(recorded: State, found: &abi::Deal) -> Vec<Event> {
+    let mut events = Vec::new();
+    if recorded < State::Open {
+        events.push(Event::Created);
+    }
+    if recorded < State::Deposited && !found.payer.is_zero() {
+        events.push(Event::Deposited);
+    }
+    match found.state {
+        DealState::Released => events.push(Event::Released),
+        DealState::Canceled => events.push(Event::Canceled),
+        DealState::None | DealState::Open | DealState::Deposited | DealState::__Invalid => {}
+    }
+    events
+}
+
+fn place(event: Event) -> usize {
+    match event {
+        Event::Created => 0,
+        Event::Deposited => 1,
+        Event::Released => 2,
+        Event::Canceled => 3,
+    }
+}
+
+async fn heal(
+    context: &Context,
+    deals: &[deal::Model],
+    missed: Vec<Observation>,
+    absent: Vec<Uuid>,
+) -> Result<(), Error> {
+    let mut tx = context.begin().await?;
+    let checked: Vec<Uuid> = deals.iter().map(|deal| deal.subject_id).collect();
+    deal::Entity::update_many()
+        .col_expr(deal::Column::CheckedAt, Expr::value(Utc::now()))
+        .filter(deal::Column::SubjectId.is_in(checked))
+        .exec(&*tx)
+        .await?;
+    // Said to be done by somebody else, in a block that did not last: to be done after all.
+    operation::Entity::update_many()
+        .col_expr(operation::Column::Status, Expr::value(operation::Status::Pending))
+        .col_expr(operation::Column::UpdatedAt, Expr::value(Utc::now()))
+        .filter(operation::Column::SubjectId.is_in(absent))
+        .filter(operation::Column::Status.eq(operation::Status::Sending))
+        .filter(operation::Column::SendId.is_null())
+        .exec(&*tx)
+        .await?;
+    let facts = settlement::settle(&tx, &missed).await?;
+    context.record(&mut tx, facts).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,345 @@
+//! Writes what was read: blocks, logs and cursor, and what they mean, in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use alloy::primitives::B256;
+use chrono::Utc;
+use queue::Transaction;
+use sea_orm::{ActiveValue::Set, Condition, QueryFilter, entity::prelude::*, sea_query::OnConflict};
+use uuid::Uuid;
+
+use super::{Block, Cursor, scan::Scan};
+use crate::{
+    abi,
+    agent::{
+        Context,
+        settlement::{self, Observation},
+    },
+    error::Error,
+    fact::Fact,
+    rpc::{Header, Log},
+    table::{
+        Amount, Hash, Place, ROWS_MAX, block, cursor, deal,
+        log::{self, Event},
+    },
+};
+
+/// Blocks kept below the last final one, so that a reorganisation deeper than the confirmations can be undone too.
+const KEPT: u64 = 256;
+
+/// The first poll of a network starts at its head: nothing of ours was sent before.
+pub(super) async fn begin(context: &Context, head: &Header) -> Result<Cursor, Error> {
+    let block = Block::from(head);
+    let final_number = final_number(context, head, &block);
+    let final_time = (final_number == block.number).then_some(block.time);
+    let cursor = Cursor { scanned: block, final_number, final_time };
+    let tx = context.begin().await?;
+    store_blocks(context, &tx, &[block]).await?;
+    store_cursor(context, &tx, &cursor).await?;
+    tx.commit().await?;
+    Ok(cursor)
+}
+
+/// The last block that is read and has the network's confirmations.
+fn final_number(context: &Context, head: &Header, scanned: &Block) -> u64 {
+    let confirmations = u64::from(context.network.confirmations.max(1));
+    (head.number() + 1).saturating_sub(confirmations).min(scanned.number)
+}
+
+pub(super) async fn apply(context: &Context, cursor: &Cursor, scan: Scan, head: &Header) -> Result<Cursor, Error> {
+    let scanned = scan.blocks.last().map_or(scan.ancestor, Block::from);
+    let undone = scan.ancestor.number < cursor.scanned.number;
+    // Below a fork nothing was final that is not now; without one finality never goes back.
+    let settled = cursor.final_number.min(scan.ancestor.number);
+    let final_number = final_number(context, head, &scanned).max(settled);
+
+    let mut tx = context.begin().await?;
+    let gone = if undone { undo(context, &tx, &scan.ancestor, cursor.final_number).await? } else { Vec::new() };
+    let blocks: Vec<Block> = scan.blocks.iter().map(Block::from).collect();
+    store_blocks(context, &tx, &blocks).await?;
+    forget_blocks(context, &tx, final_number).await?;
+    let seen = store_logs(context, &tx, &scan, final_number).await?;
+    let ripe = ripen(context, &tx, settled, final_number, &seen).await?;
+
+    let mut facts = Vec::new();
+    lose(&tx, &gone, &seen, &mut facts).await?;
+    facts.extend(deposits_seen(&gone, &seen));
+    let observations: Vec<Observation> = ripe.iter().map(Observation::from).collect();
+    facts.extend(settlement::settle(&tx, &observations).await?);
+
+    let time = blocks.iter().find(|block| block.number == final_number).map(|block| block.time);
+    let final_time = match time {
+        Some(time) => Some(time),
+        None => stored_time(context, &tx, final_number).await?.or(cursor.final_time),
+    };
+    let cursor = Cursor { scanned, final_number, final_time };
+    store_cursor(context, &tx, &cursor).await?;
+    context.record(&mut tx, facts).await?;
+    tx.commit().await?;
+    Ok(cursor)
+}
+
+async fn store_blocks(context: &Context, tx: &Transaction, blocks: &[Block]) -> Result<(), Error> {
+    let rows = blocks.iter().map(|block| block::ActiveModel {
+        network_id: Set(context.network.id),
+        number: Set(signed(block.number)),
+        hash: Set(Hash(block.hash)),
+        time: Set(block.time),
+    });
+    block::Entity::insert_many(rows).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+async fn forget_blocks(context: &Context, tx: &Transaction, final_number: u64) -> Result<(), Error> {
+    block::Entity::delete_many()
+        .filter(block::Column::NetworkId.eq(context.network.id))
+        .filter(block::Column::Number.lt(signed(final_number.saturating_sub(KEPT))))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+async fn stored_time(context: &Context, tx: &Transaction, number: u64) -> Result<Option<chrono::DateTime<Utc>>, Error> {
+    let row = block::Entity::find_by_id((context.network.id, signed(number))).one(&**tx).await?;
+    Ok(row.map(|row| row.time))
+}
+
+async fn store_cursor(context: &Context, tx: &Transaction, cursor: &Cursor) -> Result<(), Error> {
+    use cursor::Column;
+
+    let row = cursor::ActiveModel {
+        network_id: Set(context.network.id),
+        scanned_number: Set(signed(cursor.scanned.number)),
+        scanned_hash: Set(Hash(cursor.scanned.hash)),
+        scanned_time: Set(cursor.scanned.time),
+        final_number: Set(signed(cursor.final_number)),
+        final_time: Set(cursor.final_time),
+        updated_at: Set(Utc::now()),
+    };
+    let columns = [
+        Column::ScannedNumber,
+        Column::ScannedHash,
+        Column::ScannedTime,
+        Column::FinalNumber,
+        Column::FinalTime,
+        Column::UpdatedAt,
+    ];
+    let conflict = OnConflict::column(Column::NetworkId).update_columns(columns).to_owned();
+    cursor::Entity::insert(row).on_conflict(conflict).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Takes back what was recorded above a block and returns the logs that stood there.
+async fn undo(
+    context: &Context,
+    tx: &Transaction,
+    ancestor: &Block,
+    final_number: u64,
+) -> Result<Vec<log::Model>, Error> {
+    let network_id = context.network.id;
+    let above = signed(ancestor.number);
+    block::Entity::delete_many()
+        .filter(block::Column::NetworkId.eq(network_id))
+        .filter(block::Column::Number.gt(above))
+        .exec(&**tx)
+        .await?;
+    super::super::lane::unmine(tx, network_id, ancestor.number, ancestor.number < final_number).await?;
+    Ok(log::Entity::delete_many()
+        .filter(log::Column::NetworkId.eq(network_id))
+        .filter(log::Column::BlockNumber.gt(above))
+        .exec_with_returning(&**tx)
+        .await?)
+}
+
+/// Inserts the logs that are about our deals and returns their rows.
+async fn store_logs(
+    context: &Context,
+    tx: &Transaction,
+    scan: &Scan,
+    final_number: u64,
+) -> Result<Vec<log::Model>, Error> {
+    let events: Vec<(&Log, abi::Event)> =
+        scan.logs.iter().filter_map(|log| Some((log, abi::Event::decode(log)?))).collect();
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let times: HashMap<u64, Block> = scan.blocks.iter().map(|header| (header.number(), Block::from(header))).collect();
+    let deals = deals_of(context, tx, &events).await?;
+    let held: HashSet<_> = events
+        .iter()
+        .filter_map(|(log, event)| match event {
+            abi::Event::ReturnHeld(held) => Some((log.transaction_hash, held.dealId)),
+            _ => None,
+        })
+        .collect();
+    let fallback = scan.blocks.last().map_or(scan.ancestor.time, Header::time);
+    let rows: Vec<log::Model> = events
+        .iter()
+        .filter_map(|(log, event)| {
+            let mut row = row_of(context, &deals, log, event)?;
+            row.block_time = times.get(&log.block_number()).map_or(fallback, |block| block.time);
+            row.held = held.contains(&(log.transaction_hash, row.deal_id.0));
+            row.is_final = log.block_number() <= final_number;
+            Some(row)
+        })
+        .collect();
+    for chunk in rows.chunks(ROWS_MAX) {
+        let chunk = chunk.iter().cloned().map(log::ActiveModel::from);
+        log::Entity::insert_many(chunk).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
+    }
+    Ok(rows)
+}
+
+async fn deals_of(
+    context: &Context,
+    tx: &Transaction,
+    events: &[(&Log, abi::Event)],
+) -> Result<HashMap<B256, deal::Model>, Error> {
+    let mut refs: Vec<B256> = events.iter().filter_map(|(_, event)| reference(event)).collect();
+    refs.sort_unstable();
+    refs.dedup();
+    let mut deals = HashMap::with_capacity(refs.len());
+    for chunk in refs.chunks(ROWS_MAX) {
+        let rows = deal::Entity::find()
+            .filter(deal::Column::Reference.is_in(chunk.iter().copied().map(Hash)))
+            .filter(deal::Column::NetworkId.eq(context.network.id))
+            .all(&**tx)
+            .await?;
+        deals.extend(rows.into_iter().map(|row| (row.reference.0, row)));
+    }
+    Ok(deals)
+}
+
+fn reference(event: &abi::Event) -> Option<B256> {
+    match event {
+        abi::Event::Created(event) => Some(event.r#ref),
+        abi::Event::Deposited(event) => Some(event.r#ref),
+        abi::Event::Released(event) => Some(event.r#ref),
+        abi::Event::Canceled(event) => Some(event.r#ref),
+        abi::Event::ReturnHeld(_) => None,
+    }
+}
+
+fn row_of(context: &Context, deals: &HashMap<B256, deal::Model>, log: &Log, event: &abi::Event) -> Option<log::Model> {
+    let deal = deals.get(&reference(event)?).filter(|deal| deal.diamond.0 == log.address)?;
+    let (kind, deal_id, account, amount, mismatch) = match event {
+        abi::Event::Created(event) => {
+            let mismatch = mismatch(deal, event.payee, event.token, event.amount, event.expiresAt);
+            (Event::Created, event.dealId, None, event.amount, mismatch)
+        }
+        abi::Event::Deposited(event) => (Event::Deposited, event.dealId, Some(event.payer), event.amount, None),
+        abi::Event::Released(event) => (Event::Released, event.dealId, None, event.amount, None),
+        abi::Event::Canceled(event) => (Event::Canceled, event.dealId, None, event.returned, None),
+        abi::Event::ReturnHeld(_) => return None,
+    };
+    let now = Utc::now();
+    Some(log::Model {
+        id: Uuid::now_v7(),
+        network_id: context.network.id,
+        diamond: Place(log.address),
+        block_number: signed(log.block_number()),
+        block_hash: Hash(log.block_hash),
+        block_time: now,
+        transaction_hash: Hash(log.transaction_hash),
+        log_index: i32::try_from(log.index()).unwrap_or(i32::MAX),
+        event: kind,
+        subject_id: deal.subject_id,
+        deal_id: Amount(deal_id),
+        account: account.map(Place),
+        amount: Amount(amount),
+        held: false,
+        mismatch,
+        is_final: false,
+        created_at: now,
+    })
+}
+
+/// How a deal on the contract differs from what was asked for.
+pub(crate) fn mismatch(
+    deal: &deal::Model,
+    payee: alloy::primitives::Address,
+    token: alloy::primitives::Address,
+    amount: alloy::primitives::U256,
+    expires_at: u64,
+) -> Option<String> {
+    let mut differences = Vec::new();
+    if payee != deal.payee.0 {
+        differences.push(format!("payee {payee} instead of {}", deal.payee.0));
+    }
+    if token != deal.token.0 {
+        differences.push(format!("token {token} instead of {}", deal.token.0));
+    }
+    if amount != deal.amount.0 {
+        differences.push(format!("amount {amount} instead of {}", deal.amount.0));
+    }
+    if signed(expires_at) != deal.expires_at {
+        differences.push(format!("expiry {expires_at} instead of {}", deal.expires_at));
+    }
+    (!differences.is_empty()).then(|| differences.join(", "))
+}
+
+/// Turns what has its confirmations now final, and returns it with what was final when it was seen, in their order.
+async fn ripen(
+    context: &Context,
+    tx: &Transaction,
+    settled: u64,
+    final_number: u64,
+    seen: &[log::Model],
+) -> Result<Vec<log::Model>, Error> {
+    let mut ripe = Vec::new();
+    if context.network.confirmations > 1 && final_number > settled {
+        let waiting = Condition::all()
+            .add(log::Column::NetworkId.eq(context.network.id))
+            .add(log::Column::BlockNumber.gt(signed(settled)))
+            .add(log::Column::BlockNumber.lte(signed(final_number)))
+            .add(log::Column::IsFinal.eq(false));
+        ripe = log::Entity::find().filter(waiting.clone()).all(&**tx).await?;
+        log::Entity::update_many()
+            .col_expr(log::Column::IsFinal, Expr::value(true))
+            .filter(waiting)
+            .exec(&**tx)
+            .await?;
+    }
+    ripe.extend(seen.iter().filter(|row| row.is_final).cloned());
+    ripe.sort_by_key(|row| (row.block_number, row.log_index));
+    Ok(ripe)
+}
+
+/// What stood in blocks that are gone and does not stand in those that took their place.
+async fn lose(tx: &Transaction, gone: &[log::Model], seen: &[log::Model], facts: &mut Vec<Fact>) -> Result<(), Error> {
+    let seen: HashSet<_> = seen.iter().map(|row| (row.subject_id, row.event)).collect();
+    let lost: Vec<_> = gone.iter().filter(|row| !seen.contains(&(row.subject_id, row.event))).collect();
+    for row in lost.iter().filter(|row| row.event == Event::Deposited && !row.is_final) {
+        facts.push(Fact::DepositGone {
+            subject_id: row.subject_id,
+            payer: row.account.map(|account| account.0).unwrap_or_default(),
+            amount: row.amount.0,
+            evidence: settlement::evidence(row),
+        });
+    }
+    let broken: Vec<_> = lost.into_iter().filter(|row| row.is_final).collect();
+    for row in &broken {
+        let lost = row.event.to_value();
+        facts.push(Fact::FinalityBroken { subject_id: row.subject_id, lost, evidence: settlement::evidence(row) });
+    }
+    settlement::unsettle(tx, &broken).await
+}
+
+fn deposits_seen(gone: &[log::Model], seen: &[log::Model]) -> Vec<Fact> {
+    let before: HashSet<Uuid> =
+        gone.iter().filter(|row| row.event == Event::Deposited).map(|row| row.subject_id).collect();
+    // A deposit that is final at once is told by the settlement, after its deal.
+    let new = seen.iter().filter(|row| row.event == Event::Deposited && !row.is_final);
+    new.filter(|row| !before.contains(&row.subject_id))
+        .map(|row| Fact::DepositSeen {
+            subject_id: row.subject_id,
+            payer: row.account.map(|account| account.0).unwrap_or_default(),
+            amount: row.amount.0,
+            evidence: settlement::evidence(row),
+        })
+        .collect()
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,132 @@
+//! A transaction before and after it is signed.
+
+use alloy::{
+    consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope},
+    eips::eip2718::{Decodable2718, Encodable2718},
+    network::TxSignerSync,
+    primitives::{Address, B256, Bytes, TxKind, U256},
+    signers::local::PrivateKeySigner,
+};
+
+use crate::{error::Error, fees::Fees};
+
+/// What a signature will cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) chain_id: u64,
+    pub(crate) nonce: u64,
+    /// `None` creates a contract.
+    pub(crate) to: Option<Address>,
+    pub(crate) value: U256,
+    pub(crate) input: Bytes,
+    pub(crate) gas_limit: u64,
+    pub(crate) fees: Fees,
+}
+
+/// The bytes to send, and their hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) raw: Vec<u8>,
+    pub(crate) hash: B256,
+}
+
+impl Draft {
+    /// Gas of a transfer of nothing to oneself.
+    pub(crate) const NOOP_GAS: u64 = 21_000;
+
+    pub(crate) fn sign(&self, signer: &PrivateKeySigner) -> Result<Signed, Error> {
+        let mut transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: self.nonce,
+            gas_limit: self.gas_limit,
+            max_fee_per_gas: self.fees.max_fee,
+            max_priority_fee_per_gas: self.fees.tip,
+            to: self.to.map_or(TxKind::Create, TxKind::Call),
+            value: self.value,
+            access_list: Default::default(),
+            input: self.input.clone(),
+        };
+        let signature = signer
+            .sign_transaction_sync(&mut transaction)
+            .map_err(|error| Error::Stored(format!("signing as {}: {error}", signer.address())))?;
+        let signed = TxEnvelope::from(transaction.into_signed(signature));
+        Ok(Signed { hash: *signed.tx_hash(), raw: signed.encoded_2718() })
+    }
+
+    /// What stored bytes were signed over.
+    pub(crate) fn of(raw: &[u8]) -> Result<Self, Error> {
+        let envelope = TxEnvelope::decode_2718_exact(raw)
+            .map_err(|error| Error::Stored(format!("the bytes of an attempt: {error}")))?;
+        Ok(Self {
+            chain_id: envelope.chain_id().unwrap_or_default(),
+            nonce: envelope.nonce(),
+            to: envelope.to(),
+            value: envelope.value(),
+            input: envelope.input().clone(),
+            gas_limit: envelope.gas_limit(),
+            fees: Fees {
+                max_fee: envelope.max_fee_per_gas(),
+                tip: envelope.max_priority_fee_per_gas().unwrap_or_default(),
+            },
+        })
+    }
+
+    /// The same call for higher fees.
+    pub(crate) fn with_fees(self, fees: Fees) -> Self {
+        Self { fees, ..self }
+    }
+
+    /// Takes the nonce without doing anything.
+    pub(crate) fn noop(self, signer: Address, fees: Fees) -> Self {
+        Self { to: Some(signer), value: U256::ZERO, input: Bytes::new(), gas_limit: Self::NOOP_GAS, fees, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_signed() {
+        let signer = PrivateKeySigner::random();
+        let draft = Draft {
+            chain_id: 31_337,
+            nonce: 7,
+            to: Some(Address::repeat_byte(9)),
+            value: U256::from(5),
+            input: Bytes::from_static(&[1, 2, 3]),
+            gas_limit: 90_000,
+            fees: Fees { max_fee: 30, tip: 2 },
+        };
+        let signed = draft.sign(&signer).expect("signs");
+        assert_eq!(Draft::of(&signed.raw).expect("decodes"), draft);
+        let creation = Draft { to: None, ..draft };
+        assert_eq!(Draft::of(&creation.sign(&signer).expect("signs").raw).expect("decodes"), creation);
+    }
+
+    #[test]
+    fn a_noop_keeps_only_the_nonce() {
+        let signer = PrivateKeySigner::random();
+        let draft = Draft {
+            chain_id: 1,
+            nonce: 3,
+            to: None,
+            value: U256::from(5),
+            input: Bytes::from_static(&[1]),
+            gas_limit: 90_000,
+            fees: Fees { max_fee: 30, tip: 2 },
+        };
+        let fees = Fees { max_fee: 40, tip: 3 };
+        let noop = draft.noop(signer.address(), fees);
+        let expected = Draft {
+            chain_id: 1,
+            nonce: 3,
+            to: Some(signer.address()),
+            value: U256::ZERO,
+            input: Bytes::new(),
+            gas_limit: 21_000,
+            fees,
+        };
+        assert_eq!(noop, expected);
+    }
+}

@@ -99,6 +99,12 @@ impl DevChain {
         Ok(())
     }
 
+    /// Begins or ends a time in which blocks only follow each other and leave the wall clock alone: whoever mines many
+    /// at once to set something up does not push the chain into the future.
+    pub fn set_up(&self, setting_up: bool) {
+        self.node.miner().clock.set_up(setting_up);
+    }
+
     /// Replaces the last blocks by as many empty ones with other hashes. What becomes of the transactions in them is
     /// up to the caller; ether given with [`Self::fund`] comes back in the next block.
     pub fn reorg(&self, depth: u64, dropped: Dropped) -> anyhow::Result<()> {

@@ -17,6 +17,9 @@ use crate::{
     state::State,
 };
 
+/// How long ago a chain begins, seconds: blocks of its set-up have these timestamps.
+const SETUP_S: u64 = 3_600;
+
 /// What each prefunded account gets: 10,000 ether.
 pub(crate) const PREFUND_WEI: U256 = uint!(10_000_000_000_000_000_000_000_U256);
 
@@ -85,10 +88,10 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Makes block 0, which gives the accounts their ether.
+    /// Makes block 0, an hour ago to leave room for setting up, which gives the accounts their ether.
     fn begin(&mut self, accounts: &[Account]) -> anyhow::Result<()> {
         let credits = accounts.iter().map(|account| Credit { address: account.address, wei: PREFUND_WEI }).collect();
-        let header = genesis_header(wall_clock());
+        let header = genesis_header(wall_clock() - SETUP_S);
         let (block, changes) = execute(self.ledger.latest(), self.chain_id, header, credits, &[]);
         let summary = Summary::of(&block, block.header.hash_slow());
         let place = self.journal.append(&encode_content(&summary, &block, &changes)).context("cannot write block 0")?;

@@ -128,7 +128,10 @@ pub(crate) async fn embedded(settings: &Settings, db: &Database, node: &Devnet, 
         let chain = chain.clone();
         tokio::task::spawn_blocking(move || chain.fund(address, wei)).await?
     });
-    let (signer, playground) = mining(&node.chain, prepared).await?;
+    node.chain.set_up(true);
+    let prepared = mining(&node.chain, prepared).await;
+    node.chain.set_up(false);
+    let (signer, playground) = prepared?;
     let place = Place {
         network_name: "devchain".to_owned(),
         chain_id: settings.devchain.chain_id,

@@ -217,7 +217,7 @@ impl Subject {
         if self.payment.status == PaymentStatus::Pending {
             // The job finds out by itself whether there is anything left to do.
             self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }));
-            return self.note("payment.resend", "A resend was asked for", json!({}), actor);
+            return self.note("resend.requested", "A resend was asked for", json!({}), actor);
         }
         if self.payment.status != PaymentStatus::Failed || self.payment.deal_id.is_some() {
             return Outcome::Unchanged;

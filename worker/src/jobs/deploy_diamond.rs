@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use chain::{Kind, Request};
 use entities::{DiamondStatus, diamond, wallet};
 use payments::jobs;
-use queue::{Delivery, Job, JobResult};
+use queue::{Delivery, Job, JobError, JobResult};
 use sea_orm::EntityTrait;
 
 use crate::Context;
@@ -16,14 +16,17 @@ impl Job<Context> for DeployDiamond {
     type Payload = jobs::DeployDiamond;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        Ok(deploy(context, &delivery.payload).await?)
+        deploy(context, &delivery.payload).await
     }
 }
 
-async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> anyhow::Result<()> {
+async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
     let tx = context.db.begin().await?;
     let found = diamond::Entity::find_by_id(payload.diamond_id).one(&*tx).await?;
-    let diamond = found.with_context(|| format!("there is no diamond {}", payload.diamond_id))?;
+    let Some(diamond) = found else {
+        let message = format!("there is no diamond {}", payload.diamond_id);
+        return Err(JobError::DeadLetter { code: "unknown_diamond", message });
+    };
     if diamond.status != DiamondStatus::Started {
         return Ok(());
     }
@@ -36,7 +39,7 @@ async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> anyhow::Res
         diamond: None,
         terms: None,
     };
-    chain::request(&tx, &[request]).await?;
+    chain::request(&tx, &[request]).await.context("asking for the deployment")?;
     tx.commit().await?;
     context.wake([diamond.network_id]);
     Ok(())

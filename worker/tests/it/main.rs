@@ -1,0 +1,87 @@
+//! Every job over real databases, each run twice: what is delivered again must not do anything again.
+
+mod jobs;
+
+use std::sync::Arc;
+
+use chain::{Fact, Recorder};
+use entities::{PaymentId, payment};
+use fixtures::{Merchant, TestDatabase};
+use payments::{Acceptor, commands};
+use queue::{BrokerConfig, Database, Runner};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
+use worker::{Context, PaymentRecorder};
+
+/// A worker without agents: jobs run when they are told to.
+struct Worker {
+    database: TestDatabase,
+    merchant: Merchant,
+    runner: Runner<Context>,
+}
+
+impl Worker {
+    async fn on(mut database: TestDatabase) -> Self {
+        // Nobody takes what commits hand over: everything is due at once.
+        database.committed = None;
+        let merchant = Merchant::insert(&database.db, 1).await;
+        let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
+        let context = Arc::new(Context::new(database.db.clone()));
+        let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
+        Self { database, merchant, runner }
+    }
+
+    fn db(&self) -> &Database {
+        &self.database.db
+    }
+
+    /// Runs what is due, and what that leads to.
+    async fn run(&self) {
+        self.runner.run_due().await.unwrap();
+    }
+
+    /// Delivers a message, as a broker that has forgotten that it did so before.
+    async fn deliver(&self, message: queue::NewMessage) {
+        let mut tx = self.db().begin().await.unwrap();
+        tx.enqueue(vec![message]).await.unwrap();
+        tx.commit().await.unwrap();
+        self.run().await;
+    }
+
+    async fn accept(&self, external_id: &str) -> PaymentId {
+        let acceptor = Acceptor::start(self.db().clone());
+        let new = self.merchant.payment(external_id);
+        acceptor.accept(&self.merchant.caller(), new).await.unwrap().payment.id
+    }
+
+    async fn cancel(&self, id: PaymentId) {
+        commands::cancel(self.db(), &self.merchant.caller(), id, None).await.unwrap();
+    }
+
+    async fn release(&self, id: PaymentId) {
+        commands::release(self.db(), &self.merchant.caller(), id, None).await.unwrap();
+    }
+
+    /// Tells what the chain tells.
+    async fn tell(&self, facts: Vec<Fact>) {
+        let mut tx = self.db().begin().await.unwrap();
+        PaymentRecorder::new(31_337).record(&mut tx, facts).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn payment(&self, id: PaymentId) -> payment::Model {
+        payment::Entity::find_by_id(id).one(&**self.db()).await.unwrap().unwrap()
+    }
+
+    /// The operations that the chain was asked for, in order: kind and status.
+    async fn operations(&self) -> Vec<(String, String)> {
+        let sql = "SELECT kind, status FROM chain_operations ORDER BY id";
+        let rows =
+            self.db().query_all_raw(Statement::from_string(self.db().get_database_backend(), sql)).await.unwrap();
+        rows.iter().map(|row| (row.try_get("", "kind").unwrap(), row.try_get("", "status").unwrap())).collect()
+    }
+
+    async fn dead_letters(&self) -> Vec<String> {
+        let letters = queue::dead_letters::list(self.db(), &Default::default(), Default::default()).await.unwrap();
+        letters.into_iter().map(|letter| letter.error_code).collect()
+    }
+}

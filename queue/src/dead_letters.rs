@@ -129,7 +129,7 @@ impl From<Model> for DeadLetter {
     }
 }
 
-/// Rows per statement; bodies are small, see `outbox` for why statements are kept short.
+/// Rows per statement.
 const ROWS: usize = 50;
 
 /// Writes dead letters. One that is there already, because its acknowledgement got lost, only has its time renewed.

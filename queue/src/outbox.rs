@@ -23,9 +23,10 @@ pub(crate) mod eraser;
 /// How long a message that was just handed to a relay, or claimed by a sweeper, is left alone by other sweepers.
 pub(crate) const CLAIM: Duration = Duration::from_secs(5);
 
-/// A statement larger than one TCP segment waits some 40 ms for a delayed acknowledgement, because the driver does not
-/// set TCP_NODELAY. On loopback a segment was measured to end between 17 and 22 KiB, whatever the interface's MTU says.
-const STATEMENT_BYTES: usize = 16 * 1024;
+/// Payload bytes of one statement. Over a TCP connection without `TCP_NODELAY` a statement waits some 40 ms for a delayed
+/// acknowledgement from about 20 KiB on (measured on loopback); ours have the option, see `database::prompt_tcp`, so this
+/// only bounds the buffers on both sides.
+const STATEMENT_BYTES: usize = 256 * 1024;
 
 /// Rows per statement, far below either database's limit of bound values.
 const STATEMENT_ROWS: usize = 500;

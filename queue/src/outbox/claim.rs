@@ -15,7 +15,7 @@ use crate::{broker::Intake, database::Database, message::Message};
 /// Rows that one sweep takes.
 pub(crate) const SWEEP: u64 = 500;
 
-/// Ids per statement: some 12 KiB on the wire (see `STATEMENT_BYTES`).
+/// Ids per statement.
 const IDS: usize = 512;
 
 /// Claims up to [`SWEEP`] due rows that the broker wants, oldest first. Rows that another process is claiming at this

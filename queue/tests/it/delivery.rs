@@ -30,7 +30,7 @@ on_every_backend!(a_committed_message_reaches_its_job_at_once, async |rig: &Rig|
 
     let entry = process.diary.of(1).remove(0);
     let took = entry.at - committed;
-    assert!(took < Duration::from_millis(200), "nothing waits for a sweep: {took:?}");
+    assert!(took < Duration::from_secs(4), "a sweep would not have found it for five seconds: {took:?}");
     assert_eq!((entry.message_id, entry.attempts), (ids[0], 0));
     assert_eq!(entry.headers["request_id"], "r-1");
     assert_eq!(entry.headers["payment_id"], "p-1");

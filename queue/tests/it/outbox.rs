@@ -26,8 +26,8 @@ on_every_backend!(a_hundred_messages_are_enqueued_without_a_stall, async |rig: &
     }
     drop(committed);
     times.sort_unstable();
-    // A statement above one TCP segment waits 40 ms for a delayed acknowledgement; see `outbox::STATEMENT_BYTES`.
-    assert!(times[7] < Duration::from_millis(30), "median of {times:?}");
+    // A delayed acknowledgement costs 40 ms each time; what else the machine is busy with, only sometimes.
+    assert!(times[2] < Duration::from_millis(30), "{times:?}");
 });
 
 on_every_backend!(large_messages_are_split_over_statements, async |rig: &Rig| {

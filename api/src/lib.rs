@@ -1,1 +1,26 @@
 //! HTTP: one file per resource; decides nothing about payments and never sees a chain.
+
+mod access;
+mod answer;
+mod audit;
+mod body;
+mod config;
+mod document;
+mod edge;
+mod idempotent;
+mod money;
+mod paging;
+mod problem;
+mod query_text;
+mod query_time;
+mod reach;
+mod resources;
+mod serve;
+mod state;
+mod web_url;
+
+pub use access::{NewSecret, hash_pin, hash_secret};
+pub use config::{AuthConfig, Config, HttpConfig};
+pub use document::openapi_document;
+pub use serve::{routes, serve};
+pub use state::{HealthPart, Parts, State};

@@ -104,6 +104,7 @@ interface IDeals {
     function releaseDeal(uint256 dealId) external;
 
     /// @notice Releases many; those that are not `Deposited` or whose payee refuses are skipped. Operators only.
+    /// @dev In a batch a payee's contract gets 50,000 gas to take native coin; one that needs more is released alone.
     /// @return count How many were released.
     function releaseDeals(uint256[] calldata dealIds) external returns (uint256 count);
 

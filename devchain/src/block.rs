@@ -8,7 +8,7 @@ use alloy::{
     eips::{eip1559::BaseFeeParams, eip1559::calc_next_block_base_fee, eip7685::EMPTY_REQUESTS_HASH},
     primitives::{Address, B256, Bloom, Log, U256, keccak256, logs_bloom},
 };
-use alloy_rlp::{RlpDecodable, RlpEncodable};
+use alloy_rlp::{Encodable as _, RlpDecodable, RlpEncodable};
 
 /// Gas that fits into one block. A change alters the headers that are derived, so it needs a new log version.
 pub(crate) const GAS_LIMIT: u64 = 60_000_000;
@@ -49,6 +49,11 @@ impl Mined {
 }
 
 impl Block {
+    /// Its length in bytes, as it would go over a network.
+    pub(crate) fn size(&self) -> usize {
+        self.header.length() + self.transactions.iter().map(|mined| mined.envelope.length()).sum::<usize>()
+    }
+
     /// Fills in the header's fields that follow from the transactions.
     pub(crate) fn seal(mut header: Header, transactions: Vec<Mined>, credits: Vec<Credit>) -> Self {
         let envelopes: Vec<&TxEnvelope> = transactions.iter().map(|mined| &mined.envelope).collect();

@@ -43,6 +43,8 @@ pub(crate) enum CallError {
     Halted(String),
     #[error("err: {reason} (supplied gas {gas})")]
     Invalid { reason: String, gas: u64 },
+    #[error("failed with {gas} gas: {reason}")]
+    Inestimable { reason: String, gas: u64 },
     #[error("gas required exceeds allowance ({0})")]
     GasExceedsAllowance(u64),
     #[error("insufficient funds for transfer")]
@@ -94,13 +96,18 @@ impl Call {
             max_fee_per_blob_gas: 0,
             authorization_list: Vec::new(),
         };
-        Ok(Self { rules, block: block_env(header), transaction, gas_given: request.gas.is_some() })
+        let mut block = block_env(header);
+        if rules.disable_base_fee {
+            block.basefee = 0;
+        }
+        Ok(Self { rules, block, transaction, gas_given: request.gas.is_some() })
     }
 
     /// Executes the call; answers its output.
     pub(crate) fn output(&self, view: &View<'_>) -> Result<Bytes, CallError> {
         let gas = self.transaction.gas_limit;
-        match self.run(view, gas).map_err(|failure| self.invalid(failure, gas))? {
+        let invalid = |failure| CallError::Invalid { reason: self.reason(failure), gas };
+        match self.run(view, gas).map_err(invalid)? {
             ExecutionResult::Success { output, .. } => Ok(output.into_data()),
             failed => Err(failed_call(failed)),
         }
@@ -121,14 +128,15 @@ impl Call {
         match self.run(view, gas) {
             Ok(result) => Ok(result.is_success()),
             Err(failure) if lacks_gas(&failure) => Ok(false),
-            Err(failure) => Err(self.invalid(failure, gas)),
+            Err(failure) => Err(CallError::Inestimable { reason: self.reason(failure), gas }),
         }
     }
 
-    fn invalid(&self, failure: Failure, gas: u64) -> CallError {
+    /// Why a call cannot even be executed.
+    fn reason(&self, failure: Failure) -> String {
         let address = self.transaction.caller;
         let max_fee = self.transaction.gas_price;
-        let reason = match failure {
+        match failure {
             EVMError::Transaction(InvalidTransaction::LackOfFundForMaxFee { fee, balance }) => {
                 format!("insufficient funds for gas * price + value: address {address} have {balance} want {fee}")
             }
@@ -144,11 +152,10 @@ impl Call {
                 format!("max initcode size exceeded: code size {}", self.transaction.data.len())
             }
             other => other.to_string(),
-        };
-        CallError::Invalid { reason, gas }
+        }
     }
 
-    fn sends_only_ether_to_nobodys_code(&self, view: &View<'_>) -> bool {
+    fn is_plain_transfer(&self, view: &View<'_>) -> bool {
         let TxKind::Call(to) = self.transaction.kind else { return false };
         self.transaction.data.is_empty() && view.info(&to).code_hash == Info::default().code_hash
     }
@@ -170,7 +177,7 @@ impl Call {
 /// The least gas, or little more, with which the call succeeds.
 pub(crate) fn estimate(call: &Call, view: &View<'_>) -> Result<u64, CallError> {
     let mut high = call.gas_allowance(view)?;
-    if call.sends_only_ether_to_nobodys_code(view) && call.succeeds(view, TRANSACTION_GAS_MIN).unwrap_or(false) {
+    if call.is_plain_transfer(view) && call.succeeds(view, TRANSACTION_GAS_MIN).unwrap_or(false) {
         return Ok(TRANSACTION_GAS_MIN);
     }
     let gas = match call.run(view, high) {
@@ -180,7 +187,7 @@ pub(crate) fn estimate(call: &Call, view: &View<'_>) -> Result<u64, CallError> {
         }
         Ok(failed) => return Err(failed_call(failed)),
         Err(failure) if lacks_gas(&failure) => return Err(CallError::GasExceedsAllowance(high)),
-        Err(failure) => return Err(call.invalid(failure, high)),
+        Err(failure) => return Err(CallError::Inestimable { reason: call.reason(failure), gas: high }),
     };
     let mut low = gas.tx_gas_used() - 1;
     // With what was used before refunds, and what nested calls keep back, it most often succeeds already.

@@ -20,13 +20,14 @@ use crate::{
     clock::Clock,
     http,
     journal::Journal,
+    ledger::Ledger,
     miner::{Miner, Take, mine_each},
     node::Node,
     pool::Pool,
-    restore::restore,
+    restore::{PREFUND_WEI, restore},
     rpc::{self, Filters},
     snapshot::Snapshots,
-    state::State,
+    state::{Info, State},
 };
 
 /// A running development chain. Clones share it; it stops with the last one.
@@ -47,8 +48,8 @@ impl DevChain {
         let journal = Arc::new(journal);
         let accounts = derive(seed, config.accounts);
         let offset = snapshots.as_ref().map_or(0, Snapshots::offset);
-        let (ledger, fork) = restore(&journal, config.chain_id, (state, offset), &accounts)?;
-        let miner = Miner { clock: Clock::default(), fork, credits: Vec::new(), snapshots, closed: false };
+        let ledger = restore(&journal, config.chain_id, (state, offset), &accounts)?;
+        let miner = Miner { clock: Clock::default(), credits: missing(&accounts, &ledger), snapshots, closed: false };
         let node = Arc::new(Node {
             chain_id: config.chain_id,
             block_time: config.block_time,
@@ -96,6 +97,12 @@ impl DevChain {
             self.node.mine(&mut miner, Take::Pool)?;
         }
         Ok(())
+    }
+
+    /// Begins or ends a time in which blocks only follow each other and leave the wall clock alone: whoever mines many
+    /// at once to set something up does not push the chain into the future.
+    pub fn set_up(&self, setting_up: bool) {
+        self.node.miner().clock.set_up(setting_up);
     }
 
     /// Replaces the last blocks by as many empty ones with other hashes. What becomes of the transactions in them is
@@ -152,6 +159,12 @@ impl DevChain {
         }
         text
     }
+}
+
+/// Ether for accounts that were not there when the chain began, as fewer were asked for.
+fn missing(accounts: &[Account], ledger: &Ledger) -> Vec<Credit> {
+    let absent = accounts.iter().filter(|account| ledger.state.info(&account.address) == Info::default());
+    absent.map(|account| Credit { address: account.address, wei: PREFUND_WEI }).collect()
 }
 
 type Opened = (alloy::primitives::B256, Journal, Option<Snapshots>, State);

@@ -1,4 +1,5 @@
-//! The timestamps of blocks: never behind the wall clock, always after the parent's.
+//! The timestamps of blocks: never behind the wall clock, always after the parent's. While a chain is set up they only
+//! follow their parents', from a beginning in the past, so that many blocks at once do not run ahead of the wall clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,12 +8,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Clock {
     offset_s: u64,
     next: Option<u64>,
+    setting_up: bool,
 }
 
 impl Clock {
     /// The timestamp of the block after one with this timestamp.
     pub(crate) fn timestamp(&self, parent: u64) -> u64 {
-        self.next.unwrap_or_else(|| wall_clock().saturating_add(self.offset_s)).max(parent + 1)
+        if self.setting_up && self.next.is_none() {
+            return parent + 1;
+        }
+        self.next.unwrap_or_else(|| self.now()).max(parent + 1)
+    }
+
+    /// The time by this clock, seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        wall_clock().saturating_add(self.offset_s)
+    }
+
+    /// Begins or ends setting up.
+    pub(crate) fn set_up(&mut self, setting_up: bool) {
+        self.setting_up = setting_up;
     }
 
     /// Tells that a block was made, so that a fixed timestamp is used only once. Later ones go on from it.

@@ -15,10 +15,9 @@ use alloy::{
 use anyhow::Context;
 
 use crate::{
-    block::Block,
+    block::{Block, Inheritance},
     journal::{Journal, Place},
-    record::{Summary, body},
-    state::Changes,
+    record::{Body, Summary},
 };
 pub(crate) use rows::Rows;
 
@@ -29,6 +28,8 @@ const CACHED_TRANSACTIONS: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct History {
     journal: Arc<Journal>,
+    /// Counts the reorgs so far; see [`crate::block::Inheritance`].
+    pub(crate) fork: u32,
     pub(crate) rows: Rows,
     /// The first four bytes of each block's hash, by number: found by a linear scan, which is quick enough, as only
     /// candidates are compared in full.
@@ -57,6 +58,7 @@ impl History {
         let head = Header::default().seal_slow();
         Self {
             journal,
+            fork: 0,
             rows: Rows::default(),
             fingerprints: Vec::new(),
             transactions: HashMap::new(),
@@ -74,7 +76,7 @@ impl History {
     /// Finds the head again after blocks were added without it, or taken away.
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         let last = self.rows.last_number().context("the block log holds no block")?;
-        let head = self.header(last)?.context("no last block")?;
+        let head = self.read_header(last)?.context("no last block")?;
         let known = self.fingerprints.get(usize::try_from(last)?).copied();
         anyhow::ensure!(
             known == Some(fingerprint(head.seal())),
@@ -85,7 +87,7 @@ impl History {
     }
 
     /// Adds a block with content; the head follows with [`Self::settle`] or [`Self::set_head`].
-    pub(crate) fn push_content(&mut self, summary: &Summary, place: Place, fork: u32) {
+    pub(crate) fn push_content(&mut self, summary: &Summary, place: Place) {
         for (index, hash) in (0u32..).zip(&summary.transactions) {
             self.transactions.insert(*hash, (summary.number, index));
         }
@@ -93,13 +95,23 @@ impl History {
             self.emitters.entry(*emitter).or_default().push(summary.number);
         }
         self.fingerprints.push(fingerprint(summary.hash));
-        self.rows.push_content(summary, place, fork);
+        self.rows.push_content(summary, place, self.fork);
     }
 
     /// Adds an empty block.
-    pub(crate) fn push_empty(&mut self, timestamp: u64, fingerprint: u32, new_run_after: Option<B256>, fork: u32) {
+    pub(crate) fn push_empty(&mut self, timestamp: u64, fingerprint: u32, new_run_after: Option<B256>) {
         self.fingerprints.push(fingerprint);
-        self.rows.push_empty(timestamp, new_run_after, fork);
+        self.rows.push_empty(timestamp, new_run_after, self.fork);
+    }
+
+    /// Whether an empty block with this timestamp goes on with the last run.
+    pub(crate) fn extends_run(&self, timestamp: u64) -> bool {
+        self.rows.extends_run(timestamp, self.fork)
+    }
+
+    /// The header of an empty block on top of the head.
+    pub(crate) fn next_header(&self, timestamp: u64) -> Header {
+        Inheritance::of_child(&self.head, timestamp, self.fork).header()
     }
 
     /// Sets the head to the block that was just pushed.
@@ -165,6 +177,13 @@ impl History {
 
     /// A block's header.
     pub(crate) fn header(&self, number: u64) -> anyhow::Result<Option<Sealed<Header>>> {
+        if number == self.head.number {
+            return Ok(Some(self.head.clone()));
+        }
+        self.read_header(number)
+    }
+
+    fn read_header(&self, number: u64) -> anyhow::Result<Option<Sealed<Header>>> {
         match self.rows.content(number) {
             Some(content) => {
                 let Some(block) = self.block(number)? else { return Ok(None) };
@@ -188,35 +207,28 @@ impl History {
         if let Some(block) = cached {
             return Ok(Some(block));
         }
-        let (_, block, _) = body(&self.journal.read(content.place)?)?;
-        let block = Arc::new(block);
+        let block = Arc::new(Body::decode(&self.journal.read(content.place)?)?.block);
         self.remember(number, Arc::clone(&block));
         Ok(Some(block))
     }
 
-    /// What a block did to the state; nothing when it is empty.
-    pub(crate) fn changes(&self, number: u64) -> anyhow::Result<Option<Changes>> {
-        let Some(content) = self.rows.content(number) else { return Ok(None) };
-        let (_, _, changes) = body(&self.journal.read(content.place)?)?;
-        Ok(Some(changes))
+    /// The blocks with content above this one, ascending, as they stand in the log.
+    pub(crate) fn contents_after(&self, number: u64) -> anyhow::Result<Vec<Body>> {
+        let contents = self.rows.contents_after(number);
+        contents.into_iter().map(|content| Body::decode(&self.journal.read(content.place)?)).collect()
     }
 
     /// Forgets every block above this one; the head follows with [`Self::settle`].
-    pub(crate) fn truncate(&mut self, head: u64) -> anyhow::Result<()> {
-        for number in self.rows.contents_after(head) {
-            if let Some(block) = self.block(number)? {
-                for mined in &block.transactions {
-                    self.transactions.remove(mined.envelope.tx_hash());
-                }
-            }
+    pub(crate) fn truncate(&mut self, head: u64, orphans: &[Body]) {
+        for hash in orphans.iter().flat_map(|orphan| &orphan.summary.transactions) {
+            self.transactions.remove(hash);
         }
         self.emitters.retain(|_, blocks| {
             blocks.truncate(blocks.partition_point(|number| *number <= head));
             !blocks.is_empty()
         });
-        self.fingerprints.truncate(usize::try_from(head)? + 1);
+        self.fingerprints.truncate(usize::try_from(head + 1).unwrap_or(usize::MAX));
         self.rows.truncate(head);
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Cache::default();
-        Ok(())
     }
 }

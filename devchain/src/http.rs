@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use futures_util::stream;
 use poem::{
-    Body, EndpointExt, Request, Response, Route, Server, get, handler,
+    Body, EndpointExt, Response, Route, Server, get, handler,
     http::{StatusCode, header},
     listener::TcpAcceptor,
     middleware::Cors,
@@ -39,8 +39,7 @@ fn about() -> &'static str {
 }
 
 #[handler]
-async fn json_rpc(request: &Request, body: Body, Data(chain): Data<&DevChain>) -> Response {
-    tracing::trace!(from = %request.remote_addr(), "a call");
+async fn json_rpc(body: Body, Data(chain): Data<&DevChain>) -> Response {
     let Ok(body) = body.into_bytes_limit(BODY_MAX).await else {
         return Response::builder().status(StatusCode::PAYLOAD_TOO_LARGE).finish();
     };
@@ -50,11 +49,12 @@ async fn json_rpc(request: &Request, body: Body, Data(chain): Data<&DevChain>) -
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             Response::builder().status(status).finish()
         }
-        Err(NoAnswer::Lost) => Response::builder().body(cut_off()),
+        // A promised length that is not kept makes the server close the connection.
+        Err(NoAnswer::Lost) => Response::builder().header(header::CONTENT_LENGTH, 1024).body(cut_off()),
     }
 }
 
-/// A body that fails at once, upon which the server closes the connection.
+/// A body that fails at once.
 fn cut_off() -> Body {
     let failure: Result<Vec<u8>, _> = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     Body::from_bytes_stream(stream::iter([failure]))

@@ -7,6 +7,7 @@ use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
 use crate::{
     history::History,
+    record::Body,
     state::{Info, State},
 };
 
@@ -35,16 +36,22 @@ impl Ledger {
         View { ledger: self, accounts: HashMap::new(), slots: HashMap::new() }
     }
 
+    /// Takes back every block above this one; the head follows with [`History::settle`].
+    pub(crate) fn rewind(&mut self, head: u64, orphans: &[Body]) {
+        for orphan in orphans.iter().rev() {
+            self.state.undo(&orphan.changes);
+        }
+        self.history.truncate(head, orphans);
+    }
+
     /// The state after an earlier block; none when too much has happened since.
     pub(crate) fn at(&self, number: u64) -> anyhow::Result<Option<View<'_>>> {
         let mut view = self.latest();
-        let since = self.history.rows.contents_after(number);
-        if since.len() > STATES_KEPT {
+        if self.history.rows.contents_after(number).len() > STATES_KEPT {
             return Ok(None);
         }
-        for later in since.into_iter().rev() {
-            let Some(changes) = self.history.changes(later)? else { continue };
-            for change in changes.accounts {
+        for later in self.history.contents_after(number)?.into_iter().rev() {
+            for change in later.changes.accounts {
                 view.accounts.insert(change.address, change.before);
                 for slot in change.slots {
                     view.slots.insert((change.address, slot.key), slot.before);

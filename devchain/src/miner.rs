@@ -1,7 +1,7 @@
 //! Makes blocks, and unmakes them.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{
         Arc, Weak,
         mpsc::{Receiver, RecvTimeoutError},
@@ -10,19 +10,19 @@ use std::{
 };
 
 use alloy::{
-    consensus::{Header, Sealable, Sealed, Transaction as _},
+    consensus::{Header, Sealable, Sealed},
     primitives::{Address, B256},
 };
 use anyhow::ensure;
 
 use crate::{
-    block::{Block, Credit, Inheritance},
+    block::{Block, Credit},
     clock::Clock,
     evm::execute,
     history::fingerprint,
+    journal::Journal,
     ledger::Ledger,
     node::Node,
-    pool::Pooled,
     record::{Empty, Reorg, Summary, encode, encode_content},
     snapshot::Snapshots,
     state::Changes,
@@ -41,7 +41,6 @@ pub enum Dropped {
 #[derive(Debug)]
 pub(crate) struct Miner {
     pub(crate) clock: Clock,
-    pub(crate) fork: u32,
     pub(crate) credits: Vec<Credit>,
     pub(crate) snapshots: Option<Snapshots>,
     pub(crate) closed: bool,
@@ -58,12 +57,14 @@ impl Node {
     /// Makes one block.
     pub(crate) fn mine(&self, miner: &mut Miner, take: Take) -> anyhow::Result<Sealed<Header>> {
         ensure!(!miner.closed, "the chain was shut down");
-        let parent = self.ledger().history.head().clone();
-        let header = Inheritance::of_child(&parent, miner.clock.timestamp(parent.timestamp), miner.fork).header();
+        let header = {
+            let ledger = self.ledger();
+            ledger.history.next_header(miner.clock.timestamp(ledger.history.head().timestamp))
+        };
         let timestamp = header.timestamp;
         let head = match self.fill(miner, &header, take) {
             Some((block, changes)) => self.append_content(miner, block, &changes)?,
-            None => append_empty(&mut self.ledger_mut(), self, miner.fork, header)?,
+            None => append_empty(&mut self.ledger_mut(), &self.journal, header)?,
         };
         miner.clock.block_made(timestamp);
         if let Some(snapshots) = &mut miner.snapshots {
@@ -105,18 +106,15 @@ impl Node {
         let head = block.header.clone().seal_slow();
         let summary = Summary::of(&block, head.seal());
         let place = self.journal.append(&encode_content(&summary, &block, changes))?;
-        let mut nonces: BTreeMap<Address, u64> = BTreeMap::new();
-        for mined in &block.transactions {
-            nonces.insert(mined.sender, mined.envelope.nonce() + 1);
-        }
+        let senders: BTreeSet<Address> = block.transactions.iter().map(|mined| mined.sender).collect();
         let mut pool = self.pool();
         let mut ledger = self.ledger_mut();
         ledger.state.apply(changes);
-        ledger.history.push_content(&summary, place, miner.fork);
+        ledger.history.push_content(&summary, place);
         ledger.history.set_head(head.clone());
         ledger.history.remember(head.number, Arc::new(block));
-        for (sender, nonce) in nonces {
-            pool.forget_below(sender, nonce);
+        for sender in senders {
+            pool.reconcile(sender, ledger.state.info(&sender));
         }
         miner.credits.clear();
         Ok(head)
@@ -134,61 +132,33 @@ impl Node {
         let timestamps = (new_head + 1..=old_head)
             .map(|number| Ok(ledger.history.header(number)?.map(|header| header.timestamp).unwrap_or_default()))
             .collect::<anyhow::Result<Vec<u64>>>()?;
-        let orphans = orphans(&ledger, new_head)?;
-        let fork = miner.fork + 1;
+        let orphans = ledger.history.contents_after(new_head)?;
+        let fork = ledger.history.fork + 1;
         self.journal.append(&encode(b'R', &Reorg { head: new_head, fork }))?;
-        miner.fork = fork;
-        ledger.rewind(new_head)?;
+        ledger.history.fork = fork;
+        ledger.rewind(new_head, &orphans);
         ledger.history.settle()?;
         for timestamp in timestamps {
-            let header = Inheritance::of_child(ledger.history.head(), timestamp, fork).header();
-            append_empty(&mut ledger, self, fork, header)?;
+            let header = ledger.history.next_header(timestamp);
+            append_empty(&mut ledger, &self.journal, header)?;
         }
-        for block in orphans {
-            miner.credits.extend(&block.credits);
-            if dropped == Dropped::Vanish {
-                continue;
-            }
-            for mined in &block.transactions {
-                let pooled = Pooled { envelope: mined.envelope.clone(), sender: mined.sender };
-                if let Err(refusal) = pool.insert(pooled) {
-                    tracing::warn!(hash = %mined.envelope.tx_hash(), %refusal, "a reorg lost a transaction");
-                }
+        for orphan in orphans {
+            miner.credits.extend(&orphan.block.credits);
+            if dropped == Dropped::ToPool {
+                pool.take_back(&orphan.block);
             }
         }
+        pool.reconcile_all(|sender| ledger.state.info(&sender));
         Ok(())
     }
 }
 
-impl Ledger {
-    /// Takes back every block above this one.
-    pub(crate) fn rewind(&mut self, head: u64) -> anyhow::Result<()> {
-        for number in self.history.rows.contents_after(head).into_iter().rev() {
-            if let Some(changes) = self.history.changes(number)? {
-                self.state.undo(&changes);
-            }
-        }
-        self.history.truncate(head)
-    }
-}
-
-fn orphans(ledger: &Ledger, head: u64) -> anyhow::Result<Vec<Arc<Block>>> {
-    let numbers = ledger.history.rows.contents_after(head);
-    Ok(numbers
-        .into_iter()
-        .map(|number| ledger.history.block(number))
-        .collect::<anyhow::Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect())
-}
-
-fn append_empty(ledger: &mut Ledger, node: &Node, fork: u32, header: Header) -> anyhow::Result<Sealed<Header>> {
+fn append_empty(ledger: &mut Ledger, journal: &Journal, header: Header) -> anyhow::Result<Sealed<Header>> {
     let head = header.seal_slow();
-    let parent = (!ledger.history.rows.extends_run(head.timestamp, fork)).then_some(head.parent_hash);
+    let parent = (!ledger.history.extends_run(head.timestamp)).then_some(head.parent_hash);
     let fingerprint = fingerprint(head.seal());
-    node.journal.append(&encode(b'E', &Empty { timestamp: head.timestamp, fingerprint, parent }))?;
-    ledger.history.push_empty(head.timestamp, fingerprint, parent, fork);
+    journal.append(&encode(b'E', &Empty { timestamp: head.timestamp, fingerprint, parent }))?;
+    ledger.history.push_empty(head.timestamp, fingerprint, parent);
     ledger.history.set_head(head.clone());
     Ok(head)
 }

@@ -13,6 +13,7 @@ use alloy::{
     primitives::{Address, B256, U256},
 };
 
+use crate::{block::Block, state::Info};
 pub(crate) use admission::{Admission, Refusal};
 
 /// Waiting transactions in all; more are refused, as memory is bounded.
@@ -149,17 +150,39 @@ impl Pool {
         ready
     }
 
-    /// Drops what can no longer be mined, as another transaction has used its nonce.
-    pub(crate) fn forget_below(&mut self, sender: Address, nonce: u64) {
-        let Some(queue) = self.senders.get_mut(&sender) else { return };
-        let kept = queue.entries.split_off(&nonce);
-        for entry in queue.entries.values() {
-            queue.cost = queue.cost.saturating_sub(entry.pooled.cost());
-            self.by_hash.remove(entry.pooled.envelope.tx_hash());
+    /// Takes back the transactions of a block that a reorg has dropped.
+    pub(crate) fn take_back(&mut self, block: &Block) {
+        for mined in &block.transactions {
+            let pooled = Pooled { envelope: mined.envelope.clone(), sender: mined.sender };
+            if let Err(refusal) = self.insert(pooled) {
+                tracing::warn!(hash = %mined.envelope.tx_hash(), %refusal, "a reorg lost a transaction");
+            }
         }
-        queue.entries = kept;
+    }
+
+    /// Drops a sender's transactions that can no longer be mined: their nonce is used, or the funds for them are gone.
+    pub(crate) fn reconcile(&mut self, sender: Address, account: Info) {
+        let Some(queue) = self.senders.get_mut(&sender) else { return };
+        let waiting = std::mem::take(&mut queue.entries);
+        for (nonce, entry) in waiting {
+            let cost = entry.pooled.cost();
+            if nonce >= account.nonce && cost <= account.balance {
+                queue.entries.insert(nonce, entry);
+            } else {
+                queue.cost = queue.cost.saturating_sub(cost);
+                self.by_hash.remove(entry.pooled.envelope.tx_hash());
+            }
+        }
         if queue.entries.is_empty() {
             self.senders.remove(&sender);
+        }
+    }
+
+    /// Does so for every sender.
+    pub(crate) fn reconcile_all(&mut self, account: impl Fn(Address) -> Info) {
+        let senders: Vec<Address> = self.senders.keys().copied().collect();
+        for sender in senders {
+            self.reconcile(sender, account(sender));
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) enum Record {
     /// The first one.
     Start(Start),
-    /// A block that holds something. Its body follows the summary; see [`body`].
+    /// A block that holds something. The rest of it follows the summary; see [`Body`].
     Content(Summary),
     /// An empty block.
     Empty(Empty),
@@ -91,11 +91,21 @@ pub(crate) fn encode_content(summary: &Summary, block: &Block, changes: &Changes
     payload
 }
 
-/// Reads a whole block with content.
-pub(crate) fn body(payload: &[u8]) -> anyhow::Result<(Summary, Block, Changes)> {
-    let Some((b'C', mut rest)) = payload.split_first() else { bail!("not a block") };
-    let rest = &mut rest;
-    Ok((Summary::decode(rest)?, Block::decode(rest)?, Changes::decode(rest)?))
+/// A whole block with content, and what it did.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) summary: Summary,
+    pub(crate) block: Block,
+    pub(crate) changes: Changes,
+}
+
+impl Body {
+    /// Reads the record of a block with content.
+    pub(crate) fn decode(payload: &[u8]) -> anyhow::Result<Self> {
+        let Some((b'C', mut rest)) = payload.split_first() else { bail!("not a block") };
+        let rest = &mut rest;
+        Ok(Self { summary: Summary::decode(rest)?, block: Block::decode(rest)?, changes: Changes::decode(rest)? })
+    }
 }
 
 impl Summary {

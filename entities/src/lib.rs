@@ -1,1 +1,34 @@
 //! Sea-orm entities, id newtypes and statuses: the shape of the tables; knows nothing of queues, HTTP or chains.
+
+mod amount;
+mod id;
+mod status;
+
+pub mod audit;
+pub mod chain;
+pub mod currency;
+pub mod diamond;
+pub mod idempotency_key;
+pub mod integration;
+pub mod login_failure;
+pub mod member;
+pub mod network;
+pub mod node;
+pub mod payment;
+pub mod payment_log;
+pub mod refresh_token;
+pub mod role;
+pub mod role_permission;
+pub mod token_family;
+pub mod user;
+pub mod wallet;
+
+pub use amount::Amount;
+pub use id::*;
+pub use status::*;
+
+/// Now, in the microseconds that both databases keep, so that what was written equals what is read.
+#[must_use]
+pub fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::SubsecRound::trunc_subsecs(chrono::Utc::now(), 6)
+}

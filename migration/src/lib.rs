@@ -1,14 +1,51 @@
 //! The schema's history, append-only and with its own column names, so that a later entity change cannot break it.
+//!
+//! Migrations are SQL that SQLite and PostgreSQL both read, so that the schema can be reviewed as it is. Where they
+//! differ: `{money}` is `NUMERIC` on PostgreSQL and `TEXT` on SQLite, which would otherwise turn decimals into binary
+//! floating point; `{bytes}` is `BYTEA` and `BLOB`; a line behind `--postgres:` is for PostgreSQL alone.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+pub use sea_orm_migration::{MigrationName, MigratorTrait};
 
 mod m0004_chain;
 
-pub use sea_orm_migration::{MigratorTrait, prelude::MigrationTrait};
+struct Script {
+    name: &'static str,
+    sql: &'static str,
+}
 
-/// All migrations in their order.
+impl MigrationName for Script {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Script {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = match manager.get_database_backend() {
+            DbBackend::Sqlite => self.sql.replace("{money}", "TEXT").replace("{bytes}", "BLOB"),
+            _ => self.sql.replace("{money}", "NUMERIC").replace("{bytes}", "BYTEA").replace("--postgres:", ""),
+        };
+        manager.get_connection().execute_unprepared(&sql).await?;
+        Ok(())
+    }
+}
+
+macro_rules! scripts {
+    ($($name:literal),+ $(,)?) => {
+        vec![$(Box::new(Script { name: $name, sql: include_str!(concat!("sql/", $name, ".sql")) })),+]
+    };
+}
+
+/// Applies what is missing: `Migrator::up(&connection, None)`.
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0004_chain::Migration)]
+        let mut all: Vec<Box<dyn MigrationTrait>> = scripts!["0001_reference", "0002_payments", "0003_queue"];
+        all.push(Box::new(m0004_chain::Migration));
+        all
     }
 }

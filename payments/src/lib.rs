@@ -1,1 +1,22 @@
 //! The one state machine: every write that changes a payment; never knows HTTP, AMQP or JSON-RPC.
+
+pub mod accept;
+pub mod access_token;
+mod caller;
+pub mod commands;
+pub mod evm_address;
+pub mod idempotency;
+pub mod jobs;
+pub mod log;
+pub mod money;
+pub mod observation;
+pub mod reach;
+mod record;
+pub mod transition;
+
+pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
+pub use access_token::AccessTokens;
+pub use caller::{Actor, Caller, CallerKind, Permission};
+pub use observation::{Observation, Outcome};
+pub use reach::Denied;
+pub use record::{Observed, record};

@@ -3,22 +3,28 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::message::{Message, NewMessage};
+mod prompt_tcp;
+
+use self::prompt_tcp::PromptTcp;
+use crate::{
+    handover::{self, CommittedMessages, Handover},
+    message::{Message, NewMessage},
+};
 
 /// Where the database is and how many connections may be open.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// `sqlite:///path/to/file`, or `postgres://user:password@host/name`; for a server on the same host prefer its
-    /// Unix socket (`postgres:///name?host=/var/run/postgresql`), which does not suffer from delayed acknowledgements.
+    /// `sqlite:///path/to/file`, or `postgres://user:password@host/name`; a server on the same host is quickest by its
+    /// Unix socket (`postgres:///name?host=/var/run/postgresql`).
     pub url: SecretString,
     /// Connections this process may open.
     pub connections_max: u32,
@@ -38,15 +44,17 @@ pub struct Database {
     pool: DatabaseConnection,
     /// SQLite has one writer: waiting here is fair and does not poll, unlike `busy_timeout`.
     writer: Option<Arc<Mutex<()>>>,
-    committed: mpsc::UnboundedSender<Vec<Message>>,
+    handover: Handover,
+    _prompt_tcp: Option<PromptTcp>,
 }
 
 impl Database {
-    /// Opens the pool. The receiver is for [`crate::Relay`]: it yields what each commit enqueued.
+    /// Opens the pool. The second value is for [`crate::Relay`]: it yields what each commit enqueued. A process that
+    /// runs no relay drops it, and the sweepers of others find its rows at once.
     ///
     /// # Errors
     /// When the database cannot be reached or the URL is malformed.
-    pub async fn connect(config: &DatabaseConfig) -> Result<(Self, mpsc::UnboundedReceiver<Vec<Message>>), DbErr> {
+    pub async fn connect(config: &DatabaseConfig) -> Result<(Self, CommittedMessages), DbErr> {
         let mut options = ConnectOptions::new(config.url.expose_secret());
         options
             .max_connections(config.connections_max)
@@ -59,10 +67,20 @@ impl Database {
                     .pragma("synchronous", "FULL")
                     .busy_timeout(Duration::from_secs(10))
             });
+        let url = config.url.expose_secret();
+        let prompt_tcp = if url.starts_with("postgres") {
+            PromptTcp::to(url).map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?
+        } else {
+            None
+        };
+        if let Some(prompt_tcp) = &prompt_tcp {
+            let folder = prompt_tcp.folder().to_owned();
+            options.map_sqlx_postgres_opts(move |postgres| postgres.socket(&folder));
+        }
         let pool = sea_orm::Database::connect(options).await?;
         let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
-        let (committed, receiver) = mpsc::unbounded_channel();
-        Ok((Self { pool, writer, committed }, receiver))
+        let (handover, committed) = handover::channel();
+        Ok((Self { pool, writer, handover, _prompt_tcp: prompt_tcp }, committed))
     }
 
     /// Starts a transaction that may write. On SQLite it is `IMMEDIATE` and waits for the one before it.
@@ -79,7 +97,7 @@ impl Database {
             ..Default::default()
         };
         let inner = self.pool.begin_with_options(options).await?;
-        Ok(Transaction { inner, enqueued: Vec::new(), committed: self.committed.clone(), _writer: guard })
+        Ok(Transaction { inner, enqueued: Vec::new(), handover: self.handover.clone(), _writer: guard })
     }
 }
 
@@ -95,18 +113,18 @@ impl Deref for Database {
 pub struct Transaction {
     inner: DatabaseTransaction,
     enqueued: Vec<Message>,
-    committed: mpsc::UnboundedSender<Vec<Message>>,
+    handover: Handover,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
 impl Transaction {
-    /// Writes the messages to the outbox, all rows in one statement, and returns their ids in order.
+    /// Writes the messages to the outbox and returns their ids in order.
     ///
     /// # Errors
     /// When the insert fails; the transaction is then unusable.
     pub async fn enqueue(&mut self, messages: Vec<NewMessage>) -> Result<Vec<Uuid>, DbErr> {
-        let rows = crate::outbox::insert(&self.inner, messages).await?;
-        let ids = rows.iter().map(|row| row.message.id).collect();
+        let rows = crate::outbox::insert(&self.inner, messages, self.handover.is_open()).await?;
+        let ids = rows.iter().map(|row| row.message.message_id).collect();
         self.enqueued.extend(rows.into_iter().filter(|row| row.due_now).map(|row| row.message));
         Ok(ids)
     }
@@ -118,10 +136,15 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), DbErr> {
         self.inner.commit().await?;
         if !self.enqueued.is_empty() {
-            // Without a relay (a command-line tool) the sweeper of a running process takes the rows.
-            let _ = self.committed.send(self.enqueued);
+            self.handover.hand_over(self.enqueued);
         }
         Ok(())
+    }
+}
+
+impl Transaction {
+    pub(crate) fn backend(&self) -> DatabaseBackend {
+        self.inner.get_database_backend()
     }
 }
 

@@ -1,10 +1,14 @@
 //! What travels: a typed payload becomes a [`NewMessage`], the outbox row and the broker's message are a [`Message`].
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
+
+/// The queue column of a message that is an event: it goes to the topic exchange, its kind is the routing key, and
+/// nobody needs to be listening.
+pub(crate) const EVENTS: &str = "events";
 
 /// The body of one kind of message. It carries ids, not state: whoever handles it loads the truth.
 pub trait Payload: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -18,6 +22,9 @@ pub trait Payload: Serialize + DeserializeOwned + Send + Sync + 'static {
     const PREFETCH: u16 = 50;
     /// Deliveries that the job takes at once; 1 where batching does not pay.
     const BATCH: usize = 1;
+    /// After this long an attempt is given up and counted as a failure. A job takes seconds: it never waits for
+    /// confirmations or a backoff while it holds a delivery.
+    const TIMEOUT: Duration = Duration::from_secs(60);
 }
 
 /// Exponential backoff with full jitter, counted by us and not by the broker.
@@ -32,7 +39,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Twelve attempts over about half an hour: outlives a restart of everything around.
+    /// Twelve attempts over about a quarter of an hour on average: outlives a restart of everything around.
     pub const STANDARD: Self =
         Self { attempts_max: 12, first_delay: Duration::from_millis(500), delay_max: Duration::from_secs(300) };
 }
@@ -40,11 +47,21 @@ impl RetryPolicy {
 /// A message that is not yet in the outbox.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    pub(crate) queue: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) payload: serde_json::Value,
+    pub(crate) queue: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) payload: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) due_at: Option<DateTime<Utc>>,
+    /// Set when this message continues an earlier one (a retry, a replay); `None` starts a new identity.
+    pub(crate) continues: Option<Continues>,
+}
+
+/// What a retry or a replay takes over from the message it continues.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Continues {
+    pub(crate) row_id: Uuid,
+    pub(crate) message_id: Uuid,
+    pub(crate) attempts: u32,
 }
 
 impl NewMessage {
@@ -52,13 +69,34 @@ impl NewMessage {
     ///
     /// # Panics
     /// Never for payloads of ids and plain values; a payload whose keys are not strings cannot become JSON.
-    #[expect(clippy::expect_used, reason = "payloads are plain structs; a failure is a programming error")]
+    #[must_use]
     pub fn of<P: Payload>(payload: &P) -> Self {
-        let payload = serde_json::to_value(payload).expect("payload serialises to JSON");
-        Self { queue: P::QUEUE, kind: P::TYPE, payload, headers: BTreeMap::new(), due_at: None }
+        Self::with(P::QUEUE, P::TYPE, payload)
     }
 
-    /// Not before this time; earlier due messages are not delayed by it.
+    /// An event for whoever has bound a queue to the topic exchange: `kind` (for example `payment.paid`) is the routing
+    /// key. Without a listener, and always on the embedded broker, it is dropped.
+    ///
+    /// # Panics
+    /// As [`Self::of`].
+    #[must_use]
+    pub fn event(kind: &'static str, data: &impl Serialize) -> Self {
+        Self::with(EVENTS, kind, data)
+    }
+
+    #[expect(clippy::expect_used, reason = "payloads are plain structs; a failure is a programming error")]
+    fn with(queue: &'static str, kind: &'static str, payload: &impl Serialize) -> Self {
+        Self {
+            queue: queue.into(),
+            kind: kind.into(),
+            payload: serde_json::to_string(payload).expect("payload serialises to JSON"),
+            headers: BTreeMap::new(),
+            due_at: None,
+            continues: None,
+        }
+    }
+
+    /// Not before this time; messages that are due earlier are not delayed by it.
     #[must_use]
     pub fn due_at(mut self, at: DateTime<Utc>) -> Self {
         self.due_at = Some(at);
@@ -75,9 +113,12 @@ impl NewMessage {
 
 /// A message as it is stored in the outbox and carried by a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
-    /// UUID v7; the same for every publication of this message, so that a repetition can be recognised.
+    /// The outbox row: another one for each retry and replay, the same for every publication of that row.
     pub id: Uuid,
+    /// The message's identity, which retries and replays keep: what an inbox and the logs go by.
+    pub message_id: Uuid,
     /// Queue name with its version.
     pub queue: String,
     /// Wire name of the payload.
@@ -88,4 +129,6 @@ pub struct Message {
     pub headers: BTreeMap<String, String>,
     /// Attempts already spent.
     pub attempts: u32,
+    /// How often a sweeper took the row because nobody had finished with it.
+    pub claims: u32,
 }

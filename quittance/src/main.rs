@@ -1,2 +1,32 @@
 //! The binary: configuration, wiring, command line.
-fn main() {}
+
+mod banner;
+mod bootstrap;
+mod cli;
+mod dead_letters;
+mod demo;
+mod doctor;
+mod embedded;
+mod logging;
+mod node;
+mod openapi;
+mod process;
+mod secrets;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // The one TLS stack of the whole process; everything that speaks TLS takes it from here.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = cli::Cli::parse();
+    match tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

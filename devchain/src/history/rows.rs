@@ -113,9 +113,15 @@ impl Rows {
     }
 
     /// The blocks with content above this one, ascending.
-    pub(crate) fn contents_after(&self, number: u64) -> Vec<u64> {
+    pub(crate) fn contents_after(&self, number: u64) -> Vec<Content> {
         let start = self.rows.partition_point(|row| row.first <= number);
-        self.rows.iter().skip(start).filter(|row| row.content.is_some()).map(|row| row.first).collect()
+        self.rows.iter().skip(start).filter_map(|row| row.content).collect()
+    }
+
+    /// A block's base fee, without computing hashes.
+    pub(crate) fn base_fee(&self, number: u64) -> Option<u64> {
+        let row = self.rows.get(self.position(number)?)?;
+        Some((row.first..number).fold(row.base_fee, |base_fee, _| base_fee_after(0, base_fee)))
     }
 
     /// A block's hash.

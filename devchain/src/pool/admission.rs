@@ -1,9 +1,11 @@
 //! The checks of a transaction before it enters the pool, in geth's order.
 
+use std::fmt;
+
 use alloy::{
     consensus::{Transaction as _, TxEnvelope, TxType, transaction::SignerRecoverable},
     eips::Decodable2718,
-    primitives::{Address, U256, U512},
+    primitives::{Address, U256},
 };
 use revm::{context_interface::cfg::GasParams, primitives::eip3860::MAX_INITCODE_SIZE};
 
@@ -47,17 +49,32 @@ pub(crate) enum Refusal {
     AlreadyKnown,
     #[error("nonce too low: next nonce {next}, tx nonce {nonce}")]
     NonceTooLow { next: u64, nonce: u64 },
-    #[error("insufficient funds for gas * price + value: balance {balance}, tx cost {cost}, overshot {overshot}")]
-    InsufficientFunds { balance: U256, cost: U256, overshot: U256 },
-    #[error(
-        "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, tx cost {cost}, \
-         overshot {overshot}"
-    )]
-    InsufficientFundsForAll { balance: U256, queued: U256, cost: U256, overshot: U256 },
+    #[error("insufficient funds for gas * price + value: {0}")]
+    InsufficientFunds(Box<Shortage>),
     #[error("replacement transaction underpriced")]
     ReplacementUnderpriced,
     #[error("txpool is full")]
     PoolFull,
+}
+
+/// What is missing for a transaction.
+#[derive(Debug)]
+pub(crate) struct Shortage {
+    balance: U256,
+    /// What the sender's other waiting transactions can cost.
+    queued: U256,
+    cost: U256,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let overshot = self.queued.saturating_add(self.cost).saturating_sub(self.balance);
+        write!(f, "balance {}, ", self.balance)?;
+        if !self.queued.is_zero() {
+            write!(f, "queued cost {}, ", self.queued)?;
+        }
+        write!(f, "tx cost {}, overshot {overshot}", self.cost)
+    }
 }
 
 /// A transaction that passed the checks which need no state. Recovering the sender takes most of the time, so this is
@@ -111,15 +128,10 @@ impl Admission {
             return Err(Refusal::NonceTooLow { next: account.nonce, nonce });
         }
         let (balance, cost) = (account.balance, pooled.cost());
-        if balance < cost {
-            return Err(Refusal::InsufficientFunds { balance, cost, overshot: cost - balance });
-        }
         let replaced = pool.at(pooled.sender, nonce).map(|old| old.cost()).unwrap_or_default();
-        let queued = pool.cost(pooled.sender);
-        let needed = U512::from(queued) + U512::from(cost) - U512::from(replaced);
-        if U512::from(balance) < needed {
-            let overshot = (needed - U512::from(balance)).saturating_to();
-            return Err(Refusal::InsufficientFundsForAll { balance, queued, cost, overshot });
+        let queued = if balance < cost { U256::ZERO } else { pool.cost(pooled.sender).saturating_sub(replaced) };
+        if balance < queued.saturating_add(cost) {
+            return Err(Refusal::InsufficientFunds(Box::new(Shortage { balance, queued, cost })));
         }
         Ok(pooled)
     }

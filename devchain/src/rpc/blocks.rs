@@ -9,11 +9,12 @@ use alloy::{
     primitives::{B256, U256},
     rpc::types as shown,
 };
-use serde_json::{Value, json};
+use alloy_rlp::Encodable as _;
+use serde_json::Value;
 
 use super::{Params, RpcError, quantity, transactions};
 use crate::{
-    block::{Block, Inheritance, next_base_fee},
+    block::{Block, next_base_fee},
     ledger::Ledger,
     node::Node,
 };
@@ -57,7 +58,7 @@ pub(super) fn receipts(node: &Node, params: &Params) -> Result<Value, RpcError> 
     let ledger = node.ledger();
     let Ok(number) = resolve(&ledger, block) else { return Ok(Value::Null) };
     let Some((header, block)) = load(&ledger, number)? else { return Ok(Value::Null) };
-    Ok(serde_json::to_value(transactions::receipts(&header, &block))?)
+    Ok(serde_json::to_value(transactions::receipts(&header, &block).collect::<Vec<_>>())?)
 }
 
 /// The number that a tag means; there may be no such block.
@@ -87,8 +88,10 @@ pub(super) fn resolve(ledger: &Ledger, block: BlockId) -> Result<u64, RpcError> 
     }
 }
 
+pub(super) type Loaded = (Sealed<Header>, Arc<Block>);
+
 /// A block with its header.
-pub(super) fn load(ledger: &Ledger, number: u64) -> Result<Option<(Sealed<Header>, Arc<Block>)>, RpcError> {
+pub(super) fn load(ledger: &Ledger, number: u64) -> Result<Option<Loaded>, RpcError> {
     let Some(block) = ledger.history.block(number)? else { return Ok(None) };
     let hash = ledger.history.hash(number).unwrap_or_default();
     Ok(Some((Sealed::new_unchecked(block.header.clone(), hash), block)))
@@ -101,33 +104,33 @@ fn show(ledger: &Ledger, number: u64, full: bool) -> Result<Value, RpcError> {
     } else {
         BlockTransactions::Hashes(block.transactions.iter().map(|mined| *mined.envelope.tx_hash()).collect())
     };
-    to_json(header, transactions)
+    let size = block.size();
+    to_json(header, size, transactions)
 }
 
 /// The block that would be next, with what waits for it. It has not been executed, so its roots are those of an empty
 /// one.
 fn pending(node: &Node, full: bool) -> Result<Value, RpcError> {
-    let fork = node.miner().fork;
     let pool = node.pool();
     let ledger = node.ledger();
     let head = ledger.history.head();
     let timestamp = crate::clock::wall_clock().max(head.timestamp + 1);
-    let header = Inheritance::of_child(head, timestamp, fork).header().seal_slow();
+    let header = ledger.history.next_header(timestamp).seal_slow();
     let ready = pool.ready(next_base_fee(head), |sender| ledger.state.info(&sender).nonce);
     let transactions = if full {
         BlockTransactions::Full(ready.iter().map(|pooled| transactions::waiting(pooled)).collect())
     } else {
         BlockTransactions::Hashes(ready.iter().map(|pooled| *pooled.envelope.tx_hash()).collect())
     };
-    to_json(header, transactions)
+    let size = header.length() + ready.iter().map(|pooled| pooled.envelope.length()).sum::<usize>();
+    to_json(header, size, transactions)
 }
 
-fn to_json(header: Sealed<Header>, transactions: BlockTransactions<shown::Transaction>) -> Result<Value, RpcError> {
-    let header = shown::Header::from_consensus(
-        header,
-        Some(U256::ZERO),
-        Some(U256::from(alloy_rlp::encode(Header::default()).len())),
-    );
-    let block = shown::Block::new(header, transactions).with_withdrawals(Some(Vec::new().into()));
-    Ok(json!(block))
+fn to_json(
+    header: Sealed<Header>,
+    size: usize,
+    transactions: BlockTransactions<shown::Transaction>,
+) -> Result<Value, RpcError> {
+    let header = shown::Header::from_consensus(header, None, Some(U256::from(size)));
+    Ok(serde_json::to_value(shown::Block::new(header, transactions).with_withdrawals(Some(Vec::new().into())))?)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Params, RpcError, blocks, quantity};
 use crate::{
-    block::{Block, GAS_LIMIT, next_base_fee},
+    block::{Block, GAS_LIMIT, base_fee_after, next_base_fee},
     node::Node,
 };
 
@@ -33,12 +33,15 @@ pub(super) fn history(node: &Node, params: &Params) -> Result<Value, RpcError> {
     let mut answer = FeeHistory { oldest_block: (newest + 1).saturating_sub(count), ..FeeHistory::default() };
     let mut rewards = Vec::new();
     for number in answer.oldest_block..=newest {
-        let Some((header, block)) = blocks::load(&ledger, number)? else { continue };
-        answer.base_fee_per_gas.push(header.base_fee_per_gas.unwrap_or_default().into());
-        answer.gas_used_ratio.push(used_ratio(header.gas_used));
-        rewards.push(tips(&block, &percentiles));
+        let base_fee = ledger.history.rows.base_fee(number).unwrap_or_default();
+        // Most blocks are empty, and need not be looked at.
+        let block = if ledger.history.rows.content(number).is_some() { ledger.history.block(number)? } else { None };
+        let gas_used = block.as_ref().map_or(0, |block| block.header.gas_used);
+        answer.base_fee_per_gas.push(base_fee.into());
+        answer.gas_used_ratio.push(used_ratio(gas_used));
+        rewards.push(block.map_or_else(|| vec![0; percentiles.len()], |block| tips(&block, &percentiles)));
         if number == newest {
-            answer.base_fee_per_gas.push(next_base_fee(&header).into());
+            answer.base_fee_per_gas.push(base_fee_after(gas_used, base_fee).into());
         }
     }
     answer.reward = (!percentiles.is_empty()).then_some(rewards);

@@ -48,10 +48,9 @@ pub(super) fn within(ledger: &Ledger, filter: &Filter, from: u64, to: u64) -> Re
     let mut logs = Vec::new();
     for number in ledger.history.logging_blocks(&emitters, from, to) {
         let Some((header, block)) = blocks::load(ledger, number)? else { continue };
-        let mut log_index = 0;
-        for (index, mined) in (0u64..).zip(&block.transactions) {
-            let all = transactions::logs(&header, index, mined, &mut log_index);
-            logs.extend(all.into_iter().filter(|log| filter.matches(&log.inner)));
+        for (position, mined) in transactions::positions(&block) {
+            let all = transactions::logs(&header, position, mined);
+            logs.extend(all.filter(|log| filter.matches(&log.inner)));
         }
         if logs.len() > LOGS_MAX {
             return Err(RpcError::limit(format!("query returned more than {LOGS_MAX} results")));

@@ -63,8 +63,8 @@ pub(super) fn receipt(node: &Node, params: &Params) -> Result<Value, RpcError> {
         return Ok(Value::Null);
     };
     let Some((header, block)) = blocks::load(&ledger, number)? else { return Ok(Value::Null) };
-    let receipt = receipts(&header, &block).into_iter().nth(usize::try_from(index).unwrap_or(usize::MAX));
-    Ok(serde_json::to_value(receipt)?)
+    let found = positions(&block).find(|(position, _)| position.index == u64::from(index));
+    Ok(serde_json::to_value(found.map(|(position, mined)| receipt_at(&header, position, mined)))?)
 }
 
 pub(super) fn pool_status(node: &Node) -> Result<Value, RpcError> {
@@ -110,48 +110,74 @@ pub(super) fn waiting(pooled: &Pooled) -> shown::Transaction {
 }
 
 /// The receipts of a block, as clients see them.
-pub(super) fn receipts(header: &Sealed<Header>, block: &Block) -> Vec<shown::TransactionReceipt> {
-    let mut cumulative_gas_used = 0;
-    let mut log_index = 0;
-    let mut receipts = Vec::with_capacity(block.transactions.len());
-    for (index, mined) in (0u64..).zip(&block.transactions) {
-        cumulative_gas_used += mined.gas_used;
-        let logs = logs(header, index, mined, &mut log_index);
-        let receipt = shown::Receipt { status: mined.success.into(), cumulative_gas_used, logs };
-        let inner = ReceiptWithBloom::new(receipt, logs_bloom(&mined.logs));
-        receipts.push(shown::TransactionReceipt {
-            inner: ReceiptEnvelope::from_typed(mined.envelope.tx_type(), inner),
-            transaction_hash: *mined.envelope.tx_hash(),
-            transaction_index: Some(index),
-            block_hash: Some(header.seal()),
-            block_number: Some(header.number),
-            gas_used: mined.gas_used,
-            effective_gas_price: mined.envelope.effective_gas_price(header.base_fee_per_gas),
-            blob_gas_used: None,
-            blob_gas_price: None,
-            from: mined.sender,
-            to: mined.envelope.to(),
-            contract_address: mined.created(),
-        });
-    }
-    receipts
+pub(super) fn receipts<'a>(
+    header: &'a Sealed<Header>,
+    block: &'a Block,
+) -> impl Iterator<Item = shown::TransactionReceipt> + 'a {
+    positions(block).map(|(position, mined)| receipt_at(header, position, mined))
 }
 
-/// A transaction's logs, as clients see them; counts on from the logs before it in the block.
-pub(super) fn logs(header: &Sealed<Header>, index: u64, mined: &Mined, log_index: &mut u64) -> Vec<shown::Log> {
-    let mut logs = Vec::with_capacity(mined.logs.len());
-    for log in &mined.logs {
-        logs.push(shown::Log {
-            inner: log.clone(),
-            block_hash: Some(header.seal()),
-            block_number: Some(header.number),
-            block_timestamp: Some(header.timestamp),
-            transaction_hash: Some(*mined.envelope.tx_hash()),
-            transaction_index: Some(index),
-            log_index: Some(*log_index),
-            removed: false,
-        });
-        *log_index += 1;
+/// Where a transaction stands in its block.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    index: u64,
+    /// Gas used up to and including it.
+    cumulative_gas_used: u64,
+    /// Logs before its own.
+    logs: u64,
+}
+
+/// The transactions of a block with their positions.
+pub(super) fn positions(block: &Block) -> impl Iterator<Item = (Position, &Mined)> {
+    let mut next = Position { index: 0, cumulative_gas_used: 0, logs: 0 };
+    block.transactions.iter().map(move |mined| {
+        next.cumulative_gas_used += mined.gas_used;
+        let position = next;
+        next.index += 1;
+        next.logs += mined.logs.len() as u64;
+        (position, mined)
+    })
+}
+
+fn receipt_at(header: &Sealed<Header>, position: Position, mined: &Mined) -> shown::TransactionReceipt {
+    let receipt = shown::Receipt {
+        status: mined.success.into(),
+        cumulative_gas_used: position.cumulative_gas_used,
+        logs: logs(header, position, mined).collect(),
+    };
+    shown::TransactionReceipt {
+        inner: ReceiptEnvelope::from_typed(
+            mined.envelope.tx_type(),
+            ReceiptWithBloom::new(receipt, logs_bloom(&mined.logs)),
+        ),
+        transaction_hash: *mined.envelope.tx_hash(),
+        transaction_index: Some(position.index),
+        block_hash: Some(header.seal()),
+        block_number: Some(header.number),
+        gas_used: mined.gas_used,
+        effective_gas_price: mined.envelope.effective_gas_price(header.base_fee_per_gas),
+        blob_gas_used: None,
+        blob_gas_price: None,
+        from: mined.sender,
+        to: mined.envelope.to(),
+        contract_address: mined.created(),
     }
-    logs
+}
+
+/// A transaction's logs, as clients see them.
+pub(super) fn logs<'a>(
+    header: &'a Sealed<Header>,
+    position: Position,
+    mined: &'a Mined,
+) -> impl Iterator<Item = shown::Log> + 'a {
+    (position.logs..).zip(&mined.logs).map(move |(log_index, log)| shown::Log {
+        inner: log.clone(),
+        block_hash: Some(header.seal()),
+        block_number: Some(header.number),
+        block_timestamp: Some(header.timestamp),
+        transaction_hash: Some(*mined.envelope.tx_hash()),
+        transaction_index: Some(position.index),
+        log_index: Some(log_index),
+        removed: false,
+    })
 }

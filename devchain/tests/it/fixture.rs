@@ -3,10 +3,10 @@
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::Encodable2718,
-    network::{EthereumWallet, TxSignerSync},
+    network::{EthereumWallet, TransactionBuilder, TxSignerSync},
     primitives::{Address, B256, Bytes, TxKind, U256},
     providers::{DynProvider, Provider, ProviderBuilder},
-    rpc::types::TransactionReceipt,
+    rpc::types::{TransactionReceipt, TransactionRequest},
     signers::local::PrivateKeySigner,
     sol,
 };
@@ -17,6 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 sol! {
     /// The contract in `probe.sol`.
     #[sol(rpc)]
+    #[derive(Debug)]
     contract Probe {
         error Refused(uint256 code, address who);
         event Counted(address indexed who, uint256 indexed value, bytes note);
@@ -150,4 +151,12 @@ pub(crate) fn signed(signer: &PrivateKeySigner, mut transaction: TxEip1559) -> (
     let signature = signer.sign_transaction_sync(&mut transaction).unwrap();
     let envelope = TxEnvelope::from(transaction.into_signed(signature));
     (*envelope.tx_hash(), envelope.encoded_2718().into())
+}
+
+/// A probe that the first account has deployed and calls.
+pub(crate) async fn deploy(served: &Served, start: u64) -> Probe::ProbeInstance<DynProvider> {
+    let wallet = served.wallet(0).erased();
+    let request = TransactionRequest::default().with_deploy_code(probe_code(start));
+    let receipt = wallet.send_transaction(request).await.unwrap().get_receipt().await.unwrap();
+    Probe::new(receipt.contract_address.unwrap(), wallet)
 }

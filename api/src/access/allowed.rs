@@ -1,0 +1,169 @@
+//! The extractor that lets a request in: first who it is (401), then what they may do (403), before anything else of
+//! the request is looked at.
+
+use std::{marker::PhantomData, ops::Deref, sync::Arc};
+
+use payments::Caller;
+use poem::{
+    Request, RequestBody, Result,
+    http::{Method, header},
+    web::cookie::CookieJar,
+};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+
+use super::{Claims, Needs, cookies};
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// A caller who may do what the operation needs.
+pub(crate) struct Allowed<N> {
+    caller: Arc<Caller>,
+    pub(crate) claims: Claims,
+    needs: PhantomData<N>,
+}
+
+impl<N> Deref for Allowed<N> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme("bearer", bearer());
+        registry.create_security_scheme("cookie", cookie());
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        N::SCHEMES.to_vec()
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
+        let (caller, claims) = authenticate(state, request).await?;
+        state.allowances().per_caller.take(&claims.sub.to_string())?;
+        match N::PERMISSION {
+            Some(permission) if !caller.can(permission) => {
+                let detail = format!("The permission {} is missing", permission.word());
+                Err(Problem::new(Code::PermissionMissing).detail(detail).into())
+            }
+            _ if N::AT_ROOT && !at_root(&caller) => {
+                let detail = "Only admins and callers on the root node may change what all nodes share";
+                Err(Problem::new(Code::PermissionMissing).detail(detail).into())
+            }
+            _ => Ok(Self { caller, claims, needs: PhantomData }),
+        }
+    }
+}
+
+/// Whether the caller may manage what all nodes share. A path without a dot is a root's.
+pub(crate) fn at_root(caller: &Caller) -> bool {
+    caller.is_admin || !caller.node_path.contains('.')
+}
+
+/// Who the request's token belongs to, whether it came as a bearer token or in the cookie.
+async fn authenticate(state: &State, request: &Request) -> Result<(Arc<Caller>, Claims), Problem> {
+    let jar: &CookieJar = request.cookie();
+    let cookie = jar.get(cookies::ACCESS_TOKEN);
+    let (token, by_cookie) = match (request.header(header::AUTHORIZATION), &cookie) {
+        (Some(authorization), _) => (bearer_token(authorization), false),
+        (None, Some(cookie)) => (Some(cookie.value_str()), true),
+        (None, None) => (None, false),
+    };
+    let token = token.ok_or_else(|| unauthorized("Bearer"))?;
+    let invalid = || unauthorized(r#"Bearer error="invalid_token""#);
+    let claims = state.tokens().verify(token).ok_or_else(invalid)?;
+    let caller = state.callers().load(claims.kind, claims.family).await?.ok_or_else(invalid)?;
+    if by_cookie && !matches!(*request.method(), Method::GET | Method::HEAD) && !same_origin(request) {
+        return Err(Problem::new(Code::ForeignOrigin));
+    }
+    Ok((caller, claims))
+}
+
+fn unauthorized(challenge: &str) -> Problem {
+    Problem::new(Code::Unauthorized).header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// The token of an `Authorization: Bearer …` header; the scheme's case does not matter.
+pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Browsers attach cookies to requests that another site makes, but they also tell which site it was.
+fn same_origin(request: &Request) -> bool {
+    let Some(origin) = request.header(header::ORIGIN) else { return true };
+    let host = request.header(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let of_origin = origin.split_once("://").map(|(_, host)| host);
+    of_origin.is_some() && of_origin == host
+}
+
+fn bearer() -> MetaSecurityScheme {
+    MetaSecurityScheme {
+        ty: "http",
+        description: Some("An access token from `/api/v1/auth/authenticate` or `/auth/login`."),
+        name: None,
+        key_in: None,
+        scheme: Some("bearer"),
+        bearer_format: Some("JWT"),
+        flows: None,
+        openid_connect_url: None,
+    }
+}
+
+fn cookie() -> MetaSecurityScheme {
+    MetaSecurityScheme {
+        ty: "apiKey",
+        description: Some("The access token as `/auth/login` sets it in a browser."),
+        name: Some(cookies::ACCESS_TOKEN),
+        key_in: Some("cookie"),
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(origin: Option<&str>) -> bool {
+        let request = Request::builder().header(header::HOST, "pay.example:9154");
+        let request = match origin {
+            Some(origin) => request.header(header::ORIGIN, origin),
+            None => request,
+        };
+        same_origin(&request.finish())
+    }
+
+    #[test]
+    fn knows_its_own_origin() {
+        assert!(from(None), "not a browser, or an old one");
+        assert!(from(Some("https://pay.example:9154")));
+        for foreign in ["https://evil.example", "https://pay.example", "null", "https://pay.example:9154.evil.example"]
+        {
+            assert!(!from(Some(foreign)), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn reads_bearer_tokens() {
+        assert_eq!(bearer_token("Bearer abc"), Some("abc"));
+        assert_eq!(bearer_token("bearer  abc "), Some("abc"));
+        assert_eq!(bearer_token("Basic abc"), None);
+        assert_eq!(bearer_token("abc"), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! The permissions that operations declare, as types, so that each operation's signature and the document say the same.
+
+use payments::Permission;
+
+/// What an operation needs of its caller.
+pub(crate) trait Needs: Send + Sync + 'static {
+    /// None: being signed in is enough.
+    const PERMISSION: Option<Permission>;
+    /// The security schemes with the permission behind a colon; [`crate::document`] turns the latter into the role
+    /// list of the security requirement, which is where the table test finds it.
+    const SCHEMES: [&'static str; 2];
+    /// Whether it changes what all nodes share, which only a caller on the root node, or an admin, may do.
+    const AT_ROOT: bool = false;
+}
+
+macro_rules! needs {
+    ($($(#[$doc:meta])* $name:ident = $permission:expr, $word:literal;)+) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl Needs for $name {
+            const PERMISSION: Option<Permission> = $permission;
+            const SCHEMES: [&'static str; 2] = [concat!("bearer:", $word), concat!("cookie:", $word)];
+        }
+    )+
+
+        #[cfg(test)]
+        const DECLARED: &[(Option<Permission>, &str)] = &[$(($permission, $word)),+];
+    };
+}
+
+needs! {
+    /// A valid token.
+    Nothing = None, "";
+    /// Reading payments and the reference data they name.
+    PaymentsRead = Some(Permission::PaymentsRead), "payments.read";
+    /// Creating, releasing and re-sending payments.
+    PaymentsCreate = Some(Permission::PaymentsCreate), "payments.create";
+    /// Canceling payments.
+    PaymentsCancel = Some(Permission::PaymentsCancel), "payments.cancel";
+    /// Changing nodes, integrations and other reference data.
+    NodesManage = Some(Permission::NodesManage), "nodes.manage";
+}
+
+/// Changing what all nodes share: chains, networks, currencies.
+pub(crate) struct SharedDataManage;
+
+impl Needs for SharedDataManage {
+    const PERMISSION: Option<Permission> = NodesManage::PERMISSION;
+    const SCHEMES: [&'static str; 2] = NodesManage::SCHEMES;
+    const AT_ROOT: bool = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_words_are_the_permissions_words() {
+        for (permission, word) in DECLARED {
+            assert_eq!(permission.map_or("", Permission::word), *word);
+        }
+    }
+}

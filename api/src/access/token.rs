@@ -1,0 +1,120 @@
+//! Access tokens: short-lived JWTs (HS256) that name a token family, and through it whoever signed in.
+
+use entities::{SubjectKind, TokenFamilyId};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    config::AuthConfig,
+    problem::{Code, Problem},
+};
+
+/// What an access token says. Permissions are not in it: they are read anew for every request, so that a revocation
+/// takes effect at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    /// The integration's or user's id.
+    pub(crate) sub: Uuid,
+    /// Which of the two.
+    pub(crate) kind: SubjectKind,
+    /// The sign-in it descends from.
+    pub(crate) family: TokenFamilyId,
+    /// Makes each token different from every other.
+    pub(crate) jti: Uuid,
+    /// Issued at, seconds since 1970.
+    pub(crate) iat: i64,
+    /// Expires at, seconds since 1970.
+    pub(crate) exp: i64,
+}
+
+/// Signs and checks access tokens.
+pub(crate) struct TokenIssuer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    user_ttl_s: i64,
+    integration_ttl_s: i64,
+}
+
+impl TokenIssuer {
+    pub(crate) fn new(config: &AuthConfig) -> Self {
+        let secret = config.jwt_secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            user_ttl_s: config.user_token_ttl_s.into(),
+            integration_ttl_s: config.integration_token_ttl_s.into(),
+        }
+    }
+
+    pub(crate) fn ttl_s(&self, kind: SubjectKind) -> i64 {
+        match kind {
+            SubjectKind::Integration => self.integration_ttl_s,
+            SubjectKind::User => self.user_ttl_s,
+        }
+    }
+
+    /// A new token of a sign-in.
+    pub(crate) fn issue(
+        &self,
+        kind: SubjectKind,
+        sub: Uuid,
+        family: TokenFamilyId,
+    ) -> Result<(String, Claims), Problem> {
+        let iat = chrono::Utc::now().timestamp();
+        let claims = Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + self.ttl_s(kind) };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding);
+        let token = token.map_err(|error| {
+            tracing::error!(%error, "an access token could not be signed");
+            Problem::new(Code::Internal)
+        })?;
+        Ok((token, claims))
+    }
+
+    /// The claims, if the token is ours and has not expired.
+    pub(crate) fn verify(&self, token: &str) -> Option<Claims> {
+        jsonwebtoken::decode(token, &self.decoding, &self.validation).ok().map(|data| data.claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn issuer(secret: &str, ttl: u32) -> TokenIssuer {
+        let jwt_secret = SecretString::from(secret);
+        TokenIssuer::new(&AuthConfig { jwt_secret, user_token_ttl_s: ttl, ..AuthConfig::default() })
+    }
+
+    #[test]
+    fn takes_its_own_tokens_until_they_expire() {
+        let ours = issuer("one", 60);
+        let (token, claims) = ours.issue(SubjectKind::User, Uuid::new_v4(), TokenFamilyId::new()).unwrap();
+        assert_eq!(ours.verify(&token), Some(claims));
+        assert_eq!(issuer("two", 60).verify(&token), None, "signed with another key");
+        assert_eq!(ours.verify(&token[..token.len() - 2]), None, "cut off");
+
+        let mut expired = ours.issue(SubjectKind::User, Uuid::new_v4(), TokenFamilyId::new()).unwrap().1;
+        expired.exp -= 61;
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &expired, &ours.encoding).unwrap();
+        assert_eq!(ours.verify(&token), None, "expired a second ago");
+    }
+
+    #[test]
+    fn refuses_other_algorithms_even_with_the_right_key() {
+        let ours = issuer("one", 60);
+        let claims = ours.issue(SubjectKind::User, Uuid::new_v4(), TokenFamilyId::new()).unwrap().1;
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &ours.encoding).unwrap();
+        assert_eq!(ours.verify(&token), None);
+        let (_, rest) = token.split_once('.').unwrap();
+        let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+        assert_eq!(ours.verify(&format!("{none}.{rest}")), None);
+    }
+}

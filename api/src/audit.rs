@@ -1,0 +1,30 @@
+//! One row for every administrative act, in the act's own transaction.
+
+use entities::{AuditId, audit, now};
+use payments::Caller;
+use queue::Transaction;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
+use serde_json::Value;
+
+/// Writes who did what to which object; `data` holds what was set, never a secret.
+pub(crate) async fn record(
+    tx: &Transaction,
+    caller: &Caller,
+    action: &str,
+    (object_type, object_id): (&str, impl ToString),
+    data: Value,
+) -> Result<(), DbErr> {
+    let actor = caller.actor();
+    let row = audit::ActiveModel {
+        id: Set(AuditId::new()),
+        actor_type: Set(actor.kind),
+        actor_id: Set(actor.id.unwrap_or_default()),
+        action: Set(action.to_owned()),
+        object_type: Set(object_type.to_owned()),
+        object_id: Set(object_id.to_string()),
+        data: Set(data),
+        created_at: Set(now()),
+    };
+    row.insert(&**tx).await?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Request bodies: read to a limit, parsed with numbers as text, and checked against the very schema that the document
+//! publishes, so that every mistake is found at once and named by its pointer.
+
+mod schema;
+
+use poem::{Request, RequestBody, Result, http::header};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::ParseFromJSON,
+};
+use serde_json::Value;
+
+use crate::{
+    problem::{Code, Location, Problem},
+    state::State,
+};
+
+/// A JSON body that fits its schema.
+#[derive(Debug)]
+pub(crate) struct Body<T> {
+    pub(crate) value: T,
+    /// The body with its keys sorted: equal for requests that mean the same.
+    pub(crate) canonical: String,
+}
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        require_json(request)?;
+        let value = parse(&bytes(request, body).await?)?;
+        let canonical = value.to_string();
+        Ok(Self { value: fit(value)?, canonical })
+    }
+}
+
+/// The value as its type, or every way in which it does not fit.
+fn fit<T: ParseFromJSON>(value: Value) -> Result<T, Problem> {
+    let mistakes = schema::check(&T::schema_ref(), &value);
+    if !mistakes.is_empty() {
+        return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes));
+    }
+    T::parse_from_json(Some(value)).map_err(|error| Problem::invalid("", error.message()))
+}
+
+/// A JSON body that may be left out altogether.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Body<T> as ApiExtractor>::request_meta().map(|meta| MetaRequest { required: false, ..meta })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let bytes = bytes(request, body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        require_json(request)?;
+        Ok(Self(Some(fit(parse(&bytes)?)?)))
+    }
+}
+
+/// No body, or an empty JSON object: what a command without parameters takes.
+#[derive(Debug)]
+pub(crate) struct NoBody;
+
+impl<'a> ApiExtractor<'a> for NoBody {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::PoemExtractor];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let bytes = bytes(request, body).await?;
+        if bytes.is_empty() {
+            return Ok(Self);
+        }
+        require_json(request)?;
+        match parse(&bytes)? {
+            Value::Object(_) | Value::Null => Ok(Self),
+            _ => Err(Problem::invalid("", "must be an object").into()),
+        }
+    }
+}
+
+fn require_json(request: &Request) -> Result<(), Problem> {
+    let media_type = request.content_type().and_then(|sent| sent.split(';').next()).unwrap_or("").trim();
+    let json =
+        media_type.eq_ignore_ascii_case("application/json") || media_type.to_ascii_lowercase().ends_with("+json");
+    if json {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::UnsupportedMediaType).detail("The body must be application/json"))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let detail = format!("is not JSON: {error}");
+        Problem::new(Code::MalformedRequest).wrong("", Location::Body, detail)
+    })
+}
+
+async fn bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+    let limit = request.data::<State>().map_or(1 << 20, |state| state.config().http.body_limit_bytes);
+    let too_large = || Problem::new(Code::PayloadTooLarge).detail(format!("The body has more than {limit} bytes"));
+    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let body = body.take().map_err(|_| Problem::new(Code::MalformedRequest))?;
+    match body.into_bytes_limit(limit).await {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(too_large()),
+        Err(_) => Err(Problem::new(Code::MalformedRequest).detail("The body cannot be read")),
+    }
+}

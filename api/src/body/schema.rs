@@ -1,0 +1,162 @@
+//! Checks a JSON value against a published schema and collects every mistake.
+
+use std::net::Ipv4Addr;
+
+use chrono::DateTime;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    document, money,
+    problem::{Location, Mistake},
+    web_url,
+};
+
+/// The value's mistakes, in the order of the schema's fields.
+pub(super) fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Mistake> {
+    let mut found = Found(Vec::new());
+    found.check(schema, value, "");
+    found.0
+}
+
+struct Found(Vec<Mistake>);
+
+impl Found {
+    fn wrong(&mut self, pointer: &str, detail: impl Into<String>) {
+        let mistake = Mistake { pointer: pointer.to_owned(), location: Location::Body, detail: detail.into() };
+        self.0.push(mistake);
+    }
+
+    fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {
+        let schema = match schema {
+            MetaSchemaRef::Inline(schema) => schema,
+            MetaSchemaRef::Reference(name) => match document::schemas().get(name) {
+                Some(schema) => schema,
+                None => return,
+            },
+        };
+        if !schema.all_of.is_empty() {
+            return schema.all_of.iter().for_each(|part| self.check(part, value, pointer));
+        }
+        match (schema.ty, value) {
+            ("object", Value::Object(_)) => self.object(schema, value, pointer),
+            ("array", Value::Array(items)) => self.array(schema, items, pointer),
+            ("string", Value::String(text)) => {
+                if let Err(detail) = string(schema, text) {
+                    self.wrong(pointer, detail);
+                }
+            }
+            ("integer" | "number", Value::Number(number)) => {
+                if let Err(detail) = number_in_range(schema, &number.to_string()) {
+                    self.wrong(pointer, detail);
+                }
+            }
+            ("boolean", Value::Bool(_)) | ("", _) => {}
+            (_, Value::Null) => self.wrong(pointer, "is required and must not be null"),
+            (wanted, _) => self.wrong(pointer, format!("must be {}", article(wanted))),
+        }
+    }
+
+    fn object(&mut self, schema: &MetaSchema, value: &Value, pointer: &str) {
+        for (name, property) in &schema.properties {
+            let pointer = format!("{pointer}/{name}");
+            match value.get(name) {
+                None if schema.required.contains(name) => self.wrong(&pointer, "is required"),
+                None => {}
+                Some(Value::Null) if !schema.required.contains(name) => {}
+                Some(value) => self.check(property, value, &pointer),
+            }
+        }
+    }
+
+    fn array(&mut self, schema: &MetaSchema, items: &[Value], pointer: &str) {
+        if let Some(max) = schema.max_items.filter(|max| items.len() > *max) {
+            return self.wrong(pointer, format!("must have at most {max} items"));
+        }
+        if let Some(min) = schema.min_items.filter(|min| items.len() < *min) {
+            return self.wrong(pointer, format!("must have at least {min} items"));
+        }
+        if let Some(schema) = &schema.items {
+            for (index, item) in items.iter().enumerate() {
+                self.check(schema, item, &format!("{pointer}/{index}"));
+            }
+        }
+    }
+}
+
+fn article(type_name: &str) -> &str {
+    match type_name {
+        "object" => "an object",
+        "array" => "an array",
+        "integer" => "an integer",
+        "number" => "a number",
+        "boolean" => "true or false",
+        _ => "a string",
+    }
+}
+
+/// A text's length in characters, its words and its format.
+fn string(schema: &MetaSchema, text: &str) -> Result<(), String> {
+    // PostgreSQL cannot store it, and no name, id or address has one.
+    if text.contains('\0') {
+        return Err("must not contain the character U+0000".to_owned());
+    }
+    if !schema.enum_items.is_empty() && !schema.enum_items.iter().any(|word| word == text) {
+        let words: Vec<&str> = schema.enum_items.iter().filter_map(Value::as_str).collect();
+        return Err(format!("must be one of {}", words.join(", ")));
+    }
+    let length = text.chars().count();
+    if let Some(min) = schema.min_length.filter(|min| length < *min) {
+        return Err(if min == 1 {
+            "must not be empty".to_owned()
+        } else {
+            format!("must have at least {min} characters")
+        });
+    }
+    if let Some(max) = schema.max_length.filter(|max| length > *max) {
+        return Err(format!("must have at most {max} characters"));
+    }
+    format_of(schema.format.unwrap_or_default(), text).map_err(str::to_owned)
+}
+
+fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
+    let (fits, wanted) = match format {
+        "uuid" => (Uuid::try_parse(text).is_ok(), "must be a UUID"),
+        "date-time" => {
+            let wanted = "must be a time as RFC 3339 has it, such as 2030-01-31T12:00:00Z";
+            (DateTime::parse_from_rfc3339(text).is_ok(), wanted)
+        }
+        "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), "must be an IPv4 address"),
+        "email" => (email(text), "must be an e-mail address"),
+        "uri" => (web_url::is_http(text), "must be an http or https URL"),
+        _ => (true, ""),
+    };
+    if fits { Ok(()) } else { Err(wanted) }
+}
+
+/// Deliberately loose: only a letter that arrives proves an address.
+fn email(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !text.contains(char::is_whitespace))
+}
+
+/// Numbers are judged by their text: nothing passes through binary floating point.
+fn number_in_range(schema: &MetaSchema, text: &str) -> Result<(), String> {
+    let number = money::parse(text).map_err(str::to_owned)?;
+    if schema.ty == "integer" && text.contains(['.', 'e', 'E']) {
+        return Err("must be an integer".to_owned());
+    }
+    let bound = |bound: Option<f64>| bound.and_then(|bound| Decimal::try_from(bound).ok());
+    if let Some(min) = bound(schema.minimum) {
+        let exclusive = schema.exclusive_minimum == Some(true);
+        if number < min || (exclusive && number == min) {
+            return Err(format!("must be {} {min}", if exclusive { "greater than" } else { "at least" }));
+        }
+    }
+    if let Some(max) = bound(schema.maximum).filter(|max| number > *max) {
+        return Err(format!("must be at most {max}"));
+    }
+    Ok(())
+}

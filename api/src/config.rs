@@ -1,0 +1,108 @@
+//! Settings of the HTTP side, one struct per concern, each with working defaults except the secrets.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Everything that the HTTP side can be told.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who may sign in, for how long.
+    pub auth: AuthConfig,
+    /// Limits and proxies.
+    pub http: HttpConfig,
+}
+
+/// Tokens, their lifetimes and the keys that sign them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// Lifetime of a user's access token, seconds.
+    pub user_token_ttl_s: u32,
+    /// Lifetime of an integration's access token, seconds.
+    pub integration_token_ttl_s: u32,
+    /// Lifetime of a refresh token, days.
+    pub refresh_ttl_days: u32,
+    /// Signs access tokens (HS256); at least 32 bytes, the same in every process that serves the API.
+    pub jwt_secret: SecretString,
+    /// Derives the payments' widget tokens; at least 32 bytes, and never changed while payments are open.
+    pub access_token_secret: SecretString,
+    /// Marks cookies `Secure`; switch it on wherever browsers reach the server by HTTPS.
+    pub cookie_secure: bool,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            user_token_ttl_s: 60,
+            integration_token_ttl_s: 3_600,
+            refresh_ttl_days: 30,
+            jwt_secret: SecretString::from(""),
+            access_token_secret: SecretString::from(""),
+            cookie_secure: false,
+        }
+    }
+}
+
+/// What one request, one caller and one address may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Largest request body, bytes; more is answered 413.
+    pub body_limit_bytes: usize,
+    /// Largest sum of request header names and values, bytes; more is answered 431.
+    pub header_limit_bytes: usize,
+    /// How long a request may take, milliseconds; longer is answered 503.
+    pub request_timeout_ms: u64,
+    /// How long a connection may stay silent, seconds.
+    pub idle_timeout_s: u64,
+    /// How long a shutdown waits for requests under way, seconds.
+    pub shutdown_timeout_s: u64,
+    /// Proxies in front that append to `X-Forwarded-For`; 0 takes the peer's address and ignores the header.
+    pub trusted_proxies: usize,
+    /// Requests a second that one signed-in caller may send, and its burst.
+    pub rate_per_caller: u32,
+    /// Requests a second that one address may send, and its burst.
+    pub rate_per_address: u32,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            body_limit_bytes: 1 << 20,
+            header_limit_bytes: 16 << 10,
+            request_timeout_ms: 30_000,
+            idle_timeout_s: 75,
+            shutdown_timeout_s: 20,
+            trusted_proxies: 0,
+            rate_per_caller: 20_000,
+            rate_per_address: 40_000,
+        }
+    }
+}
+
+impl Config {
+    /// Every mistake at once, each a sentence that names the setting.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let auth = &self.auth;
+        let secrets = [("auth.jwt_secret", &auth.jwt_secret), ("auth.access_token_secret", &auth.access_token_secret)];
+        let numbers = [
+            ("auth.user_token_ttl_s", u64::from(auth.user_token_ttl_s)),
+            ("auth.integration_token_ttl_s", u64::from(auth.integration_token_ttl_s)),
+            ("auth.refresh_ttl_days", u64::from(auth.refresh_ttl_days)),
+            ("http.body_limit_bytes", self.http.body_limit_bytes as u64),
+            ("http.header_limit_bytes", self.http.header_limit_bytes as u64),
+            ("http.request_timeout_ms", self.http.request_timeout_ms),
+            ("http.idle_timeout_s", self.http.idle_timeout_s),
+            ("http.rate_per_caller", u64::from(self.http.rate_per_caller)),
+            ("http.rate_per_address", u64::from(self.http.rate_per_address)),
+        ];
+        let short = secrets
+            .iter()
+            .filter(|(_, secret)| secret.expose_secret().len() < 32)
+            .map(|(name, _)| format!("{name} must have at least 32 bytes"));
+        let zero = numbers.iter().filter(|(_, value)| *value == 0).map(|(name, _)| format!("{name} must be above 0"));
+        short.chain(zero).collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
+
+mod example;
+mod finish;
+
+use std::{
+    collections::BTreeMap,
+    sync::{LazyLock, OnceLock},
+};
+
+use poem_openapi::{
+    LicenseObject, OpenApi, OpenApiService,
+    registry::{MetaSchema, Registry},
+};
+use serde_json::Value;
+
+use crate::{problem::Code, resources::Api};
+
+/// Every schema by its name; requests are checked against these very schemas.
+pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let mut registry = Registry::new();
+        Api::register(&mut registry);
+        registry
+    });
+    &REGISTRY.schemas
+}
+
+/// A service around the API; its title and version are the document's.
+pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
+    OpenApiService::new(api, "Quittance", env!("CARGO_PKG_VERSION"))
+        .summary("Payments for marketplaces and shops")
+        .description(description())
+        .license(LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+        .server("/")
+}
+
+/// The document, as it is served and committed: the same bytes for the same source.
+#[must_use]
+pub fn openapi_document() -> Value {
+    finish::finish(generated())
+}
+
+/// The document as text, made once.
+pub(crate) fn text() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| format!("{:#}\n", openapi_document()))
+}
+
+fn generated() -> Value {
+    serde_json::from_str(&service(Documented).spec()).unwrap_or_default()
+}
+
+/// The API's description without an instance of it.
+struct Documented;
+
+impl OpenApi for Documented {
+    fn meta() -> Vec<poem_openapi::registry::MetaApi> {
+        Api::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        Api::register(registry);
+    }
+
+    fn add_routes(
+        self,
+        _: &mut std::collections::HashMap<
+            String,
+            std::collections::HashMap<poem::http::Method, poem::endpoint::BoxEndpoint<'static>>,
+        >,
+    ) {
+    }
+}
+
+fn description() -> String {
+    let codes: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| format!("| `{}` | {} | {} |", code.word(), code.status().as_u16(), code.title()))
+        .collect();
+    format!(
+        "{}\n\n| code | status | meaning |\n|---|---|---|\n{}\n",
+        include_str!("document/description.md"),
+        codes.join("\n")
+    )
+}

@@ -1,0 +1,98 @@
+//! What every request passes first and every answer last: its id, its address's allowance, the access log, metrics.
+
+mod address;
+mod allowance;
+mod guard;
+mod request_id;
+
+pub(crate) use address::ClientAddress;
+pub(crate) use allowance::Allowances;
+pub(crate) use guard::{Guarded, RouteTemplate};
+pub(crate) use request_id::RequestId;
+
+use std::time::Instant;
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    http::{HeaderName, HeaderValue, StatusCode},
+};
+use tracing::Instrument;
+
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost endpoint.
+pub(crate) struct Edge<E> {
+    inner: E,
+    state: State,
+}
+
+impl<E> Edge<E> {
+    pub(crate) fn new(inner: E, state: State) -> Self {
+        Self { inner, state }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let id = RequestId::of(&request);
+        let address = ClientAddress::of(&request, self.state.config().http.trusted_proxies);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let span = tracing::info_span!("request", request_id = %id, %method, %path);
+
+        let mut response = match self.admit(&request, &address) {
+            Ok(()) => {
+                request.set_data(id.clone());
+                request.set_data(address.clone());
+                request.set_data(self.state.clone());
+                self.answer(request, &id, &path).instrument(span.clone()).await
+            }
+            Err(problem) => problem.respond(id.as_str(), &path),
+        };
+
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let route = response.data::<RouteTemplate>().map_or("unmatched", |template| template.0);
+        let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+        span.in_scope(
+            || tracing::info!(target: "api::access", route, status, elapsed_us = elapsed.as_micros(), %address),
+        );
+        metrics::histogram!(
+            "http_request_duration_seconds",
+            "method" => method.to_string(), "route" => route, "status" => status.to_string()
+        )
+        .record(elapsed);
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint> Edge<E> {
+    /// Refuses what must not even reach a handler.
+    fn admit(&self, request: &Request, address: &ClientAddress) -> Result<(), Problem> {
+        let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > self.state.config().http.header_limit_bytes {
+            return Err(Problem::new(Code::HeadersTooLarge));
+        }
+        self.state.allowances().per_address.take(&address.to_string())
+    }
+
+    /// Answers; what no route matched is the framework's plain 404 and becomes a problem here.
+    async fn answer(&self, request: Request, id: &RequestId, path: &str) -> Response {
+        match self.inner.call(request).await.map(IntoResponse::into_response) {
+            Ok(response) if response.data::<RouteTemplate>().is_some() => response,
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => {
+                Problem::not_found("Path").respond(id.as_str(), path)
+            }
+            Ok(response) => response,
+            Err(error) => Problem::from_error(error).respond(id.as_str(), path),
+        }
+    }
+}

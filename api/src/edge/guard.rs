@@ -1,0 +1,129 @@
+//! Stands around each operation: errors and panics become problems, other methods 405, slow answers 503.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, EndpointExt, Request, Response, Result,
+    endpoint::{BoxEndpoint, make_sync},
+    http::{HeaderValue, Method, header},
+};
+use poem_openapi::{
+    OpenApi,
+    registry::{MetaApi, Registry},
+};
+
+use super::RequestId;
+use crate::problem::{Code, Problem};
+
+/// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
+pub(crate) const OPEN_ROUTE: &str = "/api/v1/widget/payments/{id}";
+
+/// The matched path as the document writes it, such as `/api/v1/payments/{id}`; set on every answer of a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouteTemplate(pub(crate) &'static str);
+
+/// An API whose operations are guarded one by one.
+pub(crate) struct Guarded<T> {
+    api: T,
+    timeout: Duration,
+}
+
+impl<T> Guarded<T> {
+    pub(crate) fn new(api: T, timeout: Duration) -> Self {
+        Self { api, timeout }
+    }
+}
+
+type Routes = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
+
+impl<T: OpenApi> OpenApi for Guarded<T> {
+    fn meta() -> Vec<MetaApi> {
+        T::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn add_routes(self, routes: &mut Routes) {
+        let mut bare = Routes::new();
+        self.api.add_routes(&mut bare);
+        for (path, mut methods) in bare {
+            // Routes live as long as the process, so their names may too.
+            let template: &'static str = template(&path).leak();
+            if template == OPEN_ROUTE {
+                methods.insert(Method::OPTIONS, make_sync(|_| preflight()).boxed());
+            }
+            let allow = allow(&methods);
+            let mut guarded: HashMap<Method, BoxEndpoint<'static>> = methods
+                .into_iter()
+                .map(|(method, inner)| (method, Guard { inner, template, timeout: self.timeout }.boxed()))
+                .collect();
+            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+                guarded.entry(method).or_insert_with(|| {
+                    let problem = Problem::new(Code::MethodNotAllowed).header(header::ALLOW, &allow);
+                    let inner = make_sync(move |_| Err::<Response, poem::Error>(problem.clone().into())).boxed();
+                    Guard { inner, template, timeout: self.timeout }.boxed()
+                });
+            }
+            routes.insert(path, guarded);
+        }
+    }
+}
+
+/// `/payments/:param0/logs` as `/payments/{id}/logs`.
+fn template(path: &str) -> String {
+    path.replace(":param0", "{id}")
+}
+
+fn allow(methods: &HashMap<Method, BoxEndpoint<'static>>) -> String {
+    let mut names: Vec<&str> = methods.keys().map(Method::as_str).collect();
+    if methods.contains_key(&Method::GET) {
+        names.push("HEAD");
+    }
+    names.sort_unstable();
+    names.join(", ")
+}
+
+fn preflight() -> Response {
+    Response::builder()
+        .status(poem::http::StatusCode::NO_CONTENT)
+        .header(header::ACCESS_CONTROL_ALLOW_METHODS, "GET")
+        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, x-request-id")
+        .header(header::ACCESS_CONTROL_MAX_AGE, "86400")
+        .finish()
+}
+
+struct Guard {
+    inner: BoxEndpoint<'static>,
+    template: &'static str,
+    timeout: Duration,
+}
+
+impl Endpoint for Guard {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let id = request.data::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
+        let path = request.uri().path().to_owned();
+        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let mut response = match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => Problem::from_error(error).respond(id.as_str(), &path),
+            Ok(Err(_)) => {
+                tracing::error!(route = self.template, "a handler panicked");
+                Problem::new(Code::Internal).respond(id.as_str(), &path)
+            }
+            Err(_) => {
+                tracing::error!(route = self.template, "a handler took longer than http.request_timeout_ms");
+                Problem::new(Code::Unavailable).retry_after(1).respond(id.as_str(), &path)
+            }
+        };
+        if self.template == OPEN_ROUTE {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        response.set_data(RouteTemplate(self.template));
+        Ok(response)
+    }
+}

@@ -1,0 +1,176 @@
+//! `Idempotency-Key`: the same key and request get the first answer again, and the effect happens once.
+
+use std::borrow::Cow;
+
+use payments::{
+    Caller, CallerKind,
+    idempotency::{self, Claim, Key},
+};
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
+};
+use queue::Transaction;
+use serde_json::Value;
+
+use crate::{
+    access::hash_secret,
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// A key of the caller's choice, 1 to 255 visible ASCII characters, kept for 24 hours.
+#[derive(Clone, Debug)]
+pub(crate) struct IdempotencyKey(String);
+
+impl Type for IdempotencyKey {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "IdempotencyKey".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let (min_length, max_length) = (Some(1), Some(255));
+        MetaSchemaRef::Inline(Box::new(MetaSchema { min_length, max_length, ..MetaSchema::new("string") }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(self.as_raw_value().into_iter())
+    }
+}
+
+impl ParseFromParameter for IdempotencyKey {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        if (1..=255).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(value.to_owned()));
+        }
+        Err(ParseError::custom("must be 1 to 255 visible ASCII characters"))
+    }
+}
+
+/// A request that may carry a key.
+pub(crate) struct Once<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) caller: &'a Caller,
+    pub(crate) key: Option<IdempotencyKey>,
+    /// Method and path: a key belongs to one of them.
+    pub(crate) target: String,
+    /// The body in canonical form.
+    pub(crate) body: &'a str,
+}
+
+/// What became of claiming a key.
+pub(crate) enum Claimed<T> {
+    /// The first answer, to be given again.
+    Answered(T),
+    /// Go on, and keep the answer under this key if there is one.
+    Fresh(Option<Key>),
+}
+
+impl Once<'_> {
+    /// Claims the key.
+    pub(crate) async fn claim<T: ParseFromJSON>(&self) -> Result<Claimed<T>, Problem> {
+        let Some(sent) = &self.key else { return Ok(Claimed::Fresh(None)) };
+        let key = Key { scope: scope(self.caller), key: sent.0.clone() };
+        let fingerprint = hash_secret(&format!("{}\n{}", self.target, self.body));
+        let tx = self.state.db().begin().await?;
+        let claim = idempotency::claim(&*tx, &key, &fingerprint).await?;
+        tx.commit().await?;
+        match claim {
+            Claim::Fresh => Ok(Claimed::Fresh(Some(key))),
+            Claim::Answered { body, .. } => {
+                let stored: Value = serde_json::from_str(&body).unwrap_or_default();
+                T::parse_from_json(Some(stored)).map(Claimed::Answered).map_err(|error| {
+                    tracing::error!(error = error.message(), "a kept answer cannot be read");
+                    Problem::new(Code::Internal)
+                })
+            }
+            Claim::InFlight => Err(Problem::new(Code::IdempotencyInFlight).retry_after(1)),
+            Claim::OtherRequest => {
+                let detail = "The key was used for another request in the last 24 hours";
+                Err(Problem::new(Code::IdempotencyKeyReused).detail(detail))
+            }
+        }
+    }
+
+    /// Does the work in a transaction that also keeps the answer, so that both are durable or neither.
+    pub(crate) async fn create<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Transaction) -> Result<T, Problem>,
+    ) -> Result<T, Problem>
+    where
+        T: ParseFromJSON + ToJSON,
+    {
+        self.create_keeping(work, |answer| answer.to_json_string()).await
+    }
+
+    /// The same, where what is kept is not the whole answer.
+    pub(crate) async fn create_keeping<T: ParseFromJSON>(
+        &self,
+        work: impl AsyncFnOnce(&mut Transaction) -> Result<T, Problem>,
+        keep: impl FnOnce(&T) -> String,
+    ) -> Result<T, Problem> {
+        let key = match self.claim().await? {
+            Claimed::Answered(answer) => return Ok(answer),
+            Claimed::Fresh(key) => key,
+        };
+        let done = async {
+            let mut tx = self.state.db().begin().await?;
+            let answer = work(&mut tx).await?;
+            if let Some(key) = &key {
+                idempotency::complete(&*tx, key, 200, &keep(&answer)).await?;
+            }
+            tx.commit().await?;
+            Ok(answer)
+        };
+        let done = done.await;
+        self.settle(key, done).await
+    }
+
+    /// Does work that may be repeated without harm and has transactions of its own, then keeps the answer.
+    pub(crate) async fn command<T: ParseFromJSON + ToJSON>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let key = match self.claim().await? {
+            Claimed::Answered(answer) => return Ok(answer),
+            Claimed::Fresh(key) => key,
+        };
+        let done = work.await;
+        if let (Some(key), Ok(answer)) = (&key, &done) {
+            let tx = self.state.db().begin().await?;
+            idempotency::complete(&*tx, key, 200, &answer.to_json_string()).await?;
+            tx.commit().await?;
+        }
+        self.settle(key, done).await
+    }
+
+    /// Frees the key of a request that was refused, so that a mended one may use it. After an error of ours the outcome
+    /// may be unknown; the key then stays locked until the claim runs out.
+    pub(crate) async fn settle<T>(&self, key: Option<Key>, done: Result<T, Problem>) -> Result<T, Problem> {
+        if let (Some(key), Err(problem)) = (key, &done)
+            && poem::error::ResponseError::status(problem).is_client_error()
+        {
+            let tx = self.state.db().begin().await?;
+            idempotency::forget(&*tx, &key).await?;
+            tx.commit().await?;
+        }
+        done
+    }
+}
+
+fn scope(caller: &Caller) -> String {
+    match caller.kind {
+        CallerKind::Integration(id) => format!("integration:{id}"),
+        CallerKind::User(id) => format!("user:{id}"),
+        CallerKind::Operator => "operator".to_owned(),
+    }
+}

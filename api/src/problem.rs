@@ -1,0 +1,201 @@
+//! Errors as their clients see them: RFC 9457 bodies, one closed list of codes, nothing of our insides.
+
+mod code;
+mod framework;
+mod refused;
+
+pub(crate) use code::Code;
+pub(crate) use refused::Refused;
+
+use std::fmt;
+
+use poem::{
+    Response,
+    error::ResponseError,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{Object, types::ToJSON};
+use uuid::Uuid;
+
+/// Media type of every error body.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Where in a request a mistake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum Location {
+    /// In the JSON body; the pointer goes into it.
+    Body,
+    /// In the query string.
+    Query,
+    /// In the path.
+    Path,
+    /// In a header.
+    Header,
+}
+
+/// One mistake in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Object)]
+pub(crate) struct Mistake {
+    /// JSON pointer (RFC 6901) to the value, such as `/member/email`; for parameters and headers `/name`.
+    pub(crate) pointer: String,
+    /// Where the pointer points into.
+    pub(crate) location: Location,
+    /// What is wrong with the value, for a person.
+    pub(crate) detail: String,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Clone, Debug, Object)]
+#[oai(rename = "Problem", example)]
+pub(crate) struct ProblemBody {
+    /// Identifies the kind of problem: `urn:quittance:problem:` and the code.
+    #[oai(rename = "type")]
+    pub(crate) kind: String,
+    /// The kind in words; the same for every problem of one kind.
+    pub(crate) title: String,
+    /// The HTTP status, once more.
+    pub(crate) status: u16,
+    /// What happened this time.
+    pub(crate) detail: String,
+    /// Path of the request that failed.
+    pub(crate) instance: String,
+    /// The kind as a word for programs; see the list in the description of this API.
+    pub(crate) code: String,
+    /// Identifies the request in our logs and in the payment's log; quote it when you ask us.
+    pub(crate) request_id: String,
+    /// Every mistake found in the request; empty when the request itself was fine.
+    pub(crate) errors: Vec<Mistake>,
+    /// Whether the same request may succeed later.
+    pub(crate) retryable: bool,
+    /// The payment that is in the way; only where a conflict is about one.
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) payment_id: Option<Uuid>,
+}
+
+impl poem_openapi::types::Example for ProblemBody {
+    fn example() -> Self {
+        Problem::new(Code::ValidationFailed)
+            .wrong("/price", Location::Body, "must be greater than 0")
+            .body("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b", "/api/v1/payments")
+    }
+}
+
+/// An error on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
+    code: Code,
+    detail: Option<String>,
+    errors: Vec<Mistake>,
+    payment_id: Option<Uuid>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code) -> Self {
+        Self(Box::new(Parts { code, detail: None, errors: Vec::new(), payment_id: None, headers: Vec::new() }))
+    }
+
+    /// The node is there but not the caller's to act on.
+    pub(crate) fn out_of_reach() -> Self {
+        Self::new(Code::OutOfReach).detail("Insufficient permission to access payment's node")
+    }
+
+    /// There is no such thing; `what` starts the sentence.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound).detail(format!("{what} not found"))
+    }
+
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(Code::Conflict).detail(detail)
+    }
+
+    /// One wrong value in the body.
+    pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::new(Code::ValidationFailed).wrong(pointer, Location::Body, detail)
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn wrong(mut self, pointer: &str, location: Location, detail: impl Into<String>) -> Self {
+        self.0.errors.push(Mistake { pointer: pointer.to_owned(), location, detail: detail.into() });
+        self
+    }
+
+    pub(crate) fn mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
+        self.0.errors.extend(mistakes);
+        self
+    }
+
+    pub(crate) fn payment(mut self, id: Uuid) -> Self {
+        self.0.payment_id = Some(id);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: impl fmt::Display) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
+            self.0.headers.push((name, value));
+        }
+        self
+    }
+
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, seconds.max(1))
+    }
+
+    fn body(&self, request_id: &str, instance: &str) -> ProblemBody {
+        let parts = &*self.0;
+        ProblemBody {
+            kind: format!("urn:quittance:problem:{}", parts.code.word()),
+            title: parts.code.title().to_owned(),
+            status: parts.code.status().as_u16(),
+            detail: parts.detail.clone().unwrap_or_else(|| parts.summary()),
+            instance: instance.to_owned(),
+            code: parts.code.word().to_owned(),
+            request_id: request_id.to_owned(),
+            errors: parts.errors.clone(),
+            retryable: parts.code.retryable(),
+            payment_id: parts.payment_id,
+        }
+    }
+
+    /// The answer for one request.
+    pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
+        let json = self.body(request_id, instance).to_json().unwrap_or_default().to_string();
+        let mut response = Response::builder().status(self.status()).content_type(MEDIA_TYPE).body(json);
+        for (name, value) in &self.0.headers {
+            response.headers_mut().append(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+impl Parts {
+    /// Without a sentence of its own a problem tells its first mistake, so that `detail` alone is of use.
+    fn summary(&self) -> String {
+        match self.errors.first() {
+            Some(first) => format!("{} {}", first.pointer.trim_start_matches('/'), first.detail),
+            None => self.code.title().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code.word(), self.0.detail.clone().unwrap_or_else(|| self.0.summary()))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.0.code.status()
+    }
+}

@@ -1,0 +1,81 @@
+//! One file per resource: its types and its operations.
+
+pub(crate) mod authentication;
+pub(crate) mod chains;
+pub(crate) mod currencies;
+pub(crate) mod documentation;
+pub(crate) mod health;
+pub(crate) mod integrations;
+pub(crate) mod members;
+pub(crate) mod networks;
+pub(crate) mod nodes;
+pub(crate) mod pay_page;
+pub(crate) mod payments;
+pub(crate) mod staff;
+pub(crate) mod wallets;
+pub(crate) mod widget;
+
+use poem_openapi::Tags;
+
+/// The groups of the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// How programs and people sign in.
+    Authentication,
+    /// Payments and what may be asked of them.
+    Payments,
+    /// What the payer's browser may see of one payment.
+    Widget,
+    /// Programs that sign in with an API key.
+    Integrations,
+    /// The tree of tenants: whoever stands on a node acts on it and on every node below.
+    Nodes,
+    /// Chains, networks and currencies, which all nodes share.
+    #[oai(rename = "Reference data")]
+    ReferenceData,
+    /// Signers of a node, and the diamonds they own.
+    Wallets,
+    /// A node's customers.
+    Members,
+    /// Health, metrics and this document.
+    Operations,
+}
+
+/// Everything that is served.
+pub(crate) type Api = (
+    authentication::Authentication,
+    staff::Staff,
+    payments::Payments,
+    widget::Widget,
+    pay_page::PayPage,
+    integrations::Integrations,
+    nodes::Nodes,
+    chains::Chains,
+    networks::Networks,
+    currencies::Currencies,
+    wallets::Wallets,
+    members::Members,
+    health::Health,
+    documentation::Documentation,
+);
+
+/// Builds it.
+pub(crate) fn api(state: &crate::state::State) -> Api {
+    let state = || state.clone();
+    (
+        authentication::Authentication(state()),
+        staff::Staff(state()),
+        payments::Payments(state()),
+        widget::Widget(state()),
+        pay_page::PayPage,
+        integrations::Integrations(state()),
+        nodes::Nodes(state()),
+        chains::Chains(state()),
+        networks::Networks(state()),
+        currencies::Currencies(state()),
+        wallets::Wallets(state()),
+        members::Members(state()),
+        health::Health(state()),
+        documentation::Documentation,
+    )
+}

@@ -1,0 +1,144 @@
+//! Sign-in of programs: an API key and its secret for a pair of tokens.
+
+use chrono::{DateTime, Utc};
+use entities::{SubjectKind, integration, now};
+use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+
+use super::Tag;
+use crate::{
+    access::{Pair, refresh, secret_matches, start_family},
+    body::Body,
+    body::OptionalBody,
+    problem::{Code, Location, Problem, Refused},
+    state::State,
+};
+
+/// What an integration signs in with.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct Credentials {
+    /// The integration's public key.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    api_key: String,
+    /// Its secret, shown once when the integration was created.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    secret_key: String,
+}
+
+impl Example for Credentials {
+    fn example() -> Self {
+        Self { api_key: "qk_7Yw2…".to_owned(), secret_key: "qs_Zk0v…".to_owned() }
+    }
+}
+
+/// A refresh token.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct RefreshRequest {
+    /// From the last answer; it works once.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    refresh_token: String,
+}
+
+impl Example for RefreshRequest {
+    fn example() -> Self {
+        Self { refresh_token: "qr_9f3K…".to_owned() }
+    }
+}
+
+/// A pair of tokens.
+#[derive(Object)]
+pub(crate) struct TokenPair {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// Gets the next pair, once. Using it twice ends the sign-in.
+    refresh_token: String,
+    /// Always `Bearer`.
+    token_type: String,
+    /// Lifetime of the access token, seconds.
+    expires_in: i64,
+    /// When the access token expires.
+    expires_at: DateTime<Utc>,
+}
+
+impl From<Pair> for TokenPair {
+    fn from(pair: Pair) -> Self {
+        Self {
+            access_token: pair.access_token,
+            refresh_token: pair.refresh_token,
+            token_type: "Bearer".to_owned(),
+            expires_in: pair.claims.exp - pair.claims.iat,
+            expires_at: DateTime::from_timestamp(pair.claims.exp, 0).unwrap_or_default(),
+        }
+    }
+}
+
+pub(crate) struct Authentication(pub(crate) State);
+
+#[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Authentication")]
+impl Authentication {
+    /// Sign an integration in
+    ///
+    /// Exchanges an API key and its secret for a pair of tokens. They go into the body, or into the headers `Api-Key`
+    /// and `Api-Secret` without a body. 401 when they are wrong, revoked or expired.
+    #[oai(path = "/authenticate", method = "post", operation_id = "authenticate")]
+    async fn authenticate(
+        &self,
+        /// The API key, instead of a body.
+        #[oai(name = "Api-Key")]
+        api_key: Header<Option<String>>,
+        /// Its secret, instead of a body.
+        #[oai(name = "Api-Secret")]
+        api_secret: Header<Option<String>>,
+        body: OptionalBody<Credentials>,
+    ) -> Result<Json<TokenPair>, Refused<401>> {
+        let credentials = match (body.0, api_key.0, api_secret.0) {
+            (Some(credentials), _, _) => credentials,
+            (None, Some(api_key), Some(secret_key)) => Credentials { api_key, secret_key },
+            (None, api_key, _) => return Err(missing(api_key.is_none()).into()),
+        };
+        let integration = self.find(&credentials).await?.ok_or_else(wrong)?;
+        let tx = self.0.db().begin().await?;
+        let pair = start_family(&self.0, &tx, SubjectKind::Integration, integration.id.0).await?;
+        tx.commit().await?;
+        Ok(Json(pair.into()))
+    }
+
+    /// Get the next pair of tokens
+    ///
+    /// The refresh token is used up by this. Using it again revokes every token of the sign-in, because one of the two
+    /// users must have stolen it. 401 when it is unknown, expired, revoked or used.
+    #[oai(path = "/refresh", method = "post", operation_id = "refresh_tokens")]
+    async fn refresh(&self, body: Body<RefreshRequest>) -> Result<Json<TokenPair>, Refused<401>> {
+        let pair = refresh(&self.0, SubjectKind::Integration, &body.value.refresh_token).await?;
+        let invalid = || Problem::new(Code::Unauthorized).detail("Invalid or expired refresh token");
+        Ok(Json(pair.ok_or_else(invalid)?.into()))
+    }
+}
+
+impl Authentication {
+    /// The integration with this key and secret, if it may sign in.
+    async fn find(&self, credentials: &Credentials) -> Result<Option<integration::Model>, DbErr> {
+        let found = integration::Entity::find()
+            .filter(integration::Column::ApiKey.eq(&credentials.api_key))
+            .one(&**self.0.db())
+            .await?;
+        // An unknown key costs as much as a wrong secret.
+        let stored = found.as_ref().map_or("", |found| found.secret_hash.as_str());
+        let right = secret_matches(&credentials.secret_key, stored);
+        Ok(found.filter(|found| {
+            right && found.revoked_at.is_none() && found.expires_at.is_none_or(|expires_at| expires_at > now())
+        }))
+    }
+}
+
+fn wrong() -> Problem {
+    Problem::new(Code::Unauthorized).detail("Invalid API key or secret")
+}
+
+fn missing(key: bool) -> Problem {
+    let problem = Problem::new(Code::ValidationFailed).detail("Neither a body nor both headers were sent");
+    let (pointer, name) = if key { ("/api_key", "/Api-Key") } else { ("/secret_key", "/Api-Secret") };
+    problem.wrong(pointer, Location::Body, "is required").wrong(name, Location::Header, "is required without a body")
+}

@@ -1,0 +1,257 @@
+//! Currencies and tokens.
+
+use chrono::{DateTime, Utc};
+use entities::{CurrencyId, NetworkId, currency, now};
+use payments::{Caller, evm_address};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::Example,
+};
+use queue::Transaction;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, prelude::*,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Tag, networks};
+use crate::{
+    access::{Allowed, PaymentsRead, SharedDataManage},
+    answer::{Created, Gone},
+    audit,
+    body::Body,
+    idempotent::{IdempotencyKey, Once},
+    paging::{self, Page, Paged, PerPage},
+    problem::{Problem, Refused},
+    state::State,
+};
+
+/// A currency to be created.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct NewCurrency {
+    /// The network a token lives on; null for a fiat currency.
+    network_id: Option<Uuid>,
+    /// Its short name, such as `USDT` or `EUR`.
+    #[oai(validator(min_length = 1, max_length = 32))]
+    symbol: String,
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: String,
+    /// The token's contract; null for a fiat currency or a network's own coin.
+    #[oai(validator(max_length = 255))]
+    address: Option<String>,
+    /// Fraction digits of its smallest unit.
+    #[oai(validator(minimum(value = "0"), maximum(value = "36")))]
+    decimals: i32,
+}
+
+impl Example for NewCurrency {
+    fn example() -> Self {
+        Self {
+            network_id: Some(Uuid::nil()),
+            symbol: "USDT".to_owned(),
+            name: "Tether USD".to_owned(),
+            address: Some("0xc2132d05d31c914a87c6611c10748aeb04b58e8f".to_owned()),
+            decimals: 6,
+        }
+    }
+}
+
+/// What may be changed of a currency. Its token and its decimals may not: payments count in them.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct CurrencyChange {
+    /// Its short name.
+    #[oai(validator(min_length = 1, max_length = 32))]
+    symbol: Option<String>,
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: Option<String>,
+}
+
+impl Example for CurrencyChange {
+    fn example() -> Self {
+        Self { symbol: None, name: Some("Tether".to_owned()) }
+    }
+}
+
+/// A currency or token.
+#[derive(Object)]
+pub(crate) struct Currency {
+    id: Uuid,
+    /// The network a token lives on; null for a fiat currency.
+    network_id: Option<Uuid>,
+    symbol: String,
+    name: String,
+    /// The token's contract; null for a fiat currency or a network's own coin.
+    address: Option<String>,
+    /// Fraction digits of its smallest unit.
+    decimals: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<currency::Model> for Currency {
+    fn from(currency: currency::Model) -> Self {
+        Self {
+            id: currency.id.0,
+            network_id: currency.network_id.map(|id| id.0),
+            symbol: currency.symbol,
+            name: currency.name,
+            address: currency.address,
+            decimals: currency.decimals,
+            created_at: currency.created_at,
+            updated_at: currency.updated_at,
+        }
+    }
+}
+
+async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<currency::Model, Problem> {
+    let live = currency::Column::DeletedAt.is_null();
+    let currency = currency::Entity::find_by_id(CurrencyId(id)).filter(live).one(db).await?;
+    currency.ok_or_else(|| Problem::not_found("Currency"))
+}
+
+pub(crate) struct Currencies(pub(crate) State);
+
+#[OpenApi(prefix_path = "/api/v1/currencies", tag = "Tag::ReferenceData")]
+impl Currencies {
+    /// Create a currency
+    ///
+    /// 404 when its network does not exist, 409 when the network has a currency with this contract.
+    #[oai(path = "/", method = "post", operation_id = "create_currency")]
+    async fn create(
+        &self,
+        caller: Allowed<SharedDataManage>,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        body: Body<NewCurrency>,
+    ) -> Result<Created<Currency>, Refused<404, 409, 422>> {
+        check(&body.value)?;
+        let (state, target) = (&self.0, "POST /api/v1/currencies".to_owned());
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let currency = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        Ok(Created::Created(Json(currency)))
+    }
+
+    /// List currencies
+    #[oai(path = "/", method = "get", operation_id = "list_currencies")]
+    async fn list(
+        &self,
+        _caller: Allowed<PaymentsRead>,
+        /// Only those of this network.
+        network_id: Query<Option<Uuid>>,
+        /// The number of the page.
+        #[oai(default)]
+        page: Query<Page>,
+        /// Items a page, 1 to 100.
+        #[oai(default)]
+        per_page: Query<PerPage>,
+    ) -> Result<Json<Paged<Currency>>, Refused> {
+        let mut currencies =
+            currency::Entity::find().filter(currency::Column::DeletedAt.is_null()).order_by_desc(currency::Column::Id);
+        if let Some(id) = network_id.0 {
+            currencies = currencies.filter(currency::Column::NetworkId.eq(id));
+        }
+        Ok(Json(paging::read(self.0.db(), currencies, page.0, per_page.0, Currency::from).await?))
+    }
+
+    /// Get a currency
+    #[oai(path = "/:id", method = "get", operation_id = "get_currency")]
+    async fn get(
+        &self,
+        _caller: Allowed<PaymentsRead>,
+        /// The currency.
+        id: Path<Uuid>,
+    ) -> Result<Json<Currency>, Refused<404>> {
+        Ok(Json(find(&**self.0.db(), id.0).await?.into()))
+    }
+
+    /// Rename a currency
+    #[oai(path = "/:id", method = "patch", operation_id = "update_currency")]
+    async fn update(
+        &self,
+        caller: Allowed<SharedDataManage>,
+        /// The currency.
+        id: Path<Uuid>,
+        body: Body<CurrencyChange>,
+    ) -> Result<Json<Currency>, Refused<404>> {
+        let tx = self.0.db().begin().await?;
+        let before = find(&*tx, id.0).await?;
+        let (symbol, name) = (before.symbol.clone(), before.name.clone());
+        let mut currency = before.into_active_model();
+        currency.symbol = Set(body.value.symbol.unwrap_or(symbol));
+        currency.name = Set(body.value.name.unwrap_or(name));
+        currency.updated_at = Set(now());
+        let currency = currency.update(&*tx).await?;
+        let data = json!({ "symbol": currency.symbol, "name": currency.name });
+        audit::record(&tx, &caller, "currency.update", ("currency", currency.id), data).await?;
+        tx.commit().await?;
+        Ok(Json(currency.into()))
+    }
+
+    /// Delete a currency
+    ///
+    /// New payments can no longer name it; those that do stay.
+    #[oai(path = "/:id", method = "delete", operation_id = "delete_currency")]
+    async fn delete(
+        &self,
+        caller: Allowed<SharedDataManage>,
+        /// The currency.
+        id: Path<Uuid>,
+    ) -> Result<Gone, Refused<404>> {
+        let tx = self.0.db().begin().await?;
+        let mut currency = find(&*tx, id.0).await?.into_active_model();
+        currency.deleted_at = Set(Some(now()));
+        let currency = currency.update(&*tx).await?;
+        audit::record(&tx, &caller, "currency.delete", ("currency", currency.id), json!({})).await?;
+        tx.commit().await?;
+        Ok(Gone::Gone)
+    }
+}
+
+fn check(new: &NewCurrency) -> Result<(), Problem> {
+    match (&new.address, new.network_id) {
+        (Some(address), _) if !evm_address::is_valid(address) => Err(Problem::invalid(
+            "/address",
+            "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum",
+        )),
+        (Some(_), None) => Err(Problem::invalid("/network_id", "is required for a token")),
+        _ => Ok(()),
+    }
+}
+
+async fn insert(tx: &Transaction, caller: &Caller, new: NewCurrency) -> Result<Currency, Problem> {
+    if let Some(id) = new.network_id {
+        networks::find(&**tx, id).await?;
+    }
+    if let Some(address) = &new.address {
+        let same = currency::Entity::find()
+            .filter(currency::Column::NetworkId.eq(new.network_id))
+            .filter(currency::Column::Address.is_in([address.clone(), address.to_lowercase()]))
+            .filter(currency::Column::DeletedAt.is_null());
+        if same.count(&**tx).await? > 0 {
+            return Err(Problem::conflict("The network has a currency with this contract"));
+        }
+    }
+    let currency = currency::ActiveModel {
+        id: Set(CurrencyId::new()),
+        network_id: Set(new.network_id.map(NetworkId)),
+        symbol: Set(new.symbol),
+        name: Set(new.name),
+        address: Set(new.address),
+        decimals: Set(new.decimals),
+        created_at: Set(now()),
+        updated_at: Set(now()),
+        deleted_at: Set(None),
+    };
+    let currency = currency.insert(&**tx).await?;
+    let data = json!({ "symbol": currency.symbol, "address": currency.address, "decimals": currency.decimals });
+    audit::record(tx, caller, "currency.create", ("currency", currency.id), data).await?;
+    Ok(currency.into())
+}

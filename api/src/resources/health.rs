@@ -1,0 +1,118 @@
+//! Whether this process works, and what it counts.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use poem_openapi::{
+    ApiResponse, Enum, Object, OpenApi,
+    payload::{Json, PlainText},
+};
+use sea_orm::ConnectionTrait;
+
+use super::Tag;
+use crate::{
+    problem::Refused,
+    state::{HealthPart, State},
+};
+
+/// How long a part may take to answer.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Whether something works.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum Condition {
+    /// It works.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// How one part is.
+#[derive(Object)]
+pub(crate) struct PartHealth {
+    status: Condition,
+    /// What is wrong; null when nothing is.
+    detail: Option<String>,
+}
+
+/// How this process is.
+#[derive(Object)]
+pub(crate) struct HealthReport {
+    status: Condition,
+    /// Each part it depends on, by name.
+    parts: BTreeMap<String, PartHealth>,
+}
+
+/// Whether the process takes work.
+#[derive(ApiResponse)]
+pub(crate) enum Readiness {
+    /// Every part works.
+    #[oai(status = 200)]
+    Ready(Json<HealthReport>),
+    /// Some part does not work; the body says which.
+    #[oai(status = 503)]
+    NotReady(Json<HealthReport>),
+}
+
+pub(crate) struct Health(pub(crate) State);
+
+#[OpenApi(tag = "Tag::Operations")]
+impl Health {
+    /// Is the process alive
+    ///
+    /// Answers as long as requests are served at all; for a liveness probe.
+    #[oai(path = "/health/live", method = "get", operation_id = "live")]
+    async fn live(&self) -> Result<Json<HealthReport>, Refused> {
+        Ok(Json(HealthReport { status: Condition::Up, parts: BTreeMap::new() }))
+    }
+
+    /// Does it take work
+    ///
+    /// Checks everything that this process depends on; for a readiness probe. 503 says which part is down.
+    #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
+    async fn ready(&self) -> Result<Readiness, Refused> {
+        let checks = self.0.health().iter().map(|part| async move { (part.name, check(part).await) });
+        let mut parts: BTreeMap<String, PartHealth> = futures_util::future::join_all(checks)
+            .await
+            .into_iter()
+            .map(|(name, part)| (name.to_owned(), part))
+            .collect();
+        parts.insert("database".to_owned(), self.database().await);
+        let up = parts.values().all(|part| part.status == Condition::Up);
+        let status = if up { Condition::Up } else { Condition::Down };
+        let report = Json(HealthReport { status, parts });
+        Ok(if up { Readiness::Ready(report) } else { Readiness::NotReady(report) })
+    }
+
+    /// Metrics of this process
+    ///
+    /// In Prometheus' text format.
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
+    async fn metrics(&self) -> Result<PlainText<String>, Refused> {
+        Ok(PlainText(self.0.render_metrics()))
+    }
+}
+
+impl Health {
+    async fn database(&self) -> PartHealth {
+        let answered = tokio::time::timeout(DEADLINE, self.0.db().execute_unprepared("SELECT 1")).await;
+        match answered {
+            Ok(Ok(_)) => condition(Ok(())),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database is down");
+                condition(Err("does not answer".to_owned()))
+            }
+            Err(_) => condition(Err("took longer than two seconds".to_owned())),
+        }
+    }
+}
+
+async fn check(part: &HealthPart) -> PartHealth {
+    let answered = tokio::time::timeout(DEADLINE, (part.check)()).await;
+    condition(answered.unwrap_or_else(|_| Err("took longer than two seconds".to_owned())))
+}
+
+fn condition(checked: Result<(), String>) -> PartHealth {
+    let status = if checked.is_ok() { Condition::Up } else { Condition::Down };
+    PartHealth { status, detail: checked.err() }
+}

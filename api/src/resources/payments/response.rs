@@ -1,0 +1,175 @@
+//! A payment as its clients see it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use entities::{MemberId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
+use payments::AccessTokens;
+use poem_openapi::{Enum, Object, types::ParseFromJSON};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
+use uuid::Uuid;
+
+use super::item::Item;
+use crate::{money::Money, resources::members::Member};
+
+/// How the payer pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename = "PaymentMethod", rename_all = "snake_case", remote = "PaymentMethod")]
+pub(crate) enum Method {
+    /// A deposit into a deal on chain.
+    Web3,
+    /// A card, through a gateway.
+    CreditCard,
+    /// A bank transfer with a receipt.
+    BankTransfer,
+}
+
+/// What is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename = "PaymentGroup", rename_all = "snake_case", remote = "PaymentGroup")]
+pub(crate) enum Group {
+    /// Goods or services.
+    Product,
+    /// A listing fee or a subscription.
+    ListingOrSubscription,
+}
+
+/// Where a payment is on its way: `pending` (accepted) → `open` (the payer may pay) → `submitted` (seen, not yet final)
+/// → `paid` → `completed` (the payee has it); or it ends `canceled`, `expired`, `failed`, `rejected` or `refunded`, or
+/// waits in `needs_review` because its outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename = "PaymentStatus", rename_all = "snake_case", remote = "PaymentStatus")]
+pub(crate) enum Status {
+    Pending,
+    Open,
+    Submitted,
+    Paid,
+    Completed,
+    Canceling,
+    Canceled,
+    Expired,
+    Failed,
+    Rejected,
+    Refunded,
+    NeedsReview,
+}
+
+/// Why a payment failed.
+#[derive(Clone, Debug, Object)]
+pub(crate) struct Failure {
+    /// For programs.
+    code: String,
+    /// For people.
+    message: String,
+    /// Whether sending it again may help.
+    retryable: bool,
+}
+
+/// A payment.
+#[derive(Clone, Debug, Object)]
+pub(crate) struct Payment {
+    pub(crate) id: Uuid,
+    /// The merchant's own id of the payment.
+    external_id: String,
+    node_id: Uuid,
+    chain_id: Uuid,
+    network_id: Uuid,
+    wallet_id: Option<Uuid>,
+    member_id: Option<Uuid>,
+    member: Option<Member>,
+    currency_id: Uuid,
+    /// The merchant's price, in the currency's main unit.
+    price: Money,
+    /// What the payer is charged, in the currency's main unit.
+    paid_price: Money,
+    payment_method: Method,
+    payment_group: Group,
+    /// Whom it pays out to.
+    payment_address: String,
+    items: Vec<Item>,
+    metadata: Option<String>,
+    /// When the payer can no longer pay.
+    expires_at: DateTime<Utc>,
+    /// Whether it is sent again automatically when sending fails.
+    retry: bool,
+    /// How often at most.
+    retry_count: i32,
+    client_ip: Option<String>,
+    status: Status,
+    /// Lets the payer's browser see this payment until it expires. Null in lists, and after that.
+    access_token: Option<String>,
+    /// The deal on chain; null until it is known.
+    deal_id: Option<String>,
+    /// The contract that holds the deal; null until it is known.
+    diamond_address: Option<String>,
+    /// The transaction that opened the deal; null until it is known.
+    transaction_hash: Option<String>,
+    /// The transaction that closed the deal; null unless there was one.
+    cancel_transaction_hash: Option<String>,
+    /// Why it failed; null unless it did.
+    failure: Option<Failure>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl Payment {
+    pub(crate) fn new(payment: payment::Model, member: Option<member::Model>) -> Self {
+        let failure = payment.failure_code.map(|code| Failure {
+            code,
+            message: payment.failure_message.unwrap_or_default(),
+            retryable: payment.failure_retryable.unwrap_or(false),
+        });
+        Self {
+            id: payment.id.0,
+            external_id: payment.external_id,
+            node_id: payment.node_id.0,
+            chain_id: payment.chain_id.0,
+            network_id: payment.network_id.0,
+            wallet_id: payment.wallet_id.map(|id| id.0),
+            member_id: payment.member_id.map(|id| id.0),
+            member: member.map(Member::from),
+            currency_id: payment.currency_id.0,
+            price: payment.price.into(),
+            paid_price: payment.paid_price.into(),
+            payment_method: payment.payment_method.into(),
+            payment_group: payment.payment_group.into(),
+            payment_address: payment.payment_address,
+            items: Vec::parse_from_json(Some(payment.items)).unwrap_or_default(),
+            metadata: payment.metadata,
+            expires_at: payment.expires_at,
+            retry: payment.retry,
+            retry_count: payment.retry_count,
+            client_ip: payment.client_ip,
+            status: payment.status.into(),
+            access_token: None,
+            deal_id: payment.deal_id,
+            diamond_address: payment.diamond_address,
+            transaction_hash: payment.transaction_hash,
+            cancel_transaction_hash: payment.cancel_transaction_hash,
+            failure,
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        }
+    }
+
+    /// With its access token, while that is valid.
+    pub(crate) fn with_token(mut self, tokens: &AccessTokens) -> Self {
+        if self.expires_at > now() {
+            self.access_token = Some(tokens.derive(PaymentId(self.id), self.expires_at));
+        }
+        self
+    }
+}
+
+/// The payments' members, with one query.
+pub(super) async fn members(
+    db: &impl ConnectionTrait,
+    payments: &[payment::Model],
+) -> Result<HashMap<MemberId, member::Model>, DbErr> {
+    let ids: BTreeSet<MemberId> = payments.iter().filter_map(|payment| payment.member_id).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let members = member::Entity::find().filter(member::Column::Id.is_in(ids)).all(db).await?;
+    Ok(members.into_iter().map(|member| (member.id, member)).collect())
+}

@@ -1,0 +1,258 @@
+//! Signers of a node.
+
+mod deploy;
+
+use chrono::{DateTime, Utc};
+use entities::{ChainId, WalletId, diamond, now, wallet};
+use payments::{Caller, evm_address};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::Example,
+};
+use queue::Transaction;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    prelude::*,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use self::deploy::{DeployRequest, Deployment, Diamond};
+use super::{Tag, chains};
+use crate::{
+    access::{Allowed, NodesManage, PaymentsRead},
+    answer::{Created, Gone},
+    audit,
+    body::Body,
+    idempotent::{IdempotencyKey, Once},
+    paging::{self, Page, Paged, PerPage},
+    problem::{Problem, Refused},
+    reach,
+    state::State,
+};
+
+/// A wallet to be created. Its key is not sent here: it stands in the workers' keystore.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct NewWallet {
+    /// The node it belongs to; nodes below use it too, unless they have one of their own.
+    node_id: Uuid,
+    /// The chain it signs on.
+    chain_id: Uuid,
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: String,
+    /// The signer's address, lower case or with its checksum.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    address: String,
+}
+
+impl Example for NewWallet {
+    fn example() -> Self {
+        Self {
+            node_id: Uuid::nil(),
+            chain_id: Uuid::nil(),
+            name: "Main signer".to_owned(),
+            address: "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266".to_owned(),
+        }
+    }
+}
+
+/// What may be changed of a wallet.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct WalletChange {
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: String,
+}
+
+impl Example for WalletChange {
+    fn example() -> Self {
+        Self { name: "Old signer".to_owned() }
+    }
+}
+
+/// A signer of a node.
+#[derive(Object)]
+pub(crate) struct Wallet {
+    id: Uuid,
+    node_id: Uuid,
+    chain_id: Uuid,
+    name: String,
+    /// The signer's address.
+    address: String,
+    /// Its diamonds, one a network at most; in lists always empty.
+    diamonds: Vec<Diamond>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<wallet::Model> for Wallet {
+    fn from(wallet: wallet::Model) -> Self {
+        Self {
+            id: wallet.id.0,
+            node_id: wallet.node_id.0,
+            chain_id: wallet.chain_id.0,
+            name: wallet.name,
+            address: wallet.address,
+            diamonds: Vec::new(),
+            created_at: wallet.created_at,
+            updated_at: wallet.updated_at,
+        }
+    }
+}
+
+/// The wallet, if it exists and its node is in reach.
+async fn find(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -> Result<wallet::Model, Problem> {
+    let wallet = wallet::Entity::find_by_id(WalletId(id)).filter(wallet::Column::DeletedAt.is_null()).one(db).await?;
+    let wallet = wallet.ok_or_else(|| Problem::not_found("Wallet"))?;
+    reach::require(db, caller, wallet.node_id).await?;
+    Ok(wallet)
+}
+
+pub(crate) struct Wallets(pub(crate) State);
+
+#[OpenApi(prefix_path = "/api/v1/wallets", tag = "Tag::Wallets")]
+impl Wallets {
+    /// Create a wallet
+    ///
+    /// 404 when its node or chain does not exist, 403 when the node is out of reach.
+    #[oai(path = "/", method = "post", operation_id = "create_wallet")]
+    async fn create(
+        &self,
+        caller: Allowed<NodesManage>,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        body: Body<NewWallet>,
+    ) -> Result<Created<Wallet>, Refused<404, 409, 422>> {
+        let (state, target) = (&self.0, "POST /api/v1/wallets".to_owned());
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let wallet = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        Ok(Created::Created(Json(wallet)))
+    }
+
+    /// List wallets
+    ///
+    /// Those of the nodes in the caller's reach, newest first.
+    #[oai(path = "/", method = "get", operation_id = "list_wallets")]
+    async fn list(
+        &self,
+        caller: Allowed<PaymentsRead>,
+        /// Only those of this node and of the nodes below it.
+        node_id: Query<Option<Uuid>>,
+        /// The number of the page.
+        #[oai(default)]
+        page: Query<Page>,
+        /// Items a page, 1 to 100.
+        #[oai(default)]
+        per_page: Query<PerPage>,
+    ) -> Result<Json<Paged<Wallet>>, Refused<404>> {
+        let nodes = reach::nodes(&**self.0.db(), &caller, node_id.0).await?;
+        let wallets = wallet::Entity::find()
+            .filter(wallet::Column::NodeId.in_subquery(nodes))
+            .filter(wallet::Column::DeletedAt.is_null())
+            .order_by_desc(wallet::Column::Id);
+        Ok(Json(paging::read(self.0.db(), wallets, page.0, per_page.0, Wallet::from).await?))
+    }
+
+    /// Get a wallet
+    ///
+    /// With its diamonds and how far their deployment is.
+    #[oai(path = "/:id", method = "get", operation_id = "get_wallet")]
+    async fn get(
+        &self,
+        caller: Allowed<PaymentsRead>,
+        /// The wallet.
+        id: Path<Uuid>,
+    ) -> Result<Json<Wallet>, Refused<404>> {
+        let db = &**self.0.db();
+        let wallet = find(db, &caller, id.0).await?;
+        let diamonds = diamond::Entity::find().filter(diamond::Column::WalletId.eq(wallet.id)).all(db).await?;
+        let diamonds = diamonds.into_iter().map(Diamond::from).collect();
+        Ok(Json(Wallet { diamonds, ..wallet.into() }))
+    }
+
+    /// Rename a wallet
+    #[oai(path = "/:id", method = "patch", operation_id = "update_wallet")]
+    async fn update(
+        &self,
+        caller: Allowed<NodesManage>,
+        /// The wallet.
+        id: Path<Uuid>,
+        body: Body<WalletChange>,
+    ) -> Result<Json<Wallet>, Refused<404>> {
+        let tx = self.0.db().begin().await?;
+        let mut wallet = find(&*tx, &caller, id.0).await?.into_active_model();
+        (wallet.name, wallet.updated_at) = (Set(body.value.name), Set(now()));
+        let wallet = wallet.update(&*tx).await?;
+        audit::record(&tx, &caller, "wallet.update", ("wallet", wallet.id), json!({ "name": wallet.name })).await?;
+        tx.commit().await?;
+        Ok(Json(wallet.into()))
+    }
+
+    /// Delete a wallet
+    ///
+    /// New payments no longer use it; deals it has opened are still released and canceled by it.
+    #[oai(path = "/:id", method = "delete", operation_id = "delete_wallet")]
+    async fn delete(
+        &self,
+        caller: Allowed<NodesManage>,
+        /// The wallet.
+        id: Path<Uuid>,
+    ) -> Result<Gone, Refused<404>> {
+        let tx = self.0.db().begin().await?;
+        let mut wallet = find(&*tx, &caller, id.0).await?.into_active_model();
+        wallet.deleted_at = Set(Some(now()));
+        let wallet = wallet.update(&*tx).await?;
+        audit::record(&tx, &caller, "wallet.delete", ("wallet", wallet.id), json!({})).await?;
+        tx.commit().await?;
+        Ok(Gone::Gone)
+    }
+
+    /// Deploy the wallet's diamond
+    ///
+    /// Asks a worker to deploy the deal contract on a network, owned by this wallet. Safe to repeat: a wallet has one
+    /// diamond a network, and a second call returns the first answer. Only a deployment that has definitely failed is
+    /// started again. The wallet tells how far it is.
+    #[oai(path = "/:id/deploy", method = "post", operation_id = "deploy_wallet")]
+    async fn deploy(
+        &self,
+        caller: Allowed<NodesManage>,
+        /// The wallet.
+        id: Path<Uuid>,
+        body: Body<DeployRequest>,
+    ) -> Result<Created<Deployment>, Refused<404>> {
+        let mut tx = self.0.db().begin().await?;
+        let wallet = find(&*tx, &caller, id.0).await?;
+        let deployment = deploy::start(&mut tx, &caller, &wallet, &body.value).await?;
+        tx.commit().await?;
+        Ok(Created::Created(Json(deployment)))
+    }
+}
+
+async fn insert(tx: &Transaction, caller: &Caller, new: NewWallet) -> Result<Wallet, Problem> {
+    if !evm_address::is_valid(&new.address) {
+        let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum";
+        return Err(Problem::invalid("/address", detail));
+    }
+    let node = reach::node(&**tx, caller, new.node_id).await?;
+    chains::find(&**tx, new.chain_id).await?;
+    let wallet = wallet::ActiveModel {
+        id: Set(WalletId::new()),
+        node_id: Set(node.id),
+        chain_id: Set(ChainId(new.chain_id)),
+        name: Set(new.name),
+        address: Set(new.address),
+        created_at: Set(now()),
+        updated_at: Set(now()),
+        deleted_at: Set(None),
+    };
+    let wallet = wallet.insert(&**tx).await?;
+    let data = json!({ "node_id": wallet.node_id, "address": wallet.address });
+    audit::record(tx, caller, "wallet.create", ("wallet", wallet.id), data).await?;
+    Ok(wallet.into())
+}

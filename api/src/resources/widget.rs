@@ -1,0 +1,165 @@
+//! What the payer's browser may see of one payment, with the payment's own access token.
+
+mod qr;
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use entities::{PaymentId, currency, network, payment};
+use payments::money::base_units;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+    types::Any,
+};
+use sea_orm::EntityTrait;
+use serde_json::Value;
+use uuid::Uuid;
+
+use self::qr::Svg;
+use super::{Tag, payments::Status};
+use crate::{
+    access::PaymentToken,
+    money::Money,
+    problem::{Problem, Refused},
+    state::State,
+    web_url::QueryUrl,
+};
+
+/// What the page that takes the payment needs.
+#[derive(Object)]
+pub(crate) struct WidgetPayment {
+    external_id: String,
+    node_id: Uuid,
+    /// The chain's own number, such as 1 or 137.
+    network_id: i64,
+    /// The deal on chain; null until it is known.
+    deal_id: Option<String>,
+    /// The merchant's price, in the currency's main unit.
+    price: Money,
+    /// What the payer is charged, in the currency's main unit.
+    paid_price: Money,
+    /// Fraction digits of the currency.
+    price_decimals: i32,
+    /// What the payer is charged, in the currency's smallest unit, as decimal digits.
+    amount: String,
+    /// Whom it pays out to.
+    payment_address: String,
+    /// The contract that takes the deposit, and the spender to approve; null until it is known.
+    diamond_address: Option<String>,
+    /// The currency's symbol.
+    currency: String,
+    /// The token's contract; null for the network's own coin.
+    token_address: Option<String>,
+    /// The call that pays; null while the payer cannot pay.
+    contract: Option<ContractCall>,
+    status: Status,
+    /// When the payer can no longer pay.
+    expires_at: DateTime<Utc>,
+    /// Where people look transactions up; null if nowhere.
+    explorer_url: Option<String>,
+    /// The transaction that opened the deal; null until it is known.
+    transaction_hash: Option<String>,
+}
+
+/// A call of a contract.
+#[derive(Object)]
+pub(crate) struct ContractCall {
+    /// The contract's ABI, as far as it is needed.
+    abi: Vec<Any<Value>>,
+    /// The function to call.
+    function_name: String,
+    /// Its arguments, ready to pass.
+    arguments: Vec<String>,
+}
+
+/// The part of the diamond's ABI that pays.
+static DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let abi: Vec<Value> = serde_json::from_str(contracts::DIAMOND_ABI).unwrap_or_default();
+    let pays = |entry: &Value| entry["type"] == "function" && entry["name"] == "deposit";
+    let explains = |entry: &Value| entry["type"] == "error";
+    abi.into_iter().filter(|entry| pays(entry) || explains(entry)).collect()
+});
+
+pub(crate) struct Widget(pub(crate) State);
+
+#[OpenApi(prefix_path = "/api/v1/widget/payments", tag = "Tag::Widget")]
+impl Widget {
+    /// Get what a payment page needs
+    ///
+    /// The bearer token is the payment's own `access_token`; any other is 401. Scripts of any site may read it.
+    #[oai(path = "/:id", method = "get", operation_id = "get_widget_payment")]
+    async fn get(
+        &self,
+        token: PaymentToken,
+        /// The payment.
+        id: Path<Uuid>,
+    ) -> Result<Json<WidgetPayment>, Refused<404>> {
+        let payment = self.find(&token, id.0).await?;
+        let db = &**self.0.db();
+        let currency = currency::Entity::find_by_id(payment.currency_id).one(db).await?;
+        let network = network::Entity::find_by_id(payment.network_id).one(db).await?;
+        match (currency, network) {
+            (Some(currency), Some(network)) => Ok(Json(WidgetPayment::new(payment, currency, network))),
+            _ => Err(Problem::not_found("Payment").into()),
+        }
+    }
+
+    /// Get a QR code of the payment page
+    ///
+    /// An SVG image of the payment page's address, its token included, to go on paying on a phone.
+    #[oai(path = "/:id/qr", method = "get", operation_id = "get_widget_qr")]
+    async fn qr(
+        &self,
+        token: PaymentToken,
+        /// The payment.
+        id: Path<Uuid>,
+        /// Scheme, host and port under which the payer reaches this server.
+        origin: Query<QueryUrl>,
+    ) -> Result<Svg, Refused<404>> {
+        let payment = self.find(&token, id.0).await?;
+        let token = self.0.access_tokens().derive(payment.id, payment.expires_at);
+        Ok(qr::svg(&format!("{}/pay/{}#{token}", origin.0.0.trim_end_matches('/'), payment.id))?)
+    }
+}
+
+impl Widget {
+    async fn find(&self, token: &PaymentToken, id: Uuid) -> Result<payment::Model, Problem> {
+        // The token, not a caller's reach, decides about this one payment.
+        let payment = payment::Entity::find_by_id(PaymentId(id)).one(&**self.0.db()).await?;
+        let payment = payment.ok_or_else(|| Problem::not_found("Payment"))?;
+        token.require(&self.0, &payment)?;
+        Ok(payment)
+    }
+}
+
+impl WidgetPayment {
+    fn new(payment: payment::Model, currency: currency::Model, network: network::Model) -> Self {
+        let decimals = u32::try_from(currency.decimals).unwrap_or(0);
+        let call = |deal_id: &String| ContractCall {
+            abi: DEPOSIT_ABI.iter().cloned().map(Any).collect(),
+            function_name: "deposit".to_owned(),
+            arguments: vec![deal_id.clone()],
+        };
+        Self {
+            contract: payment.deal_id.as_ref().map(call),
+            external_id: payment.external_id,
+            node_id: payment.node_id.0,
+            network_id: network.network_id,
+            deal_id: payment.deal_id,
+            price: payment.price.into(),
+            paid_price: payment.paid_price.into(),
+            price_decimals: currency.decimals,
+            amount: base_units(payment.paid_price.0, decimals).unwrap_or_default(),
+            payment_address: payment.payment_address,
+            diamond_address: payment.diamond_address,
+            currency: currency.symbol,
+            token_address: currency.address,
+            status: payment.status.into(),
+            expires_at: payment.expires_at,
+            explorer_url: network.explorer_url,
+            transaction_hash: payment.transaction_hash,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What every handler stands on.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use payments::{Acceptor, AccessTokens};
+use queue::Database;
+
+use crate::{
+    access::{CallerLoader, SignIns, TokenIssuer},
+    config::Config,
+    edge::Allowances,
+};
+
+/// One part that readiness depends on, beside the database, which is always checked.
+#[derive(Clone)]
+pub struct HealthPart {
+    /// Its name in the answer, such as `broker`.
+    pub name: &'static str,
+    /// Answers when it works, and with a sentence when not. Bounded by a deadline of two seconds.
+    pub check: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
+
+/// What the binary hands in.
+pub struct Parts {
+    /// The database.
+    pub database: Database,
+    /// Takes payments in.
+    pub acceptor: Acceptor,
+    /// Settings, already checked with [`Config::mistakes`].
+    pub config: Config,
+    /// What readiness depends on.
+    pub health: Vec<HealthPart>,
+    /// Renders the metrics of this process in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    access_tokens: AccessTokens,
+    tokens: TokenIssuer,
+    callers: CallerLoader,
+    sign_ins: SignIns,
+    allowances: Allowances,
+}
+
+impl State {
+    /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared {
+            access_tokens: AccessTokens::new(&parts.config.auth.access_token_secret),
+            tokens: TokenIssuer::new(&parts.config.auth),
+            callers: CallerLoader::start(parts.database.clone()),
+            sign_ins: SignIns::default(),
+            allowances: Allowances::new(&parts.config.http),
+            parts,
+        }))
+    }
+
+    pub(crate) fn db(&self) -> &Database {
+        &self.0.parts.database
+    }
+
+    pub(crate) fn acceptor(&self) -> &Acceptor {
+        &self.0.parts.acceptor
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.parts.config
+    }
+
+    pub(crate) fn health(&self) -> &[HealthPart] {
+        &self.0.parts.health
+    }
+
+    pub(crate) fn render_metrics(&self) -> String {
+        (self.0.parts.metrics)()
+    }
+
+    pub(crate) fn access_tokens(&self) -> &AccessTokens {
+        &self.0.access_tokens
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenIssuer {
+        &self.0.tokens
+    }
+
+    pub(crate) fn callers(&self) -> &CallerLoader {
+        &self.0.callers
+    }
+
+    pub(crate) fn sign_ins(&self) -> &SignIns {
+        &self.0.sign_ins
+    }
+
+    pub(crate) fn allowances(&self) -> &Allowances {
+        &self.0.allowances
+    }
+}

@@ -1,0 +1,33 @@
+//! An act of an operator or administrator.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{id::AuditId, status::ActorType};
+
+/// An act of an operator or administrator.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "audit_log")]
+#[expect(missing_docs, reason = "columns without a remark are what their name says")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: AuditId,
+    pub actor_type: ActorType,
+    #[sea_orm(column_type = "Text")]
+    pub actor_id: String,
+    #[sea_orm(column_type = "Text")]
+    pub action: String,
+    #[sea_orm(column_type = "Text")]
+    pub object_type: String,
+    #[sea_orm(column_type = "Text")]
+    pub object_id: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub data: Json,
+    /// When the row was written.
+    pub created_at: DateTimeUtc,
+}
+
+/// Joins are written where they are used.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

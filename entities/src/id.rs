@@ -1,0 +1,76 @@
+//! Id newtypes: an id of one table cannot be passed for another's.
+
+use sea_orm::{DbErr, DeriveValueType, TryFromU64};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, DeriveValueType)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, later than all before it.
+            #[must_use]
+            #[expect(clippy::new_without_default, reason = "each call gives another id")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+
+        impl TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// Of a node, a place in the tree of tenants.
+    NodeId,
+    /// Of a user, a person who signs in.
+    UserId,
+    /// Of a role.
+    RoleId,
+    /// Of an integration, a program that signs in.
+    IntegrationId,
+    /// Of all tokens that descend from one sign-in.
+    TokenFamilyId,
+    /// Of a refresh token.
+    RefreshTokenId,
+    /// Of a chain, a family of networks such as `evm`.
+    ChainId,
+    /// Of a network; not the chain's own number.
+    NetworkId,
+    /// Of a currency.
+    CurrencyId,
+    /// Of a wallet, a signer of a node.
+    WalletId,
+    /// Of a wallet's diamond on a network.
+    DiamondId,
+    /// Of a member, a merchant's customer.
+    MemberId,
+    /// Of a payment.
+    PaymentId,
+    /// Of a row of a payment's log.
+    PaymentLogId,
+    /// Of an audited act.
+    AuditId,
+}

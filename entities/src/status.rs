@@ -1,0 +1,114 @@
+//! The closed sets of words that tables, JSON, logs and queues share.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+        )]
+        #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$word_doc])* $word),+
+        }
+
+        impl $name {
+            /// Every word, in order.
+            pub const ALL: &[Self] = &[$(Self::$word),+];
+
+            /// The word as it is written in tables, JSON and logs.
+            #[must_use]
+            pub fn word(self) -> String {
+                self.to_value()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.to_value())
+            }
+        }
+    )+};
+}
+
+words! {
+    /// Where a payment is on its way; `payments::transition` holds the moves between them.
+    PaymentStatus {
+        /// Accepted, not yet on its rail.
+        Pending,
+        /// On its rail: the payer may pay.
+        Open,
+        /// A payment by the payer is seen but not yet final.
+        Submitted,
+        /// Final on its rail.
+        Paid,
+        /// Released to the payee.
+        Completed,
+        /// A cancel was accepted and is being carried out on the rail.
+        Canceling,
+        /// Ended without the payer's money.
+        Canceled,
+        /// Ended because nobody paid in time.
+        Expired,
+        /// Definitely not on its rail.
+        Failed,
+        /// The payer's evidence was rejected.
+        Rejected,
+        /// The payer has the money back.
+        Refunded,
+        /// The outcome is unknown and an operator must look.
+        NeedsReview,
+    }
+    /// How the payer pays.
+    PaymentMethod {
+        /// A deposit into a deal on chain.
+        Web3,
+        /// A card, through a gateway.
+        CreditCard,
+        /// A bank transfer with a receipt.
+        BankTransfer,
+    }
+    /// What is paid for.
+    PaymentGroup {
+        /// Goods or services.
+        Product,
+        /// A listing fee or a subscription.
+        ListingOrSubscription,
+    }
+    /// Who did what a log row tells.
+    ActorType {
+        /// A program of a merchant.
+        Integration,
+        /// A person of a merchant.
+        User,
+        /// A job of ours.
+        Worker,
+        /// Something that happened on chain.
+        Chain,
+        /// A payment gateway.
+        Gateway,
+        /// A person who runs this system.
+        Operator,
+        /// This system by itself.
+        System,
+    }
+    /// How far a diamond's deployment is.
+    DiamondStatus {
+        /// Asked for.
+        Started,
+        /// Final on chain.
+        Deployed,
+        /// Definitely not deployed.
+        Failed,
+    }
+    /// Whose tokens a family holds.
+    SubjectKind {
+        /// An integration's.
+        Integration,
+        /// A user's.
+        User,
+    }
+}

@@ -1,0 +1,233 @@
+//! One batch: resolve all, then write all in one transaction with one statement a table.
+
+use std::collections::{HashMap, HashSet};
+
+use entities::{MemberId, NodeId, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
+use queue::{Database, NewMessage, Transaction};
+use sea_orm::{
+    Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
+};
+use serde_json::json;
+
+use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, references::References};
+use crate::{
+    caller::Caller,
+    idempotency,
+    jobs::OpenDeal,
+    log::{self, NewLog},
+    observation::with_context,
+};
+
+type Outcome = Result<Accepted, AcceptError>;
+
+/// Writes what can be accepted and says of each request what became of it, in order.
+pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> Result<Vec<Outcome>, DbErr> {
+    let references = References::load(&**db, requests).await?;
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(requests.len());
+    let mut rows = Vec::with_capacity(requests.len());
+    for (index, (caller, new)) in requests.iter().enumerate() {
+        match references.resolve(caller, new) {
+            Ok(resolved) => {
+                let mut row = row(new, resolved.chain_id, resolved.wallet_id);
+                row.member_id = resolved.member.as_ref().map(|member| member.id);
+                rows.push((index, row, resolved.member));
+                outcomes.push(None);
+            }
+            Err(error) => outcomes.push(Some(Err(error))),
+        }
+    }
+    if !rows.is_empty() {
+        let mut tx = db.begin().await?;
+        let accepted = insert(&mut tx, requests, rows).await?;
+        tx.commit().await?;
+        for (index, outcome) in accepted {
+            outcomes[index] = Some(outcome);
+        }
+    }
+    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(AcceptError::Unavailable))).collect())
+}
+
+async fn insert(
+    tx: &mut Transaction,
+    requests: &[(Caller, NewPayment)],
+    mut rows: Vec<(usize, payment::Model, Option<member::Model>)>,
+) -> Result<Vec<(usize, Outcome)>, DbErr> {
+    upsert_members(tx, requests, &mut rows).await?;
+    let models = rows.iter().map(|(_, row, _)| row.clone().into_active_model());
+    let columns = [payment::Column::NodeId, payment::Column::ExternalId];
+    let inserted: HashSet<PaymentId> = payment::Entity::insert_many(models)
+        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
+        .exec_with_returning_keys(&**tx)
+        .await?
+        .into_iter()
+        .collect();
+    let taken = taken(tx, rows.iter().map(|(_, row, _)| row).filter(|row| !inserted.contains(&row.id))).await?;
+    let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
+    for (index, payment, member) in rows {
+        let (caller, new) = &requests[index];
+        if !inserted.contains(&payment.id) {
+            let existing = taken.get(&(payment.node_id, payment.external_id.clone()));
+            let error = existing.map_or(AcceptError::Unavailable, |id| AcceptError::ExternalIdTaken(*id));
+            outcomes.push((index, Err(error)));
+            continue;
+        }
+        logs.push(created(&payment, caller, new));
+        if payment.payment_method == PaymentMethod::Web3 {
+            let message = NewMessage::of(&OpenDeal { payment_id: payment.id });
+            messages.push(with_context(message, &payment, new.request_id.as_deref()));
+        }
+        let accepted = Accepted { payment, member };
+        if let Some(answer) = &new.answer {
+            idempotency::complete(&**tx, &answer.key, answer.status, &(answer.render)(&accepted)).await?;
+        }
+        outcomes.push((index, Ok(accepted)));
+    }
+    log::append(&**tx, logs).await?;
+    tx.enqueue(messages).await?;
+    Ok(outcomes)
+}
+
+/// The payments that hold the external ids of those that were not inserted.
+async fn taken<'a>(
+    tx: &Transaction,
+    refused: impl Iterator<Item = &'a payment::Model>,
+) -> Result<HashMap<(NodeId, String), PaymentId>, DbErr> {
+    let any = refused.fold(Condition::any(), |any, row| {
+        let of_node = payment::Column::NodeId.eq(row.node_id);
+        any.add(Condition::all().add(of_node).add(payment::Column::ExternalId.eq(&row.external_id)))
+    });
+    if any.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let existing: Vec<(PaymentId, NodeId, String)> = payment::Entity::find()
+        .select_only()
+        .columns([payment::Column::Id, payment::Column::NodeId, payment::Column::ExternalId])
+        .filter(any)
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    Ok(existing.into_iter().map(|(id, node_id, external_id)| ((node_id, external_id), id)).collect())
+}
+
+/// Writes inline members; of several for one external id the last wins.
+async fn upsert_members(
+    tx: &Transaction,
+    requests: &[(Caller, NewPayment)],
+    rows: &mut [(usize, payment::Model, Option<member::Model>)],
+) -> Result<(), DbErr> {
+    let mut inline: HashMap<(NodeId, &str), &NewMember> = HashMap::new();
+    for (index, row, _) in rows.iter() {
+        if let Some(MemberRef::Inline(member)) = &requests[*index].1.member {
+            inline.insert((row.node_id, &member.external_id), member);
+        }
+    }
+    if inline.is_empty() {
+        return Ok(());
+    }
+    let models = inline.into_iter().map(|((node_id, _), member)| member_row(node_id, member).into_active_model());
+    use member::Column as C;
+    let updated = [
+        C::Name,
+        C::Surname,
+        C::Email,
+        C::Phone,
+        C::IdentityNumber,
+        C::TaxOffice,
+        C::TaxNumber,
+        C::Address,
+        C::District,
+        C::City,
+        C::Country,
+        C::ContactName,
+        C::Locale,
+        C::UpdatedAt,
+    ];
+    let written = member::Entity::insert_many(models)
+        .on_conflict(OnConflict::columns([C::NodeId, C::ExternalId]).update_columns(updated).to_owned())
+        .exec_with_returning(&**tx)
+        .await?;
+    let written: HashMap<(NodeId, String), member::Model> =
+        written.into_iter().map(|member| ((member.node_id, member.external_id.clone()), member)).collect();
+    for (index, row, member) in rows {
+        if let Some(MemberRef::Inline(new)) = &requests[*index].1.member {
+            *member = written.get(&(row.node_id, new.external_id.clone())).cloned();
+            row.member_id = member.as_ref().map(|member| member.id);
+        }
+    }
+    Ok(())
+}
+
+fn created(payment: &payment::Model, caller: &Caller, new: &NewPayment) -> NewLog {
+    NewLog {
+        payment_id: payment.id,
+        sequence: Some(payment.sequence),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor: caller.actor(),
+        data: json!({ "to": payment.status, "external_id": payment.external_id, "request_id": new.request_id }),
+    }
+}
+
+fn row(new: &NewPayment, chain_id: entities::ChainId, wallet_id: Option<entities::WalletId>) -> payment::Model {
+    let now = now();
+    payment::Model {
+        id: PaymentId::new(),
+        node_id: new.node_id,
+        external_id: new.external_id.clone(),
+        chain_id,
+        network_id: new.network_id,
+        wallet_id,
+        member_id: None,
+        currency_id: new.currency_id,
+        price: entities::Amount(new.price),
+        paid_price: entities::Amount(new.paid_price),
+        payment_method: new.payment_method,
+        payment_group: new.payment_group,
+        payment_address: new.payment_address.clone(),
+        items: new.items.clone(),
+        metadata: new.metadata.clone(),
+        expires_at: new.expires_at,
+        retry: new.retry,
+        retry_count: new.retry_count,
+        resends: 0,
+        client_ip: new.client_ip.clone(),
+        status: PaymentStatus::Pending,
+        sequence: 1,
+        sending_since: None,
+        release_requested_at: None,
+        deal_id: None,
+        diamond_address: None,
+        transaction_hash: None,
+        cancel_transaction_hash: None,
+        failure_code: None,
+        failure_message: None,
+        failure_retryable: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn member_row(node_id: NodeId, new: &NewMember) -> member::Model {
+    let new = new.clone();
+    let now = now();
+    member::Model {
+        id: MemberId::new(),
+        node_id,
+        external_id: new.external_id,
+        name: new.name,
+        surname: new.surname,
+        email: new.email,
+        phone: new.phone,
+        identity_number: new.identity_number,
+        tax_office: new.tax_office,
+        tax_number: new.tax_number,
+        address: new.address,
+        district: new.district,
+        city: new.city,
+        country: new.country,
+        contact_name: new.contact_name,
+        locale: new.locale,
+        created_at: now,
+        updated_at: now,
+    }
+}

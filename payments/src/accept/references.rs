@@ -1,0 +1,178 @@
+//! Everything that a batch of new payments names, read with one query a table.
+
+use std::collections::{BTreeSet, HashMap};
+
+use entities::{
+    CurrencyId, MemberId, NetworkId, NodeId, PaymentMethod, WalletId, currency, member, network, node, wallet,
+};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
+
+use super::{AcceptError, MemberRef, NewPayment};
+use crate::{caller::Caller, evm_address, money};
+
+/// What the batch refers to, by id.
+pub(super) struct References {
+    nodes: HashMap<NodeId, node::Model>,
+    /// The nodes of the batch and all above them, by path.
+    line: HashMap<String, NodeId>,
+    networks: HashMap<NetworkId, network::Model>,
+    currencies: HashMap<CurrencyId, currency::Model>,
+    wallets: HashMap<WalletId, wallet::Model>,
+    members: HashMap<MemberId, member::Model>,
+}
+
+/// What a payment's references came out as.
+pub(super) struct Resolved {
+    pub(super) chain_id: entities::ChainId,
+    pub(super) wallet_id: Option<WalletId>,
+    pub(super) member: Option<member::Model>,
+}
+
+impl References {
+    pub(super) async fn load<C: ConnectionTrait>(db: &C, requests: &[(Caller, NewPayment)]) -> Result<Self, DbErr> {
+        let news = || requests.iter().map(|(_, new)| new);
+        let nodes = by_ids(db, node::Column::Id, node::Column::DeletedAt, news().map(|new| new.node_id)).await?;
+        let nodes: HashMap<NodeId, node::Model> = nodes.into_iter().map(|node: node::Model| (node.id, node)).collect();
+        let line = line(db, &nodes).await?;
+        let networks = by_ids(db, network::Column::Id, network::Column::DeletedAt, news().map(|new| new.network_id));
+        let currencies =
+            by_ids(db, currency::Column::Id, currency::Column::DeletedAt, news().map(|new| new.currency_id));
+        let wallets = wallet::Entity::find()
+            .filter(wallet::Column::NodeId.is_in(line.values().copied().collect::<BTreeSet<_>>()))
+            .filter(wallet::Column::DeletedAt.is_null())
+            .all(db);
+        let (networks, currencies, wallets) = tokio::try_join!(networks, currencies, wallets)?;
+        let members = members(db, requests).await?;
+        Ok(Self {
+            nodes,
+            line,
+            networks: networks.into_iter().map(|network: network::Model| (network.id, network)).collect(),
+            currencies: currencies.into_iter().map(|currency: currency::Model| (currency.id, currency)).collect(),
+            wallets: wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect(),
+            members,
+        })
+    }
+
+    /// Checks one payment against what it names, in the contract's order: look-ups, then what depends on them.
+    pub(super) fn resolve(&self, caller: &Caller, new: &NewPayment) -> Result<Resolved, AcceptError> {
+        let node = self.nodes.get(&new.node_id).ok_or(AcceptError::NotFound("node"))?;
+        if !caller.reaches(&node.path) {
+            return Err(AcceptError::OutOfReach);
+        }
+        let network = self.networks.get(&new.network_id).ok_or(AcceptError::NotFound("network"))?;
+        let wallet_id = self.wallet(node, network, new)?;
+        let member = match &new.member {
+            Some(MemberRef::Known(id)) => {
+                let known = self.members.get(id).filter(|member| self.on_line(node, member.node_id));
+                Some(known.ok_or(AcceptError::NotFound("member"))?.clone())
+            }
+            Some(MemberRef::Inline(_)) | None => None,
+        };
+        let currency = self.currencies.get(&new.currency_id).ok_or(AcceptError::NotFound("currency"))?;
+        if new.chain_id.is_some_and(|chain_id| chain_id != network.chain_id) {
+            let detail = "is not the chain of the network".to_owned();
+            return Err(AcceptError::Invalid { pointer: "/chain_id", detail });
+        }
+        check_money(new, currency)?;
+        Ok(Resolved { chain_id: network.chain_id, wallet_id, member })
+    }
+
+    /// The wallet that is named, if it belongs to the node's line; else the nearest ancestor's for the network's chain.
+    fn wallet(
+        &self,
+        node: &node::Model,
+        network: &network::Model,
+        new: &NewPayment,
+    ) -> Result<Option<WalletId>, AcceptError> {
+        if let Some(id) = new.wallet_id {
+            let wallet = self.wallets.get(&id).filter(|wallet| self.on_line(node, wallet.node_id));
+            return wallet.map(|wallet| Some(wallet.id)).ok_or(AcceptError::NotFound("wallet"));
+        }
+        let nearest = ancestors(&node.path).find_map(|path| {
+            let owner = self.line.get(path)?;
+            let mut owned: Vec<_> = self.wallets.values().filter(|wallet| wallet.node_id == *owner).collect();
+            owned.retain(|wallet| wallet.chain_id == network.chain_id);
+            owned.into_iter().map(|wallet| wallet.id).min()
+        });
+        match (nearest, new.payment_method) {
+            (None, PaymentMethod::Web3) => Err(AcceptError::NotFound("wallet")),
+            (nearest, _) => Ok(nearest),
+        }
+    }
+
+    fn on_line(&self, node: &node::Model, owner: NodeId) -> bool {
+        ancestors(&node.path).any(|path| self.line.get(path) == Some(&owner))
+    }
+}
+
+fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), AcceptError> {
+    let decimals = u32::try_from(currency.decimals).unwrap_or(0);
+    for (pointer, amount) in [("/price", new.price), ("/paid_price", new.paid_price)] {
+        money::base_units(amount, decimals)
+            .map_err(|error| AcceptError::Invalid { pointer, detail: error.to_string() })?;
+    }
+    if new.payment_method != PaymentMethod::Web3 {
+        return Ok(());
+    }
+    if currency.network_id != Some(new.network_id) {
+        let detail = "is not a currency of the network".to_owned();
+        return Err(AcceptError::Invalid { pointer: "/currency_id", detail });
+    }
+    if !evm_address::is_valid(&new.payment_address) {
+        let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum".to_owned();
+        return Err(AcceptError::Invalid { pointer: "/payment_address", detail });
+    }
+    Ok(())
+}
+
+/// The path itself, then its parent's, up to the root's.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(parent, _)| parent))
+}
+
+async fn line<C: ConnectionTrait>(
+    db: &C,
+    nodes: &HashMap<NodeId, node::Model>,
+) -> Result<HashMap<String, NodeId>, DbErr> {
+    let paths: BTreeSet<&str> = nodes.values().flat_map(|node| ancestors(&node.path)).collect();
+    if paths.len() == nodes.len() {
+        return Ok(nodes.values().map(|node| (node.path.clone(), node.id)).collect());
+    }
+    let line = node::Entity::find().filter(node::Column::Path.is_in(paths)).all(db).await?;
+    Ok(line.into_iter().map(|node| (node.path, node.id)).collect())
+}
+
+async fn members<C: ConnectionTrait>(
+    db: &C,
+    requests: &[(Caller, NewPayment)],
+) -> Result<HashMap<MemberId, member::Model>, DbErr> {
+    let ids: BTreeSet<MemberId> = requests
+        .iter()
+        .filter_map(|(_, new)| match &new.member {
+            Some(MemberRef::Known(id)) => Some(*id),
+            Some(MemberRef::Inline(_)) | None => None,
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let members = member::Entity::find().filter(member::Column::Id.is_in(ids)).all(db).await?;
+    Ok(members.into_iter().map(|member| (member.id, member)).collect())
+}
+
+async fn by_ids<C, Column, I>(
+    db: &C,
+    id: Column,
+    deleted_at: Column,
+    ids: I,
+) -> Result<Vec<<Column::EntityName as EntityTrait>::Model>, DbErr>
+where
+    C: ConnectionTrait,
+    Column: ColumnTrait,
+    Column::EntityName: EntityTrait,
+    I: Iterator,
+    I::Item: Into<sea_orm::Value> + Ord,
+{
+    let ids: BTreeSet<I::Item> = ids.collect();
+    Column::EntityName::find().filter(id.is_in(ids)).filter(deleted_at.is_null()).all(db).await
+}

@@ -1,0 +1,150 @@
+//! Who asks, what they may do and how far they reach.
+
+use entities::{ActorType, IntegrationId, NodeId, UserId};
+use serde::Serialize;
+
+/// A signed-in caller, whichever way the proof came (bearer token, cookie, command line).
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Which integration or user.
+    pub kind: CallerKind,
+    /// The node they stand on.
+    pub node_id: NodeId,
+    /// That node's path, such as `1.3.6`.
+    pub node_path: String,
+    /// What they may do; meaningless for admins, who may do everything.
+    pub permissions: Vec<Permission>,
+    /// Reaches every node and has every permission.
+    pub is_admin: bool,
+}
+
+/// Which kind of caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerKind {
+    /// A program of a merchant.
+    Integration(IntegrationId),
+    /// A person.
+    User(UserId),
+    /// Whoever runs the process, at its command line.
+    Operator,
+}
+
+impl Caller {
+    /// Whether the caller has the permission.
+    #[must_use]
+    pub fn can(&self, permission: Permission) -> bool {
+        self.is_admin || self.permissions.contains(&permission)
+    }
+
+    /// Whether the caller reaches a node with this path: its own node and all below.
+    #[must_use]
+    pub fn reaches(&self, path: &str) -> bool {
+        self.is_admin || path.strip_prefix(&self.node_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// How the caller stands in logs.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self.kind {
+            CallerKind::Integration(id) => Actor { kind: ActorType::Integration, id: Some(id.to_string()) },
+            CallerKind::User(id) => Actor { kind: ActorType::User, id: Some(id.to_string()) },
+            CallerKind::Operator => Actor { kind: ActorType::Operator, id: None },
+        }
+    }
+}
+
+/// Who did what a log row tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Which kind.
+    pub kind: ActorType,
+    /// The integration's or user's id, the job's name, the chain's number.
+    pub id: Option<String>,
+}
+
+impl Actor {
+    /// A job of ours, by its name.
+    #[must_use]
+    pub fn worker(job: &str) -> Self {
+        Self { kind: ActorType::Worker, id: Some(job.to_owned()) }
+    }
+
+    /// Something that happened on the chain with this number.
+    #[must_use]
+    pub fn chain(chain_id: u64) -> Self {
+        Self { kind: ActorType::Chain, id: Some(chain_id.to_string()) }
+    }
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+        /// What a caller may be allowed to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        pub enum Permission {
+            $($(#[$doc])* #[serde(rename = $word)] $name),+
+        }
+
+        impl Permission {
+            /// Every permission.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The word in tables, requests and answers.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word),+
+                }
+            }
+
+            /// The permission with this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|permission| permission.word() == word)
+            }
+        }
+    };
+}
+
+permissions! {
+    /// Read payments and their logs.
+    PaymentsRead = "payments.read",
+    /// Create, release and re-send payments.
+    PaymentsCreate = "payments.create",
+    /// Cancel payments.
+    PaymentsCancel = "payments.cancel",
+    /// Manage webhook endpoints.
+    WebhooksManage = "webhooks.manage",
+    /// Manage nodes, integrations, wallets, members and other reference data.
+    NodesManage = "nodes.manage",
+    /// Look at and replay dead letters, look at signers.
+    Operations = "operations",
+}
+
+impl Permission {
+    /// What an integration gets that names none.
+    pub const DEFAULT: &[Self] = &[Self::PaymentsRead, Self::PaymentsCreate, Self::PaymentsCancel];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(path: &str) -> Caller {
+        Caller {
+            kind: CallerKind::Operator,
+            node_id: NodeId::new(),
+            node_path: path.to_owned(),
+            permissions: Vec::new(),
+            is_admin: false,
+        }
+    }
+
+    #[test]
+    fn reach_is_the_own_node_and_all_below_it() {
+        assert!(caller("1.3").reaches("1.3"));
+        assert!(caller("1.3").reaches("1.3.6"));
+        assert!(!caller("1.3").reaches("1.30"), "a longer number is another node");
+        assert!(!caller("1.3").reaches("1"));
+        assert!(!caller("1.3").reaches("2.1.3"));
+    }
+}

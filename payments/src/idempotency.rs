@@ -1,0 +1,133 @@
+//! First answers, kept for a day, so that a repeated request gets the same one (IETF draft `Idempotency-Key`).
+
+use chrono::TimeDelta;
+use entities::{idempotency_key, now};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*, sea_query::OnConflict};
+
+/// How long a first answer is kept.
+pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// How long a first request may take before a repetition is let through: far beyond the request timeout.
+const LOCKED_FOR: TimeDelta = TimeDelta::seconds(60);
+
+/// A caller's key; keys of different callers never meet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The caller, such as `integration:<id>`.
+    pub scope: String,
+    /// The header's value.
+    pub key: String,
+}
+
+/// What a claim finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The first time: go on, then [`complete`] or [`forget`].
+    Fresh,
+    /// Answered before: answer the same.
+    Answered {
+        /// HTTP status.
+        status: u16,
+        /// JSON text.
+        body: String,
+    },
+    /// The first request is still under way.
+    InFlight,
+    /// The key was used for another request.
+    OtherRequest,
+}
+
+/// Claims the key for a request with this fingerprint (method, path and body, hashed).
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claim<C: ConnectionTrait>(db: &C, key: &Key, fingerprint: &str) -> Result<Claim, DbErr> {
+    // Twice at most: once more after an expired row was taken away.
+    for _ in 0..2 {
+        if insert(db, key, fingerprint).await? {
+            return Ok(Claim::Fresh);
+        }
+        let Some(row) = idempotency_key::Entity::find_by_id((key.scope.clone(), key.key.clone())).one(db).await? else {
+            continue;
+        };
+        if row.created_at + KEPT_FOR < now() {
+            by_key(key).filter(idempotency_key::Column::CreatedAt.eq(row.created_at)).exec(db).await?;
+            continue;
+        }
+        if row.fingerprint != fingerprint {
+            return Ok(Claim::OtherRequest);
+        }
+        return match (row.response_status, row.response_body) {
+            (Some(status), Some(body)) => Ok(Claim::Answered { status: u16::try_from(status).unwrap_or(500), body }),
+            _ if row.locked_until > now() => Ok(Claim::InFlight),
+            _ => take_over(db, key, row.locked_until).await,
+        };
+    }
+    Ok(Claim::InFlight)
+}
+
+async fn insert<C: ConnectionTrait>(db: &C, key: &Key, fingerprint: &str) -> Result<bool, DbErr> {
+    let now = now();
+    let row = idempotency_key::ActiveModel {
+        scope: Set(key.scope.clone()),
+        key: Set(key.key.clone()),
+        fingerprint: Set(fingerprint.to_owned()),
+        response_status: Set(None),
+        response_body: Set(None),
+        locked_until: Set(now + LOCKED_FOR),
+        created_at: Set(now),
+    };
+    let columns = [idempotency_key::Column::Scope, idempotency_key::Column::Key];
+    let inserted = idempotency_key::Entity::insert(row)
+        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await;
+    match inserted {
+        Ok(rows) => Ok(rows > 0),
+        Err(DbErr::RecordNotInserted) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The process that held the key died without an answer. One of those who repeat the request may go on.
+async fn take_over<C: ConnectionTrait>(db: &C, key: &Key, seen: chrono::DateTime<chrono::Utc>) -> Result<Claim, DbErr> {
+    let taken = idempotency_key::Entity::update_many()
+        .col_expr(idempotency_key::Column::LockedUntil, Expr::value(now() + LOCKED_FOR))
+        .filter(idempotency_key::Column::Scope.eq(&key.scope))
+        .filter(idempotency_key::Column::Key.eq(&key.key))
+        .filter(idempotency_key::Column::LockedUntil.eq(seen))
+        .filter(idempotency_key::Column::ResponseStatus.is_null())
+        .exec(db)
+        .await?;
+    Ok(if taken.rows_affected == 1 { Claim::Fresh } else { Claim::InFlight })
+}
+
+/// Keeps the first answer. In the transaction of what it answers, so that both are durable or neither.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn complete<C: ConnectionTrait>(db: &C, key: &Key, status: u16, body: &str) -> Result<(), DbErr> {
+    idempotency_key::Entity::update_many()
+        .col_expr(idempotency_key::Column::ResponseStatus, Expr::value(i32::from(status)))
+        .col_expr(idempotency_key::Column::ResponseBody, Expr::value(body))
+        .filter(idempotency_key::Column::Scope.eq(&key.scope))
+        .filter(idempotency_key::Column::Key.eq(&key.key))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Frees the key after a request that changed nothing (a validation error, say), so that a mended one may use it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget<C: ConnectionTrait>(db: &C, key: &Key) -> Result<(), DbErr> {
+    by_key(key).filter(idempotency_key::Column::ResponseStatus.is_null()).exec(db).await?;
+    Ok(())
+}
+
+fn by_key(key: &Key) -> sea_orm::DeleteMany<idempotency_key::Entity> {
+    idempotency_key::Entity::delete_many()
+        .filter(idempotency_key::Column::Scope.eq(&key.scope))
+        .filter(idempotency_key::Column::Key.eq(&key.key))
+}

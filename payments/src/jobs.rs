@@ -1,0 +1,47 @@
+//! The bodies of the messages that drive payments. What each does stands in `worker/src/jobs`, in a file of its name.
+
+use std::time::Duration;
+
+use entities::{DiamondId, PaymentId};
+use queue::{Payload, RetryPolicy};
+use serde::{Deserialize, Serialize};
+
+macro_rules! payloads {
+    ($($(#[$doc:meta])* $name:ident { $field:ident: $id:ty } = $kind:literal, prefetch $prefetch:literal, batch $batch:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct $name {
+            /// What it is about.
+            pub $field: $id,
+        }
+
+        impl Payload for $name {
+            const TYPE: &'static str = $kind;
+            const QUEUE: &'static str = concat!($kind, ".v1");
+            const RETRY: RetryPolicy = RetryPolicy {
+                attempts_max: 15,
+                first_delay: Duration::from_millis(500),
+                delay_max: Duration::from_secs(300),
+            };
+            const PREFETCH: u16 = $prefetch;
+            const BATCH: usize = $batch;
+        }
+    )+
+
+        /// Queues of every payload, for the test that compares them with the worker's jobs.
+        pub const QUEUES: &[&str] = &[$(<$name as Payload>::QUEUE),+];
+    };
+}
+
+payloads! {
+    /// Ask the chain for the payment's deal.
+    OpenDeal { payment_id: PaymentId } = "open_deal", prefetch 400, batch 100;
+    /// Ask the chain to close the payment's deal, whose deposit then goes back.
+    CancelDeal { payment_id: PaymentId } = "cancel_deal", prefetch 400, batch 100;
+    /// Ask the chain to hand the deposit to the payee.
+    ReleaseDeal { payment_id: PaymentId } = "release_deal", prefetch 400, batch 100;
+    /// Expire the payment when nobody has paid.
+    ExpirePayment { payment_id: PaymentId } = "expire_payment", prefetch 100, batch 100;
+    /// Deploy a wallet's diamond.
+    DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
+}

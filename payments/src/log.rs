@@ -1,0 +1,54 @@
+//! The one log of a payment's life: numbered transitions and unnumbered traces.
+
+use entities::{PaymentId, PaymentLogId, now, payment_log};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use serde_json::Value;
+
+use crate::caller::Actor;
+
+/// Rows of one insert: well under PostgreSQL's 65,535 parameters, and statements of some ten kilobytes.
+const ROWS_PER_INSERT: usize = 200;
+
+/// A row to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewLog {
+    /// Whose life it tells.
+    pub payment_id: PaymentId,
+    /// The transition's number; none for traces.
+    pub sequence: Option<i32>,
+    /// Such as `payment.open` or `attempt.signed`.
+    pub event_type: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// The details, for programs.
+    pub data: Value,
+}
+
+/// Writes the rows in order, many a statement.
+///
+/// # Errors
+/// When an insert fails.
+pub async fn append<C: ConnectionTrait>(connection: &C, logs: Vec<NewLog>) -> Result<(), DbErr> {
+    let created_at = now();
+    let rows: Vec<_> = logs
+        .into_iter()
+        .map(|log| payment_log::ActiveModel {
+            // Version 7 ids of one process rise, so that rows of one moment keep their order.
+            id: Set(PaymentLogId::new()),
+            payment_id: Set(log.payment_id),
+            sequence: Set(log.sequence),
+            event_type: Set(log.event_type.to_owned()),
+            message: Set(log.message),
+            actor_type: Set(log.actor.kind),
+            actor_id: Set(log.actor.id),
+            data: Set(log.data),
+            created_at: Set(created_at),
+        })
+        .collect();
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        payment_log::Entity::insert_many(chunk.to_vec()).exec_without_returning(connection).await?;
+    }
+    Ok(())
+}

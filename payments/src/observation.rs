@@ -1,0 +1,369 @@
+//! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{PaymentMethod, PaymentStatus, payment};
+use queue::NewMessage;
+use serde_json::{Value, json};
+
+use crate::{
+    caller::Actor,
+    jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
+    log::NewLog,
+    transition::{self, Trigger},
+};
+
+/// What was asked for or seen.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the facts that the variants name")]
+pub enum Observation {
+    /// Something worth a log row that changes nothing.
+    Trace { event_type: &'static str, message: String, data: Value },
+    /// The deal was asked of the chain: from now on a cancel has to go through the chain.
+    SendingStarted { diamond_address: String },
+    /// The deal is final on chain.
+    DealOpened { deal_id: String, transaction_hash: Option<String> },
+    /// Opening the deal definitely failed; `retryable` when sending the same again may succeed.
+    SendFailed { code: String, message: String, retryable: bool },
+    /// Closing the deal definitely failed; it is tried again.
+    CancelFailed { code: String, message: String },
+    /// Releasing the deal definitely failed; it may be asked for again.
+    ReleaseFailed { code: String, message: String },
+    /// A deposit is in a block that is not final yet.
+    DepositSeen { data: Value },
+    /// That block is gone.
+    DepositGone { data: Value },
+    /// The deposit is final.
+    DepositFinal { data: Value },
+    /// The deposit went to the payee.
+    Released { transaction_hash: Option<String> },
+    /// The deal is closed; `returned` when a deposit went back to the payer.
+    DealCanceled { returned: bool, transaction_hash: Option<String> },
+    /// What had been final is no longer on the chain.
+    FinalityBroken { data: Value },
+    /// Somebody asks to cancel.
+    CancelRequested,
+    /// The chain was never asked for the deal, or the request was taken back before anything was sent.
+    NothingSent,
+    /// Somebody asks to send again.
+    RetryRequested,
+    /// Somebody asks to release.
+    ReleaseRequested,
+    /// The time to pay is over and the chain holds no deposit.
+    Expired,
+}
+
+/// What an observation did to a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It moved to this state.
+    Moved(PaymentStatus),
+    /// Something was written, but the state stayed.
+    Noted,
+    /// Nothing: it had happened already, or came too late to matter.
+    Unchanged,
+}
+
+/// A payment on its way through one or more observations, and what has to be written for them.
+pub(crate) struct Subject {
+    pub(crate) payment: payment::Model,
+    pub(crate) logs: Vec<NewLog>,
+    pub(crate) messages: Vec<NewMessage>,
+    pub(crate) changed: bool,
+    pub(crate) request_id: Option<String>,
+    now: DateTime<Utc>,
+}
+
+impl Subject {
+    pub(crate) fn new(payment: payment::Model, now: DateTime<Utc>) -> Self {
+        Self { payment, logs: Vec::new(), messages: Vec::new(), changed: false, request_id: None, now }
+    }
+
+    /// Applies one observation.
+    pub(crate) fn apply(&mut self, observation: Observation, actor: &Actor) -> Outcome {
+        match observation {
+            Observation::Trace { event_type, message, data } => self.note(event_type, &message, data, actor),
+            Observation::SendingStarted { diamond_address } => self.sending_started(diamond_address, actor),
+            Observation::DealOpened { deal_id, transaction_hash } => self.deal_opened(deal_id, transaction_hash, actor),
+            Observation::SendFailed { code, message, retryable } => self.send_failed(code, message, retryable, actor),
+            Observation::CancelFailed { code, message } => self.cancel_failed(code, message, actor),
+            Observation::ReleaseFailed { code, message } => {
+                self.payment.release_requested_at = None;
+                self.fail_with(code, message, true);
+                self.note("release.failed", "The deposit could not be released", self.failure(), actor)
+            }
+            Observation::DepositSeen { data } => {
+                self.move_or_note(Trigger::PaymentSeen, "deposit.seen", "A deposit is seen, not final yet", data, actor)
+            }
+            Observation::DepositGone { data } => {
+                self.move_or_note(Trigger::PaymentGone, "deposit.gone", "The deposit's block is gone", data, actor)
+            }
+            Observation::DepositFinal { data } => self.deposit_final(data, actor),
+            Observation::Released { transaction_hash } => {
+                let data = json!({ "transaction_hash": transaction_hash });
+                self.move_or_note(Trigger::Released, "deal.released", "The deposit went to the payee", data, actor)
+            }
+            Observation::DealCanceled { returned, transaction_hash } => {
+                self.deal_canceled(returned, transaction_hash, actor)
+            }
+            Observation::FinalityBroken { data } => {
+                let message = "What had been final is no longer on the chain";
+                self.move_or_note(Trigger::FinalityBroken, "finality.broken", message, data, actor)
+            }
+            Observation::CancelRequested => self.cancel_requested(actor),
+            Observation::NothingSent => self.nothing_sent(actor),
+            Observation::RetryRequested => self.retry_requested(actor),
+            Observation::ReleaseRequested => self.release_requested(actor),
+            Observation::Expired => {
+                self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
+            }
+        }
+    }
+
+    fn sending_started(&mut self, diamond_address: String, actor: &Actor) -> Outcome {
+        let data = json!({ "diamond_address": diamond_address });
+        self.payment.sending_since = Some(self.now);
+        self.payment.diamond_address = Some(diamond_address);
+        self.note("deal.requested", "The deal was handed to the sender", data, actor)
+    }
+
+    fn deal_opened(&mut self, deal_id: String, transaction_hash: Option<String>, actor: &Actor) -> Outcome {
+        if self.payment.deal_id.is_some() {
+            return Outcome::Unchanged;
+        }
+        let diamond_address = &self.payment.diamond_address;
+        let data =
+            json!({ "deal_id": deal_id, "diamond_address": diamond_address, "transaction_hash": transaction_hash });
+        self.payment.deal_id = Some(deal_id);
+        self.payment.transaction_hash = transaction_hash;
+        self.clear_failure();
+        if self.payment.status == PaymentStatus::Canceling {
+            self.send(NewMessage::of(&CancelDeal { payment_id: self.payment.id }));
+        }
+        self.move_or_note(Trigger::Opened, "deal.opened", "The deal is final on chain", data, actor)
+    }
+
+    fn send_failed(&mut self, code: String, message: String, retryable: bool, actor: &Actor) -> Outcome {
+        let payment = &self.payment;
+        let resend = payment.status == PaymentStatus::Pending
+            && retryable
+            && payment.retry
+            && payment.resends < payment.retry_count
+            && payment.expires_at > self.now;
+        self.fail_with(code, message, retryable);
+        if !resend {
+            let data = self.failure();
+            return self.move_or_note(Trigger::SendFailed, "send.failed", "Opening the deal failed", data, actor);
+        }
+        let delay = resend_delay(self.payment.resends);
+        self.payment.resends += 1;
+        // Nothing is on its way until the resend, so a cancel needs no chain.
+        self.payment.sending_since = None;
+        self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }).due_at(self.now + delay));
+        let mut data = self.failure();
+        data["resend"] = json!(self.payment.resends);
+        data["in_seconds"] = json!(delay.num_seconds());
+        self.note("send.failed", "Opening the deal failed; it is sent again", data, actor)
+    }
+
+    fn cancel_failed(&mut self, code: String, message: String, actor: &Actor) -> Outcome {
+        self.fail_with(code, message, true);
+        if matches!(self.payment.status, PaymentStatus::Canceling | PaymentStatus::Expired) {
+            let delay = resend_delay(self.payment.resends);
+            self.payment.resends = self.payment.resends.saturating_add(1);
+            self.send(NewMessage::of(&CancelDeal { payment_id: self.payment.id }).due_at(self.now + delay));
+        }
+        self.note("cancel.failed", "Closing the deal failed; it is sent again", self.failure(), actor)
+    }
+
+    fn deposit_final(&mut self, data: Value, actor: &Actor) -> Outcome {
+        if self.payment.status == PaymentStatus::Open {
+            // The block was final when it was first seen.
+            self.try_move(Trigger::PaymentSeen, "A deposit is seen", data.clone(), actor);
+        }
+        self.move_or_note(Trigger::PaymentFinal, "deposit.final", "The deposit is final", data, actor)
+    }
+
+    fn deal_canceled(&mut self, returned: bool, transaction_hash: Option<String>, actor: &Actor) -> Outcome {
+        let data = json!({ "transaction_hash": transaction_hash, "returned": returned });
+        if self.payment.cancel_transaction_hash.is_none() {
+            self.payment.cancel_transaction_hash = transaction_hash;
+            self.changed = true;
+        }
+        let (trigger, message) = if returned {
+            (Trigger::Returned, "The deal is closed and the deposit went back")
+        } else {
+            (Trigger::Closed, "The deal is closed")
+        };
+        self.clear_failure();
+        self.move_or_note(trigger, "deal.closed", message, data, actor)
+    }
+
+    fn cancel_requested(&mut self, actor: &Actor) -> Outcome {
+        let has_rail = self.payment.payment_method == PaymentMethod::Web3;
+        let sent = self.payment.sending_since.is_some();
+        let trigger = if has_rail && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
+        self.try_move(trigger, "A cancel was asked for", json!({}), actor).unwrap_or(Outcome::Unchanged)
+    }
+
+    fn nothing_sent(&mut self, actor: &Actor) -> Outcome {
+        if self.payment.status != PaymentStatus::Canceling || self.payment.deal_id.is_some() {
+            return Outcome::Unchanged;
+        }
+        self.try_move(Trigger::Closed, "Nothing had been sent to the chain", json!({}), actor)
+            .unwrap_or(Outcome::Unchanged)
+    }
+
+    fn retry_requested(&mut self, actor: &Actor) -> Outcome {
+        if self.payment.status == PaymentStatus::Pending {
+            // The job finds out by itself whether there is anything left to do.
+            self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }));
+            return self.note("payment.resend", "A resend was asked for", json!({}), actor);
+        }
+        if self.payment.status != PaymentStatus::Failed || self.payment.deal_id.is_some() {
+            return Outcome::Unchanged;
+        }
+        self.clear_failure();
+        self.payment.resends = 0;
+        self.payment.sending_since = None;
+        self.try_move(Trigger::RetryRequested, "A resend was asked for", json!({}), actor).unwrap_or(Outcome::Unchanged)
+    }
+
+    fn release_requested(&mut self, actor: &Actor) -> Outcome {
+        if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
+            return Outcome::Unchanged;
+        }
+        self.payment.release_requested_at = Some(self.now);
+        self.send(NewMessage::of(&ReleaseDeal { payment_id: self.payment.id }));
+        self.note("release.requested", "A release was asked for", json!({}), actor)
+    }
+
+    fn move_or_note(
+        &mut self,
+        trigger: Trigger,
+        event_type: &'static str,
+        message: &str,
+        data: Value,
+        actor: &Actor,
+    ) -> Outcome {
+        match self.try_move(trigger, message, data.clone(), actor) {
+            Some(outcome) => outcome,
+            None => self.note(event_type, message, data, actor),
+        }
+    }
+
+    fn try_move(&mut self, trigger: Trigger, message: &str, mut data: Value, actor: &Actor) -> Option<Outcome> {
+        let from = self.payment.status;
+        let to = transition::next(from, trigger)?;
+        self.payment.status = to;
+        self.payment.sequence += 1;
+        data["from"] = json!(from);
+        data["to"] = json!(to);
+        let event_type = if trigger == Trigger::PaymentGone { "payment.reverted" } else { event_type(to) };
+        self.push_log(Some(self.payment.sequence), event_type, message, data, actor);
+        self.changed = true;
+        self.follow_up(to);
+        Some(Outcome::Moved(to))
+    }
+
+    /// What has to happen because the payment has come into this state.
+    fn follow_up(&mut self, to: PaymentStatus) {
+        if self.payment.payment_method != PaymentMethod::Web3 {
+            return;
+        }
+        let payment_id = self.payment.id;
+        match to {
+            PaymentStatus::Pending => self.send(NewMessage::of(&OpenDeal { payment_id })),
+            PaymentStatus::Open => {
+                self.send(NewMessage::of(&ExpirePayment { payment_id }).due_at(self.payment.expires_at));
+            }
+            PaymentStatus::Canceling | PaymentStatus::Expired => self.send(NewMessage::of(&CancelDeal { payment_id })),
+            PaymentStatus::Submitted
+            | PaymentStatus::Paid
+            | PaymentStatus::Completed
+            | PaymentStatus::Canceled
+            | PaymentStatus::Failed
+            | PaymentStatus::Rejected
+            | PaymentStatus::Refunded
+            | PaymentStatus::NeedsReview => {}
+        }
+    }
+
+    fn note(&mut self, event_type: &'static str, message: &str, data: Value, actor: &Actor) -> Outcome {
+        self.push_log(None, event_type, message, data, actor);
+        self.changed = true;
+        Outcome::Noted
+    }
+
+    fn push_log(
+        &mut self,
+        sequence: Option<i32>,
+        event_type: &'static str,
+        message: &str,
+        mut data: Value,
+        actor: &Actor,
+    ) {
+        if let Some(request_id) = &self.request_id {
+            data["request_id"] = json!(request_id);
+        }
+        let (payment_id, message, actor) = (self.payment.id, message.to_owned(), actor.clone());
+        self.logs.push(NewLog { payment_id, sequence, event_type, message, actor, data });
+    }
+
+    fn send(&mut self, message: NewMessage) {
+        self.messages.push(with_context(message, &self.payment, self.request_id.as_deref()));
+    }
+
+    fn fail_with(&mut self, code: String, message: String, retryable: bool) {
+        self.payment.failure_code = Some(code);
+        self.payment.failure_message = Some(message);
+        self.payment.failure_retryable = Some(retryable);
+    }
+
+    fn clear_failure(&mut self) {
+        self.payment.failure_code = None;
+        self.payment.failure_message = None;
+        self.payment.failure_retryable = None;
+    }
+
+    fn failure(&self) -> Value {
+        json!({
+            "code": self.payment.failure_code,
+            "message": self.payment.failure_message,
+            "retryable": self.payment.failure_retryable,
+        })
+    }
+}
+
+/// Headers by which a message can be found again in logs and dead letters.
+pub(crate) fn with_context(message: NewMessage, payment: &payment::Model, request_id: Option<&str>) -> NewMessage {
+    let message = message.header("payment_id", payment.id.to_string()).header("node_id", payment.node_id.to_string());
+    match request_id {
+        Some(request_id) => message.header("request_id", request_id),
+        None => message,
+    }
+}
+
+/// The event that tells of a move into this state.
+#[must_use]
+pub const fn event_type(status: PaymentStatus) -> &'static str {
+    match status {
+        PaymentStatus::Pending => "payment.pending",
+        PaymentStatus::Open => "payment.open",
+        PaymentStatus::Submitted => "payment.submitted",
+        PaymentStatus::Paid => "payment.paid",
+        PaymentStatus::Completed => "payment.completed",
+        PaymentStatus::Canceling => "payment.canceling",
+        PaymentStatus::Canceled => "payment.canceled",
+        PaymentStatus::Expired => "payment.expired",
+        PaymentStatus::Failed => "payment.failed",
+        PaymentStatus::Rejected => "payment.rejected",
+        PaymentStatus::Refunded => "payment.refunded",
+        PaymentStatus::NeedsReview => "payment.needs_review",
+    }
+}
+
+/// 2, 4, 8 … seconds, five minutes at most.
+fn resend_delay(resends: i32) -> TimeDelta {
+    let doublings = u32::try_from(resends).unwrap_or(0).min(8);
+    TimeDelta::seconds((2_i64 << doublings).min(300))
+}

@@ -1,0 +1,145 @@
+//! The one way in which a payment changes: lock, apply, write state, log and next messages in the caller's transaction.
+
+use std::collections::BTreeMap;
+
+use entities::{PaymentId, now, payment};
+use queue::Transaction;
+use sea_orm::{
+    ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    Value, prelude::*,
+};
+
+use crate::{
+    caller::Actor,
+    log::{self, NewLog},
+    observation::{Observation, Outcome, Subject},
+};
+
+/// An observation about one payment.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Whose.
+    pub payment_id: PaymentId,
+    /// What.
+    pub what: Observation,
+    /// By whom.
+    pub actor: Actor,
+    /// The request that led to it, where there was one.
+    pub request_id: Option<String>,
+}
+
+impl Observed {
+    /// By whoever is not asked for by a request.
+    #[must_use]
+    pub fn new(payment_id: PaymentId, what: Observation, actor: Actor) -> Self {
+        Self { payment_id, what, actor, request_id: None }
+    }
+}
+
+/// Payments of one guarded update; 15 parameters each.
+const ROWS_PER_UPDATE: usize = 100;
+
+/// Applies the observations in order and returns what each did. Payments are locked in the order of their ids, so that
+/// two of these never wait for each other in a circle. Observations about unknown payments change nothing.
+///
+/// # Errors
+/// When a statement fails, or when a payment changed in spite of the lock; nothing may then be committed.
+pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result<Vec<Outcome>, DbErr> {
+    let mut subjects = lock(tx, &observations).await?;
+    let mut outcomes = Vec::with_capacity(observations.len());
+    let mut traces = Vec::new();
+    for Observed { payment_id, what, actor, request_id } in observations {
+        if let Some(subject) = subjects.get_mut(&payment_id) {
+            subject.request_id = request_id;
+            outcomes.push(subject.apply(what, &actor));
+        } else if let Observation::Trace { event_type, message, data } = what {
+            traces.push(NewLog { payment_id, sequence: None, event_type, message, actor, data });
+            outcomes.push(Outcome::Noted);
+        } else {
+            tracing::error!(%payment_id, ?what, "observation about a payment that does not exist");
+            outcomes.push(Outcome::Unchanged);
+        }
+    }
+    let changed: Vec<Subject> = subjects.into_values().filter(|subject| subject.changed).collect();
+    for chunk in changed.chunks(ROWS_PER_UPDATE) {
+        update(tx, chunk).await?;
+    }
+    let (mut logs, mut messages) = (traces, Vec::new());
+    for subject in changed {
+        logs.extend(subject.logs);
+        messages.extend(subject.messages);
+    }
+    log::append(&**tx, logs).await?;
+    tx.enqueue(messages).await?;
+    Ok(outcomes)
+}
+
+/// Locks the payments that are about to change; traces alone change nothing and lock nothing.
+async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<BTreeMap<PaymentId, Subject>, DbErr> {
+    let ids: std::collections::BTreeSet<PaymentId> = observations
+        .iter()
+        .filter(|observed| !matches!(observed.what, Observation::Trace { .. }))
+        .map(|observed| observed.payment_id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let locked = payment::Entity::find()
+        .filter(payment::Column::Id.is_in(ids))
+        .order_by_asc(payment::Column::Id)
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    let now = now();
+    Ok(locked.into_iter().map(|payment| (payment.id, Subject::new(payment, now))).collect())
+}
+
+/// One statement for all of them. The guard is the sequence that was read: every transition raises it.
+async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
+    let now = now();
+    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 15);
+    let mut rows = Vec::with_capacity(subjects.len());
+    for Subject { payment, logs, .. } in subjects {
+        let moves = logs.iter().filter(|log| log.sequence.is_some()).count();
+        let read_sequence = payment.sequence - i32::try_from(moves).unwrap_or(i32::MAX);
+        let first = values.len() + 1;
+        values.extend([
+            payment.id.into(),
+            read_sequence.into(),
+            payment.status.to_value().into(),
+            payment.sequence.into(),
+            payment.resends.into(),
+            payment.sending_since.into(),
+            payment.release_requested_at.into(),
+            payment.deal_id.clone().into(),
+            payment.diamond_address.clone().into(),
+            payment.transaction_hash.clone().into(),
+            payment.cancel_transaction_hash.clone().into(),
+            payment.failure_code.clone().into(),
+            payment.failure_message.clone().into(),
+            payment.failure_retryable.into(),
+            now.into(),
+        ]);
+        let binds: Vec<String> = (first..=values.len()).map(|index| format!("${index}")).collect();
+        rows.push(format!("({})", binds.join(", ")));
+    }
+    let sql = format!(
+        "WITH changed (id, read_sequence, status, sequence, resends, sending_since, release_requested_at, deal_id, \
+         diamond_address, transaction_hash, cancel_transaction_hash, failure_code, failure_message, failure_retryable, \
+         updated_at) AS (VALUES {}) \
+         UPDATE payments SET status = changed.status, sequence = changed.sequence, resends = changed.resends, \
+         sending_since = changed.sending_since, release_requested_at = changed.release_requested_at, \
+         deal_id = changed.deal_id, diamond_address = changed.diamond_address, \
+         transaction_hash = changed.transaction_hash, cancel_transaction_hash = changed.cancel_transaction_hash, \
+         failure_code = changed.failure_code, failure_message = changed.failure_message, \
+         failure_retryable = changed.failure_retryable, updated_at = changed.updated_at \
+         FROM changed WHERE payments.id = changed.id AND payments.sequence = changed.read_sequence",
+        rows.join(", ")
+    );
+    let backend: DatabaseBackend = tx.get_database_backend();
+    let result = tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    if result.rows_affected() != u64::try_from(subjects.len()).unwrap_or(u64::MAX) {
+        return Err(DbErr::RecordNotUpdated);
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The state machine: which observation moves a payment from where to where. The one table of it.
+
+use entities::PaymentStatus::{self, *};
+use serde::Serialize;
+
+/// What was asked for or seen, without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The deal is final on chain, the gateway session ready, the bank transfer accepted.
+    Opened,
+    /// The rail definitely does not have it and no resend is left.
+    SendFailed,
+    /// Every check was made and the outcome is still not known.
+    OutcomeUnknown,
+    /// A cancel before anything was handed to the rail, or without a rail to ask.
+    CanceledBeforeSending,
+    /// A cancel of something the rail may have.
+    CancelRequested,
+    /// Somebody asks to send again.
+    RetryRequested,
+    /// A deposit is seen, a receipt reported, the gateway submitted.
+    PaymentSeen,
+    /// The payment that was seen is gone: a reorg, an abandoned session.
+    PaymentGone,
+    /// The deposit is final, the receipt confirmed, the card captured.
+    PaymentFinal,
+    /// Nobody paid in time.
+    Expired,
+    /// The receipt was rejected.
+    EvidenceRejected,
+    /// The gateway definitely failed.
+    RailFailed,
+    /// The money went to the payee.
+    Released,
+    /// The rail has closed it and held no money.
+    Closed,
+    /// The rail has given the money back, all of it.
+    Returned,
+    /// What was final is no longer so.
+    FinalityBroken,
+}
+
+/// From any of these, on this, to that.
+pub struct Rule {
+    /// The states it holds in.
+    pub from: &'static [PaymentStatus],
+    /// What happens.
+    pub on: Trigger,
+    /// Where it leads.
+    pub to: PaymentStatus,
+}
+
+const fn rule(from: &'static [PaymentStatus], on: Trigger, to: PaymentStatus) -> Rule {
+    Rule { from, on, to }
+}
+
+/// Every transition there is. An operator's verdict on `needs_review` is the one move outside of it.
+pub const RULES: &[Rule] = &[
+    rule(&[Pending], Trigger::Opened, Open),
+    rule(&[Pending], Trigger::SendFailed, Failed),
+    rule(&[Pending], Trigger::OutcomeUnknown, NeedsReview),
+    rule(&[Pending, Open, Submitted], Trigger::CanceledBeforeSending, Canceled),
+    rule(&[Pending, Open, Submitted, Paid], Trigger::CancelRequested, Canceling),
+    rule(&[Failed], Trigger::RetryRequested, Pending),
+    rule(&[Open, Rejected], Trigger::PaymentSeen, Submitted),
+    rule(&[Submitted], Trigger::PaymentGone, Open),
+    rule(&[Submitted], Trigger::PaymentFinal, Paid),
+    rule(&[Open], Trigger::Expired, Expired),
+    rule(&[Submitted], Trigger::EvidenceRejected, Rejected),
+    rule(&[Submitted], Trigger::RailFailed, Failed),
+    rule(&[Paid], Trigger::Released, Completed),
+    // A release that was mined before the cancel: the payee has the money, whatever was asked for later.
+    rule(&[Canceling], Trigger::Released, Completed),
+    rule(&[Canceling], Trigger::SendFailed, Canceled),
+    // The deal may also be closed by its owner without us; the payment follows the chain.
+    rule(&[Open, Submitted, Canceling], Trigger::Closed, Canceled),
+    rule(&[Submitted, Paid, Canceling, Completed], Trigger::Returned, Refunded),
+    rule(&[Canceling], Trigger::OutcomeUnknown, NeedsReview),
+    rule(&[Open, Submitted, Paid, Completed, Refunded], Trigger::FinalityBroken, NeedsReview),
+    // Late success of something that had been given up is never dropped.
+    rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
+    rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),
+];
+
+/// Where the trigger leads from here; none when it changes nothing in this state.
+#[must_use]
+pub fn next(from: PaymentStatus, on: Trigger) -> Option<PaymentStatus> {
+    RULES.iter().find(|rule| rule.on == on && rule.from.contains(&from)).map(|rule| rule.to)
+}
+
+/// The machine as a Mermaid diagram, for the documents.
+#[must_use]
+pub fn diagram() -> String {
+    let mut lines = vec!["stateDiagram-v2".to_owned(), "    [*] --> pending: created".to_owned()];
+    for rule in RULES {
+        for from in rule.from {
+            let on = format!("{:?}", rule.on);
+            lines.push(format!("    {from} --> {}: {on}", rule.to));
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trigger_leads_to_one_state_at_most() {
+        for (index, one) in RULES.iter().enumerate() {
+            for other in &RULES[index + 1..] {
+                let overlap = one.on == other.on && one.from.iter().any(|from| other.from.contains(from));
+                assert!(!overlap, "{:?} is ambiguous", one.on);
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_can_be_reached_and_only_final_ones_are_dead_ends() {
+        for status in PaymentStatus::ALL {
+            let reached = *status == Pending || RULES.iter().any(|rule| rule.to == *status);
+            assert!(reached, "{status} cannot be reached");
+        }
+        for status in [Pending, Open, Submitted, Paid, Canceling, Rejected] {
+            assert!(RULES.iter().any(|rule| rule.from.contains(&status)), "{status} is a dead end");
+        }
+    }
+
+    #[test]
+    fn the_documented_diagram_is_the_table() {
+        let document = include_str!("../../ARCHITECTURE.md");
+        assert!(document.contains(&diagram()), "ARCHITECTURE.md must contain this diagram:\n{}", diagram());
+    }
+}

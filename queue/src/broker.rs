@@ -1,0 +1,243 @@
+//! What carries messages from the outbox to the jobs: one trait, an embedded implementation and RabbitMQ.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{database::Database, dead_letters::DeadMessage, health::Health, message::Message};
+
+mod embedded;
+mod rabbit;
+
+pub use embedded::EmbeddedBroker;
+pub use rabbit::RabbitBroker;
+
+/// Deliveries of one message that may end without an acknowledgement before it is a dead letter: a net for messages that
+/// end the process, while the attempts of jobs are counted by us.
+pub(crate) const DELIVERY_LIMIT: u32 = 20;
+
+/// Which broker, and how it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerConfig {
+    /// `embedded`, or `amqp://user:password@host:5672/vhost` (`amqps` for TLS; `%2f` is the default vhost).
+    pub url: SecretString,
+    /// What the names of all exchanges and queues start with, so that installations can share a vhost.
+    pub prefix: String,
+    /// Messages published before their confirms are waited for, 1 to 1,000.
+    pub publish_window: usize,
+    /// Deadline of every call to the broker, and of the confirms of one window, milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            url: SecretString::from("embedded"),
+            prefix: "quittance".to_owned(),
+            publish_window: 500,
+            timeout_ms: 10_000,
+        }
+    }
+}
+
+impl BrokerConfig {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+/// Why a broker cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The configuration is wrong; restarting will not help.
+    #[error("broker configuration: {0}")]
+    Configuration(String),
+    /// The broker did not answer in time; what was asked may have happened.
+    #[error("{0} did not finish in time")]
+    Timeout(&'static str),
+    /// A queue or exchange exists with other arguments than ours.
+    #[error("{name} exists with other arguments ({stored}); wanted: {wanted}; delete it or use another prefix")]
+    Mismatch {
+        /// The queue or exchange.
+        name: String,
+        /// What the broker says about the stored one.
+        stored: String,
+        /// What we declare.
+        wanted: String,
+    },
+    /// There is no connection, and the time for the next attempt has not come.
+    #[error("not connected to the broker")]
+    Disconnected,
+    /// The broker ended the subscription, because its queue was deleted or moved.
+    #[error("the broker ended the subscription")]
+    Unsubscribed,
+    /// Any other error of the connection or the protocol.
+    #[error("AMQP: {0}")]
+    Amqp(#[from] lapin::Error),
+    /// The database behind the embedded broker.
+    #[error("database: {0}")]
+    Database(#[from] sea_orm::DbErr),
+}
+
+/// Prepares the configured broker. RabbitMQ need not be up: connections are made, and made again, as they are needed.
+///
+/// # Errors
+/// When the configuration is wrong.
+pub fn open(config: &BrokerConfig, db: &Database) -> Result<Arc<dyn Broker>, BrokerError> {
+    if !(1..=1_000).contains(&config.publish_window) {
+        return Err(BrokerError::Configuration("publish_window must be 1 to 1000".to_owned()));
+    }
+    if config.url.expose_secret() == "embedded" {
+        return Ok(Arc::new(EmbeddedBroker::new(db)));
+    }
+    Ok(Arc::new(RabbitBroker::new(config)?))
+}
+
+/// A carrier of messages. Delivery is at least once: a job may see a message again, with the same `message_id`.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Which due rows a sweeper should claim for this broker now. Also the moment to restore a lost connection.
+    async fn intake(&self) -> Intake;
+
+    /// Takes messages and says for each, in order, what became of it.
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Publication>;
+
+    /// Starts delivering a queue's messages, at most `prefetch` unacknowledged at a time. The consumer restores itself
+    /// after any failure; its stream ends only when it is stopped.
+    fn consume(&self, queue: &str, prefetch: u16) -> Consumer;
+
+    /// Starts delivering what the broker itself dead-lettered; `None` for a broker that never does.
+    fn consume_dead(&self, prefetch: u16) -> Option<Consumer>;
+
+    /// Messages that wait for a consumer.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    async fn depth(&self, queue: &str) -> Result<u64, BrokerError>;
+
+    /// The board of this process's parts, the broker's own connections included.
+    fn health(&self) -> &Health;
+
+    /// Finishes what can be finished in time and closes the connections. Consumers must have been stopped before.
+    async fn close(&self);
+}
+
+/// Which due rows a broker wants to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// None: it is away or full.
+    Nothing,
+    /// Those of these queues.
+    Queues(Vec<String>),
+    /// All.
+    Everything,
+}
+
+/// What became of a published message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// The broker has it for good; its row can go.
+    Confirmed,
+    /// It is in hand, but its row remains the only durable copy and is deleted by the broker.
+    Held,
+    /// Not taken; any other process may have it at once.
+    Refused,
+    /// Lost, refused or taken, nobody knows: it is published again, with the same id, when its claim has run out.
+    Unknown,
+}
+
+/// A running subscription. Dropping it ends it: what was delivered and not acknowledged comes again.
+pub struct Consumer {
+    incoming: mpsc::Receiver<Incoming>,
+    stop: CancellationToken,
+    _closed: DropGuard,
+}
+
+/// A consumer's other end, held by its broker.
+pub(crate) struct ConsumerEnd {
+    pub(crate) incoming: mpsc::Sender<Incoming>,
+    /// No more deliveries are wanted, but acknowledgements still are.
+    pub(crate) stop: CancellationToken,
+    /// Nobody is left who could acknowledge.
+    pub(crate) closed: CancellationToken,
+}
+
+impl Consumer {
+    pub(crate) fn new(prefetch: u16) -> (Self, ConsumerEnd) {
+        let (sender, incoming) = mpsc::channel(usize::from(prefetch.max(1)));
+        let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
+        let end = ConsumerEnd { incoming: sender, stop: stop.clone(), closed: closed.clone() };
+        (Self { incoming, stop, _closed: closed.drop_guard() }, end)
+    }
+
+    /// The next delivery; `None` after [`Self::stop`], once all that had arrived are taken.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        self.incoming.recv().await
+    }
+
+    /// A delivery that is already waiting.
+    pub fn try_next(&mut self) -> Option<Incoming> {
+        self.incoming.try_recv().ok()
+    }
+
+    /// Asks for no more deliveries; those out can still be acknowledged.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// A delivery that is not yet acknowledged. Dropped without an answer, it comes again.
+pub struct Incoming {
+    /// What was delivered, as far as it can be read.
+    pub content: Result<Message, Box<DeadMessage>>,
+    pub(crate) ticket: Ticket,
+}
+
+/// The means to answer a delivery.
+pub struct Ticket(AnswerTo);
+
+enum AnswerTo {
+    /// Whoever delivered sees to the row itself.
+    Nobody,
+    Embedded(embedded::Answer),
+    Rabbit(rabbit::Answer),
+}
+
+/// Whether an acknowledgement arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acked {
+    /// The message will not come again.
+    Yes,
+    /// It went to a connection that is gone, or nobody knows: the message will probably come again.
+    RedeliveryToCome,
+}
+
+impl Ticket {
+    pub(crate) fn none() -> Self {
+        Self(AnswerTo::Nobody)
+    }
+
+    /// The message is dealt with.
+    pub async fn ack(self) -> Acked {
+        match self.0 {
+            AnswerTo::Nobody => Acked::Yes,
+            AnswerTo::Embedded(answer) => answer.ack(),
+            AnswerTo::Rabbit(answer) => answer.ack().await,
+        }
+    }
+
+    /// The message was not looked at: it may be given to somebody else at once, and this does not count as a failure.
+    pub async fn release(self) {
+        match self.0 {
+            AnswerTo::Nobody => {}
+            AnswerTo::Embedded(answer) => drop(answer),
+            AnswerTo::Rabbit(answer) => answer.release().await,
+        }
+    }
+}

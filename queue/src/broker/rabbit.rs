@@ -1,0 +1,95 @@
+//! RabbitMQ 3.10 or newer, through lapin. Nothing of lapin's own recovery is used: it gives up after a while and does
+//! not heal channels. Every connection, channel and consumer is rebuilt from scratch by whoever needs it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lapin::options::QueueDeclareOptions;
+use secrecy::ExposeSecret;
+
+use super::{Broker, BrokerConfig, BrokerError, Consumer, Intake, Publication};
+use crate::{health::Health, message::Message};
+
+mod link;
+mod publisher;
+mod subscription;
+mod topology;
+mod wire;
+
+use link::{Link, within};
+use publisher::Publisher;
+pub(super) use subscription::Answer;
+use subscription::{Source, Subscription};
+use topology::Topology;
+
+/// See the module's description.
+pub struct RabbitBroker {
+    publisher: Publisher,
+    /// Apart from the publisher's: under an alarm the broker blocks connections that publish.
+    consumers: Arc<Link>,
+    topology: Arc<Topology>,
+    health: Health,
+}
+
+impl RabbitBroker {
+    /// Connects when it is first used.
+    ///
+    /// # Errors
+    /// When the URL is not one of AMQP.
+    pub fn new(config: &BrokerConfig) -> Result<Self, BrokerError> {
+        let health = Health::default();
+        let url = config.url.expose_secret();
+        let link = |name: &str| Link::new(name, url, config.timeout(), health.clone());
+        let topology = Arc::new(Topology::new(&config.prefix));
+        let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config, health.part("publishing"));
+        Ok(Self { publisher, consumers: Arc::new(link("consumers")?), topology, health })
+    }
+
+    fn subscribe(&self, source: Source, prefetch: u16) -> Consumer {
+        let (consumer, end) = Consumer::new(prefetch);
+        let part = self.health.part(format!("consumer {}", source.name()));
+        let (link, topology) = (Arc::clone(&self.consumers), Arc::clone(&self.topology));
+        tokio::spawn(Subscription { link, topology, source, prefetch, end, part }.supervise());
+        consumer
+    }
+}
+
+#[async_trait]
+impl Broker for RabbitBroker {
+    async fn intake(&self) -> Intake {
+        if self.publisher.is_ready().await { Intake::Everything } else { Intake::Nothing }
+    }
+
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Publication> {
+        self.publisher.publish(&messages).await
+    }
+
+    fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
+        self.subscribe(Source::Jobs(queue.to_owned()), prefetch)
+    }
+
+    fn consume_dead(&self, prefetch: u16) -> Option<Consumer> {
+        Some(self.subscribe(Source::Dead, prefetch))
+    }
+
+    async fn depth(&self, queue: &str) -> Result<u64, BrokerError> {
+        let channel = self.consumers.channel().await?;
+        // Asking for a queue that nobody has made yet would end the channel.
+        self.topology.declare_base(&channel, self.consumers.timeout).await?;
+        self.topology.declare_queue(&channel, self.consumers.timeout, queue).await?;
+        let ask = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let name = self.topology.queue(queue);
+        let answer = channel.queue_declare(name.into(), ask, lapin::types::FieldTable::default());
+        let depth = within(self.consumers.timeout, "asking for a queue's depth", answer).await?.message_count();
+        Ok(u64::from(depth))
+    }
+
+    fn health(&self) -> &Health {
+        &self.health
+    }
+
+    async fn close(&self) {
+        self.publisher.link.close().await;
+        self.consumers.close().await;
+    }
+}

@@ -1,0 +1,112 @@
+//! One connection to RabbitMQ, made when it is needed and made again when it is lost.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
+use tokio::sync::Mutex;
+
+use crate::{
+    backoff::Pauses,
+    broker::BrokerError,
+    health::{Health, Part},
+};
+
+/// Seconds between heartbeats unless the URL says otherwise: a half-open connection is noticed within twice that.
+const HEARTBEAT_S: u16 = 10;
+
+/// Longest pause between two attempts to connect.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Link {
+    name: String,
+    uri: AMQPUri,
+    pub(super) timeout: Duration,
+    health: Health,
+    /// On the board from the first use on: a process that never consumes is not ill for lack of that connection.
+    part: OnceLock<Part>,
+    state: Mutex<State>,
+}
+
+struct State {
+    connection: Option<Connection>,
+    pauses: Pauses,
+    /// Whoever asks before this time is turned away: the many users of a link share its attempts.
+    not_before: Instant,
+}
+
+impl Link {
+    pub(super) fn new(name: &str, url: &str, timeout: Duration, health: Health) -> Result<Self, BrokerError> {
+        // The parser's own message may quote the URL, which holds a password.
+        let mut uri: AMQPUri = url.parse().map_err(|_| {
+            let expected = "url is neither `embedded` nor amqp[s]://user:password@host:port/vhost";
+            BrokerError::Configuration(expected.to_owned())
+        })?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        let pauses = Pauses::new(Duration::from_millis(200), PAUSE_MAX);
+        let state = State { connection: None, pauses, not_before: Instant::now() };
+        let (name, part) = (name.to_owned(), OnceLock::new());
+        Ok(Self { name, uri, timeout, health, part, state: Mutex::new(state) })
+    }
+
+    /// A new channel, over a new connection if there is none.
+    pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
+        let part = self.part.get_or_init(|| self.health.part(format!("rabbitmq {}", self.name)));
+        let mut state = self.state.lock().await;
+        if state.connection.as_ref().is_none_or(|connection| !connection.status().connected()) {
+            state.connection = None;
+            if Instant::now() < state.not_before {
+                return Err(BrokerError::Disconnected);
+            }
+        }
+        match self.open(&mut state.connection).await {
+            Ok(channel) => {
+                state.pauses.reset();
+                part.up();
+                Ok(channel)
+            }
+            Err(error) => {
+                let pause = state.pauses.next();
+                state.not_before = Instant::now() + pause;
+                state.connection = None;
+                tracing::warn!(connection = self.name, error = %error, again_in = ?pause, "no connection to RabbitMQ");
+                part.down(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&self, connection: &mut Option<Connection>) -> Result<Channel, BrokerError> {
+        let open = match connection {
+            Some(open) => open,
+            None => {
+                let properties =
+                    ConnectionProperties::default().with_connection_name(format!("quittance {}", self.name).into());
+                let connect = Connection::connect_uri(self.uri.clone(), properties);
+                connection.insert(within(self.timeout, "connecting", connect).await?)
+            }
+        };
+        within(self.timeout, "opening a channel", open.create_channel()).await
+    }
+
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.state.lock().await.connection.take() {
+            // A broker that does not answer notices the end of the connection by itself.
+            let _ = within(self.timeout, "closing", connection.close(200, "bye".into())).await;
+        }
+    }
+}
+
+/// Every call to the broker has a deadline: a quorum queue without a leader answers never.
+pub(super) async fn within<T>(
+    timeout: Duration,
+    what: &'static str,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(timeout, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(BrokerError::Timeout(what)),
+    }
+}

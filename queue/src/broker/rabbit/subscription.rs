@@ -1,0 +1,174 @@
+//! One consumed queue: its own channel, its own supervisor.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use lapin::{
+    Channel,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+    types::FieldTable,
+};
+
+use super::{
+    link::{Link, within},
+    topology::Topology,
+    wire,
+};
+use crate::{
+    backoff::Pauses,
+    broker::{Acked, AnswerTo, BrokerError, ConsumerEnd, Incoming, Ticket},
+    health::Part,
+};
+
+/// After so long without a delivery, and with none to be answered, the subscription is made anew on another channel.
+/// RabbitMQ does not always say when one has ended: a channel that consumed a quorum queue which was deleted and declared
+/// again gets nothing from it, for ever, not even when it subscribes again (seen with 3.10).
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Consumer tag; it need only be unique within its channel.
+const TAG: &str = "quittance";
+
+/// What is consumed.
+pub(super) enum Source {
+    /// A queue of jobs.
+    Jobs(String),
+    /// The queue of dead letters.
+    Dead,
+}
+
+impl Source {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Jobs(queue) => queue,
+            Self::Dead => "dead letters",
+        }
+    }
+}
+
+pub(super) struct Subscription {
+    pub(super) link: Arc<Link>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) source: Source,
+    pub(super) prefetch: u16,
+    pub(super) end: ConsumerEnd,
+    pub(super) part: Part,
+}
+
+/// Why a subscription ended without an error.
+enum Ended {
+    /// It was asked to, or nobody listens any more.
+    Stopped,
+    /// Nothing came for a while.
+    Idle,
+}
+
+impl Subscription {
+    /// Consumes until it is stopped or nobody listens, and starts from scratch after whatever goes wrong.
+    pub(super) async fn supervise(self) {
+        let mut pauses = Pauses::new(Duration::from_millis(200), Duration::from_secs(5));
+        loop {
+            let error = tokio::select! {
+                ended = self.consume(&mut pauses) => match ended {
+                    Ok(Ended::Idle) => continue,
+                    Ok(Ended::Stopped) => return,
+                    Err(error) => error,
+                },
+                () = self.end.closed.cancelled() => return,
+            };
+            let pause = pauses.next();
+            tracing::warn!(queue = self.source.name(), error = %error, again_in = ?pause, "not consuming");
+            self.part.down(&error);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.end.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// The channel outlives this call for as long as there are deliveries of it to be answered.
+    async fn consume(&self, pauses: &mut Pauses) -> Result<Ended, BrokerError> {
+        let timeout = self.link.timeout;
+        let channel = Arc::new(self.link.channel().await?);
+        let queue = self.declare(&channel).await?;
+        let qos = channel.basic_qos(self.prefetch, BasicQosOptions::default());
+        within(timeout, "setting the prefetch", qos).await?;
+        let consume =
+            channel.basic_consume(queue.into(), TAG.into(), BasicConsumeOptions::default(), FieldTable::default());
+        let mut deliveries = within(timeout, "consuming", consume).await?;
+        self.part.up();
+        pauses.reset();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.end.stop.cancelled() => break Ended::Stopped,
+                delivery = deliveries.next() => {
+                    // The stream ends without an error when the broker cancels the consumer.
+                    let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
+                    if self.end.incoming.send(self.read(delivery, &channel)).await.is_err() {
+                        return Ok(Ended::Stopped);
+                    }
+                }
+                () = tokio::time::sleep(IDLE) => {
+                    if Arc::strong_count(&channel) == 1 {
+                        break Ended::Idle;
+                    }
+                }
+            }
+        };
+        let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
+        within(timeout, "cancelling the consumer", cancel).await?;
+        // What arrived in between was not looked at.
+        while let Some(Ok(delivery)) = deliveries.next().await {
+            self.read(delivery, &channel).ticket.release().await;
+        }
+        Ok(ended)
+    }
+
+    async fn declare(&self, channel: &Channel) -> Result<String, BrokerError> {
+        let timeout = self.link.timeout;
+        self.topology.declare_base(channel, timeout).await?;
+        match &self.source {
+            Source::Jobs(queue) => {
+                self.topology.declare_queue(channel, timeout, queue).await?;
+                Ok(self.topology.queue(queue))
+            }
+            Source::Dead => Ok(self.topology.dead.clone()),
+        }
+    }
+
+    fn read(&self, delivery: lapin::message::Delivery, channel: &Arc<Channel>) -> Incoming {
+        let (content, acker) = match &self.source {
+            Source::Jobs(queue) => wire::read(queue, delivery),
+            Source::Dead => {
+                let (dead, acker) = wire::read_dead(delivery);
+                (Err(Box::new(dead)), acker)
+            }
+        };
+        let answer = Answer { acker, timeout: self.link.timeout, _channel: Arc::clone(channel) };
+        Incoming { content, ticket: Ticket(AnswerTo::Rabbit(answer)) }
+    }
+}
+
+/// Answers one delivery. Without an answer it comes again when its channel closes, with the last of its answers.
+pub(in crate::broker) struct Answer {
+    acker: lapin::Acker,
+    timeout: Duration,
+    _channel: Arc<Channel>,
+}
+
+impl Answer {
+    pub(in crate::broker) async fn ack(self) -> Acked {
+        let ack = self.acker.ack(BasicAckOptions::default());
+        match within(self.timeout, "acknowledging", ack).await {
+            Ok(true) => Acked::Yes,
+            // `false`: the channel that delivered this is gone.
+            Ok(false) | Err(_) => Acked::RedeliveryToCome,
+        }
+    }
+
+    pub(in crate::broker) async fn release(self) {
+        // `nack` is what newer brokers do not count as a failed delivery.
+        let nack = self.acker.nack(BasicNackOptions { multiple: false, requeue: true });
+        let _ = within(self.timeout, "giving back a delivery", nack).await;
+    }
+}

@@ -1,0 +1,74 @@
+//! Sending a dead letter on its way again.
+
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+use sea_orm::{DbErr, entity::prelude::*, sea_query::Expr};
+use uuid::Uuid;
+
+use super::{Column, Entity, Model, REPLAY_NO, REPLAY_OF};
+use crate::{
+    database::Database,
+    message::{Continues, NewMessage},
+};
+
+/// Why a letter was not replayed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// There is no such letter.
+    #[error("there is no dead letter {0}")]
+    NotFound(Uuid),
+    /// It has been replayed; if the replay died, that is a letter of its own.
+    #[error("dead letter {0} has been replayed already")]
+    AlreadyReplayed(Uuid),
+    /// Its body is not text, so no job could read it.
+    #[error("the body of dead letter {0} is not text; no job can read it")]
+    Unreadable(Uuid),
+    /// The database refused.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Enqueues the letter's message again, with a fresh count of attempts but the same `message_id`: an inbox recognises
+/// an effect that has happened already. Returns the id of the new outbox row. Of any number of concurrent calls for one
+/// letter, one succeeds.
+///
+/// # Errors
+/// See [`ReplayError`]; the letter is then unchanged.
+pub async fn replay(db: &Database, id: Uuid) -> Result<Uuid, ReplayError> {
+    let row_id = Uuid::now_v7();
+    let mut tx = db.begin().await?;
+    let claimed = Entity::update_many()
+        .col_expr(Column::ReplayedAt, Expr::value(Utc::now()))
+        .col_expr(Column::ReplayedAs, Expr::value(row_id))
+        .filter(Column::Id.eq(id))
+        .filter(Column::ReplayedAt.is_null())
+        .exec_with_returning(&*tx)
+        .await?;
+    let Some(letter) = claimed.into_iter().next() else {
+        let known = Entity::find_by_id(id).one(&*tx).await?.is_some();
+        return Err(if known { ReplayError::AlreadyReplayed(id) } else { ReplayError::NotFound(id) });
+    };
+    if letter.body_encoding != "text" {
+        return Err(ReplayError::Unreadable(id));
+    }
+    tx.enqueue(vec![replayed(letter, row_id)]).await?;
+    tx.commit().await?;
+    tracing::info!(dead_letter = %id, outbox_id = %row_id, "dead letter replayed");
+    Ok(row_id)
+}
+
+fn replayed(letter: Model, row_id: Uuid) -> NewMessage {
+    let mut headers: BTreeMap<String, String> = serde_json::from_str(&letter.headers).unwrap_or_default();
+    headers.insert(REPLAY_OF.to_owned(), letter.id.to_string());
+    headers.insert(REPLAY_NO.to_owned(), letter.replay_no.saturating_add(1).to_string());
+    NewMessage {
+        queue: letter.queue.into(),
+        kind: letter.kind.into(),
+        payload: letter.body,
+        headers,
+        due_at: None,
+        continues: Some(Continues { row_id, message_id: letter.message_id, attempts: 0 }),
+    }
+}

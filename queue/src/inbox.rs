@@ -1,0 +1,47 @@
+//! For jobs without a guard of their own: remembers, in the transaction of the effect, that a message was dealt with.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, DbErr, entity::prelude::*, sea_query::OnConflict};
+use uuid::Uuid;
+
+use crate::database::{Database, Transaction};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "inbox")]
+struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    consumer: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    message_id: Uuid,
+    seen_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Whether this consumer sees the message for the first time. The answer holds if, and only if, `tx` commits; a second
+/// transaction that asks at the same time waits for the first to end.
+///
+/// # Errors
+/// When the database refuses; the transaction is then unusable.
+pub async fn first_time(tx: &Transaction, consumer: &str, message_id: Uuid) -> Result<bool, DbErr> {
+    let row = ActiveModel { consumer: Set(consumer.to_owned()), message_id: Set(message_id), seen_at: Set(Utc::now()) };
+    let once = OnConflict::columns([Column::Consumer, Column::MessageId]).do_nothing().to_owned();
+    match Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
+        Ok(inserted) => Ok(inserted > 0),
+        Err(DbErr::RecordNotInserted) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Forgets what was seen before this time, which must lie before anything that may still be redelivered or replayed.
+/// Returns how many rows went.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_before(db: &Database, time: DateTime<Utc>) -> Result<u64, DbErr> {
+    let tx = db.begin().await?;
+    let forgotten = Entity::delete_many().filter(Column::SeenAt.lt(time)).exec(&*tx).await?;
+    tx.commit().await?;
+    Ok(forgotten.rows_affected)
+}

@@ -1,0 +1,142 @@
+//! The jobs that a process knows, without their types.
+
+use std::{any::Any, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use anyhow::anyhow;
+use futures_util::{FutureExt as _, future::BoxFuture};
+
+use crate::{
+    job::{Delivery, Job, JobError, JobResult},
+    message::{Message, Payload, RetryPolicy},
+};
+
+/// The list of jobs; each queue has one.
+pub struct Registry<C> {
+    pub(crate) jobs: Vec<Arc<dyn AnyJob<C>>>,
+}
+
+impl<C> Default for Registry<C> {
+    fn default() -> Self {
+        Self { jobs: Vec::new() }
+    }
+}
+
+impl<C: Send + Sync + 'static> Registry<C> {
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a job.
+    ///
+    /// # Panics
+    /// When its queue has a job already: two lines of the list contradict each other.
+    #[must_use]
+    pub fn register<J: Job<C>>(mut self) -> Self {
+        let job: Arc<dyn AnyJob<C>> = Arc::new(Typed::<J>(PhantomData));
+        let queue = job.traits().queue;
+        assert!(self.jobs.iter().all(|known| known.traits().queue != queue), "queue {queue} has two jobs");
+        self.jobs.push(job);
+        self
+    }
+
+    /// The registered queues, in the order of registration.
+    #[must_use]
+    pub fn queues(&self) -> Vec<&'static str> {
+        self.jobs.iter().map(|job| job.traits().queue).collect()
+    }
+}
+
+/// The constants of a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) kind: &'static str,
+    pub(crate) queue: &'static str,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) prefetch: u16,
+    pub(crate) batch: usize,
+}
+
+/// A job whose type is forgotten.
+pub(crate) trait AnyJob<C>: Send + Sync {
+    fn traits(&self) -> Traits;
+
+    /// Runs the job over the messages, as a batch if there are several, and answers for each in order.
+    fn attempt<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, Vec<JobResult>>;
+}
+
+struct Typed<J>(PhantomData<fn() -> J>);
+
+impl<C: Send + Sync + 'static, J: Job<C>> AnyJob<C> for Typed<J> {
+    fn traits(&self) -> Traits {
+        Traits {
+            kind: J::Payload::TYPE,
+            queue: J::Payload::QUEUE,
+            retry: J::Payload::RETRY,
+            prefetch: J::Payload::PREFETCH.max(1),
+            batch: J::Payload::BATCH.clamp(1, usize::from(J::Payload::PREFETCH.max(1))),
+        }
+    }
+
+    fn attempt<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, Vec<JobResult>> {
+        Box::pin(async move {
+            if let Some(results) = together::<C, J>(context, messages).await {
+                return results;
+            }
+            let mut results = Vec::with_capacity(messages.len());
+            for message in messages {
+                results.push(match decode::<J::Payload>(message) {
+                    Ok(delivery) => guarded(J::Payload::TIMEOUT, J::run(context, delivery)).await,
+                    Err(unreadable) => Err(unreadable),
+                });
+            }
+            results
+        })
+    }
+}
+
+/// One call for all; `None` when there is nothing to gain or it failed. A batch with an unreadable message is not worth
+/// a shortcut.
+async fn together<C: Send + Sync + 'static, J: Job<C>>(context: &C, messages: &[Message]) -> Option<Vec<JobResult>> {
+    if messages.len() < 2 {
+        return None;
+    }
+    let deliveries = messages.iter().map(decode::<J::Payload>).collect::<Result<Vec<_>, _>>().ok()?;
+    match guarded(J::Payload::TIMEOUT, J::run_batch(context, deliveries)).await {
+        Ok(results) if results.len() == messages.len() => Some(results),
+        Ok(results) => {
+            tracing::error!(messages = messages.len(), results = results.len(), "a batch must answer for each message");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(messages = messages.len(), error = %error, "batch failed; trying one by one");
+            None
+        }
+    }
+}
+
+fn decode<P: Payload>(message: &Message) -> Result<Delivery<P>, JobError> {
+    if message.kind != P::TYPE {
+        let message = format!("queue {} carries {}, not {}", P::QUEUE, P::TYPE, message.kind);
+        return Err(JobError::DeadLetter { code: "unknown_kind", message });
+    }
+    let payload = serde_json::from_str(&message.payload)
+        .map_err(|error| JobError::DeadLetter { code: "undecodable", message: error.to_string() })?;
+    let headers = message.headers.clone();
+    Ok(Delivery { payload, message_id: message.message_id, attempts: message.attempts, headers })
+}
+
+/// A panic or a hang in a job is an error of this attempt, not the end of the worker.
+async fn guarded<T>(timeout: Duration, job: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+    match tokio::time::timeout(timeout, AssertUnwindSafe(job).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(JobError::Retry(anyhow!("panicked: {}", panic_message(&*panic)))),
+        Err(_) => Err(JobError::Retry(anyhow!("did not finish within {timeout:?}"))),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

@@ -1,0 +1,11 @@
+//! The queue over real databases and brokers. Every test of the suite runs on each combination in [`rig::Backend`].
+
+mod batches;
+mod crashes;
+mod dead_letters;
+mod delivery;
+mod outbox;
+mod rabbit;
+mod retries;
+mod rig;
+mod shutdown;

@@ -1,0 +1,90 @@
+//! The command line.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{bootstrap, dead_letters, demo, doctor, embedded, logging, openapi, process, settings::Settings};
+
+/// Takes payments and carries each to exactly one true outcome.
+///
+/// Without a command, everything runs in this one process on files in the data folder: a SQLite database, an in-process
+/// broker and a development chain. Point it at PostgreSQL, RabbitMQ and an EVM node by configuration, and run `api` and
+/// `worker` as often as you like.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Settings that are wanted often enough to have an option; all others come from the file and the environment.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Overrides {
+    /// Folder for everything that is kept in files [default: ./quittance-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address to serve on [default: 127.0.0.1:9154]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Configuration file (TOML); `quittance.sample.toml` explains every setting
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API alone
+    Api,
+    /// Work the queues and the chains alone
+    Worker(process::WorkerOptions),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Create the first admin, root node and integration of an installation, and print them once
+    Bootstrap(bootstrap::Options),
+    /// Play merchant and payer against a running instance and print each step with its time
+    Demo(demo::Options),
+    /// Check configuration, database, broker, nodes, contracts and clock, and say what to do
+    Doctor,
+    /// Look at dead letters and replay them
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Run a development chain alone
+    Devchain(embedded::DevchainOptions),
+    /// Print the OpenAPI document
+    Openapi(openapi::Options),
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        if let Some(Command::Openapi(options)) = &self.command {
+            return openapi::run(options);
+        }
+        let settings = Settings::load(&self.overrides)?;
+        logging::start(&settings.log);
+        match self.command {
+            None => embedded::run(settings).await,
+            Some(Command::Api) => process::api(settings).await,
+            Some(Command::Worker(options)) => process::worker(settings, options).await,
+            Some(Command::Migrate) => process::migrate(&settings).await,
+            Some(Command::Bootstrap(options)) => bootstrap::run(&settings, &options).await,
+            Some(Command::Demo(options)) => demo::run(&settings, &options).await,
+            Some(Command::Doctor) => doctor::run(&settings).await,
+            Some(Command::DeadLetters(command)) => dead_letters::run(&settings, command).await,
+            Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
+            Some(Command::Openapi(_)) => Ok(()),
+        }
+    }
+}
+
+/// Writes a line for the person at the terminal; a closed pipe is no reason to stop working.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Tells what went wrong, causes included.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
+}

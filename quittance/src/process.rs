@@ -1,0 +1,214 @@
+//! Putting the parts together and taking them down again.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use migration::{Migrator, MigratorTrait};
+use payments::Acceptor;
+use queue::{Archivist, Broker, CommittedMessages, Database, Relay, Runner};
+use sea_orm::{ConnectionTrait, DatabaseBackend};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{cli::say, settings::Settings};
+
+/// How long a process that starts waits for its database.
+const DATABASE_WAIT: Duration = Duration::from_secs(30);
+
+/// Serialises migrations of several processes that start at once; any number that nobody else uses.
+const MIGRATION_LOCK: i64 = 0x0071_7569_7474;
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct WorkerOptions {
+    /// Work only these queues, by name or kind, separated by commas; chains are then left to other workers
+    #[arg(long, value_delimiter = ',', value_name = "QUEUES")]
+    queues: Option<Vec<String>>,
+}
+
+/// What every role stands on.
+pub(crate) struct Base {
+    pub(crate) settings: Settings,
+    pub(crate) db: Database,
+    committed: CommittedMessages,
+    broker: Arc<dyn Broker>,
+}
+
+/// Which parts a process runs.
+pub(crate) struct Roles<'a> {
+    pub(crate) api: Option<TcpListener>,
+    pub(crate) worker: Option<&'a WorkerOptions>,
+}
+
+/// Connects to the database, waiting for one that is just starting, and brings its schema up to date.
+pub(crate) async fn open(settings: Settings) -> anyhow::Result<Base> {
+    let settings = settings.complete()?;
+    let (db, committed) = connect(&settings).await?;
+    if settings.migrate_on_start {
+        migrate_database(&db).await?;
+    }
+    let broker = queue::broker::open(&settings.broker, &db)?;
+    Ok(Base { settings, db, committed, broker })
+}
+
+/// Connects once, and again for a while when nobody answers.
+pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, CommittedMessages)> {
+    let until = tokio::time::Instant::now() + DATABASE_WAIT;
+    loop {
+        match Database::connect(&settings.database).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) if tokio::time::Instant::now() >= until => {
+                return Err(error).context("the database cannot be reached");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the database does not answer yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Applies missing migrations, one process at a time.
+pub(crate) async fn migrate_database(db: &Database) -> anyhow::Result<()> {
+    if db.get_database_backend() != DatabaseBackend::Postgres {
+        return Migrator::up(&**db, None).await.context("migration");
+    }
+    // The lock lives as long as this transaction, whose connection does nothing else.
+    let lock = db.begin().await?;
+    lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+    Migrator::up(&**db, None).await.context("migration")?;
+    lock.commit().await?;
+    Ok(())
+}
+
+/// `quittance migrate`.
+pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let (db, _) = connect(&settings.clone().complete()?).await?;
+    let missing = Migrator::get_pending_migrations(&*db).await?.len();
+    migrate_database(&db).await?;
+    say(&format!("The schema is up to date; {missing} migrations were applied."));
+    Ok(())
+}
+
+/// `quittance api`.
+pub(crate) async fn api(settings: Settings) -> anyhow::Result<()> {
+    let base = open(settings).await?;
+    let listener = listen(&base.settings).await?;
+    say(&format!("API at http://{}, documents at http://{0}/docs", listener.local_addr()?));
+    run(base, Roles { api: Some(listener), worker: None }).await
+}
+
+/// `quittance worker`.
+pub(crate) async fn worker(settings: Settings, options: WorkerOptions) -> anyhow::Result<()> {
+    let base = open(settings).await?;
+    say("Working; stop with Ctrl-C or SIGTERM.");
+    run(base, Roles { api: None, worker: Some(&options) }).await
+}
+
+/// Binds the configured address.
+pub(crate) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = settings.listen;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen"))
+}
+
+/// Runs the roles until a signal comes or one of them ends, then stops what takes in work, and last what carries it on.
+pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let relay_stop = CancellationToken::new();
+    let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
+    let relay = tokio::spawn(relay.run(relay_stop.clone()));
+    let mut tasks = JoinSet::new();
+    if let Some(options) = roles.worker {
+        start_worker(&base.settings, &base.db, &base.broker, options, &stop, &mut tasks)?;
+    }
+    if let Some(listener) = roles.api {
+        start_api(&base.settings, &base.db, &base.broker, listener, &stop, &mut tasks)?;
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut result = Ok(());
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+        _ = tokio::signal::ctrl_c() => tracing::info!("stopping: interrupted"),
+        ended = tasks.join_next() => {
+            result = Err(anyhow::anyhow!("a part of the process ended: {ended:?}"));
+        }
+    }
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    relay_stop.cancel();
+    relay.await?;
+    base.broker.close().await;
+    tracing::info!("stopped");
+    result
+}
+
+fn start_worker(
+    settings: &Settings,
+    db: &Database,
+    broker: &Arc<dyn Broker>,
+    options: &WorkerOptions,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let context = worker::Context::new(db.clone());
+    let registry = worker::jobs::registry();
+    let runner = Runner::new(db.clone(), Arc::clone(broker), registry, Arc::new(context.clone()))
+        .queues(options.queues.as_deref())?;
+    let archivist = Archivist::new(db.clone(), Arc::clone(broker));
+    let agents = worker::ChainAgents { context, keystore: settings.keystore()?, config: settings.chain.clone() };
+    let retention = worker::Retention { db: db.clone() };
+    if options.queues.is_none() {
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            worker::chain_agents(agents, stop).await;
+            Ok(())
+        });
+    }
+    let stops = (stop.clone(), stop.clone(), stop.clone());
+    tasks.spawn(async move {
+        tokio::join!(runner.run(stops.0), archivist.run(stops.1), worker::run_retention(retention, stops.2));
+        Ok(())
+    });
+    Ok(())
+}
+
+fn start_api(
+    settings: &Settings,
+    db: &Database,
+    broker: &Arc<dyn Broker>,
+    listener: TcpListener,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let health = broker.health().clone();
+    let queue_health = api::HealthPart {
+        name: "queue",
+        check: Arc::new(move || {
+            let down: Vec<String> = health
+                .parts()
+                .into_iter()
+                .filter(|part| !part.up)
+                .map(|part| format!("{}: {}", part.name, part.last_error.unwrap_or_default()))
+                .collect();
+            Box::pin(async move { if down.is_empty() { Ok(()) } else { Err(down.join("; ")) } })
+        }),
+    };
+    let state = api::State::new(api::Parts {
+        database: db.clone(),
+        acceptor: Acceptor::start(db.clone()),
+        config: api::Config { auth: settings.auth.clone(), http: settings.http.clone() },
+        health: vec![queue_health],
+        metrics: Arc::new(move || metrics.render()),
+    });
+    let stop = stop.clone();
+    tasks.spawn(async move { Ok(api::serve(state, listener, stop).await?) });
+    Ok(())
+}

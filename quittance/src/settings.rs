@@ -1,0 +1,197 @@
+//! Configuration: defaults, then the file, then the environment (`QUITTANCE_…`, `__` for nesting), then options.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::{cli::Overrides, secrets};
+
+/// Everything that can be configured. `quittance.sample.toml` shows and explains all of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    /// How clients reach us, where a proxy stands in between.
+    pub(crate) base_url: Option<String>,
+    /// Bring the schema up to date when a process starts.
+    pub(crate) migrate_on_start: bool,
+    pub(crate) database: queue::DatabaseConfig,
+    pub(crate) broker: queue::BrokerConfig,
+    pub(crate) auth: api::AuthConfig,
+    pub(crate) http: api::HttpConfig,
+    pub(crate) chain: chain::Config,
+    pub(crate) keystore: KeystoreSettings,
+    pub(crate) devchain: DevchainSettings,
+    pub(crate) log: LogSettings,
+}
+
+/// Where the signers' keys are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeystoreSettings {
+    /// Folder of encrypted key files; `keystore` in the data folder by default.
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) password: SecretString,
+}
+
+/// The development chain of the embedded default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DevchainSettings {
+    /// On by default without an own database; never for production.
+    pub(crate) enabled: Option<bool>,
+    /// Where its JSON-RPC listens; the port above ours by default, or any free one.
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) chain_id: u64,
+    pub(crate) block_time_ms: u64,
+}
+
+impl Default for DevchainSettings {
+    fn default() -> Self {
+        Self { enabled: None, listen: None, chain_id: 31_337, block_time_ms: 1_000 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    /// As `RUST_LOG`: `info`, or `info,chain=debug`.
+    pub(crate) filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, filter: "info,sea_orm_migration=warn,sqlx=warn,poem=warn".to_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("quittance-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9154)),
+            base_url: None,
+            migrate_on_start: true,
+            database: queue::DatabaseConfig::default(),
+            broker: queue::BrokerConfig::default(),
+            auth: api::AuthConfig::default(),
+            http: api::HttpConfig::default(),
+            chain: chain::Config::default(),
+            keystore: KeystoreSettings::default(),
+            devchain: DevchainSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks everything; all mistakes are told at once.
+    pub(crate) fn load(overrides: &Overrides) -> anyhow::Result<Self> {
+        let mut figment = Figment::new();
+        if let Some(file) = &overrides.config {
+            if !file.is_file() {
+                bail!("there is no configuration file {}", file.display());
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed("QUITTANCE_").filter(|name| !name.starts_with("TEST_")).split("__"));
+        let mut settings: Self = figment.extract().context("configuration")?;
+        if let Some(data_dir) = &overrides.data_dir {
+            settings.data_dir.clone_from(data_dir);
+        }
+        if let Some(listen) = overrides.listen {
+            settings.listen = listen;
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Whether database, broker and chain are our own.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.database.url.expose_secret().is_empty()
+    }
+
+    /// Fills in what was not configured: the database file and the secrets, made once and kept in the data folder.
+    pub(crate) fn complete(mut self) -> anyhow::Result<Self> {
+        let folder = secrets::private_folder(&self.data_dir)?;
+        if self.is_embedded() {
+            self.database.url = format!("sqlite://{}/quittance.db?mode=rwc", folder.display()).into();
+        }
+        let kept = secrets::load_or_create(&folder)?;
+        for (setting, kept) in [
+            (&mut self.auth.jwt_secret, kept.jwt_secret),
+            (&mut self.auth.access_token_secret, kept.access_token_secret),
+            (&mut self.keystore.password, kept.keystore_password),
+        ] {
+            if setting.expose_secret().is_empty() {
+                *setting = kept;
+            }
+        }
+        self.keystore.dir.get_or_insert_with(|| folder.join("keystore"));
+        self.data_dir = folder;
+        Ok(self)
+    }
+
+    pub(crate) fn keystore(&self) -> anyhow::Result<chain::Keystore> {
+        let folder = self.keystore.dir.clone().unwrap_or_else(|| self.data_dir.join("keystore"));
+        // Keys that only a development chain knows need no expensive hashing, and a first start should not wait for it.
+        let scrypt_log_n = if self.runs_devchain() { 12 } else { 17 };
+        Ok(chain::Keystore::open(&folder, self.keystore.password.clone(), scrypt_log_n)?)
+    }
+
+    /// Whether this process has a development chain of its own.
+    pub(crate) fn runs_devchain(&self) -> bool {
+        self.devchain.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let mut mistakes = Vec::new();
+        let url = self.database.url.expose_secret();
+        if !["", "sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| match *scheme {
+            "" => url.is_empty(),
+            scheme => url.starts_with(scheme),
+        }) {
+            mistakes.push("database.url must start with postgres: or sqlite:".to_owned());
+        }
+        let broker = self.broker.url.expose_secret();
+        if broker != "embedded" && !broker.starts_with("amqp://") && !broker.starts_with("amqps://") {
+            mistakes.push("broker.url must be `embedded` or start with amqp:// or amqps://".to_owned());
+        }
+        if self.database.connections_max < 2 {
+            mistakes.push("database.connections_max must be at least 2".to_owned());
+        }
+        if self.devchain.block_time_ms == 0 {
+            mistakes.push("devchain.block_time_ms must be above 0".to_owned());
+        }
+        let http = api::Config { auth: self.auth.clone(), http: self.http.clone() };
+        // Secrets may still be empty: those are made by `complete`.
+        let unset = |mistake: &String| {
+            (mistake.starts_with("auth.jwt_secret") && self.auth.jwt_secret.expose_secret().is_empty())
+                || (mistake.starts_with("auth.access_token")
+                    && self.auth.access_token_secret.expose_secret().is_empty())
+        };
+        mistakes.extend(http.mistakes().into_iter().filter(|mistake| !unset(mistake)));
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        bail!("configuration:\n  - {}", mistakes.join("\n  - "))
+    }
+}

@@ -1,0 +1,62 @@
+//! The main job, end to end.
+
+use crate::{
+    in_both_worlds,
+    merchant::{Merchant, Payer, assert_one_deal_each},
+    world::World,
+};
+
+in_both_worlds!(the_demo_passes, async |world: World| {
+    let file = world.data_dir().join("first.json");
+    std::fs::write(&file, world.bootstrap.to_string()).unwrap();
+    let mut demo = world.command();
+    demo.args(["demo", "--base-url", &world.base_url, "--bootstrap"]).arg(&file);
+    let played = tokio::task::spawn_blocking(move || demo.output().unwrap()).await.unwrap();
+    let (told, complaint) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success(), "{told}{complaint}\n{}", world.logs());
+    assert!(told.contains("All as it should be"), "{told}");
+});
+
+in_both_worlds!(two_hundred_payments_at_once_end_as_they_should, async |world: World| {
+    let (merchant, payer) = (Merchant::of(&world).await, Payer::of(&world));
+    let ids = merchant.create_many("order", 200).await;
+    merchant.reach(&world, &ids, "open").await;
+    assert_one_deal_each(&payer, &ids).await;
+
+    let all = merchant.all().await;
+    let (paid, canceled) = (&ids[..100], &ids[100..150]);
+    let deals: Vec<_> = paid.iter().map(|id| &all[id]).collect();
+    payer.deposit(&deals).await;
+    for id in canceled {
+        let (status, answer) = merchant.post(&format!("/api/v1/payments/{id}/cancel")).await;
+        assert_eq!((status, answer["status"].as_str()), (202, Some("accepted")));
+    }
+    merchant.reach(&world, paid, "paid").await;
+    merchant.reach(&world, canceled, "canceled").await;
+    merchant.reach(&world, &ids[150..], "open").await;
+
+    let life = |events: &[&str]| events.iter().map(|event| format!("payment.{event}")).collect::<Vec<_>>();
+    for id in paid {
+        assert_eq!(merchant.transitions(id).await, life(&["created", "open", "submitted", "paid"]));
+    }
+    for id in canceled {
+        assert_eq!(merchant.transitions(id).await, life(&["created", "open", "canceling", "canceled"]));
+    }
+});
+
+in_both_worlds!(a_payment_that_nobody_pays_expires_and_its_deal_is_closed, async |world: World| {
+    let merchant = Merchant::of(&world).await;
+    let mut body = merchant.body("late");
+    body["expires_at"] = serde_json::json!(chrono::Utc::now() + chrono::TimeDelta::seconds(8));
+    let payment = merchant.create(&body).await;
+    let ids = [payment["id"].as_str().unwrap().to_owned()];
+    merchant.reach(&world, &ids, "open").await;
+    merchant.reach(&world, &ids, "expired").await;
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while merchant.get(&format!("/api/v1/payments/{}", ids[0])).await["cancel_transaction_hash"].is_null() {
+        assert!(std::time::Instant::now() < until, "the deal is not closed on chain\n{}", world.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let told = merchant.transitions(&ids[0]).await;
+    assert_eq!(told, ["payment.created", "payment.open", "payment.expired"]);
+});

@@ -1,0 +1,31 @@
+//! The binary as its users run it: real processes, real servers, real nodes.
+
+mod command_line;
+mod kill;
+mod life;
+mod merchant;
+mod process;
+mod world;
+
+use world::World;
+
+/// Runs a test on the embedded default, and with one `api` and two `worker` processes on PostgreSQL, RabbitMQ and Anvil.
+#[macro_export]
+macro_rules! in_both_worlds {
+    ($name:ident, $test:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "not every test names something of its module")]
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                ($test)($crate::World::embedded().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn engine() {
+                ($test)($crate::World::engine().await).await;
+            }
+        }
+    };
+}

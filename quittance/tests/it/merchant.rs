@@ -1,0 +1,216 @@
+//! A merchant over the public API, and a payer over JSON-RPC.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use alloy::{
+    network::EthereumWallet,
+    primitives::{Address, B256, Bytes, U256, keccak256},
+    providers::{DynProvider, Provider, ProviderBuilder},
+    rpc::types::{Filter, TransactionRequest},
+    signers::local::PrivateKeySigner,
+    sol,
+    sol_types::{SolCall, SolEvent},
+};
+use serde_json::{Value, json};
+
+use crate::World;
+
+sol! {
+    function deposit(uint256 dealId) external payable;
+    function approve(address spender, uint256 value) external returns (bool);
+    event DealCreated(uint256 indexed dealId, bytes32 indexed ref, address payee, address token, uint256 amount, uint64 expiresAt);
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    static PROVIDER: std::sync::Once = std::sync::Once::new();
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+#[derive(Clone)]
+pub(crate) struct Merchant {
+    http: reqwest::Client,
+    pub(crate) base_url: String,
+    token: String,
+    bootstrap: Value,
+}
+
+impl Merchant {
+    pub(crate) async fn of(world: &World) -> Self {
+        let (http, base_url) = (http(), world.base_url.clone());
+        let integration = &world.bootstrap["integration"];
+        let credentials = json!({ "api_key": integration["api_key"], "secret_key": integration["secret_key"] });
+        let answer = http.post(format!("{base_url}/api/v1/auth/authenticate")).json(&credentials).send().await.unwrap();
+        let tokens: Value = answer.json().await.unwrap();
+        let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned();
+        Self { http, base_url, token, bootstrap: world.bootstrap.clone() }
+    }
+
+    pub(crate) fn body(&self, external_id: &str) -> Value {
+        json!({
+            "external_id": external_id,
+            "node_id": self.bootstrap["node_id"],
+            "network_id": self.bootstrap["network_id"],
+            "currency_id": self.bootstrap["currencies"]["USDT"],
+            "price": 1.25,
+            "paid_price": 1.25,
+            "payment_method": "web3",
+            "payment_group": "product",
+            "payment_address": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+            "expires_at": chrono::Utc::now() + chrono::TimeDelta::hours(1),
+        })
+    }
+
+    pub(crate) async fn try_create(&self, external_id: &str) -> reqwest::Result<(u16, Value)> {
+        self.try_create_body(&self.body(external_id)).await
+    }
+
+    async fn try_create_body(&self, body: &Value) -> reqwest::Result<(u16, Value)> {
+        let request = self.http.post(format!("{}/api/v1/payments", self.base_url)).bearer_auth(&self.token);
+        let answer = request.json(body).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    pub(crate) async fn create(&self, body: &Value) -> Value {
+        let (status, payment) = self.try_create_body(body).await.unwrap();
+        assert_eq!(status, 201, "{payment}");
+        payment
+    }
+
+    /// Creates payments, fifty at a time, and returns their ids.
+    pub(crate) async fn create_many(&self, name: &str, count: usize) -> Vec<String> {
+        let mut ids = Vec::with_capacity(count);
+        for chunk in (0..count).collect::<Vec<_>>().chunks(50) {
+            let requests = chunk.iter().map(|number| {
+                let external_id = format!("{name}-{number}");
+                async move { self.try_create(&external_id).await.unwrap() }
+            });
+            for (status, payment) in futures_util::future::join_all(requests).await {
+                assert_eq!(status, 201, "{payment}");
+                ids.push(payment["id"].as_str().unwrap().to_owned());
+            }
+        }
+        ids
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> (u16, Value) {
+        let request = self.http.post(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        let answer = request.json(&json!({})).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// All payments of the node by id.
+    pub(crate) async fn all(&self) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        for page in 1.. {
+            let node = self.bootstrap["node_id"].as_str().unwrap();
+            let list = self.get(&format!("/api/v1/payments?node_id={node}&per_page=100&page={page}")).await;
+            let items = list["items"].as_array().unwrap_or_else(|| panic!("{list}"));
+            all.extend(items.iter().map(|item| (item["id"].as_str().unwrap().to_owned(), item.clone())));
+            if items.len() < 100 {
+                return all;
+            }
+        }
+        all
+    }
+
+    /// Waits until each of these payments has the status.
+    pub(crate) async fn reach(&self, world: &World, ids: &[String], status: &str) {
+        let until = Instant::now() + Duration::from_secs(90);
+        loop {
+            let all = self.all().await;
+            let behind: Vec<_> = ids.iter().filter(|id| all[*id]["status"] != status).collect();
+            if behind.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "{} of {} are not {status}, one of them {}\n{}",
+                behind.len(),
+                ids.len(),
+                all[behind[0]],
+                world.logs()
+            );
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// The numbered events of a payment, oldest first, checked to be without gaps.
+    pub(crate) async fn transitions(&self, id: &str) -> Vec<String> {
+        let page = self.get(&format!("/api/v1/payments/{id}/logs?per_page=100")).await;
+        let rows = page["items"].as_array().unwrap_or_else(|| panic!("{page}"));
+        assert_eq!(page["total"].as_u64().unwrap(), rows.len() as u64, "one page holds the whole life");
+        let events = rows.iter().rev().map(|row| row["event_type"].as_str().unwrap().to_owned());
+        events.filter(|event| event.starts_with("payment.")).collect()
+    }
+}
+
+/// The payer of the playground.
+pub(crate) struct Payer {
+    provider: DynProvider,
+    address: Address,
+    diamond: Address,
+    token: Address,
+}
+
+impl Payer {
+    pub(crate) fn of(world: &World) -> Self {
+        let playground = world.playground();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let signer: PrivateKeySigner = text(&playground["payer"]["private_key"]).parse().unwrap();
+        let address = signer.address();
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .with_chain_id(playground["chain_id"].as_u64().unwrap())
+            .wallet(EthereumWallet::from(signer))
+            .connect_http(text(&playground["rpc_url"]).parse().unwrap())
+            .erased();
+        let diamond = text(&playground["diamond_address"]).parse().unwrap();
+        let token = text(&playground["tokens"]["USDT"]).parse().unwrap();
+        Self { provider, address, diamond, token }
+    }
+
+    /// Deposits into all the deals, one transaction after another without waiting in between.
+    pub(crate) async fn deposit(&self, payments: &[&Value]) {
+        let mut nonce = self.provider.get_transaction_count(self.address).await.unwrap();
+        let approve = approveCall { spender: self.diamond, value: U256::MAX }.abi_encode();
+        self.send(self.token, approve, nonce).await;
+        for payment in payments {
+            nonce += 1;
+            let deal_id: U256 = payment["deal_id"].as_str().unwrap().parse().unwrap();
+            self.send(self.diamond, depositCall { dealId: deal_id }.abi_encode(), nonce).await;
+        }
+    }
+
+    async fn send(&self, to: Address, input: Vec<u8>, nonce: u64) {
+        let mut transaction = TransactionRequest::default().from(self.address).to(to).nonce(nonce).gas_limit(300_000);
+        transaction.max_fee_per_gas = Some(20_000_000_000);
+        transaction.max_priority_fee_per_gas = Some(1_000_000_000);
+        transaction.input.input = Some(Bytes::from(input));
+        let _ = self.provider.send_transaction(transaction).await.unwrap();
+    }
+
+    /// The references of all deals of the diamond, as often as they were created.
+    pub(crate) async fn references(&self) -> Vec<B256> {
+        let filter = Filter::new().address(self.diamond).event_signature(DealCreated::SIGNATURE_HASH).from_block(0);
+        let logs = self.provider.get_logs(&filter).await.unwrap();
+        logs.iter().map(|log| log.topics()[2]).collect()
+    }
+}
+
+/// Whether the deals of these payments exist, each once, and no others.
+pub(crate) async fn assert_one_deal_each(payer: &Payer, ids: impl IntoIterator<Item = &String>) {
+    let references = payer.references().await;
+    let wanted: HashSet<B256> =
+        ids.into_iter().map(|id| keccak256(id.parse::<uuid::Uuid>().unwrap().as_bytes())).collect();
+    assert_eq!(references.len(), wanted.len(), "deals on chain and payments");
+    assert_eq!(references.into_iter().collect::<HashSet<_>>(), wanted, "each reference once");
+}

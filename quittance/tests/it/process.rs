@@ -1,0 +1,54 @@
+//! A process of ours that ends with the test.
+
+use std::{
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+pub(crate) struct Process(Child);
+
+/// A command of the binary under test, without the settings of whoever runs the tests.
+pub(crate) fn quittance(data_dir: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quittance"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUITTANCE_")) {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().cloned()).arg("--data-dir").arg(data_dir);
+    command
+}
+
+impl Process {
+    /// Starts it; what it prints goes to a file that tells why a test failed.
+    pub(crate) fn start(mut command: Command, log: &Path) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits for it.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        let until = Instant::now() + Duration::from_secs(40);
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not stop");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,65 @@
+# Sourced by scripts/check and scripts/test: how they speak, and the tools that they fetch into target/tools.
+# Nothing is installed elsewhere, except Debian's packages when a server or Node.js is missing and we are root.
+
+tools="${CARGO_TARGET_DIR:-$PWD/target}/tools"
+
+step() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf '\nFAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+on_debian_as_root() { [[ $(id -u) -eq 0 && -f /etc/debian_version ]] && command -v apt-get >/dev/null; }
+
+install_debian_packages() {
+    echo "installing Debian's packages: $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# The contracts' compiler and the OpenAPI linter run on Node.js; Anvil comes from npm too.
+need_node() {
+    if ! command -v npm >/dev/null; then
+        on_debian_as_root || fail "Node.js 18 or newer with npm is needed: https://nodejs.org/en/download"
+        install_debian_packages nodejs npm
+    fi
+    (($(node -p 'process.versions.node.split(".")[0]') >= 18)) ||
+        fail "Node.js 18 or newer is needed, this is $(node --version)"
+}
+
+# Puts a package of npm into target/tools, in just this version; no script of its own is run. It has to be one without
+# dependencies: there is no lock file here.
+need_npm_package() {
+    local name=$1 version=$2
+    need_node
+    grep -qs "\"version\": \"$version\"" "$tools/node_modules/$name/package.json" && return
+    echo "fetching $name $version from npm"
+    mkdir -p "$tools"
+    npm install --prefix "$tools" --ignore-scripts --no-audit --no-fund --loglevel=error "$name@$version" >/dev/null
+}
+
+# The package `@foundry-rs/anvil` only chooses among these, one for each platform with the binary inside.
+need_anvil() {
+    if [[ -z ${QUITTANCE_TEST_ANVIL:-} ]]; then
+        local package
+        case "$(uname -sm)" in
+        'Linux x86_64') package=@foundry-rs/anvil-linux-amd64 ;;
+        'Linux aarch64') package=@foundry-rs/anvil-linux-arm64 ;;
+        'Darwin x86_64') package=@foundry-rs/anvil-darwin-amd64 ;;
+        'Darwin arm64') package=@foundry-rs/anvil-darwin-arm64 ;;
+        *) fail "npm has no Anvil for $(uname -sm): install Foundry and set QUITTANCE_TEST_ANVIL to its anvil" ;;
+        esac
+        need_npm_package "$package" 1.7.1
+        export QUITTANCE_TEST_ANVIL="$tools/node_modules/$package/bin/anvil"
+    fi
+    "$QUITTANCE_TEST_ANVIL" --version >/dev/null || fail "Anvil ($QUITTANCE_TEST_ANVIL) cannot be run"
+}
+
+# A Cargo subcommand, compiled once into target/tools/bin.
+need_cargo_tool() {
+    local name=$1 version=$2
+    export PATH="$tools/bin:$PATH"
+    [[ $("$name" --version 2>/dev/null) == *"$version"* ]] && return
+    echo "compiling $name $version (once, about two minutes)"
+    cargo install --quiet --locked --root "$tools" --version "$version" "$name"
+}

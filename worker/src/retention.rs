@@ -1,0 +1,49 @@
+//! Takes away what has had its time: answers to idempotency keys, refresh tokens, remembered messages.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entities::{idempotency_key, login_failure, now, refresh_token};
+use queue::Database;
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use tokio_util::sync::CancellationToken;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// What it works on.
+pub struct Retention {
+    /// The database.
+    pub db: Database,
+}
+
+/// Runs until it is told to stop; what fails is tried again the next time.
+pub async fn run(retention: Retention, stop: CancellationToken) {
+    loop {
+        if let Err(error) = sweep(&retention.db).await {
+            tracing::warn!(%error, "old rows could not be taken away; trying again later");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+async fn sweep(db: &Database) -> Result<(), DbErr> {
+    let now = now();
+    let tx = db.begin().await?;
+    idempotency_key::Entity::delete_many()
+        .filter(idempotency_key::Column::CreatedAt.lt(now - payments::idempotency::KEPT_FOR))
+        .exec(&*tx)
+        .await?;
+    refresh_token::Entity::delete_many()
+        .filter(refresh_token::Column::ExpiresAt.lt(now - TimeDelta::days(7)))
+        .exec(&*tx)
+        .await?;
+    login_failure::Entity::delete_many()
+        .filter(login_failure::Column::UpdatedAt.lt(now - TimeDelta::days(1)))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await
+}

@@ -85,6 +85,8 @@ pub(crate) struct Tip {
     pub(crate) base_fee: u128,
     /// The last block with the network's confirmations.
     pub(crate) final_number: u64,
+    /// How often recorded blocks were replaced since this owner's term began.
+    pub(crate) reorganisations: u64,
 }
 
 impl Agent {

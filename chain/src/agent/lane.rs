@@ -117,6 +117,8 @@ struct Lane {
     contracts: HashSet<Address>,
     /// The block that was last followed up.
     followed: Option<B256>,
+    /// As of when the sends were read.
+    reorganisations: u64,
 }
 
 /// Why a lane sends nothing new. The words stand in the database and in [`crate::LaneStatus`].
@@ -170,6 +172,8 @@ pub(super) async fn run(
 }
 
 async fn step(context: &Arc<Context>, signer: Address, lane: &mut Option<Lane>, tip: Tip) -> Result<(), Error> {
+    // After a reorganisation the watcher has written anew what is mined.
+    lane.take_if(|lane| lane.reorganisations != tip.reorganisations);
     let lane = match lane {
         Some(lane) => lane,
         None => match load::load(context, signer, tip).await? {
@@ -178,8 +182,12 @@ async fn step(context: &Arc<Context>, signer: Address, lane: &mut Option<Lane>, 
         },
     };
     if lane.followed != Some(tip.hash) {
-        lane.follow(tip).await?;
-        lane.followed = Some(tip.hash);
+        match lane.follow(tip).await {
+            Ok(()) => lane.followed = Some(tip.hash),
+            // The endpoint's trouble, not the lane's: what is in flight stays known, and is looked up again.
+            Err(Error::Rpc(error)) => tracing::warn!(%signer, "chain lane could not follow its sends: {error}"),
+            Err(error) => return Err(error),
+        }
     }
     lane.nurse(tip).await?;
     lane.fill(tip).await

@@ -64,6 +64,7 @@ struct Watcher {
     range: u64,
     /// When there was last a new block, or the other endpoints were last asked for one.
     advanced_at: Instant,
+    reorganisations: u64,
 }
 
 /// How long a head may stand still before other endpoints are asked whether theirs does too.
@@ -75,7 +76,7 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let range = context.config.log_range_max.max(1);
-    let mut watcher = Watcher { context, tip, cursor: None, range, advanced_at: Instant::now() };
+    let mut watcher = Watcher { context, tip, cursor: None, range, advanced_at: Instant::now(), reorganisations: 0 };
     let mut failures = 0;
     loop {
         let pause = match watcher.poll().await {
@@ -115,7 +116,9 @@ impl Watcher {
                 }
                 Found::Blocks(scan) => {
                     self.advanced_at = Instant::now();
+                    let undone = scan.ancestor.number < cursor.scanned.number;
                     let cursor = record::apply(&self.context, &cursor, scan, &head).await?;
+                    self.reorganisations += u64::from(undone);
                     (cursor, cursor.scanned.number < head.number())
                 }
             },
@@ -151,7 +154,13 @@ impl Watcher {
 
     fn publish(&self, cursor: &Cursor, head: &Header) {
         let Cursor { scanned, final_number, .. } = *cursor;
-        let tip = Tip { number: scanned.number, hash: scanned.hash, base_fee: head.base_fee(), final_number };
+        let tip = Tip {
+            number: scanned.number,
+            hash: scanned.hash,
+            base_fee: head.base_fee(),
+            final_number,
+            reorganisations: self.reorganisations,
+        };
         self.tip.send_if_modified(|known| known.replace(tip) != Some(tip));
         self.context.health.send_modify(|health| {
             health.head = Some(scanned.number);

@@ -1,7 +1,7 @@
 //! Pending operations, grouped into what one transaction can carry.
 
 use alloy::primitives::{Address, Bytes, U256};
-use sea_orm::{FromQueryResult, Statement, entity::prelude::*};
+use sea_orm::{FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::Context;

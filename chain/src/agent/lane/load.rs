@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// `None`: the signer's key is not there, which the lane's row then says.
-pub(super) async fn load(context: &Arc<Context>, signer: Address, _tip: Tip) -> Result<Option<Lane>, Error> {
+pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> Result<Option<Lane>, Error> {
     let network_id = context.network.id;
     let row = lane::Entity::find_by_id((network_id, Place(signer))).one(&*context.db).await?;
     let row = row.ok_or_else(|| Error::Stored(format!("lane of {signer}")))?;
@@ -75,6 +75,7 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, _tip: Tip) -> 
         rest_until: Instant::now(),
         contracts: HashSet::new(),
         followed: None,
+        reorganisations: tip.reorganisations,
     }))
 }
 

@@ -1,0 +1,227 @@
+//! Everything a test needs: a node with diamond and token, a database, a keystore, an agent.
+
+use std::{
+    sync::{Arc, Once},
+    time::{Duration, Instant},
+};
+
+use alloy::{
+    primitives::{Address, U256},
+    signers::local::PrivateKeySigner,
+};
+use chain::{Account, Agent, Config, DealTerms, Fact, Keystore, Kind, Network, Request, Waker};
+use secrecy::SecretString;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    database::{Backend, TestDatabase},
+    ledger::Ledger,
+    node::Node,
+};
+
+pub(crate) const AMOUNT: u64 = 2_500_000;
+
+pub(crate) struct World {
+    pub(crate) node: Node,
+    pub(crate) database: TestDatabase,
+    pub(crate) keystore: Keystore,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) network: Network,
+    pub(crate) config: Config,
+    /// Signs for the diamond, which it owns.
+    pub(crate) signer: Address,
+    pub(crate) payer: Account,
+    pub(crate) diamond: Address,
+    pub(crate) token: Address,
+    _keys: tempfile::TempDir,
+}
+
+/// An agent that runs in this process.
+pub(crate) struct Running {
+    pub(crate) waker: Waker,
+    pub(crate) health: tokio::sync::watch::Receiver<chain::AgentHealth>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("the agent stops");
+    }
+
+    /// Ends it where it stands, as a kill would: what it awaits is dropped, nothing is given up or finished.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+fn prepare_process() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
+    });
+}
+
+impl World {
+    pub(crate) async fn new(node: Node, backend: Backend) -> Self {
+        prepare_process();
+        let database = TestDatabase::new(backend).await;
+        Ledger::prepare(&database.db).await;
+        let keys = tempfile::tempdir().expect("a folder");
+        let keystore = Keystore::open(keys.path(), SecretString::from("pass"), 4).expect("a keystore");
+        let signer = keystore.generate().await.expect("a key");
+        let rich = Account::connect(node.secret_url(), node.rich.clone()).await.expect("the node answers");
+        let ether = U256::from(10).pow(U256::from(18));
+        rich.transfer(signer, ether * U256::from(100)).await.expect("funds the signer");
+        let payer = PrivateKeySigner::random();
+        rich.transfer(payer.address(), ether * U256::from(100)).await.expect("funds the payer");
+        let key = keystore.signer(signer).await.expect("the key");
+        let owner = Account::connect(node.secret_url(), key).await.expect("the node answers");
+        let diamond = owner.deploy_diamond().await.expect("a diamond");
+        let token = rich.deploy_test_token().await.expect("a token");
+        let payer = Account::connect(node.secret_url(), payer).await.expect("the node answers");
+        rich.mint(token, payer.address(), U256::from(1_000_000_000_000_u64)).await.expect("tokens");
+        let network = Network {
+            id: Uuid::now_v7(),
+            chain_id: node.chain_id,
+            rpc_urls: vec![node.secret_url()],
+            confirmations: 1,
+        };
+        let config = Config {
+            poll_interval_ms: 50,
+            lease_ms: 2_000,
+            rpc_timeout_ms: 2_000,
+            reconcile_interval_ms: 600_000,
+            ..Config::default()
+        };
+        let ledger = Arc::new(Ledger::default());
+        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, _keys: keys }
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        self.start_with(self.config.clone())
+    }
+
+    pub(crate) fn start_with(&self, config: Config) -> Running {
+        let recorder: Arc<dyn chain::Recorder> = Arc::<Ledger>::clone(&self.ledger);
+        let db = self.database.db.clone();
+        let agent = Agent::new(db, self.network.clone(), self.keystore.clone(), recorder, config);
+        let (waker, health, stop) = (agent.waker(), agent.health(), CancellationToken::new());
+        let task = tokio::spawn(agent.run(stop.clone()));
+        Running { waker, health, stop, task }
+    }
+
+    pub(crate) fn terms(&self) -> DealTerms {
+        let expires_at = u64::try_from(chrono::Utc::now().timestamp()).expect("after 1970") + 86_400;
+        let (payee, amount) = (Address::repeat_byte(0xbe), U256::from(AMOUNT));
+        DealTerms { payee, token: self.token, amount, expires_at }
+    }
+
+    pub(crate) fn open(&self, subject_id: Uuid) -> Request {
+        Request { terms: Some(self.terms()), ..self.ask(subject_id, Kind::Open) }
+    }
+
+    pub(crate) fn ask(&self, subject_id: Uuid, kind: Kind) -> Request {
+        Request {
+            subject_id,
+            kind,
+            network_id: self.network.id,
+            signer: self.signer,
+            diamond: (kind != Kind::Deploy).then_some(self.diamond),
+            terms: None,
+        }
+    }
+
+    pub(crate) async fn request(&self, requests: &[Request]) {
+        let tx = self.database.db.begin().await.expect("begins");
+        chain::request(&tx, requests).await.expect("is taken");
+        tx.commit().await.expect("commits");
+    }
+
+    /// Opens so many deals and waits until they are open.
+    pub(crate) async fn opened(&self, agent: &Running, count: usize) -> Vec<Uuid> {
+        let subjects: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
+        self.request(&subjects.iter().map(|subject| self.open(*subject)).collect::<Vec<_>>()).await;
+        agent.waker.wake();
+        self.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == count).await;
+        subjects
+    }
+
+    pub(crate) async fn facts(&self) -> Vec<Fact> {
+        self.ledger.facts(&self.database.db).await
+    }
+
+    pub(crate) async fn facts_of(&self, subject_id: Uuid) -> Vec<Fact> {
+        self.facts().await.into_iter().filter(|fact| fact.subject_id() == subject_id).collect()
+    }
+
+    /// Waits until the facts are as expected.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&[Fact]) -> bool) -> Vec<Fact> {
+        let started = Instant::now();
+        loop {
+            let facts = self.facts().await;
+            if condition(&facts) {
+                return facts;
+            }
+            let tail: Vec<_> = facts.iter().rev().take(12).collect();
+            assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}; last facts: {tail:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How many deals the contract ever created for these subjects, and how many it created at all.
+    pub(crate) async fn created(&self, subjects: &[Uuid]) -> (usize, usize) {
+        let topic = alloy::primitives::keccak256("DealCreated(uint256,bytes32,address,address,uint256,uint64)");
+        let filter = serde_json::json!([{"fromBlock": "0x0", "address": self.diamond, "topics": [topic]}]);
+        let logs = self.node.rpc("eth_getLogs", filter).await;
+        let logs = logs.as_array().expect("a list");
+        let refs: Vec<_> = logs.iter().map(|log| log["topics"][2].as_str().expect("a ref").to_owned()).collect();
+        let ours = subjects.iter().map(|subject| format!("{:#x}", chain::reference(*subject)));
+        let mut distinct = refs.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), refs.len(), "a ref has two deals");
+        (ours.filter(|reference| refs.contains(reference)).count(), refs.len())
+    }
+
+    pub(crate) async fn deposit(&self, subject_id: Uuid) {
+        let deal_id = U256::from_be_bytes(chain::reference(subject_id).0);
+        self.payer.deposit(self.diamond, self.token, deal_id, U256::from(AMOUNT)).await.expect("deposits");
+    }
+}
+
+/// The variant's name.
+pub(crate) fn name(fact: &Fact) -> String {
+    let text = format!("{fact:?}");
+    text.split([' ', '{']).next().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn names(facts: &[Fact]) -> Vec<String> {
+    facts.iter().map(name).collect()
+}
+
+pub(crate) fn count_of(facts: &[Fact], of: &str, subjects: &[Uuid]) -> usize {
+    let subjects: std::collections::HashSet<_> = subjects.iter().collect();
+    facts.iter().filter(|fact| name(fact) == of && subjects.contains(&fact.subject_id())).count()
+}
+
+/// Runs a test on each kind of database.
+macro_rules! on_each_database {
+    ($($(#[$attribute:meta])* $name:ident),+ $(,)?) => {
+        mod sqlite {
+            $($(#[$attribute])* #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::database::Backend::Sqlite).await; })+
+        }
+        mod postgres {
+            $($(#[$attribute])* #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::database::Backend::Postgres).await; })+
+        }
+    };
+}
+pub(crate) use on_each_database;

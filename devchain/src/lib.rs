@@ -3,6 +3,7 @@
 //! It must never know payments: to everyone else it is just another node behind a URL.
 
 mod accounts;
+mod append;
 mod block;
 mod call;
 mod chain;

@@ -117,6 +117,11 @@ impl DevChain {
         Ok(())
     }
 
+    /// The chain's id.
+    pub fn chain_id(&self) -> u64 {
+        self.node.chain_id
+    }
+
     /// The number of the last block.
     pub fn block_number(&self) -> u64 {
         self.node.ledger().history.head().number

@@ -67,11 +67,17 @@ impl Node {
         Ok(head)
     }
 
-    /// Mines until a transaction that was just added is in a block. Another sender's block may have taken it along.
+    /// Mines a block for a transaction that was just added, unless it has to wait for another or for a lower base fee,
+    /// or another sender's block has already taken it along.
     pub(crate) fn mine_at_once(&self, hash: B256) -> anyhow::Result<()> {
         let mut miner = self.miner();
-        let waits = self.pool().get(hash).is_some();
-        if waits {
+        let ready = {
+            let pool = self.pool();
+            let ledger = self.ledger();
+            let ready = pool.ready(next_base_fee(ledger.history.head()), |sender| ledger.state.info(&sender).nonce);
+            ready.iter().any(|pooled| *pooled.envelope.tx_hash() == hash)
+        };
+        if ready {
             self.mine(&mut miner, Take::Pool)?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use alloy::{
 };
 use serde_json::json;
 
-use crate::fixture::{ETHER, GWEI, Served, manual, signed, transfer};
+use crate::fixture::{ETHER, GWEI, Served, instant, manual, signed, transfer};
 
 #[tokio::test]
 async fn a_nonce_gap_waits_until_it_is_filled() {
@@ -37,6 +37,19 @@ async fn a_nonce_gap_waits_until_it_is_filled() {
     }
     assert!(served.provider.get_transaction_receipt(hashes[2]).await.unwrap().is_none());
     assert_eq!(served.call("txpool_status", json!([])).await, json!({"pending": "0x0", "queued": "0x1"}));
+}
+
+#[tokio::test]
+async fn without_intervals_a_block_is_made_when_there_is_something_for_it() {
+    let served = Served::start(instant()).await;
+    let signer = served.signer(0);
+    let second = served.send(&signed(&signer, transfer(1)).1).await.unwrap();
+    assert_eq!(served.chain.block_number(), 0);
+    let first = served.send(&signed(&signer, transfer(0)).1).await.unwrap();
+    assert_eq!(served.chain.block_number(), 1);
+    for hash in [first, second] {
+        assert_eq!(served.receipt(hash).await.block_number, Some(1));
+    }
 }
 
 #[tokio::test]

@@ -56,7 +56,6 @@ impl DevChain {
             accounts,
             faults: Faults::default(),
             filters: Filters::default(),
-            journal,
             miner: Mutex::new(miner),
             pool: Mutex::new(Pool::default()),
             ledger: ledger.into(),
@@ -105,8 +104,8 @@ impl DevChain {
         self.node.miner().clock.set_up(setting_up);
     }
 
-    /// Replaces the last blocks by as many empty ones with other hashes. What becomes of the transactions in them is
-    /// up to the caller; ether given with [`Self::fund`] comes back in the next block.
+    /// Replaces the last blocks by as many others, with other hashes and no transactions. What becomes of those that
+    /// were in them is up to the caller; ether given with [`Self::fund`] stays.
     pub fn reorg(&self, depth: u64, dropped: Dropped) -> anyhow::Result<()> {
         self.node.reorg(depth, dropped)
     }
@@ -124,6 +123,11 @@ impl DevChain {
         Ok(())
     }
 
+    /// The chain's id.
+    pub fn chain_id(&self) -> u64 {
+        self.node.chain_id
+    }
+
     /// The number of the last block.
     pub fn block_number(&self) -> u64 {
         self.node.ledger().history.head().number
@@ -138,7 +142,7 @@ impl DevChain {
     pub fn flush(&self) -> anyhow::Result<()> {
         let mut miner = self.node.miner();
         match &mut miner.snapshots {
-            Some(snapshots) => snapshots.take(&self.node.ledger(), &self.node.journal),
+            Some(snapshots) => snapshots.take(&self.node.ledger()),
             None => Ok(()),
         }
     }

@@ -27,9 +27,9 @@ const CACHED_TRANSACTIONS: usize = 4096;
 /// The canonical chain.
 #[derive(Debug)]
 pub(crate) struct History {
-    journal: Arc<Journal>,
-    /// Counts the reorgs so far; see [`crate::block::Inheritance`].
-    pub(crate) fork: u32,
+    pub(crate) journal: Arc<Journal>,
+    /// To which block each reorg so far went back.
+    reorgs: Vec<u64>,
     pub(crate) rows: Rows,
     /// The first four bytes of each block's hash, by number: found by a linear scan, which is quick enough, as only
     /// candidates are compared in full.
@@ -58,7 +58,7 @@ impl History {
         let head = Header::default().seal_slow();
         Self {
             journal,
-            fork: 0,
+            reorgs: Vec::new(),
             rows: Rows::default(),
             fingerprints: Vec::new(),
             transactions: HashMap::new(),
@@ -71,6 +71,17 @@ impl History {
     /// The last block's header.
     pub(crate) fn head(&self) -> &Sealed<Header> {
         &self.head
+    }
+
+    /// How many reorgs there were; see [`Inheritance`].
+    pub(crate) fn fork(&self) -> u32 {
+        u32::try_from(self.reorgs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The first block that reorgs since then have replaced.
+    pub(crate) fn replaced_since(&self, fork: u32) -> Option<u64> {
+        let since = self.reorgs.get(usize::try_from(fork).ok()?..)?;
+        since.iter().min().map(|head| head + 1)
     }
 
     /// Finds the head again after blocks were added without it, or taken away.
@@ -95,23 +106,23 @@ impl History {
             self.emitters.entry(*emitter).or_default().push(summary.number);
         }
         self.fingerprints.push(fingerprint(summary.hash));
-        self.rows.push_content(summary, place, self.fork);
+        self.rows.push_content(summary, place, self.fork());
     }
 
     /// Adds an empty block.
     pub(crate) fn push_empty(&mut self, timestamp: u64, fingerprint: u32, new_run_after: Option<B256>) {
         self.fingerprints.push(fingerprint);
-        self.rows.push_empty(timestamp, new_run_after, self.fork);
+        self.rows.push_empty(timestamp, new_run_after, self.fork());
     }
 
     /// Whether an empty block with this timestamp goes on with the last run.
     pub(crate) fn extends_run(&self, timestamp: u64) -> bool {
-        self.rows.extends_run(timestamp, self.fork)
+        self.rows.extends_run(timestamp, self.fork())
     }
 
     /// The header of an empty block on top of the head.
     pub(crate) fn next_header(&self, timestamp: u64) -> Header {
-        Inheritance::of_child(&self.head, timestamp, self.fork).header()
+        Inheritance::of_child(&self.head, timestamp, self.fork()).header()
     }
 
     /// Sets the head to the block that was just pushed.
@@ -229,6 +240,7 @@ impl History {
         });
         self.fingerprints.truncate(usize::try_from(head + 1).unwrap_or(usize::MAX));
         self.rows.truncate(head);
+        self.reorgs.push(head);
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Cache::default();
     }
 }

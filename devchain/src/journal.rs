@@ -8,6 +8,8 @@ use std::{
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -15,6 +17,8 @@ use anyhow::{Context, bail};
 const FRAME_HEAD: usize = 8;
 /// Larger than any block can become; a length beyond it is damage.
 const FRAME_MAX: usize = 1 << 30;
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a frame's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ impl Place {
 pub(crate) struct Journal {
     path: Option<PathBuf>,
     inner: Mutex<Inner>,
+    /// Held until the log is closed.
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -52,19 +58,17 @@ enum Backing {
 impl Journal {
     /// A log that is gone with the process.
     pub(crate) fn in_memory() -> Self {
-        Self { path: None, inner: Mutex::new(Inner { end: 0, backing: Backing::Memory(Vec::new()) }) }
+        let inner = Mutex::new(Inner { end: 0, backing: Backing::Memory(Vec::new()) });
+        Self { path: None, inner, _lock: None }
     }
 
     /// Opens or creates a log file. One process may hold it at a time.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let lock = lock(&path.with_extension("lock"))?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("{} is in use by another process", path.display()),
-            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the block log"),
-        }
         let end = file.metadata()?.len();
-        Ok(Self { path: Some(path.to_owned()), inner: Mutex::new(Inner { end, backing: Backing::File(file) }) })
+        let inner = Mutex::new(Inner { end, backing: Backing::File(file) });
+        Ok(Self { path: Some(path.to_owned()), inner, _lock: Some(lock) })
     }
 
     /// Appends a frame. When this fails, nothing is left behind.
@@ -143,6 +147,19 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes a lock that ends with the process. A predecessor may be about to close its log, so it is given a moment.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the block log"),
+        }
+    }
+    bail!("{} is in use by another process", path.display())
 }
 
 /// A payload as it stands in a file.

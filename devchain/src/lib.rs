@@ -3,6 +3,7 @@
 //! It must never know payments: to everyone else it is just another node behind a URL.
 
 mod accounts;
+mod append;
 mod block;
 mod call;
 mod chain;
@@ -43,7 +44,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// How many accounts hold 10,000 ether from the start.
     pub accounts: u8,
-    /// What the accounts' keys are derived from; random, and kept in the data folder, unless given.
+    /// What the accounts' keys are derived from: random unless given. A data folder keeps the seed of its first start,
+    /// whatever is given later.
     pub seed: Option<B256>,
 }
 

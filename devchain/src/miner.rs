@@ -2,30 +2,27 @@
 
 use std::{
     collections::BTreeSet,
+    mem,
     sync::{
-        Arc, Weak,
+        Weak,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
 
 use alloy::{
-    consensus::{Header, Sealable, Sealed},
+    consensus::{Header, Sealed},
     primitives::{Address, B256},
 };
 use anyhow::ensure;
 
 use crate::{
-    block::{Block, Credit},
+    append::Finished,
+    block::{Credit, next_base_fee},
     clock::Clock,
     evm::execute,
-    history::fingerprint,
-    journal::Journal,
-    ledger::Ledger,
     node::Node,
-    record::{Empty, Reorg, Summary, encode, encode_content},
     snapshot::Snapshots,
-    state::Changes,
 };
 
 /// What becomes of the transactions of blocks that a reorg drops.
@@ -63,28 +60,38 @@ impl Node {
         };
         let timestamp = header.timestamp;
         let head = match self.fill(miner, &header, take) {
-            Some((block, changes)) => self.append_content(miner, block, &changes)?,
-            None => append_empty(&mut self.ledger_mut(), &self.journal, header)?,
+            Some(finished) => {
+                let head = self.put(finished)?;
+                miner.credits.clear();
+                head
+            }
+            None => self.ledger_mut().append_empty(header)?,
         };
         miner.clock.block_made(timestamp);
         if let Some(snapshots) = &mut miner.snapshots {
-            snapshots.take_when_due(&self.ledger(), &self.journal);
+            snapshots.take_when_due(&self.ledger());
         }
         Ok(head)
     }
 
-    /// Mines until a transaction that was just added is in a block. Another sender's block may have taken it along.
+    /// Mines a block for a transaction that was just added, unless it has to wait for another or for a lower base fee,
+    /// or another sender's block has already taken it along.
     pub(crate) fn mine_at_once(&self, hash: B256) -> anyhow::Result<()> {
         let mut miner = self.miner();
-        let waits = self.pool().get(hash).is_some();
-        if waits {
+        let ready = {
+            let pool = self.pool();
+            let ledger = self.ledger();
+            let ready = pool.ready(next_base_fee(ledger.history.head()), |sender| ledger.state.info(&sender).nonce);
+            ready.iter().any(|pooled| *pooled.envelope.tx_hash() == hash)
+        };
+        if ready {
             self.mine(&mut miner, Take::Pool)?;
         }
         Ok(())
     }
 
     /// Executes what there is to execute.
-    fn fill(&self, miner: &Miner, header: &Header, take: Take) -> Option<(Block, Changes)> {
+    fn fill(&self, miner: &Miner, header: &Header, take: Take) -> Option<Finished> {
         let pool = self.pool();
         let ledger = self.ledger();
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
@@ -99,30 +106,25 @@ impl Node {
         let (block, changes) =
             execute(ledger.latest(), self.chain_id, header.clone(), miner.credits.clone(), &candidates);
         let something = !block.transactions.is_empty() || !block.credits.is_empty();
-        something.then_some((block, changes))
+        something.then(|| Finished::new(block, changes))
     }
 
-    fn append_content(&self, miner: &mut Miner, block: Block, changes: &Changes) -> anyhow::Result<Sealed<Header>> {
-        let head = block.header.clone().seal_slow();
-        let summary = Summary::of(&block, head.seal());
-        let place = self.journal.append(&encode_content(&summary, &block, changes))?;
-        let senders: BTreeSet<Address> = block.transactions.iter().map(|mined| mined.sender).collect();
+    /// Makes a finished block visible.
+    fn put(&self, finished: Finished) -> anyhow::Result<Sealed<Header>> {
+        let senders: BTreeSet<Address> = finished.block().transactions.iter().map(|mined| mined.sender).collect();
         let mut pool = self.pool();
         let mut ledger = self.ledger_mut();
-        ledger.state.apply(changes);
-        ledger.history.push_content(&summary, place);
-        ledger.history.set_head(head.clone());
-        ledger.history.remember(head.number, Arc::new(block));
+        let head = ledger.append(finished)?;
         for sender in senders {
             pool.reconcile(sender, ledger.state.info(&sender));
         }
-        miner.credits.clear();
         Ok(head)
     }
 
-    /// Drops the last blocks and puts as many empty ones in their place, in one step as far as readers can see.
+    /// Drops the last blocks and puts as many others in their place, with the same timestamps, in one step as far as
+    /// readers can see. They are empty, but for the ether that was given in those dropped.
     pub(crate) fn reorg(&self, depth: u64, dropped: Dropped) -> anyhow::Result<()> {
-        let mut miner = self.miner();
+        let miner = self.miner();
         ensure!(!miner.closed, "the chain was shut down");
         let mut pool = self.pool();
         let mut ledger = self.ledger_mut();
@@ -132,35 +134,23 @@ impl Node {
         let timestamps = (new_head + 1..=old_head)
             .map(|number| Ok(ledger.history.header(number)?.map(|header| header.timestamp).unwrap_or_default()))
             .collect::<anyhow::Result<Vec<u64>>>()?;
-        let orphans = ledger.history.contents_after(new_head)?;
-        let fork = ledger.history.fork + 1;
-        self.journal.append(&encode(b'R', &Reorg { head: new_head, fork }))?;
-        ledger.history.fork = fork;
-        ledger.rewind(new_head, &orphans);
-        ledger.history.settle()?;
+        let orphans = ledger.drop_above(new_head)?;
+        let mut credits: Vec<Credit> = orphans.iter().flat_map(|orphan| &orphan.block.credits).copied().collect();
         for timestamp in timestamps {
             let header = ledger.history.next_header(timestamp);
-            append_empty(&mut ledger, &self.journal, header)?;
-        }
-        for orphan in orphans {
-            miner.credits.extend(&orphan.block.credits);
-            if dropped == Dropped::ToPool {
-                pool.take_back(&orphan.block);
+            if credits.is_empty() {
+                ledger.append_empty(header)?;
+            } else {
+                let (block, changes) = execute(ledger.latest(), self.chain_id, header, mem::take(&mut credits), &[]);
+                ledger.append(Finished::new(block, changes))?;
             }
+        }
+        if dropped == Dropped::ToPool {
+            orphans.iter().for_each(|orphan| pool.take_back(&orphan.block));
         }
         pool.reconcile_all(|sender| ledger.state.info(&sender));
         Ok(())
     }
-}
-
-fn append_empty(ledger: &mut Ledger, journal: &Journal, header: Header) -> anyhow::Result<Sealed<Header>> {
-    let head = header.seal_slow();
-    let parent = (!ledger.history.extends_run(head.timestamp)).then_some(head.parent_hash);
-    let fingerprint = fingerprint(head.seal());
-    journal.append(&encode(b'E', &Empty { timestamp: head.timestamp, fingerprint, parent }))?;
-    ledger.history.push_empty(head.timestamp, fingerprint, parent);
-    ledger.history.set_head(head.clone());
-    Ok(head)
 }
 
 /// Mines a block each interval until the chain is shut down or its last handle is gone. Ticks that were missed, because

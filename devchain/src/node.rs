@@ -1,8 +1,8 @@
 //! Everything that the handles of one chain share, and the order of its locks: miner, pool, ledger.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{Account, BlockTime, Faults, journal::Journal, ledger::Ledger, miner::Miner, pool::Pool, rpc::Filters};
+use crate::{Account, BlockTime, Faults, ledger::Ledger, miner::Miner, pool::Pool, rpc::Filters};
 
 /// The chain behind its handles. Blocks are executed under a read lock, so that readers go on meanwhile; the write
 /// lock is held only while a finished block is put in place.
@@ -13,7 +13,6 @@ pub(crate) struct Node {
     pub(crate) accounts: Vec<Account>,
     pub(crate) faults: Faults,
     pub(crate) filters: Filters,
-    pub(crate) journal: Arc<Journal>,
     pub(crate) miner: Mutex<Miner>,
     pub(crate) pool: Mutex<Pool>,
     pub(crate) ledger: RwLock<Ledger>,

@@ -7,13 +7,14 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     Account,
+    append::Finished,
     block::{Credit, genesis_header},
     clock::wall_clock,
     evm::execute,
     history::History,
     journal::{Journal, Place},
     ledger::Ledger,
-    record::{Body, Record, Start, Summary, VERSION, encode, encode_content},
+    record::{Body, Record, Start, VERSION, encode},
     state::State,
 };
 
@@ -24,8 +25,7 @@ const SETUP_S: u64 = 3_600;
 pub(crate) const PREFUND_WEI: U256 = uint!(10_000_000_000_000_000_000_000_U256);
 
 /// A chain while its log is read.
-struct Restore<'a> {
-    journal: &'a Journal,
+struct Restore {
     ledger: Ledger,
     chain_id: u64,
     started: bool,
@@ -40,20 +40,21 @@ pub(crate) fn restore(
     (state, state_offset): (State, u64),
     accounts: &[Account],
 ) -> anyhow::Result<Ledger> {
-    let ledger = Ledger { state, history: History::new(Arc::clone(journal)) };
-    let mut restore = Restore { journal, ledger, chain_id, started: false, state_offset };
+    let history = History::new(Arc::clone(journal));
+    let ledger = Ledger { state, history };
+    let mut restore = Restore { ledger, chain_id, started: false, state_offset };
     journal.replay(state_offset, |place, payload| restore.visit(place, payload))?;
     if !restore.started {
         journal.append(&encode(b'S', &Start { version: VERSION, chain_id }))?;
     }
-    if restore.ledger.history.rows.last_number().is_none() {
-        restore.begin(accounts)?;
+    match restore.ledger.history.rows.last_number() {
+        Some(_) => restore.ledger.history.settle()?,
+        None => restore.begin(accounts)?,
     }
-    restore.ledger.history.settle()?;
     Ok(restore.ledger)
 }
 
-impl Restore<'_> {
+impl Restore {
     fn visit(&mut self, place: Place, payload: &[u8]) -> anyhow::Result<()> {
         let history = &mut self.ledger.history;
         match Record::decode(payload)? {
@@ -75,8 +76,8 @@ impl Restore<'_> {
                 history.push_empty(empty.timestamp, empty.fingerprint, empty.parent);
             }
             Record::Reorg(reorg) => {
-                history.fork = reorg.fork;
                 let orphans = history.contents_after(reorg.head)?;
+                ensure!(reorg.fork == history.fork() + 1, "reorg {} is out of turn", reorg.fork);
                 // The state of a snapshot that was taken later has no trace of the dropped blocks.
                 if place.end() > self.state_offset {
                     self.ledger.rewind(reorg.head, &orphans);
@@ -93,10 +94,7 @@ impl Restore<'_> {
         let credits = accounts.iter().map(|account| Credit { address: account.address, wei: PREFUND_WEI }).collect();
         let header = genesis_header(wall_clock() - SETUP_S);
         let (block, changes) = execute(self.ledger.latest(), self.chain_id, header, credits, &[]);
-        let summary = Summary::of(&block, block.header.hash_slow());
-        let place = self.journal.append(&encode_content(&summary, &block, &changes)).context("cannot write block 0")?;
-        self.ledger.state.apply(&changes);
-        self.ledger.history.push_content(&summary, place);
+        self.ledger.append(Finished::new(block, changes)).context("cannot write block 0")?;
         Ok(())
     }
 }

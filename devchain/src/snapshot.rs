@@ -11,7 +11,7 @@ use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use anyhow::{Context, ensure};
 
 use crate::{
-    journal::{Frames, Journal, frame},
+    journal::{Frames, frame},
     ledger::Ledger,
     record::VERSION,
     state::{Contents, Info, State},
@@ -76,18 +76,20 @@ impl Snapshots {
     }
 
     /// Takes a snapshot when the log has grown enough. A failure is no reason to stop: the log has everything.
-    pub(crate) fn take_when_due(&mut self, ledger: &Ledger, journal: &Journal) {
+    pub(crate) fn take_when_due(&mut self, ledger: &Ledger) {
+        let journal = &ledger.history.journal;
         if journal.end().saturating_sub(self.taken_at) < self.size.max(GROWTH_MIN) {
             return;
         }
-        if let Err(error) = self.take(ledger, journal) {
+        if let Err(error) = self.take(ledger) {
             tracing::warn!(%error, "no snapshot of the state");
             self.taken_at = journal.end();
         }
     }
 
     /// Takes a snapshot. The log is synced first, so that it is never behind.
-    pub(crate) fn take(&mut self, ledger: &Ledger, journal: &Journal) -> anyhow::Result<()> {
+    pub(crate) fn take(&mut self, ledger: &Ledger) -> anyhow::Result<()> {
+        let journal = &ledger.history.journal;
         journal.sync()?;
         let offset = journal.end();
         let draft = self.path.with_extension("new");

@@ -1,4 +1,8 @@
 //! What only a development chain can be asked for.
+//!
+//! `evm_mine`, `evm_increaseTime`, `evm_setNextBlockTimestamp` and `anvil_mine` as on other development nodes;
+//! `anvil_reorg [depth]`, whose transactions vanish, and `devchain_reorg [depth]`, whose transactions return to the
+//! pool; `devchain_fund [address, wei]`; `devchain_fault [fault]`, without a fault to disarm all.
 
 use std::time::Duration;
 

@@ -5,10 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use alloy::{
-    primitives::{B256, U256},
-    rpc::types::Filter,
-};
+use alloy::{primitives::U256, rpc::types::Filter};
 use serde_json::{Value, json};
 
 use super::{Params, RpcError, logs, quantity};
@@ -27,9 +24,9 @@ pub(crate) struct Filters {
 struct Installed {
     /// None asks for the hashes of blocks.
     logs: Option<Filter>,
-    /// The first block that was not looked at, and the hash of the one before it.
+    /// The first block that was not looked at, and how many reorgs there had been.
     next: u64,
-    seen: B256,
+    fork: u32,
     polled_at: u64,
 }
 
@@ -43,8 +40,8 @@ impl Filters {
         let now = wall_clock();
         installed.retain(|_, filter| now.saturating_sub(filter.polled_at) <= IDLE_MAX_S);
         let id = U256::from_be_bytes(rand::random::<[u8; 32]>());
-        let head = ledger.history.head();
-        installed.insert(id, Installed { logs, next: head.number + 1, seen: head.seal(), polled_at: now });
+        let next = ledger.history.head().number + 1;
+        installed.insert(id, Installed { logs, next, fork: ledger.history.fork(), polled_at: now });
         quantity(id)
     }
 }
@@ -64,11 +61,13 @@ pub(super) fn changes(node: &Node, params: &Params) -> Result<Value, RpcError> {
     let mut installed = node.filters.lock();
     let filter = installed.get_mut(&id).ok_or_else(not_found)?;
     let (from, to) = filter.news(&ledger);
-    match &filter.logs {
-        Some(_) if from > to => Ok(json!([])),
-        Some(logs) => Ok(serde_json::to_value(logs::within(&ledger, logs, from, to)?)?),
-        None => Ok(json!((from..=to).filter_map(|number| ledger.history.hash(number)).collect::<Vec<_>>())),
-    }
+    let answer = match &filter.logs {
+        Some(_) if from > to => json!([]),
+        Some(logs) => serde_json::to_value(logs::within(&ledger, logs, from, to)?)?,
+        None => json!((from..=to).filter_map(|number| ledger.history.hash(number)).collect::<Vec<_>>()),
+    };
+    (filter.next, filter.fork, filter.polled_at) = (to + 1, ledger.history.fork(), wall_clock());
+    Ok(answer)
 }
 
 pub(super) fn all_logs(node: &Node, params: &Params) -> Result<Value, RpcError> {
@@ -87,15 +86,10 @@ fn not_found() -> RpcError {
 }
 
 impl Installed {
-    /// The blocks since the last poll. After a reorg they begin where the poller's branch was left at the earliest
-    /// that is known: the block it saw last is looked at again.
-    fn news(&mut self, ledger: &Ledger) -> (u64, u64) {
-        let head = ledger.history.head();
-        let seen = self.next.saturating_sub(1);
-        let replaced = ledger.history.hash(seen) != Some(self.seen);
-        let from = if replaced { seen.min(head.number) } else { self.next };
-        self.polled_at = wall_clock();
-        (self.next, self.seen) = (head.number + 1, head.seal());
-        (from, head.number)
+    /// The blocks since the last poll, together with those that reorgs have put in the place of seen ones.
+    fn news(&self, ledger: &Ledger) -> (u64, u64) {
+        let head = ledger.history.head().number;
+        let from = ledger.history.replaced_since(self.fork).map_or(self.next, |replaced| replaced.min(self.next));
+        (from, head)
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    primitives::{B256, Sealable, U256},
+    primitives::{B256, U256},
     providers::Provider,
     rpc::types::Block,
 };

@@ -8,6 +8,7 @@ mod faults;
 mod fees;
 mod fixture;
 mod json_rpc;
+mod load;
 mod logs;
 mod persistence;
 mod pool;

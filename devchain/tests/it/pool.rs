@@ -2,13 +2,12 @@
 
 use alloy::{
     consensus::TxEip1559,
-    primitives::{Address, B256, Bytes, TxKind, U256},
+    primitives::{B256, Bytes, TxKind, U256},
     providers::Provider,
-    signers::local::PrivateKeySigner,
 };
 use serde_json::json;
 
-use crate::fixture::{ETHER, GWEI, Served, manual, signed, transfer};
+use crate::fixture::{ETHER, GWEI, Served, instant, manual, signed, transfer};
 
 #[tokio::test]
 async fn a_nonce_gap_waits_until_it_is_filled() {
@@ -38,6 +37,19 @@ async fn a_nonce_gap_waits_until_it_is_filled() {
     }
     assert!(served.provider.get_transaction_receipt(hashes[2]).await.unwrap().is_none());
     assert_eq!(served.call("txpool_status", json!([])).await, json!({"pending": "0x0", "queued": "0x1"}));
+}
+
+#[tokio::test]
+async fn without_intervals_a_block_is_made_when_there_is_something_for_it() {
+    let served = Served::start(instant()).await;
+    let signer = served.signer(0);
+    let second = served.send(&signed(&signer, transfer(1)).1).await.unwrap();
+    assert_eq!(served.chain.block_number(), 0);
+    let first = served.send(&signed(&signer, transfer(0)).1).await.unwrap();
+    assert_eq!(served.chain.block_number(), 1);
+    for hash in [first, second] {
+        assert_eq!(served.receipt(hash).await.block_number, Some(1));
+    }
 }
 
 #[tokio::test]
@@ -173,31 +185,4 @@ async fn a_block_holds_no_more_gas_than_its_limit() {
     let (full, next) = (full.await.unwrap().unwrap(), next.await.unwrap().unwrap());
     assert_eq!(full.header.gas_used, 3 << 24);
     assert!(next.header.base_fee_per_gas > full.header.base_fee_per_gas);
-}
-
-#[tokio::test]
-async fn funds_that_went_elsewhere_take_the_transaction_out_of_the_pool() {
-    let served = Served::start(manual()).await;
-    let signer = PrivateKeySigner::random();
-    served.chain.fund(signer.address(), U256::from(ETHER)).unwrap();
-    let gas_price = 10 * GWEI;
-    let all = U256::from(ETHER - gas_price * 21_000);
-    let spend =
-        TxEip1559 { max_fee_per_gas: gas_price, max_priority_fee_per_gas: gas_price, value: all, ..transfer(0) };
-    let dear = TxEip1559 { max_fee_per_gas: 20 * GWEI, max_priority_fee_per_gas: 20 * GWEI, ..transfer(0) };
-    let (mined, raw) = signed(&signer, dear);
-    served.send(&raw).await.unwrap();
-    let next = TxEip1559 { nonce: 1, value: U256::from(ETHER - gas_price * 21_000 * 4), ..spend };
-    let (next, raw) = signed(&signer, next);
-    served.send(&raw).await.unwrap();
-    served.chain.mine(1).unwrap();
-    assert!(served.receipt(mined).await.status());
-    assert!(served.receipt(next).await.status(), "still affordable, as the base fee left some");
-    let left = served.provider.get_balance(signer.address()).await.unwrap();
-    assert!(left < U256::from(ETHER) && left > U256::ZERO);
-    assert_eq!(served.provider.get_balance(Address::repeat_byte(0x77)).await.unwrap(), next_value() + U256::from(1));
-
-    fn next_value() -> U256 {
-        U256::from(ETHER - 10 * GWEI * 21_000 * 4)
-    }
 }

@@ -1,14 +1,15 @@
 //! Blocks that are replaced.
 
 use alloy::{
-    primitives::{Address, U256},
+    consensus::TxEip1559,
+    primitives::{Address, TxKind, U256},
     providers::Provider,
     rpc::types::Filter,
 };
 use devchain::Dropped;
 use serde_json::json;
 
-use crate::fixture::{Probe, Served, deploy, instant, manual, signed, transfer};
+use crate::fixture::{ETHER, Probe, Served, deploy, instant, manual, signed, transfer};
 
 #[tokio::test]
 async fn hashes_change_logs_go_and_transactions_return() {
@@ -58,7 +59,7 @@ async fn vanished_transactions_leave_room_for_others() {
     served.chain.reorg(1, Dropped::Vanish).unwrap();
     assert!(served.provider.get_transaction_by_hash(gone).await.unwrap().is_none());
     assert_eq!(served.provider.get_transaction_count(sender).pending().await.unwrap(), 0);
-    let (other, raw) = signed(&signer, alloy::consensus::TxEip1559 { value: U256::from(2), ..transfer(0) });
+    let (other, raw) = signed(&signer, TxEip1559 { value: U256::from(2), ..transfer(0) });
     served.send(&raw).await.unwrap();
     served.chain.mine(1).unwrap();
     assert!(served.receipt(other).await.status());
@@ -80,7 +81,7 @@ async fn a_contract_can_be_unmade_and_made_again() {
     assert_eq!(again.paid(payer).call().await.unwrap(), U256::from(77));
 }
 
-/// Replacing the same empty block over and over never gives a hash twice, and funds come back.
+/// Replacing the same blocks over and over never gives a hash twice, and leaves the funds alone.
 #[tokio::test]
 async fn repeated_reorgs_of_one_height_differ_each_time() {
     let served = Served::start(manual()).await;
@@ -90,14 +91,31 @@ async fn repeated_reorgs_of_one_height_differ_each_time() {
     let mut hashes = std::collections::HashSet::new();
     for _ in 0..5 {
         served.chain.reorg(2, Dropped::Vanish).unwrap();
-        let block = served.provider.get_block_by_number(3.into()).await.unwrap().unwrap();
-        assert!(hashes.insert(block.header.hash));
+        for number in [3, 4] {
+            let block = served.provider.get_block_by_number(number.into()).await.unwrap().unwrap();
+            assert_eq!(block.header.inner.hash_slow(), block.header.hash);
+            assert!(hashes.insert(block.header.hash));
+        }
+        assert_eq!(served.provider.get_balance(rich).await.unwrap(), U256::from(9));
     }
-    assert_eq!(served.provider.get_balance(rich).await.unwrap(), U256::ZERO);
-    served.chain.mine(1).unwrap();
-    assert_eq!(served.provider.get_balance(rich).await.unwrap(), U256::from(9));
     assert!(served.chain.reorg(0, Dropped::Vanish).is_err());
-    assert!(served.chain.reorg(6, Dropped::Vanish).is_err());
-    served.chain.reorg(5, Dropped::Vanish).unwrap();
-    assert_eq!(served.chain.block_number(), 5);
+    assert!(served.chain.reorg(5, Dropped::Vanish).is_err());
+    served.chain.reorg(4, Dropped::Vanish).unwrap();
+    assert_eq!(served.chain.block_number(), 4);
+    assert_eq!(served.provider.get_balance(rich).await.unwrap(), U256::from(9));
+}
+
+/// What was to be paid with ether that a dropped transaction had brought cannot be paid any more.
+#[tokio::test]
+async fn a_transaction_whose_funds_vanished_leaves_the_pool() {
+    let served = Served::start(manual()).await;
+    let heir = alloy::signers::local::PrivateKeySigner::random();
+    let gift = TxEip1559 { to: TxKind::Call(heir.address()), value: U256::from(ETHER), ..transfer(0) };
+    served.send(&signed(&served.signer(0), gift).1).await.unwrap();
+    served.chain.mine(1).unwrap();
+    let (spent, raw) = signed(&heir, transfer(0));
+    served.send(&raw).await.unwrap();
+    served.chain.reorg(1, Dropped::Vanish).unwrap();
+    assert!(served.provider.get_transaction_by_hash(spent).await.unwrap().is_none());
+    assert!(served.send(&raw).await.unwrap_err().starts_with("insufficient funds for gas * price + value: balance 0"));
 }

@@ -1,8 +1,15 @@
 //! Commands that are not the main job.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
-use crate::{merchant::Merchant, world::World};
+use payments::jobs::DeployDiamond;
+use queue::NewMessage;
+use sea_orm::{EntityTrait, IntoActiveModel};
+
+use crate::{in_both_worlds, merchant::Merchant, world::World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_default_keeps_its_secrets_to_itself_and_stops_when_asked() {
@@ -49,6 +56,50 @@ async fn an_installation_is_bootstrapped_once() {
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("bootstrapped before"));
 }
+
+// A deployment that nobody knows is given up; once its diamond exists, its replay deploys it.
+in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |world: World| {
+    let db = world.database().await;
+    let diamond_id = entities::DiamondId::new();
+    let mut tx = db.begin().await.unwrap();
+    tx.enqueue(vec![NewMessage::of(&DeployDiamond { diamond_id })]).await.unwrap();
+    tx.commit().await.unwrap();
+    let run = |arguments: &[&str]| {
+        let told = world.command().arg("dead-letters").args(arguments).output().unwrap();
+        (told.status.success(), String::from_utf8_lossy(&told.stdout).into_owned())
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    let listed = loop {
+        let (_, listed) = run(&["list"]);
+        if listed.contains("unknown_diamond") {
+            break listed;
+        }
+        assert!(Instant::now() < until, "{listed}\n{}", world.logs());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let id = listed.split_whitespace().next().unwrap();
+    assert!(run(&["show", id]).1.contains(&diamond_id.to_string()));
+
+    let mut wallet = entities::wallet::Entity::find().one(&*db).await.unwrap().unwrap();
+    let network = entities::network::Entity::find().one(&*db).await.unwrap().unwrap();
+    let mut row = entities::diamond::Entity::find().one(&*db).await.unwrap().unwrap();
+    wallet.id = entities::WalletId::new();
+    row = entities::diamond::Model { id: diamond_id, wallet_id: wallet.id, network_id: network.id, ..row };
+    (row.status, row.address) = (entities::DiamondStatus::Started, None);
+    entities::wallet::Entity::insert(wallet.into_active_model()).exec_without_returning(&*db).await.unwrap();
+    entities::diamond::Entity::insert(row.into_active_model()).exec_without_returning(&*db).await.unwrap();
+    assert!(run(&["replay", id]).0);
+    assert!(!run(&["replay", id]).0, "a letter is replayed once");
+    let until = Instant::now() + Duration::from_secs(40);
+    loop {
+        let found = entities::diamond::Entity::find_by_id(diamond_id).one(&*db).await.unwrap().unwrap();
+        if found.status == entities::DiamondStatus::Deployed {
+            break;
+        }
+        assert!(Instant::now() < until, "{found:?}\n{}", world.logs());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+});
 
 #[test]
 fn every_mistake_in_the_configuration_is_told_at_once() {

@@ -11,6 +11,7 @@ use lapin::{
     Connection, ConnectionProperties,
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
+use queue::{Database, DatabaseConfig};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ pub(crate) struct World {
 /// What the embedded default does without.
 struct Engine {
     prefix: String,
-    _database: TestDatabase,
+    database: TestDatabase,
     _anvil: Process,
 }
 
@@ -75,7 +76,7 @@ impl World {
             base_url: String::new(),
             processes: Vec::new(),
             environment,
-            engine: Some(Engine { prefix, _database: database, _anvil: anvil }),
+            engine: Some(Engine { prefix, database, _anvil: anvil }),
             folder,
         };
         let port = free_port();
@@ -118,6 +119,17 @@ impl World {
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    /// The database, past the processes. What is enqueued here, they find.
+    pub(crate) async fn database(&self) -> Database {
+        let file = self.data_dir().join("quittance.db");
+        let url = match &self.engine {
+            Some(engine) => engine.database.config.url.clone(),
+            None => format!("sqlite://{}", file.display()).into(),
+        };
+        let (db, _) = Database::connect(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
+        db
     }
 
     /// Where money is not money: the development chain or Anvil.

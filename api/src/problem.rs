@@ -14,7 +14,11 @@ use poem::{
     error::ResponseError,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::{
+    Object,
+    types::{Example, ToJSON},
+};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Media type of every error body.
@@ -73,7 +77,7 @@ pub(crate) struct ProblemBody {
     pub(crate) payment_id: Option<Uuid>,
 }
 
-impl poem_openapi::types::Example for ProblemBody {
+impl Example for ProblemBody {
     fn example() -> Self {
         Problem::new(Code::ValidationFailed)
             .wrong("/price", Location::Body, "must be greater than 0")
@@ -163,6 +167,18 @@ impl Problem {
             retryable: parts.code.retryable(),
             payment_id: parts.payment_id,
         }
+    }
+
+    /// What a problem of this kind looks like, for the document.
+    pub(crate) fn example(code: Code) -> Value {
+        let problem = match code {
+            Code::ValidationFailed => return ProblemBody::example().to_json().unwrap_or_default(),
+            Code::NotFound => Self::not_found("Payment"),
+            Code::OutOfReach => Self::out_of_reach(),
+            Code::Conflict => Self::conflict("The payment is completed"),
+            other => Self::new(other),
+        };
+        problem.body("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b", "/api/v1/payments").to_json().unwrap_or_default()
     }
 
     /// The answer for one request.

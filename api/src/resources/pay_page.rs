@@ -25,7 +25,7 @@ pub(crate) enum PageFile {
     /// Its styles.
     #[oai(status = 200, content_type = "text/css; charset=utf-8")]
     Css(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
-    /// Its script.
+    /// A script of it.
     #[oai(status = 200, content_type = "text/javascript; charset=utf-8")]
     Script(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
 }
@@ -53,5 +53,17 @@ impl PayPage {
     #[oai(path = "/assets/pay.js", method = "get", operation_id = "pay_page_script", hidden = true)]
     async fn script(&self) -> Result<PageFile, Refused> {
         Ok(PageFile::Script(PlainText(include_str!("../assets/pay.js")), CACHED.to_owned()))
+    }
+
+    /// How it talks to a wallet
+    #[oai(path = "/assets/wallet.js", method = "get", operation_id = "pay_page_wallet", hidden = true)]
+    async fn wallet(&self) -> Result<PageFile, Refused> {
+        Ok(PageFile::Script(PlainText(include_str!("../assets/wallet.js")), CACHED.to_owned()))
+    }
+
+    /// How it writes amounts
+    #[oai(path = "/assets/text.js", method = "get", operation_id = "pay_page_text", hidden = true)]
+    async fn text(&self) -> Result<PageFile, Refused> {
+        Ok(PageFile::Script(PlainText(include_str!("../assets/text.js")), CACHED.to_owned()))
     }
 }

@@ -181,6 +181,19 @@ const scenes = {
     await headline(nothing, "There is no such payment");
   },
 
+  async "a payment by card is not offered to a wallet"() {
+    const card = { payment_method: "credit_card", payment_address: "DE89370400440532013000" };
+    const page = await open(link(await create("card", 3_600_000, card)), { size: phone });
+    await headline(page, "Not paid from a wallet");
+  },
+
+  async "a payment that is being set up becomes payable by itself"() {
+    const page = await open(link(await create("pending")), { size: phone, wallet: true });
+    await headline(page, "Preparing the payment");
+    await look(page, "pending");
+    await headline(page, "Connect your wallet");
+  },
+
   async "an open page notices that the time is over"() {
     const page = await open(link(await create("late", 6000)), { size: phone, dark: true });
     await headline(page, "Expired");

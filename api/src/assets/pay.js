@@ -163,14 +163,13 @@ const REFUSALS = {
   404: ["bad", 0, "There is no such payment", "Check the link, or ask the seller for a new one."],
 };
 
+const ELSEWHERE = ["over", 0, "Not paid from a wallet", "Pay as the seller told you; this page follows the payment."];
+
 /** What an open payment asks for: look, steps, headline, explanation, and the button with what it does. */
 function openState() {
   const { payment, wallet, wallets, funds } = known;
   if (known.doing) return ["busy", 1, known.doing, "Do not close this page."];
   if (known.deposited) return ["busy", 1, "Payment sent", "Waiting for the network to see it."];
-  if (payment.contract?.function_name !== "deposit") {
-    return ["over", 1, "Not payable from a wallet", "Pay it as the seller told you; this page follows it."];
-  }
   if (wallets.length === 0) {
     return ["ready", 1, "Open this page with a wallet", "There is none in this browser. Scan the code with a wallet app."];
   }
@@ -207,17 +206,22 @@ function state() {
     return ["loading", 0, known.unreachable ? "No connection" : "Loading the payment…", "Trying again by itself."];
   }
   const over = Date.parse(payment.expires_at) <= now();
-  if (over && payment.status === "submitted" && refused) {
+  if (over && refused && (payment.status === "submitted" || known.deposited)) {
     return ["over", 1, "Payment seen", "This link has expired. The seller is told when the payment is confirmed."];
   }
   if (over && ["pending", "open"].includes(payment.status) && !known.deposited) return STATES.expired;
+  const payable = payment.payment_method === "web3";
+  if (!payable && ["pending", "open"].includes(payment.status)) return ELSEWHERE;
   if (payment.status !== "open") return STATES[payment.status] ?? STATES.needs_review;
-  return openState();
+  // The page knows the one function by its selector; a contract with another one needs the seller's own page.
+  return payment.contract?.function_name === "deposit" ? openState() : ELSEWHERE;
 }
 
 function show() {
   const [look, done, headline, explanation, button] = state();
   page.dataset.look = look;
+  page.toggleAttribute("data-wallet", known.wallets.length > 0);
+  page.toggleAttribute("data-refused", known.refused !== null && !known.payment);
   setText("headline", headline);
   setText("explanation", known.unreachable && known.payment ? "No connection. Trying again by itself." : explanation);
   setText("note", known.note);

@@ -20,7 +20,6 @@ pub(crate) enum PageFile {
         PlainText<&'static str>,
         #[oai(header = "Content-Security-Policy")] String,
         #[oai(header = "Referrer-Policy")] String,
-        #[oai(header = "X-Content-Type-Options")] String,
     ),
     /// Its styles.
     #[oai(status = 200, content_type = "text/css; charset=utf-8")]
@@ -39,8 +38,8 @@ impl PayPage {
     /// The payment page
     #[oai(path = "/:id", method = "get", operation_id = "pay_page", hidden = true)]
     async fn page(&self, _id: Path<Uuid>) -> Result<PageFile, Refused> {
-        let (policy, nobody, nosniff) = (POLICY.to_owned(), "no-referrer".to_owned(), "nosniff".to_owned());
-        Ok(PageFile::Html(PlainText(include_str!("../assets/pay.html")), policy, nobody, nosniff))
+        let (policy, nobody) = (POLICY.to_owned(), "no-referrer".to_owned());
+        Ok(PageFile::Html(PlainText(include_str!("../assets/pay.html")), policy, nobody))
     }
 
     /// Its styles

@@ -15,12 +15,12 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-pub(crate) use self::response::Status;
+pub(crate) use self::response::{Method, Status};
 use self::{
     create::NewPayment,
     list::{Filter, PaymentPage},
     logs::LogEntry,
-    response::{Method, Payment},
+    response::Payment,
 };
 use super::Tag;
 use crate::{

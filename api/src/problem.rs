@@ -196,6 +196,7 @@ impl Parts {
     /// Without a sentence of its own a problem tells its first mistake, so that `detail` alone is of use.
     fn summary(&self) -> String {
         match self.errors.first() {
+            Some(first) if first.pointer.is_empty() => format!("The body {}", first.detail),
             Some(first) => format!("{} {}", first.pointer.trim_start_matches('/'), first.detail),
             None => self.code.title().to_owned(),
         }

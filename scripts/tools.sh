@@ -55,6 +55,27 @@ need_anvil() {
     "$QUITTANCE_TEST_ANVIL" --version >/dev/null || fail "Anvil ($QUITTANCE_TEST_ANVIL) cannot be run"
 }
 
+# The pages are tried in a real browser: CHROMIUM, else Debian's.
+need_chromium() {
+    if [[ -z ${CHROMIUM:-} ]]; then
+        CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+    fi
+    if [[ -z $CHROMIUM ]]; then
+        on_debian_as_root || fail "Chromium is needed: install it, or set CHROMIUM to its path"
+        install_debian_packages chromium
+        CHROMIUM=/usr/bin/chromium
+    fi
+    export CHROMIUM
+    "$CHROMIUM" --version 2>/dev/null | grep -q . || fail "Chromium ($CHROMIUM) cannot be run"
+}
+
+# The ready-made clients are run too.
+need_curl_and_python() {
+    command -v curl >/dev/null && command -v python3 >/dev/null && return
+    on_debian_as_root || fail "curl and python3 are needed"
+    install_debian_packages curl python3
+}
+
 # A Cargo subcommand, compiled once into target/tools/bin.
 need_cargo_tool() {
     local name=$1 version=$2

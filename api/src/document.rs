@@ -1,5 +1,6 @@
 //! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
 
+mod answers;
 mod example;
 mod finish;
 

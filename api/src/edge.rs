@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use tracing::Instrument;
 
@@ -57,6 +57,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Err(problem) => problem.respond(id.as_str(), &path),
         };
 
+        keep_to_yourself(&mut response);
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -72,6 +73,14 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         .record(elapsed);
         Ok(response)
     }
+}
+
+/// Answers hold tokens and people's data: nothing on the way keeps what is not said to be for all, and no browser takes
+/// it for anything but what it is.
+fn keep_to_yourself(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 impl<E: Endpoint> Edge<E> {

@@ -14,7 +14,11 @@ use poem::{
     error::ResponseError,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::{
+    Object,
+    types::{Example, ToJSON},
+};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Media type of every error body.
@@ -73,7 +77,7 @@ pub(crate) struct ProblemBody {
     pub(crate) payment_id: Option<Uuid>,
 }
 
-impl poem_openapi::types::Example for ProblemBody {
+impl Example for ProblemBody {
     fn example() -> Self {
         Problem::new(Code::ValidationFailed)
             .wrong("/price", Location::Body, "must be greater than 0")
@@ -165,6 +169,18 @@ impl Problem {
         }
     }
 
+    /// What a problem of this kind looks like, for the document.
+    pub(crate) fn example(code: Code) -> Value {
+        let problem = match code {
+            Code::ValidationFailed => return ProblemBody::example().to_json().unwrap_or_default(),
+            Code::NotFound => Self::not_found("Payment"),
+            Code::OutOfReach => Self::out_of_reach(),
+            Code::Conflict => Self::conflict("The payment is completed"),
+            other => Self::new(other),
+        };
+        problem.body("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b", "/api/v1/payments").to_json().unwrap_or_default()
+    }
+
     /// The answer for one request.
     pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
         let json = self.body(request_id, instance).to_json().unwrap_or_default().to_string();
@@ -180,6 +196,7 @@ impl Parts {
     /// Without a sentence of its own a problem tells its first mistake, so that `detail` alone is of use.
     fn summary(&self) -> String {
         match self.errors.first() {
+            Some(first) if first.pointer.is_empty() => format!("The body {}", first.detail),
             Some(first) => format!("{} {}", first.pointer.trim_start_matches('/'), first.detail),
             None => self.code.title().to_owned(),
         }

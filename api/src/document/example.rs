@@ -1,42 +1,24 @@
-//! Example values: a schema's own where it has one, else put together from names and formats.
+//! Example values: a schema's own where it has one, else the written ones by the schema's name, else put together from
+//! formats.
+
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-/// Values for fields whose name says what they hold.
-const BY_NAME: &[(&str, &str)] = &[
-    ("access_token", "AZf3o…"),
-    ("accessToken", "eyJhbGciOiJIUzI1NiJ9…"),
-    ("api_key", "qk_7Yw2…"),
-    ("secret_key", "qs_Zk0v…"),
-    ("refresh_token", "qr_9f3K…"),
-    ("token_type", "Bearer"),
-    ("external_id", "order-1042"),
-    ("path", "1.3.6"),
-    ("symbol", "USDT"),
-    ("currency", "USDT"),
-    ("address", "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"),
-    ("payment_address", "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"),
-    ("diamond_address", "0x5fbdb2315678afecb367f032d93f642f64180aa3"),
-    ("token_address", "0xc2132d05d31c914a87c6611c10748aeb04b58e8f"),
-    ("transaction_hash", "0x88df016429689c079f3b2f6ad39fa052532c56795b733da78a91ebe6a713944b"),
-    ("email", "ada@example.org"),
-    ("phone", "+44 20 7946 0000"),
-    ("role", "admin"),
-    ("message", "The payment was accepted"),
-    ("event_type", "payment.created"),
-    ("step", "deploy_diamond"),
-    ("function_name", "deposit"),
-    ("client_ip", "203.0.113.7"),
-    ("Idempotency-Key", "order-1042-1"),
-];
+/// Whole answers, which belong together: their ids are each other's. A schema that several statuses share has one
+/// under `Name status`.
+static BY_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
 
-/// An example of the schema; `name` is the field it stands in.
+/// An example of the schema; `name` is the field, parameter or status it stands in.
 pub(super) fn of(schema: &Value, schemas: &Value, name: &str) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
-        return of(&schemas[reference.rsplit('/').next().unwrap_or_default()], schemas, name);
+        let target = reference.rsplit('/').next().unwrap_or_default();
+        let written = BY_SCHEMA.get(format!("{target} {name}")).or_else(|| BY_SCHEMA.get(target));
+        return written.cloned().unwrap_or_else(|| of(&schemas[target], schemas, name));
     }
     if let Some(example) = schema["examples"].get(0).or_else(|| schema.get("default")) {
-        return example.clone();
+        return tidy(example, name);
     }
     for alternatives in ["anyOf", "allOf", "oneOf"] {
         if let Some(first) = schema[alternatives].get(0) {
@@ -57,33 +39,47 @@ pub(super) fn of(schema: &Value, schemas: &Value, name: &str) -> Value {
     }
 }
 
+/// An example from the sources: what is null there may as well be left out, and an id without a value becomes the one
+/// that the other examples know under its name.
+fn tidy(example: &Value, name: &str) -> Value {
+    match example {
+        Value::Object(fields) => {
+            let given = fields.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(name, value)| (name.clone(), tidy(value, name))).collect())
+        }
+        Value::Array(items) => items.iter().map(|item| tidy(item, name)).collect(),
+        Value::String(id) if *id == uuid::Uuid::nil().to_string() => id_of(name),
+        other => other.clone(),
+    }
+}
+
+/// The id that the written examples have under this name; a payment names most of them.
+fn id_of(name: &str) -> Value {
+    let payment = &BY_SCHEMA["Payment"];
+    payment.get(name).filter(|id| id.is_string()).unwrap_or(&payment["id"]).clone()
+}
+
 fn object(schema: &Value, schemas: &Value) -> Value {
     let properties = schema["properties"].as_object().into_iter().flatten();
-    let mut values: Map<String, Value> =
+    let values: Map<String, Value> =
         properties.map(|(name, property)| (name.clone(), of(property, schemas, name))).collect();
-    if let Some(of_any_name) = schema.get("additionalProperties").filter(|any| any.is_object()) {
-        values.insert("database".to_owned(), of(of_any_name, schemas, "database"));
-    }
     Value::Object(values)
 }
 
 fn integer(schema: &Value, name: &str) -> Value {
     match name {
-        "expires_in" => json!(3_600),
         "per_page" => json!(10),
-        "network_id" => json!(137),
-        "decimals" | "price_decimals" => json!(6),
         _ => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
     }
 }
 
 fn string(schema: &Value, name: &str) -> Value {
-    match schema["format"].as_str() {
-        Some("uuid") => return json!("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b"),
-        Some("date-time") => return json!("2030-01-31T12:00:00Z"),
-        Some("uri") => return json!("https://example.org"),
-        _ => {}
+    match (schema["format"].as_str(), name) {
+        (Some("uuid"), _) => id_of(name),
+        (Some("date-time"), _) => json!("2030-01-31T12:00:00Z"),
+        (Some("uri"), _) => json!("https://example.org"),
+        (_, "Idempotency-Key") => json!("order-1042-1"),
+        (_, "external_id") => json!("order-1042"),
+        _ => json!("text"),
     }
-    let named = BY_NAME.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
-    json!(named.unwrap_or("text"))
 }

@@ -4,23 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::example;
-
-/// Statuses and what they mean wherever an operation's own text says no more.
-const MEANINGS: &[(&str, &str)] = &[
-    ("200", "Done."),
-    ("400", "The request has invalid values, or cannot be read."),
-    ("401", "No token, or one that is not valid; or wrong credentials."),
-    ("403", "The permission is missing, or the node is out of reach."),
-    ("404", "It does not exist."),
-    ("409", "The state of things does not allow it, or a request with this idempotency key is under way."),
-    ("413", "The body is too large."),
-    ("415", "The body is not JSON."),
-    ("422", "The idempotency key was used for another request."),
-    ("429", "Too many requests."),
-    ("500", "A fault of ours, logged under the request id."),
-    ("503", "A part of the system does not answer; try again."),
-];
+use super::{answers, example};
 
 /// Finishes the document.
 pub(super) fn finish(mut document: Value) -> Value {
@@ -34,9 +18,11 @@ pub(super) fn finish(mut document: Value) -> Value {
     for operation in operations(&mut document) {
         permissions(operation);
         parameters(operation);
-        errors(operation);
+        answers::complete(operation);
         content(operation, &schemas);
+        answers::share_errors(operation);
     }
+    document["components"]["responses"] = answers::shared();
     document
 }
 
@@ -164,6 +150,10 @@ fn permissions(operation: &mut Value) {
 }
 
 fn parameters(operation: &mut Value) {
+    if operation["parameters"].is_null() {
+        operation.as_object_mut().map(|operation| operation.remove("parameters"));
+        return;
+    }
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
         schema(&mut parameter["schema"]);
         let example = example::of(&parameter["schema"], &Value::Null, parameter["name"].as_str().unwrap_or_default());
@@ -179,61 +169,26 @@ fn parameters(operation: &mut Value) {
     }
 }
 
-/// Adds the errors that every operation of its kind has, each as a problem.
-fn errors(operation: &mut Value) {
-    let protected = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty());
-    let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
-    let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
-    let always = ["429", "500", "503"].map(|status| (status, true));
-    let usual = [("400", input), ("401", protected), ("403", protected), ("413", body), ("415", body)];
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
-    for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
-        let schema = json!({ "$ref": "#/components/schemas/Problem" });
-        let content = json!({ "application/problem+json": { "schema": schema } });
-        responses.entry(status).or_insert_with(|| json!({ "description": "", "content": content }));
-    }
-    for (status, response) in responses.iter_mut() {
-        let meaning = MEANINGS.iter().find(|(of, _)| of == status).map_or("Done.", |(_, meaning)| *meaning);
-        if response["description"].as_str().is_none_or(str::is_empty) {
-            response["description"] = json!(meaning);
-        }
-        headers(status, response);
-    }
-    responses.sort_keys();
-}
-
-fn headers(status: &str, response: &mut Value) {
-    let id = json!({
-        "description": "Identifies the request; yours, if you sent one.", "schema": { "type": "string" }
-    });
-    let Some(response) = response.as_object_mut() else { return };
-    let headers = response.entry("headers").or_insert_with(|| json!({}));
-    for header in headers.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        header.as_object_mut().map(|header| header.remove("deprecated"));
-    }
-    headers["x-request-id"] = id;
-    if status == "429" && headers.get("RETRY-AFTER").is_none() {
-        headers["Retry-After"] = json!({ "description": "Seconds to wait.", "schema": { "type": "integer" } });
-    }
-}
-
 /// Media types without their charset, and an example for each.
 fn content(operation: &mut Value, schemas: &Value) {
-    let mut bodies: Vec<&mut Value> = Vec::new();
+    let mut bodies: Vec<(&str, &mut Value)> = Vec::new();
     let Some(object) = operation.as_object_mut() else { return };
     for (key, value) in object.iter_mut() {
         match key.as_str() {
-            "requestBody" => bodies.push(value),
-            "responses" => bodies.extend(value.as_object_mut().into_iter().flat_map(Map::values_mut)),
+            "requestBody" => bodies.push(("", value)),
+            "responses" => {
+                let responses = value.as_object_mut().into_iter().flatten();
+                bodies.extend(responses.map(|(status, response)| (status.as_str(), response)));
+            }
             _ => {}
         }
     }
-    for body in bodies {
+    for (status, body) in bodies {
         let Some(content) = body.get_mut("content").and_then(Value::as_object_mut) else { continue };
         let renamed = std::mem::take(content).into_iter().map(|(media_type, mut media)| {
             let name = media_type.split(';').next().unwrap_or_default().to_owned();
             if name.ends_with("json") {
-                media["example"] = example::of(&media["schema"], schemas, "");
+                media["example"] = example::of(&media["schema"], schemas, status);
             }
             (name, media)
         });

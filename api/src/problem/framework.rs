@@ -52,12 +52,23 @@ impl Problem {
     }
 }
 
-/// The framework's sentence without the name of a Rust type in front.
+/// The framework's sentence without the names of Rust types around it; what its parsers say of ids and words is put
+/// for people.
 fn plain(reason: &str) -> String {
-    match reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")) {
-        Some((_, sentence)) => sentence.to_owned(),
-        None if reason.contains("expects an input value") => "is required".to_owned(),
-        None => reason.to_owned(),
+    let reason = match reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, sentence)) => sentence,
+        None => reason,
+    };
+    let (sentence, type_name) = reason.rsplit_once(" (occurred while parsing ").unwrap_or((reason, ""));
+    let id = ["invalid character", "invalid length", "invalid group"].iter().any(|start| sentence.starts_with(start));
+    if sentence.contains("expects an input value") {
+        "is required".to_owned()
+    } else if id || type_name.contains("uuid") {
+        "must be a UUID".to_owned()
+    } else if sentence == "Expect a valid enumeration value." {
+        "must be one of the documented words".to_owned()
+    } else {
+        sentence.to_owned()
     }
 }
 
@@ -77,5 +88,29 @@ impl From<DbErr> for Problem {
         let unreachable = matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
         let code = if unreachable { Code::Unavailable } else { Code::Internal };
         Self::new(code).retry_after(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_name_no_types() {
+        for (reason, sentence) in [
+            (r#"failed to parse "string_uuid": invalid character: found `x` at 0"#, "must be a UUID"),
+            (
+                r#"failed to parse "optional_string_uuid": invalid length: found 1 (occurred while parsing "optional_string_uuid")"#,
+                "must be a UUID",
+            ),
+            (
+                r#"failed to parse "PaymentStatus": Expect a valid enumeration value. (occurred while parsing "optional_PaymentStatus")"#,
+                "must be one of the documented words",
+            ),
+            (r#"failed to parse "Page": must be an integer"#, "must be an integer"),
+            (r#"Type "string_uuid" expects an input value."#, "is required"),
+        ] {
+            assert_eq!(plain(reason), sentence);
+        }
     }
 }

@@ -140,6 +140,8 @@ impl Currencies {
     }
 
     /// List currencies
+    ///
+    /// Tokens, native coins and fiat currencies that payments may name, newest first.
     #[oai(path = "/", method = "get", operation_id = "list_currencies")]
     async fn list(
         &self,
@@ -162,6 +164,8 @@ impl Currencies {
     }
 
     /// Get a currency
+    ///
+    /// 404 when it does not exist or was deleted.
     #[oai(path = "/:id", method = "get", operation_id = "get_currency")]
     async fn get(
         &self,
@@ -173,6 +177,8 @@ impl Currencies {
     }
 
     /// Rename a currency
+    ///
+    /// Only its symbol and name may change: contract and decimals are what stored amounts mean.
     #[oai(path = "/:id", method = "patch", operation_id = "update_currency")]
     async fn update(
         &self,

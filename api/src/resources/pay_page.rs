@@ -20,12 +20,11 @@ pub(crate) enum PageFile {
         PlainText<&'static str>,
         #[oai(header = "Content-Security-Policy")] String,
         #[oai(header = "Referrer-Policy")] String,
-        #[oai(header = "X-Content-Type-Options")] String,
     ),
     /// Its styles.
     #[oai(status = 200, content_type = "text/css; charset=utf-8")]
     Css(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
-    /// Its script.
+    /// A script of it.
     #[oai(status = 200, content_type = "text/javascript; charset=utf-8")]
     Script(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
 }
@@ -39,8 +38,8 @@ impl PayPage {
     /// The payment page
     #[oai(path = "/:id", method = "get", operation_id = "pay_page", hidden = true)]
     async fn page(&self, _id: Path<Uuid>) -> Result<PageFile, Refused> {
-        let (policy, nobody, nosniff) = (POLICY.to_owned(), "no-referrer".to_owned(), "nosniff".to_owned());
-        Ok(PageFile::Html(PlainText(include_str!("../assets/pay.html")), policy, nobody, nosniff))
+        let (policy, nobody) = (POLICY.to_owned(), "no-referrer".to_owned());
+        Ok(PageFile::Html(PlainText(include_str!("../assets/pay.html")), policy, nobody))
     }
 
     /// Its styles
@@ -53,5 +52,17 @@ impl PayPage {
     #[oai(path = "/assets/pay.js", method = "get", operation_id = "pay_page_script", hidden = true)]
     async fn script(&self) -> Result<PageFile, Refused> {
         Ok(PageFile::Script(PlainText(include_str!("../assets/pay.js")), CACHED.to_owned()))
+    }
+
+    /// How it talks to a wallet
+    #[oai(path = "/assets/wallet.js", method = "get", operation_id = "pay_page_wallet", hidden = true)]
+    async fn wallet(&self) -> Result<PageFile, Refused> {
+        Ok(PageFile::Script(PlainText(include_str!("../assets/wallet.js")), CACHED.to_owned()))
+    }
+
+    /// How it writes amounts
+    #[oai(path = "/assets/text.js", method = "get", operation_id = "pay_page_text", hidden = true)]
+    async fn text(&self) -> Result<PageFile, Refused> {
+        Ok(PageFile::Script(PlainText(include_str!("../assets/text.js")), CACHED.to_owned()))
     }
 }

@@ -15,12 +15,12 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-pub(crate) use self::response::Status;
+pub(crate) use self::response::{Method, Status};
 use self::{
     create::NewPayment,
     list::{Filter, PaymentPage},
     logs::LogEntry,
-    response::{Method, Payment},
+    response::Payment,
 };
 use super::Tag;
 use crate::{
@@ -121,6 +121,8 @@ impl Payments {
     }
 
     /// Get a payment
+    ///
+    /// With its access token, as long as that is valid. 404 when it does not exist, 403 when its node is out of reach.
     #[oai(path = "/:id", method = "get", operation_id = "get_payment")]
     async fn get(
         &self,

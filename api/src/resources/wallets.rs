@@ -177,6 +177,8 @@ impl Wallets {
     }
 
     /// Rename a wallet
+    ///
+    /// Only the name may change: its address has signed what is on chain.
     #[oai(path = "/:id", method = "patch", operation_id = "update_wallet")]
     async fn update(
         &self,

@@ -18,7 +18,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::qr::Svg;
-use super::{Tag, payments::Status};
+use super::{
+    Tag,
+    payments::{Method, Status},
+};
 use crate::{
     access::PaymentToken,
     money::Money,
@@ -55,6 +58,8 @@ pub(crate) struct WidgetPayment {
     /// The call that pays; null while the payer cannot pay.
     contract: Option<ContractCall>,
     status: Status,
+    /// How it is paid; only `web3` is paid through `contract`.
+    payment_method: Method,
     /// When the payer can no longer pay.
     expires_at: DateTime<Utc>,
     /// Where people look transactions up; null if nowhere.
@@ -157,6 +162,7 @@ impl WidgetPayment {
             currency: currency.symbol,
             token_address: currency.address,
             status: payment.status.into(),
+            payment_method: payment.payment_method.into(),
             expires_at: payment.expires_at,
             explorer_url: network.explorer_url,
             transaction_hash: payment.transaction_hash,

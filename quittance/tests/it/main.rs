@@ -1,5 +1,6 @@
 //! The binary as its users run it: real processes, real servers, real nodes.
 
+mod client;
 mod command_line;
 mod kill;
 mod life;

@@ -1,0 +1,107 @@
+//! The answers of every operation: what goes wrong with all of their kind, said once and referred to.
+
+use serde_json::{Map, Value, json};
+
+use crate::problem::{Code, MEDIA_TYPE, Problem};
+
+/// Statuses and what they mean wherever an operation's own text says no more.
+const MEANINGS: &[(&str, &str)] = &[
+    ("200", "Done."),
+    ("400", "The request has invalid values, or cannot be read."),
+    ("401", "No token, or one that is not valid; or wrong credentials."),
+    ("403", "The permission is missing, or the node is out of reach."),
+    ("404", "It does not exist."),
+    ("409", "The state of things does not allow it, or a request with this idempotency key is under way."),
+    ("413", "The body is too large."),
+    ("415", "The body is not JSON."),
+    ("422", "The idempotency key was used for another request."),
+    ("429", "Too many requests."),
+    ("500", "A fault of ours, logged under the request id."),
+    ("503", "A part of the system does not answer; try again."),
+];
+
+/// Adds the errors that every operation of its kind has, and what all answers have.
+pub(super) fn complete(operation: &mut Value) {
+    let protected = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty());
+    let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
+    let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
+    let always = ["429", "500", "503"].map(|status| (status, true));
+    let usual = [("400", input), ("401", protected), ("403", protected), ("413", body), ("415", body)];
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
+        responses.entry(status).or_insert_with(|| problem(status));
+    }
+    for (status, response) in responses.iter_mut() {
+        if response["description"].as_str().is_none_or(str::is_empty) {
+            response["description"] = json!(meaning(status));
+        }
+        headers(status, response);
+    }
+    responses.sort_keys();
+}
+
+/// Errors of the usual kind become references into [`shared`].
+pub(super) fn share_errors(operation: &mut Value) {
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        let usual = response["content"].get(MEDIA_TYPE).is_some() && response["description"] == meaning(status);
+        if usual && let Some(code) = code(status) {
+            *response = json!({ "$ref": format!("#/components/responses/{}", name(code)) });
+        }
+    }
+}
+
+/// Every usual error, once, each with a problem of its own status as the example.
+pub(super) fn shared() -> Value {
+    let errors = MEANINGS.iter().filter_map(|(status, _)| code(status).map(|code| (*status, code)));
+    let responses = errors.map(|(status, code)| {
+        let mut response = problem(status);
+        response["content"][MEDIA_TYPE]["example"] = Problem::example(code);
+        headers(status, &mut response);
+        (name(code), response)
+    });
+    Value::Object(responses.collect())
+}
+
+fn problem(status: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({ "description": meaning(status), "content": { MEDIA_TYPE: { "schema": schema } } })
+}
+
+fn meaning(status: &str) -> &'static str {
+    MEANINGS.iter().find(|(of, _)| *of == status).map_or("Done.", |(_, meaning)| meaning)
+}
+
+/// The code that stands for an error status; of several the most usual one.
+fn code(status: &str) -> Option<Code> {
+    match status {
+        "400" => Some(Code::ValidationFailed),
+        "403" => Some(Code::OutOfReach),
+        _ => Code::ALL.iter().copied().find(|code| code.status().as_str() == status),
+    }
+}
+
+/// The status in words, such as `NotFound`.
+fn name(code: Code) -> String {
+    code.status().canonical_reason().unwrap_or_default().split(' ').collect()
+}
+
+fn headers(status: &str, response: &mut Value) {
+    let id = json!({
+        "description": "Identifies the request; yours, if you sent one.", "schema": { "type": "string" }
+    });
+    let seconds = json!({ "description": "Seconds to wait.", "schema": { "type": "integer" } });
+    let Some(response) = response.as_object_mut() else { return };
+    let declared = response.remove("headers").unwrap_or_default();
+    let mut headers = Map::new();
+    for (name, mut header) in declared.as_object().cloned().into_iter().flatten() {
+        header.as_object_mut().map(|header| header.remove("deprecated"));
+        // The framework writes them in capitals.
+        let words = name.split('-').map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase()));
+        headers.insert(words.collect::<Vec<_>>().join("-"), header);
+    }
+    headers.insert("x-request-id".to_owned(), id);
+    if status == "429" {
+        headers.insert("Retry-After".to_owned(), seconds);
+    }
+    response.insert("headers".to_owned(), Value::Object(headers));
+}

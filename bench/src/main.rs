@@ -11,7 +11,7 @@ mod load;
 mod merchant;
 mod process;
 
-use std::io::Write;
+use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -33,12 +33,16 @@ enum Command {
 
 /// One thread is enough for the load, and leaves the machine to what is measured.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    // What speaks to a node may speak TLS, and that needs to know its cryptography first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Accept(options) => accept::run(&options).await,
         Command::Deals(options) => deals::run(&options).await,
-    }
+    };
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    let _ = writeln!(std::io::stderr().lock(), "bench: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// Writes a line for whoever reads along.

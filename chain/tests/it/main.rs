@@ -3,6 +3,9 @@
 mod database;
 mod ledger;
 mod node;
+mod relay;
 mod world;
 
+mod crashes;
 mod deals;
+mod reorganisations;

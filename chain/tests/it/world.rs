@@ -109,8 +109,12 @@ impl World {
     }
 
     pub(crate) fn start_with(&self, config: Config) -> Running {
+        self.start_on(self.database.db.clone(), config)
+    }
+
+    /// As another process would, with its own connections.
+    pub(crate) fn start_on(&self, db: queue::Database, config: Config) -> Running {
         let recorder: Arc<dyn chain::Recorder> = Arc::<Ledger>::clone(&self.ledger);
-        let db = self.database.db.clone();
         let agent = Agent::new(db, self.network.clone(), self.keystore.clone(), recorder, config);
         let (waker, health, stop) = (agent.waker(), agent.health(), CancellationToken::new());
         let task = tokio::spawn(agent.run(stop.clone()));
@@ -209,6 +213,18 @@ pub(crate) fn names(facts: &[Fact]) -> Vec<String> {
 pub(crate) fn count_of(facts: &[Fact], of: &str, subjects: &[Uuid]) -> usize {
     let subjects: std::collections::HashSet<_> = subjects.iter().collect();
     facts.iter().filter(|fact| name(fact) == of && subjects.contains(&fact.subject_id())).count()
+}
+
+/// The distinct transactions that were signed.
+pub(crate) fn hashes(facts: &[Fact]) -> Vec<alloy::primitives::B256> {
+    let signed = facts.iter().filter_map(|fact| match fact {
+        Fact::Signed { hash, .. } => Some(*hash),
+        _ => None,
+    });
+    let mut hashes: Vec<_> = signed.collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
 }
 
 /// Runs a test on each kind of database.

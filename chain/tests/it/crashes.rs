@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     database::Backend,
     node::Node,
+    relay::Turn,
     world::{World, count_of, hashes, on_each_database},
 };
 
@@ -23,19 +24,23 @@ async fn on_devchain(backend: Backend) -> World {
     World::new(Node::devchain(BlockTime::Instant).await, backend).await
 }
 
-async fn killed(world: World, fault: Fault) {
-    let chain = world.node.devchain.clone().expect("the development chain");
+async fn killed(backend: Backend, turn: fn() -> Turn, mined: usize) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
     let subjects: Vec<Uuid> = (0..7).map(|_| Uuid::now_v7()).collect();
     let agent = world.start();
-    chain.faults().arm("eth_sendRawTransaction", fault, 1_000);
+    relay.hook(move |method, _| if method == "eth_sendRawTransaction" { turn() } else { Turn::Pass });
     world.request(&subjects.iter().map(|subject| world.open(*subject)).collect::<Vec<_>>()).await;
     agent.waker.wake();
     world.until("all are signed", |facts| count_of(facts, "Signed", &subjects) == 7).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    while relay.seen("eth_sendRawTransaction").is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     agent.kill().await;
     let signed = hashes(&world.facts().await);
     assert_eq!(count_of(&world.facts().await, "Broadcast", &subjects), 0, "killed too late");
-    chain.faults().clear();
+    assert_eq!(world.created(&subjects).await.0, mined);
+    relay.hook(|_, _| Turn::Pass);
 
     let agent = world.start();
     let facts = world.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == 7).await;
@@ -45,11 +50,11 @@ async fn killed(world: World, fault: Fault) {
 }
 
 async fn killed_before_the_bytes_left(backend: Backend) {
-    killed(on_devchain(backend).await, Fault::LoseRequest).await;
+    killed(backend, || Turn::Hang, 0).await;
 }
 
 async fn killed_before_the_answer(backend: Backend) {
-    killed(on_devchain(backend).await, Fault::Delay(Duration::from_secs(30))).await;
+    killed(backend, || Turn::PassThenHang, 7).await;
 }
 
 async fn an_answer_that_never_comes_is_no_failure(backend: Backend) {

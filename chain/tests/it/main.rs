@@ -8,4 +8,8 @@ mod world;
 
 mod crashes;
 mod deals;
+mod endpoints;
+mod keystore;
+mod lanes;
 mod reorganisations;
+mod throughput;

@@ -1,6 +1,9 @@
 //! A JSON-RPC endpoint that passes calls on to a node, and misbehaves where a test wants it to.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use poem::{
     EndpointExt, IntoResponse, Response, Route, Server,
@@ -21,6 +24,14 @@ pub(crate) enum Turn {
     PassThenError(i64, &'static str),
     /// The whole request is answered with an HTTP status.
     Status(u16),
+    /// Passed on after a while.
+    Late(Duration),
+    /// Passed on, and its result changed.
+    Change(fn(&mut Value)),
+    /// Never passed on and never answered.
+    Hang,
+    /// Passed on and never answered.
+    PassThenHang,
 }
 
 type Hook = Box<dyn FnMut(&str, &Value) -> Turn + Send>;
@@ -97,6 +108,20 @@ async fn receive(Data(shared): Data<&Shared>, body: poem::web::Json<Value>) -> R
                 pass(shared, &call).await;
                 error(code, message)
             }
+            Turn::Late(pause) => {
+                tokio::time::sleep(pause).await;
+                pass(shared, &call).await
+            }
+            Turn::Change(change) => {
+                let mut answer = pass(shared, &call).await;
+                change(&mut answer["result"]);
+                answer
+            }
+            Turn::PassThenHang => {
+                pass(shared, &call).await;
+                std::future::pending().await
+            }
+            Turn::Hang => std::future::pending().await,
             Turn::Status(status) => {
                 return StatusCode::from_u16(status).expect("a status").into_response();
             }

@@ -19,6 +19,7 @@ use crate::{
     database::{Backend, TestDatabase},
     ledger::Ledger,
     node::Node,
+    relay::Relay,
 };
 
 pub(crate) const AMOUNT: u64 = 2_500_000;
@@ -104,6 +105,13 @@ impl World {
         Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, _keys: keys }
     }
 
+    /// Puts a relay between the agent and the node.
+    pub(crate) async fn behind_a_relay(&mut self) -> Relay {
+        let relay = Relay::new(&self.node.url).await;
+        self.network.rpc_urls = vec![SecretString::from(relay.url.clone())];
+        relay
+    }
+
     pub(crate) fn start(&self) -> Running {
         self.start_with(self.config.clone())
     }
@@ -159,6 +167,30 @@ impl World {
 
     pub(crate) async fn facts(&self) -> Vec<Fact> {
         self.ledger.facts(&self.database.db).await
+    }
+
+    /// The diamond's owner, for acts that are not the agent's.
+    pub(crate) async fn owner(&self) -> Account {
+        let key = self.keystore.signer(self.signer).await.expect("the key");
+        Account::connect(self.node.secret_url(), key).await.expect("the node answers")
+    }
+
+    pub(crate) async fn lane(&self) -> chain::LaneStatus {
+        let lanes = chain::status(&self.database.db).await.expect("answers");
+        lanes.into_iter().find(|lane| lane.signer == self.signer).expect("a lane")
+    }
+
+    /// Waits until the lane is paused for this reason, or for none.
+    pub(crate) async fn until_paused(&self, reason: Option<&str>) {
+        let started = Instant::now();
+        loop {
+            let lane = self.lane().await;
+            if lane.paused_reason.as_deref() == reason {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {reason:?}; {lane:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) async fn facts_of(&self, subject_id: Uuid) -> Vec<Fact> {

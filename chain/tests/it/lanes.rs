@@ -37,7 +37,7 @@ async fn waits_for_funds_and_goes_on(backend: Backend) {
     let owner = world.owner().await;
     let balance = owner.balance(Address::ZERO, world.signer).await.expect("answers");
     let ether = U256::from(10).pow(U256::from(18));
-    owner.transfer(world.payer.address(), balance - ether / U256::from(100_000)).await.expect("drains");
+    owner.transfer(world.payer.address(), balance - ether / U256::from(10_000)).await.expect("drains");
     let agent = world.start();
     let subject = Uuid::now_v7();
     world.request(&[world.open(subject)]).await;
@@ -190,8 +190,14 @@ async fn a_nonce_that_a_stranger_took_is_done_again(backend: Backend) {
     let owner = world.owner().await;
     owner.transfer(world.payer.address(), U256::from(1)).await.expect("takes the nonce");
     relay.hook(|_, _| Turn::Pass);
-    world.node.devchain.as_ref().expect("the development chain").mine(2).expect("mines");
-    let facts = world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    // With each confirmation on top it is more certain that the first can never be mined.
+    let chain = world.node.devchain.clone().expect("the development chain");
+    let facts = world
+        .until("it is open", |facts| {
+            chain.mine(1).expect("mines");
+            count_of(facts, "DealOpened", &[subject]) == 1
+        })
+        .await;
     assert_eq!(count_of(&facts, "Failed", &[subject]), 0);
     let of_subject: Vec<Fact> = facts.into_iter().filter(|fact| fact.subject_id() == subject).collect();
     assert_eq!(hashes(&of_subject).len(), 2, "the first can never be mined");
@@ -202,19 +208,21 @@ async fn a_nonce_that_a_stranger_took_is_done_again(backend: Backend) {
 /// Opens that expire between their trial and their block.
 async fn late(world: &mut World, count: usize, expiring: usize) -> (Vec<Uuid>, Vec<Fact>) {
     let relay = world.behind_a_relay().await;
-    world.config = Config { rpc_timeout_ms: 6_000, ..world.config.clone() };
+    world.config = Config { rpc_timeout_ms: 5_000, ..world.config.clone() };
     let agent = world.start();
     world.opened(&agent, 1).await;
     let mut held = false;
     relay.hook(move |method, _| match method {
         "eth_sendRawTransaction" if !held => {
             held = true;
-            Turn::Late(Duration::from_millis(3_500))
+            Turn::Late(Duration::from_millis(1_000))
         }
         _ => Turn::Pass,
     });
     let subjects: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
-    let soon = u64::try_from(chrono::Utc::now().timestamp()).expect("after 1970") + 3;
+    let head = world.node.rpc("eth_getBlockByNumber", json!(["latest", false])).await;
+    let time = head["timestamp"].as_str().and_then(|time| u64::from_str_radix(time.trim_start_matches("0x"), 16).ok());
+    let soon = time.expect("a time").max(u64::try_from(chrono::Utc::now().timestamp()).expect("after 1970")) + 5;
     let requests = subjects.iter().enumerate().map(|(index, subject)| {
         let mut request = world.open(*subject);
         if index < expiring {
@@ -224,6 +232,8 @@ async fn late(world: &mut World, count: usize, expiring: usize) -> (Vec<Uuid>, V
     });
     world.request(&requests.collect::<Vec<_>>()).await;
     agent.waker.wake();
+    world.until("all are signed", |facts| count_of(facts, "Signed", &subjects) == count).await;
+    world.node.devchain.as_ref().expect("the development chain").mine(7).expect("mines");
     let facts = world
         .until("all have ended", |facts| {
             count_of(facts, "Failed", &subjects) == expiring

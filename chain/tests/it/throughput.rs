@@ -10,12 +10,15 @@ use crate::{
     world::{World, count_of, hashes, on_each_database},
 };
 
+/// Mining at once leaves what does not fit into a block unmined until another transaction comes.
+const MINES_THE_REST: &[&str] = &["--mixed-mining", "--block-time", "1"];
+
 on_each_database!(opens_two_thousand);
 
 async fn opens_two_thousand(backend: Backend) {
     const COUNT: usize = 2_000;
 
-    let world = World::new(Node::anvil(&[]), backend).await;
+    let world = World::new(Node::anvil(MINES_THE_REST), backend).await;
     let agent = world.start();
     world.opened(&agent, 1).await;
     let subjects: Vec<Uuid> = (0..COUNT).map(|_| Uuid::now_v7()).collect();

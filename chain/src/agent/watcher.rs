@@ -67,8 +67,8 @@ struct Watcher {
     reorganisations: u64,
 }
 
-/// How long a head may stand still before other endpoints are asked whether theirs does too.
-const STALLED_AFTER: Duration = Duration::from_secs(10);
+/// How many polls a head may stand still before other endpoints are asked whether theirs does too.
+const STALLED_AFTER: u32 = 40;
 
 pub(super) async fn run(
     context: Arc<Context>,
@@ -130,7 +130,7 @@ impl Watcher {
 
     /// An endpoint that stands still looks like a network that does. Ask the others now and then.
     async fn compare(&mut self, provider: &Provider, head: &Header) {
-        if self.advanced_at.elapsed() < STALLED_AFTER {
+        if self.advanced_at.elapsed() < self.context.config.poll_interval() * STALLED_AFTER {
             return;
         }
         self.advanced_at = Instant::now();

@@ -14,6 +14,7 @@ pub(crate) enum Backend {
 
 pub(crate) struct TestDatabase {
     pub(crate) db: Database,
+    config: DatabaseConfig,
     _folder: Option<tempfile::TempDir>,
     dropped: Option<(String, String)>,
 }
@@ -38,7 +39,12 @@ impl TestDatabase {
         let config = DatabaseConfig { url: SecretString::from(url), connections_max: 6, ..DatabaseConfig::default() };
         let (db, _relay) = Database::connect(&config).await.expect("the database opens");
         Migrator::up(&*db, None).await.expect("migrates");
-        Self { db, _folder: folder, dropped }
+        Self { db, config, _folder: folder, dropped }
+    }
+
+    /// The same database as another process would use it.
+    pub(crate) async fn connect(&self) -> Database {
+        Database::connect(&self.config).await.expect("the database opens").0
     }
 }
 

@@ -3,6 +3,13 @@
 mod database;
 mod ledger;
 mod node;
+mod relay;
 mod world;
 
+mod crashes;
 mod deals;
+mod endpoints;
+mod keystore;
+mod lanes;
+mod reorganisations;
+mod throughput;

@@ -19,6 +19,7 @@ use crate::{
     database::{Backend, TestDatabase},
     ledger::Ledger,
     node::Node,
+    relay::Relay,
 };
 
 pub(crate) const AMOUNT: u64 = 2_500_000;
@@ -104,13 +105,24 @@ impl World {
         Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, _keys: keys }
     }
 
+    /// Puts a relay between the agent and the node.
+    pub(crate) async fn behind_a_relay(&mut self) -> Relay {
+        let relay = Relay::new(&self.node.url).await;
+        self.network.rpc_urls = vec![SecretString::from(relay.url.clone())];
+        relay
+    }
+
     pub(crate) fn start(&self) -> Running {
         self.start_with(self.config.clone())
     }
 
     pub(crate) fn start_with(&self, config: Config) -> Running {
+        self.start_on(self.database.db.clone(), config)
+    }
+
+    /// As another process would, with its own connections.
+    pub(crate) fn start_on(&self, db: queue::Database, config: Config) -> Running {
         let recorder: Arc<dyn chain::Recorder> = Arc::<Ledger>::clone(&self.ledger);
-        let db = self.database.db.clone();
         let agent = Agent::new(db, self.network.clone(), self.keystore.clone(), recorder, config);
         let (waker, health, stop) = (agent.waker(), agent.health(), CancellationToken::new());
         let task = tokio::spawn(agent.run(stop.clone()));
@@ -155,6 +167,30 @@ impl World {
 
     pub(crate) async fn facts(&self) -> Vec<Fact> {
         self.ledger.facts(&self.database.db).await
+    }
+
+    /// The diamond's owner, for acts that are not the agent's.
+    pub(crate) async fn owner(&self) -> Account {
+        let key = self.keystore.signer(self.signer).await.expect("the key");
+        Account::connect(self.node.secret_url(), key).await.expect("the node answers")
+    }
+
+    pub(crate) async fn lane(&self) -> chain::LaneStatus {
+        let lanes = chain::status(&self.database.db).await.expect("answers");
+        lanes.into_iter().find(|lane| lane.signer == self.signer).expect("a lane")
+    }
+
+    /// Waits until the lane is paused for this reason, or for none.
+    pub(crate) async fn until_paused(&self, reason: Option<&str>) {
+        let started = Instant::now();
+        loop {
+            let lane = self.lane().await;
+            if lane.paused_reason.as_deref() == reason {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {reason:?}; {lane:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) async fn facts_of(&self, subject_id: Uuid) -> Vec<Fact> {
@@ -209,6 +245,18 @@ pub(crate) fn names(facts: &[Fact]) -> Vec<String> {
 pub(crate) fn count_of(facts: &[Fact], of: &str, subjects: &[Uuid]) -> usize {
     let subjects: std::collections::HashSet<_> = subjects.iter().collect();
     facts.iter().filter(|fact| name(fact) == of && subjects.contains(&fact.subject_id())).count()
+}
+
+/// The distinct transactions that were signed.
+pub(crate) fn hashes(facts: &[Fact]) -> Vec<alloy::primitives::B256> {
+    let signed = facts.iter().filter_map(|fact| match fact {
+        Fact::Signed { hash, .. } => Some(*hash),
+        _ => None,
+    });
+    let mut hashes: Vec<_> = signed.collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
 }
 
 /// Runs a test on each kind of database.

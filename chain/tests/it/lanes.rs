@@ -1,0 +1,311 @@
+//! Signers: their funds, fees and nonces.
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use chain::{AttemptKind, Config, Fact, Kind, Request};
+use devchain::BlockTime;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    database::Backend,
+    node::Node,
+    relay::Turn,
+    world::{World, count_of, hashes, on_each_database},
+};
+
+on_each_database!(
+    waits_for_funds_and_goes_on,
+    waits_for_its_key,
+    waits_for_a_lower_price,
+    what_stays_unmined_gets_higher_fees,
+    what_no_node_takes_gives_way_to_a_noop,
+    a_nonce_that_a_stranger_took_is_done_again,
+    what_reverts_when_mined_fails_by_name,
+    a_batch_that_reverts_when_mined_spares_the_good,
+    two_signers_work_side_by_side,
+    a_full_pool_makes_it_patient,
+);
+
+async fn on_devchain(backend: Backend) -> World {
+    World::new(Node::devchain(BlockTime::Instant).await, backend).await
+}
+
+async fn waits_for_funds_and_goes_on(backend: Backend) {
+    let world = on_devchain(backend).await;
+    let owner = world.owner().await;
+    let balance = owner.balance(Address::ZERO, world.signer).await.expect("answers");
+    let ether = U256::from(10).pow(U256::from(18));
+    owner.transfer(world.payer.address(), balance - ether / U256::from(10_000)).await.expect("drains");
+    let agent = world.start();
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until_paused(Some("insufficient_funds")).await;
+    assert_eq!(count_of(&world.facts().await, "Failed", &[subject]), 0);
+    world.payer.transfer(world.signer, ether).await.expect("funds");
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    world.until_paused(None).await;
+    agent.stop().await;
+}
+
+async fn waits_for_its_key(backend: Backend) {
+    let world = on_devchain(backend).await;
+    let agent = world.start();
+    let key = alloy::signers::local::PrivateKeySigner::random();
+    let subject = Uuid::now_v7();
+    world.payer.transfer(key.address(), U256::from(10).pow(U256::from(18))).await.expect("funds");
+    appoint(&world, key.address()).await;
+    world.request(&[Request { signer: key.address(), ..world.open(subject) }]).await;
+    agent.waker.wake();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let lanes = chain::status(&world.database.db).await.expect("answers");
+    let lane = lanes.iter().find(|lane| lane.signer == key.address()).expect("a lane");
+    assert_eq!((lane.paused_reason.as_deref(), lane.pending), (Some("no_key"), 1));
+    let secret = secrecy::SecretString::from(alloy::hex::encode(key.to_bytes()));
+    assert_eq!(world.keystore.import(&secret).await.expect("imports"), key.address());
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    agent.stop().await;
+}
+
+/// Lets another account create, cancel and release deals.
+async fn appoint(world: &World, operator: Address) {
+    let selector = &keccak256("setOperator(address,bool)")[..4];
+    let input = [selector, operator.into_word().as_slice(), B256::with_last_byte(1).as_slice()].concat();
+    world.owner().await.call(world.diamond, U256::ZERO, Bytes::from(input)).await.expect("appoints");
+}
+
+async fn waits_for_a_lower_price(backend: Backend) {
+    let mut world = World::new(Node::anvil(&[]), backend).await;
+    world.config = Config { fee_cap_wei: Some(20_000_000_000), ..world.config };
+    let set_price = async |wei: u64| {
+        world.node.rpc("anvil_setNextBlockBaseFeePerGas", json!([format!("{wei:#x}")])).await;
+        world.node.rpc("anvil_mine", json!(["0x1"])).await;
+    };
+    set_price(50_000_000_000).await;
+    let agent = world.start();
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until_paused(Some("fee_cap")).await;
+    assert_eq!(count_of(&world.facts().await, "Signed", &[subject]), 0, "it took no nonce");
+    set_price(1_000_000_000).await;
+    let facts = world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    let fees = facts.iter().find_map(|fact| match fact {
+        Fact::Signed { max_fee_per_gas, .. } => Some(*max_fee_per_gas),
+        _ => None,
+    });
+    assert!(fees.expect("signed") <= 20_000_000_000);
+    world.until_paused(None).await;
+    agent.stop().await;
+}
+
+async fn what_stays_unmined_gets_higher_fees(backend: Backend) {
+    let mut world = World::new(Node::anvil(&[]), backend).await;
+    world.config = Config { bump_after_ms: 400, ..world.config };
+    let agent = world.start();
+    world.opened(&agent, 1).await;
+    world.node.rpc("evm_setAutomine", json!([false])).await;
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    let signed = |facts: &[Fact]| -> Vec<(AttemptKind, u64, u128)> {
+        facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Signed { subject_id, attempt_kind, nonce, max_fee_per_gas, .. } if *subject_id == subject => {
+                    Some((*attempt_kind, *nonce, *max_fee_per_gas))
+                }
+                _ => None,
+            })
+            .collect()
+    };
+    let facts = world.until("it is raised twice", |facts| signed(facts).len() >= 3).await;
+    let attempts = signed(&facts);
+    assert_eq!((attempts[0].0, attempts[1].0), (AttemptKind::Call, AttemptKind::Bump));
+    assert!(attempts.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[1].2 * 10 >= pair[0].2 * 11));
+    world.node.rpc("evm_setAutomine", json!([true])).await;
+    world.node.rpc("anvil_mine", json!(["0x1"])).await;
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    world.until("a receipt is found", |facts| count_of(facts, "Mined", &[subject]) == 1).await;
+    // The nonces go on where they should.
+    world.opened(&agent, 1).await;
+    agent.stop().await;
+}
+
+async fn what_no_node_takes_gives_way_to_a_noop(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    let agent = world.start();
+    world.opened(&agent, 1).await;
+    let mut refused: Option<serde_json::Value> = None;
+    relay.hook(move |method, params| match method {
+        "eth_sendRawTransaction" if refused.as_ref().is_none_or(|refused| refused == params) => {
+            refused = Some(params.clone());
+            Turn::Error(-32_000, "intrinsic gas too low")
+        }
+        _ => Turn::Pass,
+    });
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    let facts = world.until("it fails", |facts| count_of(facts, "Failed", &[subject]) == 1).await;
+    let kinds: Vec<_> = facts
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Signed { subject_id, attempt_kind, .. } if *subject_id == subject => Some(*attempt_kind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, [AttemptKind::Call, AttemptKind::Noop]);
+    let failure = facts.iter().find_map(|fact| match fact {
+        Fact::Failed { code, message, hash, retryable, .. } => Some((code.clone(), message.clone(), *hash, *retryable)),
+        _ => None,
+    });
+    let (code, message, hash, retryable) = failure.expect("a failure");
+    assert_eq!((code.as_str(), retryable, hash.is_some()), ("rejected", true, true));
+    assert!(message.contains("intrinsic gas too low"), "{message}");
+    assert_eq!(count_of(&facts, "DealOpened", &[subject]), 0, "a no-op is no success");
+    relay.hook(|_, _| Turn::Pass);
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    agent.stop().await;
+}
+
+async fn a_nonce_that_a_stranger_took_is_done_again(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    let agent = world.start();
+    world.opened(&agent, 1).await;
+    relay.hook(|method, _| match method {
+        "eth_sendRawTransaction" => Turn::Status(503),
+        _ => Turn::Pass,
+    });
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until("it is signed", |facts| count_of(facts, "Signed", &[subject]) == 1).await;
+    let owner = world.owner().await;
+    owner.transfer(world.payer.address(), U256::from(1)).await.expect("takes the nonce");
+    relay.hook(|_, _| Turn::Pass);
+    // With each confirmation on top it is more certain that the first can never be mined.
+    let chain = world.node.devchain.clone().expect("the development chain");
+    let facts = world
+        .until("it is open", |facts| {
+            chain.mine(1).expect("mines");
+            count_of(facts, "DealOpened", &[subject]) == 1
+        })
+        .await;
+    assert_eq!(count_of(&facts, "Failed", &[subject]), 0);
+    let of_subject: Vec<Fact> = facts.into_iter().filter(|fact| fact.subject_id() == subject).collect();
+    assert_eq!(hashes(&of_subject).len(), 2, "the first can never be mined");
+    assert_eq!(world.created(&[subject]).await.0, 1);
+    agent.stop().await;
+}
+
+/// Opens that expire between their trial and their block.
+async fn late(world: &mut World, count: usize, expiring: usize) -> (Vec<Uuid>, Vec<Fact>) {
+    let relay = world.behind_a_relay().await;
+    world.config = Config { rpc_timeout_ms: 5_000, ..world.config.clone() };
+    let agent = world.start();
+    world.opened(&agent, 1).await;
+    let mut held = false;
+    relay.hook(move |method, _| match method {
+        "eth_sendRawTransaction" if !held => {
+            held = true;
+            Turn::Late(Duration::from_millis(1_000))
+        }
+        _ => Turn::Pass,
+    });
+    let subjects: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
+    let head = world.node.rpc("eth_getBlockByNumber", json!(["latest", false])).await;
+    let time = head["timestamp"].as_str().and_then(|time| u64::from_str_radix(time.trim_start_matches("0x"), 16).ok());
+    let soon = time.expect("a time").max(u64::try_from(chrono::Utc::now().timestamp()).expect("after 1970")) + 5;
+    let requests = subjects.iter().enumerate().map(|(index, subject)| {
+        let mut request = world.open(*subject);
+        if index < expiring {
+            request.terms = request.terms.map(|terms| chain::DealTerms { expires_at: soon, ..terms });
+        }
+        request
+    });
+    world.request(&requests.collect::<Vec<_>>()).await;
+    agent.waker.wake();
+    world.until("all are signed", |facts| count_of(facts, "Signed", &subjects) == count).await;
+    world.node.devchain.as_ref().expect("the development chain").mine(7).expect("mines");
+    let facts = world
+        .until("all have ended", |facts| {
+            count_of(facts, "Failed", &subjects) == expiring
+                && count_of(facts, "DealOpened", &subjects) == count - expiring
+        })
+        .await;
+    agent.stop().await;
+    (subjects, facts)
+}
+
+fn failed(facts: &[Fact]) -> Vec<(Kind, String, bool, bool)> {
+    facts
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Failed { kind, code, retryable, hash, .. } => Some((*kind, code.clone(), *retryable, hash.is_some())),
+            _ => None,
+        })
+        .collect()
+}
+
+async fn what_reverts_when_mined_fails_by_name(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let (subjects, facts) = late(&mut world, 1, 1).await;
+    assert_eq!(failed(&facts), [(Kind::Open, "InvalidExpiry".to_owned(), false, true)]);
+    let mined = facts.iter().find_map(|fact| match fact {
+        Fact::Mined { subject_id, success, .. } if *subject_id == subjects[0] => Some(*success),
+        _ => None,
+    });
+    assert_eq!(mined, Some(false));
+}
+
+async fn a_batch_that_reverts_when_mined_spares_the_good(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let (subjects, facts) = late(&mut world, 6, 2).await;
+    let expected = (Kind::Open, "InvalidExpiry".to_owned(), false, false);
+    assert_eq!(failed(&facts), [expected.clone(), expected]);
+    assert_eq!(world.created(&subjects).await.0, 4);
+}
+
+async fn two_signers_work_side_by_side(backend: Backend) {
+    let world = on_devchain(backend).await;
+    let second = world.keystore.generate().await.expect("a key");
+    world.payer.transfer(second, U256::from(10).pow(U256::from(19))).await.expect("funds");
+    appoint(&world, second).await;
+    let agent = world.start();
+    let subjects: Vec<Uuid> = (0..60).map(|_| Uuid::now_v7()).collect();
+    let requests = subjects.iter().enumerate().map(|(index, subject)| {
+        let signer = if index % 2 == 0 { world.signer } else { second };
+        Request { signer, ..world.open(*subject) }
+    });
+    world.request(&requests.collect::<Vec<_>>()).await;
+    agent.waker.wake();
+    let facts = world.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == 60).await;
+    assert_eq!(hashes(&facts).len(), 2);
+    assert_eq!(world.created(&subjects).await, (60, 60));
+    agent.stop().await;
+}
+
+async fn a_full_pool_makes_it_patient(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    let agent = world.start();
+    let mut times = 0;
+    relay.hook(move |method, _| match method {
+        "eth_sendRawTransaction" if times < 4 => {
+            times += 1;
+            Turn::Error(-32_000, "txpool is full")
+        }
+        _ => Turn::Pass,
+    });
+    let subject = world.opened(&agent, 1).await[0];
+    let facts = world.facts_of(subject).await;
+    assert_eq!((hashes(&facts).len(), count_of(&facts, "Failed", &[subject])), (1, 0));
+    agent.stop().await;
+}

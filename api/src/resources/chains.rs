@@ -88,6 +88,8 @@ impl Chains {
     }
 
     /// List chains
+    ///
+    /// Those in use, newest first.
     #[oai(path = "/", method = "get", operation_id = "list_chains")]
     async fn list(
         &self,
@@ -104,6 +106,8 @@ impl Chains {
     }
 
     /// Get a chain
+    ///
+    /// 404 when it does not exist or was deleted.
     #[oai(path = "/:id", method = "get", operation_id = "get_chain")]
     async fn get(
         &self,
@@ -115,6 +119,8 @@ impl Chains {
     }
 
     /// Rename a chain
+    ///
+    /// 409 when another chain has the name.
     #[oai(path = "/:id", method = "patch", operation_id = "update_chain")]
     async fn update(
         &self,

@@ -140,6 +140,8 @@ impl Currencies {
     }
 
     /// List currencies
+    ///
+    /// Those in use, newest first.
     #[oai(path = "/", method = "get", operation_id = "list_currencies")]
     async fn list(
         &self,
@@ -162,6 +164,8 @@ impl Currencies {
     }
 
     /// Get a currency
+    ///
+    /// 404 when it does not exist or was deleted.
     #[oai(path = "/:id", method = "get", operation_id = "get_currency")]
     async fn get(
         &self,
@@ -173,6 +177,8 @@ impl Currencies {
     }
 
     /// Rename a currency
+    ///
+    /// What is left out stays as it is.
     #[oai(path = "/:id", method = "patch", operation_id = "update_currency")]
     async fn update(
         &self,

@@ -107,6 +107,8 @@ impl Members {
     }
 
     /// Get a member
+    ///
+    /// 404 when it does not exist, 403 when its node is out of reach.
     #[oai(path = "/:id", method = "get", operation_id = "get_member")]
     async fn get(
         &self,

@@ -159,6 +159,8 @@ impl Networks {
     }
 
     /// List networks
+    ///
+    /// Those in use, newest first.
     #[oai(path = "/", method = "get", operation_id = "list_networks")]
     async fn list(
         &self,
@@ -177,6 +179,8 @@ impl Networks {
     }
 
     /// Get a network
+    ///
+    /// 404 when it does not exist or was deleted.
     #[oai(path = "/:id", method = "get", operation_id = "get_network")]
     async fn get(
         &self,

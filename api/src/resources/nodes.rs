@@ -133,6 +133,8 @@ impl Nodes {
     }
 
     /// Get a node
+    ///
+    /// 404 when it does not exist or was deleted, 403 when it is out of reach.
     #[oai(path = "/:id", method = "get", operation_id = "get_node")]
     async fn get(
         &self,
@@ -144,6 +146,8 @@ impl Nodes {
     }
 
     /// Rename a node
+    ///
+    /// Its place in the tree stays: paths never change.
     #[oai(path = "/:id", method = "patch", operation_id = "update_node")]
     async fn update(
         &self,

@@ -121,6 +121,8 @@ impl Payments {
     }
 
     /// Get a payment
+    ///
+    /// 404 when it does not exist, 403 when its node is out of reach.
     #[oai(path = "/:id", method = "get", operation_id = "get_payment")]
     async fn get(
         &self,

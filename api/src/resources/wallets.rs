@@ -177,6 +177,8 @@ impl Wallets {
     }
 
     /// Rename a wallet
+    ///
+    /// Its address and node stay: deals depend on them.
     #[oai(path = "/:id", method = "patch", operation_id = "update_wallet")]
     async fn update(
         &self,

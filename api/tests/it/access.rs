@@ -1,0 +1,231 @@
+//! Every route, asked by somebody without a token, without the permission, and of another tenant. A route that is
+//! missing here fails the test.
+
+use std::collections::BTreeMap;
+
+use fixtures::{TestDatabase, on_both};
+use payments::Permission;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, TestApp, send};
+
+/// What a caller of another tenant, with every permission, gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stranger {
+    /// 403, because the thing's node is out of reach.
+    OutOfReach,
+    /// 403, because only the root's callers may change what all share.
+    NotAtRoot,
+    /// An answer about nothing of the other tenant's.
+    Own,
+    /// The same as everybody: it is public, or all share it.
+    Same,
+}
+use Stranger::{NotAtRoot, OutOfReach, Own, Same};
+
+/// Operation, permission (`-`: signed in is enough, empty: public), and what a stranger gets.
+const TABLE: &[(&str, &str, Stranger)] = &[
+    ("authenticate", "", Same),
+    ("refresh_tokens", "", Same),
+    ("login", "", Same),
+    ("refresh_login", "", Same),
+    ("logout", "-", Own),
+    ("get_me", "-", Own),
+    ("create_payment", "payments.create", OutOfReach),
+    ("list_payments", "payments.read", OutOfReach),
+    ("get_payment", "payments.read", OutOfReach),
+    ("cancel_payment", "payments.cancel", OutOfReach),
+    ("release_payment", "payments.create", OutOfReach),
+    ("retry_send_payment", "payments.create", OutOfReach),
+    ("list_payment_logs", "payments.read", OutOfReach),
+    ("get_widget_payment", "payment", Same),
+    ("get_widget_qr", "payment", Same),
+    ("create_integration", "nodes.manage", OutOfReach),
+    ("list_integrations", "nodes.manage", Own),
+    ("delete_integration", "nodes.manage", OutOfReach),
+    ("create_node", "nodes.manage", OutOfReach),
+    ("list_nodes", "payments.read", Own),
+    ("get_node", "payments.read", OutOfReach),
+    ("update_node", "nodes.manage", OutOfReach),
+    ("delete_node", "nodes.manage", OutOfReach),
+    ("create_chain", "nodes.manage", NotAtRoot),
+    ("list_chains", "payments.read", Same),
+    ("get_chain", "payments.read", Same),
+    ("update_chain", "nodes.manage", NotAtRoot),
+    ("delete_chain", "nodes.manage", NotAtRoot),
+    ("create_network", "nodes.manage", NotAtRoot),
+    ("list_networks", "payments.read", Same),
+    ("get_network", "payments.read", Same),
+    ("update_network", "nodes.manage", NotAtRoot),
+    ("delete_network", "nodes.manage", NotAtRoot),
+    ("create_currency", "nodes.manage", NotAtRoot),
+    ("list_currencies", "payments.read", Same),
+    ("get_currency", "payments.read", Same),
+    ("update_currency", "nodes.manage", NotAtRoot),
+    ("delete_currency", "nodes.manage", NotAtRoot),
+    ("create_wallet", "nodes.manage", OutOfReach),
+    ("list_wallets", "payments.read", Own),
+    ("get_wallet", "payments.read", OutOfReach),
+    ("update_wallet", "nodes.manage", OutOfReach),
+    ("delete_wallet", "nodes.manage", OutOfReach),
+    ("deploy_wallet", "nodes.manage", OutOfReach),
+    ("create_member", "payments.create", OutOfReach),
+    ("list_members", "payments.read", Own),
+    ("get_member", "payments.read", OutOfReach),
+    ("update_member", "payments.create", OutOfReach),
+    ("live", "", Same),
+    ("ready", "", Same),
+    ("metrics", "", Same),
+    ("openapi", "", Same),
+];
+
+/// An operation of the document, ready to be asked about the tenant's things.
+struct Operation {
+    id: String,
+    method: poem::http::Method,
+    path: String,
+    body: Value,
+    security: Value,
+}
+
+fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str, Value>) -> Vec<Operation> {
+    let document = api::openapi_document();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            let resource = path.split('/').rev().find(|part| things.contains_key(part)).unwrap_or_default();
+            let thing = things.get(resource).cloned().unwrap_or_default();
+            let query = match id.as_str() {
+                "list_payments" => format!("?node_id={}", things["nodes"]),
+                "get_widget_qr" => "?origin=https://pay.example".to_owned(),
+                _ => String::new(),
+            };
+            operations.push(Operation {
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.replace("{id}", &thing) + &query,
+                body: bodies.get(id.as_str()).cloned().unwrap_or(json!({ "name": "x" })),
+                security: operation["security"].clone(),
+                id,
+            });
+        }
+    }
+    operations
+}
+
+async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answer {
+    let mut request = app.client.request(operation.method.clone(), &operation.path);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if operation.method != poem::http::Method::GET {
+        request = request.body_json(&operation.body);
+    }
+    send(request).await
+}
+
+/// The tenant's things by the name of their resource, on a node of its own below the root.
+async fn things(app: &TestApp, token: &str) -> (BTreeMap<&'static str, String>, BTreeMap<&'static str, Value>) {
+    let merchant = &app.merchant;
+    let node = merchant.node_id.to_string();
+    let integration = json!({ "node_id": node, "name": "shop" });
+    let member = json!({ "node_id": node, "external_id": "ada" });
+    let id = |answer: Answer| answer.expect(201).body["id"].as_str().unwrap().to_owned();
+    let things = BTreeMap::from([
+        ("payments", app.created(token, "one").await["id"].as_str().unwrap().to_owned()),
+        ("nodes", node.clone()),
+        ("chains", merchant.chain_id.to_string()),
+        ("networks", merchant.network_id.to_string()),
+        ("currencies", merchant.currency_id.to_string()),
+        ("wallets", merchant.wallet_id.to_string()),
+        ("members", id(app.post(token, "/api/v1/members", &member).await)),
+        ("integrations", id(app.post(token, "/api/v1/integrations", &integration).await)),
+    ]);
+    let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
+    let bodies = BTreeMap::from([
+        ("create_payment", app.payment("two")),
+        ("create_integration", json!({ "node_id": node, "name": "other" })),
+        ("create_node", json!({ "parent_id": node, "name": "below" })),
+        ("create_wallet", json!({ "node_id": node, "chain_id": merchant.chain_id, "name": "w", "address": address })),
+        ("create_member", json!({ "node_id": node, "external_id": "eve" })),
+        ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
+    ]);
+    (things, bodies)
+}
+
+on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let (things, bodies) = things(&app, &app.token().await).await;
+    // Below its own root, so that it does not manage what all share.
+    let strangers = app.token_on(app.stranger.node_id, Permission::ALL).await;
+    let below = app.post(&strangers, "/api/v1/nodes", &json!({ "name": "below" })).await.expect(201).body;
+    let below = below["id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    let below = entities::NodeId(below);
+
+    let operations = operations(&things, &bodies);
+    for (id, ..) in TABLE {
+        assert!(operations.iter().any(|operation| operation.id == *id), "{id} is no route any more");
+    }
+    for operation in operations {
+        let id = operation.id.as_str();
+        let row = TABLE.iter().find(|row| row.0 == id);
+        let &(_, permission, stranger) = row.unwrap_or_else(|| panic!("{id} is missing in the table"));
+        check_declared(&operation, permission);
+        if permission.is_empty() {
+            continue;
+        }
+        ask(&app, &operation, None).await.problem(401, "unauthorized");
+        ask(&app, &operation, Some("nonsense")).await.problem(401, "unauthorized");
+        let without: Vec<Permission> =
+            Permission::ALL.iter().copied().filter(|held| held.word() != permission).collect();
+        let weak = app.token_on(app.merchant.node_id, &without).await;
+        match permission {
+            "payment" => drop(ask(&app, &operation, Some(&weak)).await.problem(401, "unauthorized")),
+            "-" => {}
+            _ => drop(ask(&app, &operation, Some(&weak)).await.problem(403, "permission_missing")),
+        }
+        let strange = app.token_on(below, Permission::ALL).await;
+        let answer = ask(&app, &operation, Some(&strange)).await;
+        match stranger {
+            OutOfReach => {
+                let problem = answer.problem(403, "node_out_of_reach");
+                assert_eq!(problem["detail"], "Insufficient permission to access payment's node");
+            }
+            NotAtRoot => drop(answer.problem(403, "permission_missing")),
+            Own => {
+                let mine = things.values().find(|thing| answer.text.contains(*thing));
+                assert_eq!(mine, None, "{id} shows another tenant's things: {}", answer.text);
+            }
+            Same => assert!(answer.status.is_success() || permission == "payment", "{id}: {}", answer.text),
+        }
+    }
+});
+
+/// The document says what the table says.
+fn check_declared(operation: &Operation, permission: &str) {
+    let expected = match permission {
+        "" => json!([]),
+        "-" => json!([{ "bearer": [] }, { "cookie": [] }]),
+        "payment" => json!([{ "payment_access_token": [] }]),
+        word => json!([{ "bearer": [word] }, { "cookie": [word] }]),
+    };
+    assert_eq!(operation.security, expected, "{}", operation.id);
+}
+
+on_both!(authorisation_comes_before_the_body_and_the_body_before_look_ups, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let nobody = send(app.client.post("/api/v1/payments").content_type("application/json").body("{")).await;
+    nobody.problem(401, "unauthorized");
+    let weak = app.token_on(app.merchant.node_id, &[Permission::PaymentsRead]).await;
+    let request = app.client.post("/api/v1/payments").header("authorization", format!("Bearer {weak}"));
+    send(request.content_type("application/json").body("{")).await.problem(403, "permission_missing");
+    let token = app.token().await;
+    let mut body = app.payment("one");
+    body["node_id"] = json!(uuid::Uuid::now_v7());
+    body["price"] = json!("free");
+    assert_eq!(app.post(&token, "/api/v1/payments", &body).await.pointers(), ["/price"]);
+    app.created(&token, "one").await;
+    let mut body = app.payment("one");
+    body["network_id"] = json!(uuid::Uuid::now_v7());
+    app.post(&token, "/api/v1/payments", &body).await.problem(404, "not_found");
+});

@@ -1,0 +1,61 @@
+//! The OpenAPI document.
+
+use fixtures::{TestDatabase, on_both};
+use serde_json::Value;
+
+use crate::app::{TestApp, send};
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| (format!("{method} {path}"), operation))
+    });
+    operations.collect()
+}
+
+#[test]
+fn is_openapi_3_1_and_always_the_same() {
+    let document = api::openapi_document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document, api::openapi_document());
+    let text = document.to_string();
+    for old in ["\"nullable\"", "charset", "bearer:", "cookie:", "\"exclusiveMinimum\":true"] {
+        assert!(!text.contains(old), "{old} is left");
+    }
+}
+
+#[test]
+fn every_operation_is_described_with_examples_and_errors() {
+    let document = api::openapi_document();
+    let mut ids = std::collections::BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        assert!(ids.insert(operation["operationId"].as_str().expect("an id")), "{name}");
+        assert!(operation["summary"].is_string(), "{name} has no summary");
+        assert!(operation["description"].is_string(), "{name} has no description");
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            assert_ne!(response["description"], "", "{name} {status}");
+            for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+                let problem = content["schema"]["$ref"] == "#/components/schemas/Problem";
+                assert_eq!(media_type == "application/problem+json", problem, "{name} {status}");
+                assert!(!media_type.ends_with("json") || content.get("example").is_some(), "{name} {status}");
+            }
+        }
+        assert!(["429", "500", "503"].iter().all(|status| responses.contains_key(*status)), "{name}");
+        if operation.get("requestBody").is_some() {
+            assert!(["400", "413", "415"].iter().all(|status| responses.contains_key(*status)), "{name}");
+            assert!(operation["requestBody"]["content"]["application/json"]["example"].is_object(), "{name}");
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{name} {}", parameter["name"]);
+            assert!(parameter["in"] != "path" || parameter["name"] == "id", "{name}: problems name the pointer /id");
+        }
+    }
+}
+
+on_both!(is_served_as_it_is_committed, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let served = send(app.client.get("/openapi.json")).await.expect(200);
+    assert!(served.header("content-type").starts_with("application/json"));
+    assert_eq!(served.text, format!("{:#}\n", api::openapi_document()));
+});

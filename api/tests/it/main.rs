@@ -1,0 +1,19 @@
+//! The HTTP side over real databases, without a socket.
+
+mod app;
+
+mod access;
+mod authentication;
+mod commands;
+mod create;
+mod document;
+mod edge;
+mod health;
+mod idempotency;
+mod integrations;
+mod list;
+mod payment_page;
+mod reference_data;
+mod staff;
+mod wallets;
+mod widget;

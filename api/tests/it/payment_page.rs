@@ -1,0 +1,55 @@
+//! The payment page.
+
+use fixtures::{TestDatabase, on_both};
+use sha3::{Digest, Keccak256};
+
+use crate::app::{TestApp, send};
+
+on_both!(is_whole_and_fetches_nothing_from_elsewhere, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let page = send(app.client.get(format!("/pay/{}", uuid::Uuid::now_v7()))).await.expect(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let script = send(app.client.get("/pay/assets/pay.js")).await.expect(200);
+    let styles = send(app.client.get("/pay/assets/pay.css")).await.expect(200);
+    for file in [&page, &script, &styles] {
+        for foreign in ["http://", "https://", "src=\"//", "url(//", "@import"] {
+            let found = file.text.replace("http://www.w3.org/", "").contains(foreign);
+            assert!(!found, "{foreign} in {}", file.header("content-type"));
+        }
+    }
+    assert!(page.text.contains("/pay/assets/pay.js") && page.text.contains("/pay/assets/pay.css"));
+    assert!(!page.text.contains("<script>") && !page.text.contains(" style=") && !page.text.contains("onclick"));
+    send(app.client.get("/pay/x")).await.problem(400, "validation_failed");
+});
+
+/// The page encodes its few calls by hand; their selectors are right.
+#[test]
+fn its_selectors_are_those_of_the_functions() {
+    let script = include_str!("../../src/assets/pay.js");
+    for signature in
+        ["deposit(uint256)", "approve(address,uint256)", "allowance(address,address)", "balanceOf(address)"]
+    {
+        let name = signature.split('(').next().unwrap();
+        let selector = hex::encode(&Keccak256::digest(signature)[..4]);
+        assert!(script.contains(&format!("{name}: \"0x{selector}\"")), "{signature} is 0x{selector}");
+    }
+}
+
+on_both!(the_docs_page_needs_no_other_host, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let page = send(app.client.get("/docs")).await.expect(200);
+    assert!(!page.text.contains("http://") && !page.text.contains("https://"));
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    for (path, media_type) in [
+        ("/docs/swagger-ui.js", "text/javascript; charset=utf-8"),
+        ("/docs/swagger-ui.css", "text/css; charset=utf-8"),
+        ("/docs/start.js", "text/javascript; charset=utf-8"),
+    ] {
+        let file = send(app.client.get(path)).await.expect(200);
+        assert!(page.text.contains(path) && file.text.len() > 100, "{path}");
+        assert_eq!(file.header("content-type"), media_type);
+    }
+});

@@ -1,0 +1,79 @@
+//! What the payer's browser may see.
+
+use fixtures::{TestDatabase, on_both};
+use payments::Observation;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, redacted, send};
+
+fn path(payment: &Value) -> String {
+    format!("/api/v1/widget/payments/{}", payment["id"].as_str().unwrap())
+}
+
+on_both!(shows_what_a_payment_page_needs, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let payment = app.created(&app.token().await, "one").await;
+    let token = payment["access_token"].as_str().unwrap();
+    let before = app.get(token, &path(&payment)).await.expect(200);
+    assert_eq!(before.header("access-control-allow-origin"), "*");
+    assert_eq!((&before.body["deal_id"], &before.body["contract"]), (&json!(null), &json!(null)));
+
+    let diamond_address = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512".to_owned();
+    app.observe(&payment, Observation::SendingStarted { diamond_address }).await;
+    let transaction_hash = Some(format!("0x{}", "ab".repeat(32)));
+    app.observe(&payment, Observation::DealOpened { deal_id: "17".to_owned(), transaction_hash }).await;
+    let after = app.get(token, &path(&payment)).await.expect(200).body;
+    insta::assert_snapshot!("widget", redacted(&after, &["node_id", "expires_at", "abi"]));
+    let deposit = &after["contract"]["abi"].as_array().unwrap()[..];
+    assert!(deposit.iter().any(|entry| entry["name"] == "deposit" && entry["inputs"][0]["type"] == "uint256"));
+});
+
+on_both!(opens_for_the_payments_own_token_only, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let merchants = app.token().await;
+    let (one, other) = (app.created(&merchants, "one").await, app.created(&merchants, "two").await);
+    for token in [merchants.as_str(), other["access_token"].as_str().unwrap(), "nonsense", ""] {
+        let answer = app.get(token, &path(&one)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        let problem = answer.problem(401, "unauthorized");
+        assert_eq!(problem["detail"], "Invalid or expired access token");
+    }
+    send(app.client.get(path(&one))).await.problem(401, "unauthorized");
+    let unknown = json!({ "id": uuid::Uuid::now_v7() });
+    app.get(one["access_token"].as_str().unwrap(), &path(&unknown)).await.problem(404, "not_found");
+    app.get(one["access_token"].as_str().unwrap(), "/api/v1/payments").await.problem(401, "unauthorized");
+});
+
+on_both!(cors_is_open_here_only, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let payment = app.created(&app.token().await, "one").await;
+    let options = |path: String| {
+        let request = app.client.request(poem::http::Method::OPTIONS, path).header("origin", "https://shop.example");
+        send(
+            request
+                .header("access-control-request-method", "GET")
+                .header("access-control-request-headers", "authorization"),
+        )
+    };
+    let preflight = options(path(&payment)).await.expect(204);
+    assert_eq!(preflight.header("access-control-allow-origin"), "*");
+    assert!(preflight.header("access-control-allow-headers").contains("authorization"));
+    for other in ["/api/v1/payments", "/api/v1/nodes", &format!("{}/qr", path(&payment))] {
+        let answer = options(other.to_owned()).await.expect(405);
+        assert!(answer.headers.get("access-control-allow-origin").is_none());
+    }
+    let answer = app.get("nonsense", "/api/v1/nodes").await;
+    assert!(answer.headers.get("access-control-allow-origin").is_none());
+});
+
+on_both!(draws_a_qr_code_of_the_page, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let payment = app.created(&app.token().await, "one").await;
+    let token = payment["access_token"].as_str().unwrap();
+    let image = app.get(token, &format!("{}/qr?origin=https://pay.example", path(&payment))).await.expect(200);
+    assert_eq!(image.header("content-type"), "image/svg+xml");
+    assert!(image.text.contains("<svg") && image.text.contains("</svg>"));
+    for wrong in ["", "?origin=", "?origin=javascript:alert(1)", "?origin=ftp://x"] {
+        assert_eq!(app.get(token, &format!("{}/qr{wrong}", path(&payment))).await.pointers(), ["/origin"], "{wrong}");
+    }
+});

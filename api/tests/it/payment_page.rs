@@ -28,7 +28,7 @@ on_both!(is_whole_and_fetches_nothing_from_elsewhere, async |database: TestDatab
 /// The page encodes its few calls by hand; their selectors are right.
 #[test]
 fn its_selectors_are_those_of_the_functions() {
-    let script = include_str!("../../src/assets/pay.js");
+    let script = include_str!("../../src/assets/wallet.js");
     for signature in
         ["deposit(uint256)", "approve(address,uint256)", "allowance(address,address)", "balanceOf(address)"]
     {

@@ -1,4 +1,5 @@
 //! The HTTP side over real databases, without a socket.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod app;
 

@@ -1,0 +1,150 @@
+-- What was asked of the chain about a subject, once a kind.
+CREATE TABLE chain_operations (
+    id UUID PRIMARY KEY,
+    subject_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    network_id UUID NOT NULL,
+    signer TEXT NOT NULL,
+    diamond TEXT,
+    status TEXT NOT NULL,
+    send_id UUID,
+    sends INTEGER NOT NULL,
+    failure_code TEXT,
+    failure_message TEXT,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
+-- A subject's deal: its terms and what is known of it.
+CREATE TABLE chain_deals (
+    subject_id UUID PRIMARY KEY,
+    network_id UUID NOT NULL,
+    diamond TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    payee TEXT NOT NULL,
+    token TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    deal_id TEXT,
+    state TEXT NOT NULL,
+    checked_at TIMESTAMPTZ NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
+);
+
+-- Diamonds whose logs are read.
+CREATE TABLE chain_diamonds (
+    network_id UUID NOT NULL,
+    diamond TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (network_id, diamond)
+);
+
+-- A signer on a network, with its nonces.
+CREATE TABLE chain_lanes (
+    network_id UUID NOT NULL,
+    signer TEXT NOT NULL,
+    next_nonce BIGINT,
+    balance TEXT,
+    paused_reason TEXT,
+    paused_at TIMESTAMPTZ,
+    window INTEGER NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (network_id, signer)
+);
+
+-- Which process works a network.
+CREATE TABLE chain_leases (
+    network_id UUID PRIMARY KEY,
+    owner UUID,
+    lease_until TIMESTAMPTZ NOT NULL
+);
+
+-- How far a network has been read.
+CREATE TABLE chain_cursors (
+    network_id UUID PRIMARY KEY,
+    scanned_number BIGINT NOT NULL,
+    scanned_hash TEXT NOT NULL,
+    scanned_time TIMESTAMPTZ NOT NULL,
+    final_number BIGINT NOT NULL,
+    final_time TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
+-- Hashes of the last blocks, to recognise a reorganisation.
+CREATE TABLE chain_blocks (
+    network_id UUID NOT NULL,
+    number BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (network_id, number)
+);
+
+-- One nonce and what it is for.
+CREATE TABLE chain_sends (
+    id UUID PRIMARY KEY,
+    network_id UUID NOT NULL,
+    signer TEXT NOT NULL,
+    nonce BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    diamond TEXT,
+    operations INTEGER NOT NULL,
+    gas_limit BIGINT NOT NULL,
+    status TEXT NOT NULL,
+    outcome TEXT,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
+-- A signed variant of a send; written before it is broadcast.
+CREATE TABLE chain_attempts (
+    id UUID PRIMARY KEY,
+    send_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    raw {bytes} NOT NULL,
+    max_fee_per_gas BIGINT NOT NULL,
+    max_priority_fee_per_gas BIGINT NOT NULL,
+    signed_at TIMESTAMPTZ NOT NULL,
+    broadcast_at TIMESTAMPTZ,
+    provider TEXT,
+    answer TEXT,
+    mined_number BIGINT,
+    mined_hash TEXT,
+    mined_success BOOLEAN
+);
+
+-- The diamonds' events about our deals.
+CREATE TABLE chain_logs (
+    id UUID PRIMARY KEY,
+    network_id UUID NOT NULL,
+    diamond TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_hash TEXT NOT NULL,
+    block_time TIMESTAMPTZ NOT NULL,
+    transaction_hash TEXT NOT NULL,
+    log_index INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    deal_id TEXT NOT NULL,
+    account TEXT,
+    amount TEXT NOT NULL,
+    held BOOLEAN NOT NULL,
+    mismatch TEXT,
+    final BOOLEAN NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
+);
+
+-- The hot queries look at the few rows that are not settled, hence partial indexes.
+CREATE UNIQUE INDEX chain_operations_subject ON chain_operations (subject_id, kind);
+CREATE INDEX chain_operations_pending ON chain_operations (network_id, signer, id) WHERE status = 'pending';
+CREATE INDEX chain_operations_sending ON chain_operations (network_id, updated_at) WHERE status = 'sending';
+CREATE INDEX chain_operations_send ON chain_operations (send_id);
+CREATE UNIQUE INDEX chain_deals_reference ON chain_deals (reference);
+CREATE INDEX chain_deals_unsettled ON chain_deals (network_id, checked_at) WHERE state IN ('open', 'deposited');
+CREATE UNIQUE INDEX chain_sends_nonce ON chain_sends (network_id, signer, nonce);
+CREATE INDEX chain_sends_unsettled ON chain_sends (network_id, signer) WHERE status <> 'final';
+CREATE UNIQUE INDEX chain_attempts_hash ON chain_attempts (hash);
+CREATE INDEX chain_attempts_send ON chain_attempts (send_id);
+CREATE UNIQUE INDEX chain_logs_place ON chain_logs (network_id, block_hash, log_index);
+CREATE INDEX chain_logs_block ON chain_logs (network_id, block_number);
+CREATE INDEX chain_logs_subject ON chain_logs (subject_id);

@@ -12,14 +12,26 @@ use super::{Amount, Hash, Place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub(crate) enum Event {
-    #[sea_orm(string_value = "DealCreated")]
+    #[sea_orm(string_value = "created")]
     Created,
-    #[sea_orm(string_value = "DealDeposited")]
+    #[sea_orm(string_value = "deposited")]
     Deposited,
-    #[sea_orm(string_value = "DealReleased")]
+    #[sea_orm(string_value = "released")]
     Released,
-    #[sea_orm(string_value = "DealCanceled")]
+    #[sea_orm(string_value = "canceled")]
     Canceled,
+}
+
+impl Event {
+    /// As the contract calls it.
+    pub(crate) fn contract_name(self) -> &'static str {
+        match self {
+            Self::Created => "DealCreated",
+            Self::Deposited => "DealDeposited",
+            Self::Released => "DealReleased",
+            Self::Canceled => "DealCanceled",
+        }
+    }
 }
 
 #[sea_orm::model]

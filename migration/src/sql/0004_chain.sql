@@ -1,4 +1,4 @@
--- What was asked of the chain about a subject, once a kind.
+-- What was asked of the chain, one row for each subject (a payment, a deployment) and kind.
 CREATE TABLE chain_operations (
     id UUID PRIMARY KEY,
     subject_id UUID NOT NULL,
@@ -12,15 +12,21 @@ CREATE TABLE chain_operations (
     failure_code TEXT,
     failure_message TEXT,
     created_at TIMESTAMPTZ NOT NULL,
-    updated_at TIMESTAMPTZ NOT NULL
+    updated_at TIMESTAMPTZ NOT NULL,
+    UNIQUE (subject_id, kind)
 );
+-- The hot queries look at the few rows that are not settled, hence partial indexes; their conditions stand in the
+-- queries word by word, or SQLite would not use them.
+CREATE INDEX chain_operations_pending ON chain_operations (network_id, signer, id) WHERE status = 'pending';
+CREATE INDEX chain_operations_sending ON chain_operations (network_id, updated_at) WHERE status = 'sending';
+CREATE INDEX chain_operations_send_id ON chain_operations (send_id);
 
--- A subject's deal: its terms and what is known of it.
+-- Each subject's deal: its terms, and its state as far as that is final on the chain and recorded.
 CREATE TABLE chain_deals (
     subject_id UUID PRIMARY KEY,
     network_id UUID NOT NULL,
     diamond TEXT NOT NULL,
-    reference TEXT NOT NULL,
+    reference TEXT NOT NULL UNIQUE,
     payee TEXT NOT NULL,
     token TEXT NOT NULL,
     amount TEXT NOT NULL,
@@ -30,8 +36,9 @@ CREATE TABLE chain_deals (
     checked_at TIMESTAMPTZ NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX chain_deals_unsettled ON chain_deals (network_id, checked_at) WHERE state IN ('open', 'deposited');
 
--- Diamonds whose logs are read.
+-- The diamonds whose logs are read.
 CREATE TABLE chain_diamonds (
     network_id UUID NOT NULL,
     diamond TEXT NOT NULL,
@@ -39,7 +46,7 @@ CREATE TABLE chain_diamonds (
     PRIMARY KEY (network_id, diamond)
 );
 
--- A signer on a network, with its nonces.
+-- A signer on a network: where its nonces stand and what holds it up.
 CREATE TABLE chain_lanes (
     network_id UUID NOT NULL,
     signer TEXT NOT NULL,
@@ -47,7 +54,7 @@ CREATE TABLE chain_lanes (
     balance TEXT,
     paused_reason TEXT,
     paused_at TIMESTAMPTZ,
-    window INTEGER NOT NULL,
+    "window" INTEGER NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (network_id, signer)
 );
@@ -59,7 +66,7 @@ CREATE TABLE chain_leases (
     lease_until TIMESTAMPTZ NOT NULL
 );
 
--- How far a network has been read.
+-- How far a network's blocks were read.
 CREATE TABLE chain_cursors (
     network_id UUID PRIMARY KEY,
     scanned_number BIGINT NOT NULL,
@@ -70,7 +77,7 @@ CREATE TABLE chain_cursors (
     updated_at TIMESTAMPTZ NOT NULL
 );
 
--- Hashes of the last blocks, to recognise a reorganisation.
+-- Recently scanned blocks, so that a fork can be found.
 CREATE TABLE chain_blocks (
     network_id UUID NOT NULL,
     number BIGINT NOT NULL,
@@ -79,7 +86,7 @@ CREATE TABLE chain_blocks (
     PRIMARY KEY (network_id, number)
 );
 
--- One nonce and what it is for.
+-- One nonce of a signer, and the call it was allocated for.
 CREATE TABLE chain_sends (
     id UUID PRIMARY KEY,
     network_id UUID NOT NULL,
@@ -92,15 +99,17 @@ CREATE TABLE chain_sends (
     status TEXT NOT NULL,
     outcome TEXT,
     created_at TIMESTAMPTZ NOT NULL,
-    updated_at TIMESTAMPTZ NOT NULL
+    updated_at TIMESTAMPTZ NOT NULL,
+    UNIQUE (network_id, signer, nonce)
 );
+CREATE INDEX chain_sends_unsettled ON chain_sends (network_id, signer, nonce) WHERE status <> 'final';
 
--- A signed variant of a send; written before it is broadcast.
+-- Every signed transaction, written before it is sent.
 CREATE TABLE chain_attempts (
     id UUID PRIMARY KEY,
     send_id UUID NOT NULL,
     kind TEXT NOT NULL,
-    hash TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
     raw {bytes} NOT NULL,
     max_fee_per_gas BIGINT NOT NULL,
     max_priority_fee_per_gas BIGINT NOT NULL,
@@ -112,6 +121,7 @@ CREATE TABLE chain_attempts (
     mined_hash TEXT,
     mined_success BOOLEAN
 );
+CREATE INDEX chain_attempts_send_id ON chain_attempts (send_id);
 
 -- The diamonds' events about our deals.
 CREATE TABLE chain_logs (
@@ -131,20 +141,8 @@ CREATE TABLE chain_logs (
     held BOOLEAN NOT NULL,
     mismatch TEXT,
     final BOOLEAN NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL
+    created_at TIMESTAMPTZ NOT NULL,
+    UNIQUE (network_id, block_hash, log_index)
 );
-
--- The hot queries look at the few rows that are not settled, hence partial indexes.
-CREATE UNIQUE INDEX chain_operations_subject ON chain_operations (subject_id, kind);
-CREATE INDEX chain_operations_pending ON chain_operations (network_id, signer, id) WHERE status = 'pending';
-CREATE INDEX chain_operations_sending ON chain_operations (network_id, updated_at) WHERE status = 'sending';
-CREATE INDEX chain_operations_send ON chain_operations (send_id);
-CREATE UNIQUE INDEX chain_deals_reference ON chain_deals (reference);
-CREATE INDEX chain_deals_unsettled ON chain_deals (network_id, checked_at) WHERE state IN ('open', 'deposited');
-CREATE UNIQUE INDEX chain_sends_nonce ON chain_sends (network_id, signer, nonce);
-CREATE INDEX chain_sends_unsettled ON chain_sends (network_id, signer) WHERE status <> 'final';
-CREATE UNIQUE INDEX chain_attempts_hash ON chain_attempts (hash);
-CREATE INDEX chain_attempts_send ON chain_attempts (send_id);
-CREATE UNIQUE INDEX chain_logs_place ON chain_logs (network_id, block_hash, log_index);
-CREATE INDEX chain_logs_block ON chain_logs (network_id, block_number);
-CREATE INDEX chain_logs_subject ON chain_logs (subject_id);
+CREATE INDEX chain_logs_block_number ON chain_logs (network_id, block_number);
+CREATE INDEX chain_logs_subject_id ON chain_logs (subject_id);

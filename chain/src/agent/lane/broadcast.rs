@@ -139,9 +139,9 @@ impl Lane {
         for (send_id, attempt_id, answer) in told {
             let Some(send) = self.sends.iter().find(|send| send.id == send_id) else { continue };
             let Some(attempt) = send.attempts.iter().find(|attempt| attempt.id == attempt_id) else { continue };
-            facts.extend(send.subjects.iter().map(|subject_id| Fact::Broadcast {
-                subject_id: *subject_id,
-                kind: send.kind,
+            facts.extend(send.told().map(|(subject_id, kind)| Fact::Broadcast {
+                subject_id,
+                kind,
                 hash: attempt.hash,
                 provider: provider.to_owned(),
                 answer: answer.clone(),

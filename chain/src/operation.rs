@@ -228,7 +228,8 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
     Ok(())
 }
 
-/// Takes an operation back, within the caller's transaction, if nothing of it is on its way.
+/// Takes an operation back, within the caller's transaction, if it was never put into a transaction. One that was may
+/// have had its effect even if that looked otherwise, so its facts are to be waited for.
 ///
 /// # Errors
 /// When the database fails; the transaction is then unusable.
@@ -241,6 +242,7 @@ pub async fn withdraw(tx: &Transaction, subject_id: Uuid, kind: Kind) -> Result<
         .col_expr(Column::UpdatedAt, Expr::value(Utc::now()))
         .filter(its.clone())
         .filter(Column::Status.eq(operation::Status::Pending))
+        .filter(Column::Sends.eq(0))
         .exec(&**tx)
         .await?;
     if updated.rows_affected > 0 {

@@ -3,6 +3,7 @@
 //! JSON-RPC is spoken directly over HTTP and not through a provider stack, because what becomes of money depends on
 //! things such a stack hides: whether a byte left before a failure, `Retry-After`, which endpoint said what.
 
+mod answer;
 mod fault;
 mod health;
 mod provider;

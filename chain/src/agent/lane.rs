@@ -8,6 +8,7 @@ mod collect;
 mod dispatch;
 mod examine;
 mod follow;
+mod gaps;
 mod load;
 mod nurse;
 mod outcome;
@@ -64,7 +65,8 @@ enum Standing {
 struct Send {
     id: Uuid,
     nonce: u64,
-    kind: Kind,
+    /// `None`: it only fills its nonce.
+    kind: Option<Kind>,
     diamond: Option<Address>,
     operations: Vec<Uuid>,
     /// The subjects of the operations, in the same order.
@@ -90,6 +92,11 @@ impl Send {
     /// The attempt with the highest fees, which is the one that counts at the nodes.
     fn newest(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// Whom its way is told to.
+    fn told(&self) -> impl Iterator<Item = (Uuid, Kind)> {
+        self.subjects.iter().filter_map(|subject_id| Some((*subject_id, self.kind?)))
     }
 
     /// The most it can cost.
@@ -119,6 +126,8 @@ struct Lane {
     followed: Option<B256>,
     /// As of when the sends were read.
     reorganisations: u64,
+    /// The head block when a nonce before the first unmined send was found unused.
+    gap_since: Option<u64>,
 }
 
 /// Why a lane sends nothing new. The words stand in the database and in [`crate::LaneStatus`].

@@ -8,12 +8,18 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::{Bytes, U64};
+use alloy::primitives::U64;
 use reqwest::{Client, Response, Url, header::RETRY_AFTER, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Fault, health::Health, health::ProviderHealth, wire};
+use super::{
+    Answer, Call, Fault,
+    answer::{TEXT_MAX, answers_of, has_error},
+    health::Health,
+    health::ProviderHealth,
+    wire,
+};
 use crate::error::Error;
 
 /// Calls in one HTTP request; hosted nodes refuse more than some hundreds.
@@ -22,8 +28,6 @@ const BATCH_MAX: usize = 100;
 const ANSWER_MAX: usize = 64 << 20;
 /// How long an endpoint that does not serve us is left alone.
 const REFUSED: Duration = Duration::from_secs(30);
-/// Characters of an error text that are kept.
-const TEXT_MAX: usize = 500;
 
 pub(crate) struct Provider {
     client: Client,
@@ -242,51 +246,4 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, Fault> {
             Err(error) => return Err(Fault::Lost(describe(&error.without_url()))),
         }
     }
-}
-
-fn has_error(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(has_error),
-        value => value.get("error").is_some(),
-    }
-}
-
-/// Puts the answers into the order of the calls. One error for a whole batch is every call's error.
-fn answers_of(value: Value, count: usize) -> Vec<Answer> {
-    let missing = || Err(Fault::Lost("the batch's answer lacks this call".to_owned()));
-    let mut answers: Vec<Answer> = (0..count).map(|_| missing()).collect();
-    match value {
-        Value::Array(items) => {
-            for mut item in items {
-                let id = item.get("id").and_then(Value::as_u64).and_then(|id| usize::try_from(id).ok());
-                if let Some(answer) = id.and_then(|id| answers.get_mut(id)) {
-                    *answer = answer_of(&mut item);
-                }
-            }
-        }
-        mut single => answers.fill(answer_of(&mut single)),
-    }
-    answers
-}
-
-fn answer_of(item: &mut Value) -> Answer {
-    if let Some(error) = item.get("error").filter(|error| !error.is_null()) {
-        let message = error.get("message").and_then(Value::as_str).unwrap_or("no message");
-        return Err(Fault::Node {
-            code: error.get("code").and_then(Value::as_i64).unwrap_or(0),
-            message: message.chars().take(TEXT_MAX).collect(),
-            data: error.get("data").and_then(revert_data),
-        });
-    }
-    match item.get_mut("result") {
-        Some(result) => Ok(result.take()),
-        None => Err(Fault::Lost("the answer has neither result nor error".to_owned())),
-    }
-}
-
-/// Most nodes give the revert's data as a string, some one level deeper.
-fn revert_data(data: &Value) -> Option<Bytes> {
-    let text = data.as_str().or_else(|| data.get("data").and_then(Value::as_str))?;
-    let digits = text.rfind("0x").map_or(text, |start| &text[start..]);
-    digits.parse().ok()
 }

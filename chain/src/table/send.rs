@@ -41,7 +41,8 @@ pub(crate) struct Model {
     pub(crate) network_id: Uuid,
     pub(crate) signer: Place,
     pub(crate) nonce: i64,
-    pub(crate) kind: Kind,
+    /// `None`: the nonce is only filled, so that those behind it can be mined.
+    pub(crate) kind: Option<Kind>,
     pub(crate) diamond: Option<Place>,
     /// How many operations it carries.
     pub(crate) operations: i32,

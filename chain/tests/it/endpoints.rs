@@ -25,6 +25,8 @@ on_each_database!(
     a_transaction_that_a_node_forgot_is_sent_again,
     reads_that_fail_delay_and_lose_nothing,
     a_head_far_away_is_reached,
+    a_call_that_no_node_understands_holds_nobody_up,
+    an_endpoint_that_asks_for_patience_gets_it,
 );
 
 async fn on_devchain(backend: Backend) -> World {
@@ -220,5 +222,37 @@ async fn a_head_far_away_is_reached(backend: Backend) {
     health.wait_for(|health| health.head == Some(head)).await.expect("it gets there");
     let observed = chain::observed_until(&world.database.db, world.network.id).await.expect("answers");
     assert!(observed.is_some());
+    agent.stop().await;
+}
+
+async fn a_call_that_no_node_understands_holds_nobody_up(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    let subjects: Vec<Uuid> = (0..9).map(|_| Uuid::now_v7()).collect();
+    let odd = format!("{:x}", chain::reference(subjects[4]));
+    relay.hook(move |method, params| match method {
+        "eth_estimateGas" if params.to_string().contains(&odd) => Turn::Error(-32_000, "the stars are wrong"),
+        _ => Turn::Pass,
+    });
+    world.request(&subjects.iter().map(|subject| world.open(*subject)).collect::<Vec<_>>()).await;
+    let agent = world.start();
+    let facts = world.until("the others are open", |facts| count_of(facts, "DealOpened", &subjects) == 8).await;
+    assert_eq!((hashes(&facts).len(), count_of(&facts, "Failed", &subjects)), (1, 0));
+    relay.hook(|_, _| Turn::Pass);
+    world.until("so is the last", |facts| count_of(facts, "DealOpened", &subjects) == 9).await;
+    agent.stop().await;
+}
+
+async fn an_endpoint_that_asks_for_patience_gets_it(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    let agent = world.start();
+    world.opened(&agent, 1).await;
+    relay.hook(|_, _| Turn::Throttle(1));
+    let before = relay.count();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(relay.count() - before <= 4, "{} calls within its second", relay.count() - before);
+    relay.hook(|_, _| Turn::Pass);
+    world.opened(&agent, 1).await;
     agent.stop().await;
 }

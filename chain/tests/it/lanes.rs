@@ -26,6 +26,7 @@ on_each_database!(
     a_batch_that_reverts_when_mined_spares_the_good,
     two_signers_work_side_by_side,
     a_full_pool_makes_it_patient,
+    a_count_that_was_overstated_is_made_up_for,
 );
 
 async fn on_devchain(backend: Backend) -> World {
@@ -307,5 +308,34 @@ async fn a_full_pool_makes_it_patient(backend: Backend) {
     let subject = world.opened(&agent, 1).await[0];
     let facts = world.facts_of(subject).await;
     assert_eq!((hashes(&facts).len(), count_of(&facts, "Failed", &[subject])), (1, 0));
+    agent.stop().await;
+}
+
+async fn a_count_that_was_overstated_is_made_up_for(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let relay = world.behind_a_relay().await;
+    relay.hook(|method, _| match method {
+        "eth_getTransactionCount" => Turn::Result(json!("0x5")),
+        _ => Turn::Pass,
+    });
+    let agent = world.start();
+    let subjects = [Uuid::now_v7(), Uuid::now_v7()];
+    world.request(&[world.open(subjects[0])]).await;
+    agent.waker.wake();
+    world.until("it is sent", |facts| count_of(facts, "Broadcast", &subjects) == 1).await;
+    relay.hook(|_, _| Turn::Pass);
+    let chain = world.node.devchain.clone().expect("the development chain");
+    let facts = world
+        .until("it is open", |facts| {
+            chain.mine(1).expect("mines");
+            count_of(facts, "DealOpened", &subjects[..1]) == 1
+        })
+        .await;
+    assert_eq!(hashes(&facts).len(), 1, "it was signed anew");
+    let count = world.node.rpc("eth_getTransactionCount", json!([world.signer, "latest"])).await;
+    assert_eq!(count, "0x6", "nonces are dense");
+    world.request(&[world.open(subjects[1])]).await;
+    agent.waker.wake();
+    world.until("so is the next", |facts| count_of(facts, "DealOpened", &subjects) == 2).await;
     agent.stop().await;
 }

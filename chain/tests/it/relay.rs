@@ -24,6 +24,8 @@ pub(crate) enum Turn {
     PassThenError(i64, &'static str),
     /// The whole request is answered with an HTTP status.
     Status(u16),
+    /// The whole request is answered with 429 and so many seconds to wait.
+    Throttle(u32),
     /// Passed on after a while.
     Late(Duration),
     /// Passed on, and its result changed.
@@ -71,6 +73,11 @@ impl Relay {
     /// From now on each call is decided by this.
     pub(crate) fn hook(&self, hook: impl FnMut(&str, &Value) -> Turn + Send + 'static) {
         *self.shared.hook.lock().expect("not poisoned") = Box::new(hook);
+    }
+
+    /// How many calls came so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.seen.lock().expect("not poisoned").len()
     }
 
     /// The parameters of all calls of a method so far.
@@ -122,6 +129,9 @@ async fn receive(Data(shared): Data<&Shared>, body: poem::web::Json<Value>) -> R
                 std::future::pending().await
             }
             Turn::Hang => std::future::pending().await,
+            Turn::Throttle(seconds) => {
+                return StatusCode::TOO_MANY_REQUESTS.with_header("retry-after", seconds.to_string()).into_response();
+            }
             Turn::Status(status) => {
                 return StatusCode::from_u16(status).expect("a status").into_response();
             }

@@ -60,8 +60,10 @@ async fn a_deposit_that_vanishes_is_gone(backend: Backend) {
     world.deposit(subject).await;
     let facts =
         mine_until(&world, &chain, "it is paid", |facts| count_of(facts, "DepositFinal", &[subject]) == 1).await;
-    let told: Vec<String> = names(&facts).into_iter().filter(|name| name.starts_with("Deposit")).collect();
-    assert_eq!(told, ["DepositSeen", "DepositGone", "DepositSeen", "DepositSeen", "DepositFinal"]);
+    let mut told: Vec<String> = names(&facts).into_iter().filter(|name| name.starts_with("Deposit")).collect();
+    // Seen once or twice: the watcher may first look when it is final already.
+    told.dedup();
+    assert_eq!(told, ["DepositSeen", "DepositGone", "DepositSeen", "DepositFinal"]);
     agent.stop().await;
 }
 

@@ -92,7 +92,8 @@ CREATE TABLE chain_sends (
     network_id UUID NOT NULL,
     signer TEXT NOT NULL,
     nonce BIGINT NOT NULL,
-    kind TEXT NOT NULL,
+    -- Null where the nonce is only filled.
+    kind TEXT,
     diamond TEXT,
     operations INTEGER NOT NULL,
     gas_limit BIGINT NOT NULL,

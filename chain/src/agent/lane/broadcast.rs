@@ -27,7 +27,8 @@ impl Lane {
             return Ok(());
         }
         let calls: Vec<Call> = due.iter().filter_map(|(send, attempt)| self.raw_call(*send, *attempt)).collect();
-        let (provider, answers) = self.exchange(calls).await;
+        let again = due.iter().all(|(send, attempt)| self.was_sent(*send, *attempt));
+        let (provider, answers) = self.exchange(calls, again).await;
         // Whatever came of it, the head may change now.
         self.context.poll_now.notify_one();
         let mut told = Vec::new();
@@ -54,8 +55,15 @@ impl Lane {
         Some(Call::new("eth_sendRawTransaction", json!([Bytes::copy_from_slice(&attempt.raw)])))
     }
 
-    /// Only where not a byte left is another endpoint asked at once; otherwise the outcome is unknown.
-    async fn exchange(&self, calls: Vec<Call>) -> (String, Vec<Answer>) {
+    fn was_sent(&self, send_id: Uuid, attempt_id: Uuid) -> bool {
+        let send = self.sends.iter().find(|send| send.id == send_id);
+        let attempt = send.and_then(|send| send.attempts.iter().find(|attempt| attempt.id == attempt_id));
+        attempt.is_some_and(|attempt| attempt.answer.is_some())
+    }
+
+    /// Only where not a byte left is another endpoint asked at once; otherwise the outcome is unknown. What had to be
+    /// sent again goes to the other endpoints too: the one that took it may keep it to itself.
+    async fn exchange(&self, calls: Vec<Call>, again: bool) -> (String, Vec<Answer>) {
         let mut last = (String::new(), Vec::new());
         for provider in self.context.rpc.ranked() {
             let answers = provider.call_all(calls.clone()).await;
@@ -63,12 +71,23 @@ impl Lane {
                 answer.as_ref().is_err_and(|fault| matches!(classify(fault), Class::NotSent | Class::Endpoint))
             };
             let failed = answers.iter().all(elsewhere);
-            last = (provider.label().to_owned(), answers);
             if !failed {
-                break;
+                if again {
+                    self.spread(provider.label(), &calls).await;
+                }
+                return (provider.label().to_owned(), answers);
             }
+            last = (provider.label().to_owned(), answers);
         }
         last
+    }
+
+    async fn spread(&self, told: &str, calls: &[Call]) {
+        for provider in self.context.rpc.ranked() {
+            if provider.label() != told && provider.health().retry_at().is_none() {
+                provider.call_all(calls.to_vec()).await;
+            }
+        }
     }
 
     /// Notes what an answer means. `true`: it says something new.
@@ -139,9 +158,9 @@ impl Lane {
         for (send_id, attempt_id, answer) in told {
             let Some(send) = self.sends.iter().find(|send| send.id == send_id) else { continue };
             let Some(attempt) = send.attempts.iter().find(|attempt| attempt.id == attempt_id) else { continue };
-            facts.extend(send.subjects.iter().map(|subject_id| Fact::Broadcast {
-                subject_id: *subject_id,
-                kind: send.kind,
+            facts.extend(send.told().map(|(subject_id, kind)| Fact::Broadcast {
+                subject_id,
+                kind,
                 hash: attempt.hash,
                 provider: provider.to_owned(),
                 answer: answer.clone(),

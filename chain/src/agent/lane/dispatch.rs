@@ -155,7 +155,7 @@ impl Lane {
         Ok(Send {
             id: Uuid::now_v7(),
             nonce,
-            kind: batch.kind,
+            kind: Some(batch.kind),
             diamond: batch.diamond,
             operations,
             subjects,
@@ -187,25 +187,8 @@ impl Lane {
     async fn write(&self, sends: &[Send]) -> Result<bool, Error> {
         let mut tx = self.context.begin().await?;
         self.allocate(&tx, sends).await?;
+        self.insert(&tx, sends).await?;
         let now = Utc::now();
-        let rows = sends.iter().map(|send| send::ActiveModel {
-            id: Set(send.id),
-            network_id: Set(self.context.network.id),
-            signer: Set(Place(self.signer)),
-            nonce: Set(i64::try_from(send.nonce).unwrap_or(i64::MAX)),
-            kind: Set(send.kind),
-            diamond: Set(send.diamond.map(Place)),
-            operations: Set(i32::try_from(send.operations.len()).unwrap_or(i32::MAX)),
-            gas_limit: Set(i64::try_from(send.gas_limit).unwrap_or(i64::MAX)),
-            status: Set(send::Status::Unmined),
-            outcome: Set(None),
-            created_at: Set(now),
-            updated_at: Set(now),
-        });
-        send::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
-        let attempts: Vec<_> =
-            sends.iter().flat_map(|send| send.attempts.iter().map(|attempt| (send.id, attempt))).collect();
-        insert_attempts(&tx, &attempts).await?;
         let taken = sends
             .iter()
             .flat_map(|send| send.operations.iter().map(|id| vec![(*id).into(), send.id.into(), now.into()]));
@@ -226,6 +209,29 @@ impl Lane {
         self.context.record(&mut tx, facts.collect()).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// The rows of sends and of their attempts.
+    pub(super) async fn insert(&self, tx: &Transaction, sends: &[Send]) -> Result<(), Error> {
+        let now = Utc::now();
+        let rows = sends.iter().map(|send| send::ActiveModel {
+            id: Set(send.id),
+            network_id: Set(self.context.network.id),
+            signer: Set(Place(self.signer)),
+            nonce: Set(i64::try_from(send.nonce).unwrap_or(i64::MAX)),
+            kind: Set(send.kind),
+            diamond: Set(send.diamond.map(Place)),
+            operations: Set(i32::try_from(send.operations.len()).unwrap_or(i32::MAX)),
+            gas_limit: Set(i64::try_from(send.gas_limit).unwrap_or(i64::MAX)),
+            status: Set(send::Status::Unmined),
+            outcome: Set(None),
+            created_at: Set(now),
+            updated_at: Set(now),
+        });
+        send::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        let attempts: Vec<_> =
+            sends.iter().flat_map(|send| send.attempts.iter().map(|attempt| (send.id, attempt))).collect();
+        insert_attempts(tx, &attempts).await
     }
 
     /// Moves the lane's nonce on, if it stands where this owner believes.
@@ -276,9 +282,9 @@ pub(super) async fn insert_attempts(tx: &Transaction, attempts: &[(Uuid, &Attemp
 }
 
 pub(super) fn signed<'a>(send: &'a Send, attempt: &'a Attempt) -> impl Iterator<Item = Fact> + 'a {
-    send.subjects.iter().map(|subject_id| Fact::Signed {
-        subject_id: *subject_id,
-        kind: send.kind,
+    send.told().map(|(subject_id, kind)| Fact::Signed {
+        subject_id,
+        kind,
         hash: attempt.hash,
         nonce: send.nonce,
         max_fee_per_gas: attempt.fees.max_fee,

@@ -188,6 +188,9 @@ impl Lane {
                     examined.failures.push(refused(&trial.batch.items[0], &fault.to_string()));
                     Ok(Verdict::Wait)
                 }
+                Class::Throttled(_) => Err(provider.error("eth_estimateGas", &fault)),
+                // The node's word about this call, which says nothing about others.
+                _ if matches!(fault, Fault::Node { .. }) => Ok(unclear(trial, &fault)),
                 _ => Err(provider.error("eth_estimateGas", &fault)),
             },
         }
@@ -314,12 +317,7 @@ fn word(state: DealState) -> &'static str {
 /// which is then looked at.
 fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Verdict {
     if trial.batch.items.len() > 1 {
-        let checked = trial.checked;
-        let standing = match trial.standing {
-            Standing::Rejoined => Standing::Rejoined,
-            Standing::Collected | Standing::Apart => Standing::Apart,
-        };
-        return Verdict::Again(trial.batch.singles().map(|batch| Trial::new(batch, checked, standing)).collect());
+        return apart(trial);
     }
     if reason.code == abi::DEAL_EXISTS {
         return Verdict::Again(vec![Trial::new(trial.batch, false, Standing::Collected)]);
@@ -337,6 +335,25 @@ fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Verd
         ..refused(item, "")
     });
     Verdict::Wait
+}
+
+/// What the node said is not understood: whatever it is about must not hold up others.
+fn unclear(trial: Trial, fault: &Fault) -> Verdict {
+    if trial.batch.items.len() > 1 {
+        return apart(trial);
+    }
+    let item = &trial.batch.items[0];
+    tracing::warn!(subject = %item.subject_id, kind = item.kind.as_str(), "chain operation waits: {fault}");
+    Verdict::Wait
+}
+
+fn apart(trial: Trial) -> Verdict {
+    let checked = trial.checked;
+    let standing = match trial.standing {
+        Standing::Rejoined => Standing::Rejoined,
+        Standing::Collected | Standing::Apart => Standing::Apart,
+    };
+    Verdict::Again(trial.batch.singles().map(|batch| Trial::new(batch, checked, standing)).collect())
 }
 
 /// Whether the same request may succeed once somebody has mended something. What the terms themselves are refused for

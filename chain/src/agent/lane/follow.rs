@@ -32,6 +32,7 @@ impl Lane {
         let used = Call::new("eth_getTransactionCount", json!([self.signer, "latest"]));
         let used: U64 = decode(provider.read(used).await?)?;
         let used: u64 = used.to();
+        self.watch_for_gaps(used, tip)?;
         let asked: Vec<&Send> = self
             .sends
             .iter()

@@ -54,7 +54,7 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         // Strangers with our key went on; what they did not take of ours is looked for as for any send.
         Some(stored) if mined > stored => mined.max(pending),
         // Nothing of ours is on its way to these nonces, or it would be among the sends.
-        Some(stored) if mined < stored && sends.is_empty() => mined,
+        Some(stored) if mined < stored && sends.is_empty() => pending.max(mined),
         Some(stored) => stored.max(after_ours),
     };
     if stored != Some(next_nonce) {
@@ -63,7 +63,7 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         store_nonce(&tx, network_id, signer, next_nonce).await?;
         tx.commit().await?;
     }
-    Ok(Some(Lane {
+    let mut lane = Lane {
         context: Arc::clone(context),
         signer,
         key,
@@ -76,7 +76,10 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         contracts: HashSet::new(),
         followed: None,
         reorganisations: tip.reorganisations,
-    }))
+        gap_since: None,
+    };
+    lane.fill_gaps(pending.max(mined), tip).await?;
+    Ok(Some(lane))
 }
 
 fn known_pause(reason: &str) -> Option<&'static str> {

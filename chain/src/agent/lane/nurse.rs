@@ -74,7 +74,7 @@ impl Lane {
     }
 
     /// What the node thinks a tip has to be.
-    async fn tip_price(&self) -> u128 {
+    pub(super) async fn tip_price(&self) -> u128 {
         let asked = self.context.rpc.preferred().read(Call::new("eth_maxPriorityFeePerGas", json!([]))).await;
         let price = asked.ok().and_then(|value| decode::<U128>(value).ok()).unwrap_or_default();
         price.to::<u128>().max(self.context.config.tip_min_wei.into())

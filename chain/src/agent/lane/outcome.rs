@@ -98,7 +98,7 @@ impl Lane {
             return Ok(Some(ended));
         }
         let mut ended = Ended::plain(send, Outcome::Succeeded, Some(mined));
-        if send.kind == Kind::Deploy {
+        if send.kind == Some(Kind::Deploy) {
             let diamond = mined.contract.unwrap_or_else(|| self.signer.create(send.nonce));
             let code = Call::new("eth_getCode", json!([diamond, quantity(mined.number)]));
             let code: Bytes = decode(provider.read(code).await?)?;
@@ -173,9 +173,9 @@ impl Lane {
         let mut facts = Vec::new();
         for (id, mined) in &findings.mined {
             let Some(send) = self.sends.iter().find(|send| send.id == *id) else { continue };
-            facts.extend(send.subjects.iter().map(|subject_id| Fact::Mined {
-                subject_id: *subject_id,
-                kind: send.kind,
+            facts.extend(send.told().map(|(subject_id, kind)| Fact::Mined {
+                subject_id,
+                kind,
                 hash: mined.attempt,
                 block_number: mined.number,
                 success: mined.success,

@@ -50,7 +50,10 @@ async fn run(db: Database, mut queue: mpsc::Receiver<(Key, oneshot::Sender<Answe
         let keys: BTreeSet<Key> = waiting.iter().map(|(key, _)| *key).collect();
         let callers = load(&db, &keys).await.map_err(|error| tracing::error!(%error, "callers cannot be loaded"));
         for (key, reply) in waiting.drain(..) {
-            let answer = callers.as_ref().map(|callers| callers.get(&key).cloned()).map_err(|()| ());
+            let answer = match &callers {
+                Ok(callers) => Ok(callers.get(&key).cloned()),
+                Err(()) => Err(()),
+            };
             // Whoever waited may have hung up.
             let _ = reply.send(answer);
         }

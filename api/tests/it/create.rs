@@ -21,8 +21,17 @@ on_both!(answers_with_the_whole_payment, async |database: TestDatabase| {
     body["client_ip"] = json!("203.0.113.7");
     let created = app.post(&token, PATH, &body).await.expect(201).body;
     let varying = [
-        "id", "node_id", "chain_id", "network_id", "wallet_id", "currency_id", "member_id", "access_token", "expires_at",
-        "created_at", "updated_at",
+        "id",
+        "node_id",
+        "chain_id",
+        "network_id",
+        "wallet_id",
+        "currency_id",
+        "member_id",
+        "access_token",
+        "expires_at",
+        "created_at",
+        "updated_at",
     ];
     insta::assert_snapshot!("payment", redacted(&created, &varying));
     assert_eq!(created["member_id"], created["member"]["id"]);

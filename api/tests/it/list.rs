@@ -120,9 +120,7 @@ on_both!(a_list_holds_the_nodes_below, async |database: TestDatabase| {
     body["node_id"] = below["id"].clone();
     let payment = app.post(&token, "/api/v1/payments", &body).await.expect(201).body;
     app.created(&token, "above").await;
-    let list = async |node: &str| {
-        app.get(&token, &format!("/api/v1/payments?node_id={node}")).await.expect(200).body
-    };
+    let list = async |node: &str| app.get(&token, &format!("/api/v1/payments?node_id={node}")).await.expect(200).body;
     assert_eq!(ids(&list(&app.merchant.node_id.to_string()).await), ["above", "below"]);
     assert_eq!(ids(&list(below["id"].as_str().unwrap()).await), ["below"]);
 

@@ -22,5 +22,5 @@ mod web_url;
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{AuthConfig, Config, HttpConfig};
 pub use document::openapi_document;
-pub use serve::{routes, serve};
+pub use serve::{health_routes, routes, serve};
 pub use state::{HealthPart, Parts, State};

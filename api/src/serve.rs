@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use poem::{Endpoint, IntoEndpoint, Response, Server, listener::TcpAcceptor};
+use poem_openapi::OpenApiService;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     document,
     edge::{Edge, Guarded},
-    resources,
+    resources::{self, health::Health},
     state::State,
 };
 
@@ -20,12 +21,20 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     Edge::new(service.into_endpoint(), state)
 }
 
+/// Health and metrics alone, for a process that serves nothing else.
+#[must_use]
+pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
+    let service = OpenApiService::new(Health(state.clone()), "Quittance", env!("CARGO_PKG_VERSION"));
+    Edge::new(service.into_endpoint(), state)
+}
+
 /// Serves until the token is cancelled, then finishes what is under way.
 ///
 /// # Errors
 /// When the listener is unusable.
 pub async fn serve(
     state: State,
+    routes: impl Endpoint<Output = Response> + 'static,
     listener: tokio::net::TcpListener,
     cancelled: CancellationToken,
 ) -> std::io::Result<()> {
@@ -34,7 +43,7 @@ pub async fn serve(
     let served = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .idle_timeout(Duration::from_secs(http.idle_timeout_s))
         .run_with_graceful_shutdown(
-            routes(state),
+            routes,
             cancelled.cancelled_owned(),
             Some(Duration::from_secs(http.shutdown_timeout_s)),
         )

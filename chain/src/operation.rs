@@ -170,18 +170,10 @@ async fn insert_deals(tx: &Transaction, requests: &[&Request]) -> Result<(), Err
         })
     });
     // New terms only where nothing of the old ones can be on the chain any more.
-    let rearmed = Condition::all().add(Column::State.eq(deal::State::None)).add(
-        Column::SubjectId.in_subquery(
-            sea_orm::QuerySelect::query(
-                &mut operation::Entity::find()
-                    .filter(operation::Column::Kind.eq(Kind::Open))
-                    .filter(operation::Column::Status.is_in(REARMED)),
-            )
-            .clear_selects()
-            .column(operation::Column::SubjectId)
-            .to_owned(),
-        ),
-    );
+    let rearmed = Condition::all().add(Expr::cust("chain_deals.state = 'none'")).add(Expr::cust(
+        "EXISTS (SELECT 1 FROM chain_operations o WHERE o.subject_id = chain_deals.subject_id \
+         AND o.kind = 'open' AND o.status IN ('failed', 'withdrawn'))",
+    ));
     let conflict = OnConflict::column(Column::SubjectId)
         .update_columns([
             Column::NetworkId,

@@ -8,8 +8,6 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 pub use sea_orm_migration::{MigrationName, MigratorTrait};
 
-mod m0004_chain;
-
 struct Script {
     name: &'static str,
     sql: &'static str,
@@ -44,8 +42,6 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut all: Vec<Box<dyn MigrationTrait>> = scripts!["0001_reference", "0002_payments", "0003_queue"];
-        all.push(Box::new(m0004_chain::Migration));
-        all
+        scripts!["0001_reference", "0002_payments", "0003_queue", "0004_chain"]
     }
 }

@@ -1,6 +1,6 @@
 //! Putting the parts together and taking them down again.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -29,6 +29,9 @@ pub(crate) struct WorkerOptions {
     /// Work only these queues, by name or kind, separated by commas; chains are then left to other workers
     #[arg(long, value_delimiter = ',', value_name = "QUEUES")]
     queues: Option<Vec<String>>,
+    /// Serve /health/live, /health/ready and /metrics there
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_health: Option<SocketAddr>,
 }
 
 /// What every role stands on.
@@ -129,7 +132,12 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
         start_worker(&base.settings, &base.db, &base.broker, options, &stop, &mut tasks)?;
     }
     if let Some(listener) = roles.api {
-        start_api(&base.settings, &base.db, &base.broker, listener, &stop, &mut tasks)?;
+        let state = api_state(&base.settings, &base.db, &base.broker)?;
+        tasks.spawn(serve(state.clone(), api::routes(state), listener, stop.clone()));
+    } else if let Some(address) = roles.worker.and_then(|options| options.listen_health) {
+        let state = api_state(&base.settings, &base.db, &base.broker)?;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("--listen-health {address}"))?;
+        tasks.spawn(serve(state.clone(), api::health_routes(state), listener, stop.clone()));
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut result = Ok(());
@@ -179,15 +187,18 @@ fn start_worker(
     Ok(())
 }
 
-fn start_api(
-    settings: &Settings,
-    db: &Database,
-    broker: &Arc<dyn Broker>,
+async fn serve(
+    state: api::State,
+    routes: impl poem::Endpoint<Output = poem::Response> + 'static,
     listener: TcpListener,
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    Ok(api::serve(state, routes, listener, stop).await?)
+}
+
+fn api_state(settings: &Settings, db: &Database, broker: &Arc<dyn Broker>) -> anyhow::Result<api::State> {
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    queue::describe_metrics();
     let health = broker.health().clone();
     let queue_health = api::HealthPart {
         name: "queue",
@@ -201,14 +212,11 @@ fn start_api(
             Box::pin(async move { if down.is_empty() { Ok(()) } else { Err(down.join("; ")) } })
         }),
     };
-    let state = api::State::new(api::Parts {
+    Ok(api::State::new(api::Parts {
         database: db.clone(),
         acceptor: Acceptor::start(db.clone()),
         config: api::Config { auth: settings.auth.clone(), http: settings.http.clone() },
         health: vec![queue_health],
         metrics: Arc::new(move || metrics.render()),
-    });
-    let stop = stop.clone();
-    tasks.spawn(async move { Ok(api::serve(state, listener, stop).await?) });
-    Ok(())
+    }))
 }

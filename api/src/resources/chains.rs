@@ -40,7 +40,7 @@ pub(crate) struct ChainName {
 
 impl Example for ChainName {
     fn example() -> Self {
-        Self { name: "evm".to_owned() }
+        Self { name: "starknet".to_owned() }
     }
 }
 

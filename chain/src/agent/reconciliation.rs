@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use alloy::primitives::{Address, B256, U256};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -62,7 +62,7 @@ async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
         by_diamond.entry(deal.diamond.0).or_default().push(deal);
     }
     let mut missed = Vec::new();
-    let mut absent = Vec::new();
+    let mut unmoved = Vec::new();
     for (diamond, deals) in by_diamond {
         for deals in deals.chunks(CALL) {
             let refs = deals.iter().map(|deal| deal.reference.0).collect();
@@ -70,23 +70,26 @@ async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
             let mut ahead = Vec::new();
             for (recorded, found) in deals.iter().copied().zip(found) {
                 match state(&found) {
-                    State::None if recorded.state == State::None => absent.push(recorded.subject_id),
+                    now if now == recorded.state => unmoved.push(recorded.subject_id),
                     now if now > recorded.state => ahead.push((recorded, found)),
-                    now if now < recorded.state => contradiction(recorded, now),
-                    _ => {}
+                    now => contradiction(recorded, now),
                 }
             }
             missed.extend(observe(&provider, diamond, &ahead, &block, context).await?);
         }
     }
-    heal(context, &deals, missed, absent).await
+    heal(context, &deals, missed, unmoved).await
+}
+
+/// What has not moved since then is looked at.
+fn overdue(context: &Context) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::from_std(context.config.reconcile_interval()).unwrap_or(TimeDelta::seconds(30))
 }
 
 /// What waits for an effect for too long, and the deals that were not looked at for the longest time.
 async fn candidates(context: &Context) -> Result<Vec<deal::Model>, Error> {
     let network_id = context.network.id;
-    let interval = TimeDelta::from_std(context.config.reconcile_interval()).unwrap_or(TimeDelta::seconds(30));
-    let before = Utc::now() - interval;
+    let before = overdue(context);
     let waiting = operation::Entity::find()
         .select_only()
         .column(operation::Column::SubjectId)
@@ -203,7 +206,7 @@ async fn heal(
     context: &Context,
     deals: &[deal::Model],
     missed: Vec<Observation>,
-    absent: Vec<Uuid>,
+    unmoved: Vec<Uuid>,
 ) -> Result<(), Error> {
     let mut tx = context.begin().await?;
     let checked: Vec<Uuid> = deals.iter().map(|deal| deal.subject_id).collect();
@@ -216,9 +219,10 @@ async fn heal(
     operation::Entity::update_many()
         .col_expr(operation::Column::Status, Expr::value(operation::Status::Pending))
         .col_expr(operation::Column::UpdatedAt, Expr::value(Utc::now()))
-        .filter(operation::Column::SubjectId.is_in(absent))
+        .filter(operation::Column::SubjectId.is_in(unmoved))
         .filter(operation::Column::Status.eq(operation::Status::Sending))
         .filter(operation::Column::SendId.is_null())
+        .filter(operation::Column::UpdatedAt.lt(overdue(context)))
         .exec(&*tx)
         .await?;
     let facts = settlement::settle(&tx, &missed).await?;

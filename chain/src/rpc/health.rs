@@ -22,9 +22,16 @@ pub(crate) struct Health {
     pub(super) failures: u32,
     pub(super) last_error: Option<String>,
     retry_at: Option<Instant>,
+    /// It asked to be left alone until then, or does not serve us at all.
+    resting_until: Option<Instant>,
 }
 
 impl Health {
+    /// Whether it is not to be asked at all.
+    pub(super) fn resting(&self) -> bool {
+        self.resting_until.is_some_and(|until| until > Instant::now())
+    }
+
     /// When it is worth asking again; `None`, which sorts first, for a healthy one.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.retry_at.filter(|at| *at > Instant::now())
@@ -39,5 +46,6 @@ impl Health {
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error);
         self.retry_at = Some(Instant::now() + pause.max(at_least.unwrap_or_default()));
+        self.resting_until = at_least.map(|pause| Instant::now() + pause);
     }
 }

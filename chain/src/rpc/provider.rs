@@ -20,6 +20,8 @@ use crate::error::Error;
 const BATCH_MAX: usize = 100;
 /// Bytes of an answer that are read; more is a lie or a mistake.
 const ANSWER_MAX: usize = 64 << 20;
+/// How long an endpoint that does not serve us is left alone.
+const REFUSED: Duration = Duration::from_secs(30);
 /// Characters of an error text that are kept.
 const TEXT_MAX: usize = 500;
 
@@ -109,6 +111,11 @@ impl Provider {
 
     /// Calls, each with an answer of its own, in the order of the calls.
     pub(crate) async fn call_all(&self, calls: Vec<Call>) -> Vec<Answer> {
+        let health = self.health();
+        if health.resting() {
+            let fault = Fault::NotSent(format!("resting after {}", health.last_error.unwrap_or_default()));
+            return vec![Err(fault); calls.len()];
+        }
         if let Err(fault) = self.verify().await {
             return vec![Err(fault); calls.len()];
         }
@@ -153,7 +160,7 @@ impl Provider {
             }
             Err(fault) => {
                 let pause = match &fault {
-                    Fault::Http { status: 401 | 403 | 404 | 410, .. } => Some(Duration::from_secs(60)),
+                    Fault::Http { status: 401 | 403 | 404 | 410, .. } => Some(REFUSED),
                     Fault::Http { retry_after, .. } => *retry_after,
                     _ => None,
                 };

@@ -1,4 +1,8 @@
 //! The diamonds' events about our deals.
+#![allow(
+    clippy::enum_variant_names,
+    reason = "the derive names variants by the stored words, which are the contract's"
+)]
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -8,14 +12,26 @@ use super::{Amount, Hash, Place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub(crate) enum Event {
-    #[sea_orm(string_value = "DealCreated")]
+    #[sea_orm(string_value = "created")]
     Created,
-    #[sea_orm(string_value = "DealDeposited")]
+    #[sea_orm(string_value = "deposited")]
     Deposited,
-    #[sea_orm(string_value = "DealReleased")]
+    #[sea_orm(string_value = "released")]
     Released,
-    #[sea_orm(string_value = "DealCanceled")]
+    #[sea_orm(string_value = "canceled")]
     Canceled,
+}
+
+impl Event {
+    /// As the contract calls it.
+    pub(crate) fn contract_name(self) -> &'static str {
+        match self {
+            Self::Created => "DealCreated",
+            Self::Deposited => "DealDeposited",
+            Self::Released => "DealReleased",
+            Self::Canceled => "DealCanceled",
+        }
+    }
 }
 
 #[sea_orm::model]

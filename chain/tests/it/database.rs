@@ -69,7 +69,7 @@ impl Drop for TestDatabase {
             })
         });
         if let Ok(Err(error)) = dropped.join() {
-            println!("the test database stays: {error}");
+            eprintln!("the test database stays: {error}");
         }
     }
 }

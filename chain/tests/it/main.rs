@@ -1,4 +1,5 @@
 //! The chain crate against real nodes and real databases.
+#![allow(clippy::print_stdout, reason = "tests tell their figures and what they leave behind")]
 
 mod database;
 mod ledger;

@@ -30,7 +30,7 @@ async fn opens_two_thousand(backend: Backend) {
     let facts = world.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == COUNT).await;
     let elapsed = started.elapsed();
     let rate = COUNT as u128 * 1_000 / elapsed.as_millis().max(1);
-    println!("{backend:?}: {COUNT} deals in {elapsed:?}, {rate} a second, {} transactions", hashes(&facts).len());
+    eprintln!("{backend:?}: {COUNT} deals in {elapsed:?}, {rate} a second, {} transactions", hashes(&facts).len());
     assert_eq!(world.created(&subjects).await, (COUNT, COUNT + 1));
     assert!(rate > 100, "{rate} deals a second, in a debug build on a busy machine");
     agent.stop().await;

@@ -28,7 +28,7 @@ pub(crate) enum Backend {
 macro_rules! on_every_backend {
     ($name:ident, $test:expr) => {
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "not every test names something of its module")]
             use super::*;
             use $crate::rig::{Backend, Rig};
 

@@ -27,7 +27,10 @@ fn copy(files: &[&str], to: &Path) {
 /// What the installation's owner has in hand.
 fn bootstrap_of(world: &World) -> String {
     let file = world.data_dir().join("bootstrap.json");
-    std::fs::write(&file, world.bootstrap.to_string()).unwrap();
+    let mut bootstrap = world.bootstrap.clone();
+    // `quittance bootstrap` cannot know under which address its clients will reach the API.
+    bootstrap["base_url"] = world.base_url.clone().into();
+    std::fs::write(&file, bootstrap.to_string()).unwrap();
     file.to_str().unwrap().to_owned()
 }
 

@@ -82,9 +82,11 @@ impl World {
         let port = free_port();
         world.base_url = format!("http://127.0.0.1:{port}");
         world.start(&["api", "--listen", &format!("127.0.0.1:{port}")]);
-        world.start(&["worker"]);
+        let health = free_port();
+        world.start(&["worker", "--listen-health", &format!("127.0.0.1:{health}")]);
         world.start(&["worker"]);
         world.wait_until_ready().await;
+        wait_for(&format!("http://127.0.0.1:{health}/health/ready")).await;
         world
     }
 

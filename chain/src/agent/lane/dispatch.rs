@@ -39,7 +39,7 @@ impl Lane {
         }
         let mut batches = collect::batches(items, batch_max);
         batches.truncate(free);
-        let mut examined = match self.examine(batches).await {
+        let mut examined = match self.examine(batches, tip).await {
             Ok(examined) => examined,
             Err(error) => {
                 // The endpoint's trouble, not the lane's: what is in flight is not touched.

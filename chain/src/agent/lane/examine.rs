@@ -10,13 +10,14 @@ use super::{
 use crate::{
     abi::{self, DealState},
     agent::{
+        Tip,
         context::decode_deals,
         settlement::{Failure, no_deal},
     },
     classify::{Class, classify},
     error::Error,
     operation::Kind,
-    rpc::{Answer, Call, Provider, decode},
+    rpc::{Answer, Call, Fault, Provider, decode},
     table::deal::State,
 };
 
@@ -79,7 +80,7 @@ enum Verdict {
 impl Lane {
     /// # Errors
     /// When the endpoint gives no usable answer, which says nothing about the operations.
-    pub(super) async fn examine(&mut self, batches: Vec<Batch>) -> Result<Examined, Error> {
+    pub(super) async fn examine(&mut self, batches: Vec<Batch>, tip: Tip) -> Result<Examined, Error> {
         let provider = self.context.rpc.preferred();
         let mut examined = Examined::default();
         let mut trials: Vec<Trial> = batches.into_iter().filter_map(|batch| start(batch, &mut examined)).collect();
@@ -88,6 +89,7 @@ impl Lane {
                 break;
             }
             let mut calls = vec![
+                Call::new("eth_blockNumber", json!([])),
                 Call::new("eth_maxPriorityFeePerGas", json!([])),
                 Call::new("eth_getBalance", json!([self.signer, "latest"])),
             ];
@@ -96,6 +98,7 @@ impl Lane {
                 calls.extend(self.probes(trial)?);
             }
             let mut answers = provider.call_all(calls).await.into_iter();
+            at_least(&provider, answers.next(), tip)?;
             examined.tip = answers.next().and_then(Result::ok).and_then(price).unwrap_or(0);
             examined.balance = answers.next().and_then(Result::ok).and_then(|value| decode(value).ok());
             let mut next = Vec::new();
@@ -213,6 +216,18 @@ impl Lane {
     }
 }
 
+/// What an endpoint that is behind says of a trial is out of date.
+fn at_least(provider: &Provider, answer: Option<Answer>, tip: Tip) -> Result<(), Error> {
+    let answer = answer.unwrap_or_else(|| Err(Fault::Lost("no answer".to_owned())));
+    let head: U64 = decode(answer.map_err(|fault| provider.error("eth_blockNumber", &fault))?)?;
+    let head: u64 = head.to();
+    if head >= tip.number {
+        return Ok(());
+    }
+    provider.distrust(format!("is at block {head}, behind {}", tip.number));
+    Err(Error::Rpc(format!("{} is behind", provider.label())))
+}
+
 fn price(value: Value) -> Option<u128> {
     decode::<U128>(value).ok().map(|price| price.to())
 }
@@ -257,14 +272,12 @@ fn sort_out(items: &[Item], deals: &[abi::Deal], examined: &mut Examined) -> Vec
             (Kind::Open, DealState::None)
             | (Kind::Release, DealState::Deposited)
             | (Kind::Cancel, DealState::Open | DealState::Deposited) => kept.push(item.clone()),
-            (Kind::Open, _) if differs(item, deal) => examined.failures.push(Failure {
-                code: "deal_mismatch".to_owned(),
-                message: "the contract has another deal for this reference".to_owned(),
-                ..refused(item, "")
-            }),
+            // Whether it is the deal that was asked for is told when it is final.
             (Kind::Open, _) | (Kind::Release, DealState::Released) | (Kind::Cancel, DealState::Canceled) => {
                 examined.satisfied.push(item.clone());
             }
+            // Not final yet: another block may allow it after all.
+            (Kind::Release | Kind::Cancel, _) if Some(recorded(deal)) != item.state => {}
             (Kind::Release | Kind::Cancel, state) => examined.failures.push(Failure {
                 code: "WrongState".to_owned(),
                 message: format!("the deal is {}", word(state)),
@@ -295,13 +308,6 @@ fn word(state: DealState) -> &'static str {
         DealState::Canceled => "canceled",
         DealState::None | DealState::__Invalid => "unknown to the contract",
     }
-}
-
-fn differs(item: &Item, deal: &abi::Deal) -> bool {
-    Some(deal.payee) != item.payee.map(|payee| payee.0)
-        || Some(deal.token) != item.token.map(|token| token.0)
-        || Some(deal.amount) != item.amount.map(|amount| amount.0)
-        || i64::try_from(deal.expiresAt).ok() != item.expires_at
 }
 
 /// Several failed together: each is tried apart. One failed: that is its reason, unless its deal is there already,

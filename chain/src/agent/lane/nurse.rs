@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use alloy::primitives::U128;
 use chrono::{TimeDelta, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Lane, Send, Standing, dispatch, pause};
@@ -12,6 +14,7 @@ use crate::{
     error::Error,
     fact::AttemptKind,
     fees::{self, Fees, Quote},
+    rpc::{Call, decode},
     transaction::Draft,
 };
 
@@ -55,29 +58,37 @@ impl Lane {
         };
         // A no-op is raised as a no-op: it must not become the refused call again.
         let kind = if newest.kind == AttemptKind::Noop { AttemptKind::Noop } else { kind };
-        let Some(fees) = self.raised(newest.fees, tip) else {
-            let wanting = newest.fees.max_fee < tip.base_fee.saturating_add(newest.fees.tip);
+        let (old, id) = (newest.fees, head.id);
+        let tip_price = self.tip_price().await;
+        let Some(fees) = self.raised(old, tip, tip_price) else {
+            let wanting = old.max_fee < tip.base_fee.saturating_add(old.tip);
             return if wanting { self.pause(Some(pause::FEE_CAP)).await } else { Ok(()) };
         };
+        let Some(newest) = self.sends.iter().find(|send| send.id == id).and_then(Send::newest) else { return Ok(()) };
         let draft = Draft::of(&newest.raw)?;
         let draft = match kind {
             AttemptKind::Noop => draft.noop(self.signer, fees),
             AttemptKind::Call | AttemptKind::Bump => draft.with_fees(fees),
         };
-        let id = head.id;
         self.add_attempt(id, &draft, kind).await
     }
 
-    fn raised(&self, old: Fees, tip: Tip) -> Option<Fees> {
+    /// What the node thinks a tip has to be.
+    async fn tip_price(&self) -> u128 {
+        let asked = self.context.rpc.preferred().read(Call::new("eth_maxPriorityFeePerGas", json!([]))).await;
+        let price = asked.ok().and_then(|value| decode::<U128>(value).ok()).unwrap_or_default();
+        price.to::<u128>().max(self.context.config.tip_min_wei.into())
+    }
+
+    fn raised(&self, old: Fees, tip: Tip, tip_price: u128) -> Option<Fees> {
         let cap = self.context.config.fee_cap_wei;
-        let market = match fees::quote(tip.base_fee, self.context.config.tip_min_wei.into(), None) {
+        let market = match fees::quote(tip.base_fee, tip_price, None) {
             Quote::Offer(fees) => fees,
             Quote::OverCap { .. } => return None,
         };
         let market = Fees { max_fee: cap.map_or(market.max_fee, |cap| market.max_fee.min(cap.into())), ..market };
         let raised = fees::bump(old, market, cap)?;
-        (raised.max_fee <= market.max_fee.saturating_mul(OVER_MARKET).max(u128::from(self.context.config.tip_min_wei)))
-            .then_some(raised)
+        (raised.max_fee <= market.max_fee.saturating_mul(OVER_MARKET)).then_some(raised)
     }
 
     /// Writes the new attempt down; it is due at once.

@@ -287,19 +287,22 @@ async fn ripen(
     seen: &[log::Model],
 ) -> Result<Vec<log::Model>, Error> {
     let mut ripe = Vec::new();
-    if context.network.confirmations > 1 && final_number > settled {
+    if final_number > settled {
         let waiting = Condition::all()
             .add(log::Column::NetworkId.eq(context.network.id))
             .add(log::Column::BlockNumber.gt(signed(settled)))
             .add(log::Column::BlockNumber.lte(signed(final_number)))
             .add(log::Column::IsFinal.eq(false));
         ripe = log::Entity::find().filter(waiting.clone()).all(&**tx).await?;
-        log::Entity::update_many()
-            .col_expr(log::Column::IsFinal, Expr::value(true))
-            .filter(waiting)
-            .exec(&**tx)
-            .await?;
+        if !ripe.is_empty() {
+            log::Entity::update_many()
+                .col_expr(log::Column::IsFinal, Expr::value(true))
+                .filter(waiting)
+                .exec(&**tx)
+                .await?;
+        }
     }
+    // What was just inserted as final is not among those that waited.
     ripe.extend(seen.iter().filter(|row| row.is_final).cloned());
     ripe.sort_by_key(|row| (row.block_number, row.log_index));
     Ok(ripe)
@@ -319,7 +322,7 @@ async fn lose(tx: &Transaction, gone: &[log::Model], seen: &[log::Model], facts:
     }
     let broken: Vec<_> = lost.into_iter().filter(|row| row.is_final).collect();
     for row in &broken {
-        let lost = row.event.to_value();
+        let lost = row.event.contract_name().to_owned();
         facts.push(Fact::FinalityBroken { subject_id: row.subject_id, lost, evidence: settlement::evidence(row) });
     }
     settlement::unsettle(tx, &broken).await

@@ -114,7 +114,7 @@ async fn far(
         return fork(context, provider, head).await;
     }
     let diamonds = diamonds(context).await?;
-    let logs = if diamonds.is_empty() {
+    let logs: Vec<Log> = if diamonds.is_empty() {
         Vec::new()
     } else {
         let (from, to) = (quantity(first.number()), quantity(last.number()));
@@ -129,7 +129,26 @@ async fn far(
         }
     };
     *range = (*range + *range / 2 + 1).min(context.config.log_range_max.max(1));
-    Ok(Scan { ancestor: scanned, blocks: vec![last.clone()], logs: in_order(logs) })
+    let logs = in_order(logs);
+    let mut blocks = headers_of(provider, &logs).await?;
+    if blocks.last().is_none_or(|block| block.number() < last.number()) {
+        blocks.push(last.clone());
+    }
+    Ok(Scan { ancestor: scanned, blocks, logs })
+}
+
+/// The blocks that these logs, which are in order, stand in; each must be the one that its logs name.
+async fn headers_of(provider: &Provider, logs: &[Log]) -> Result<Vec<Header>, Error> {
+    let mut places: Vec<_> = logs.iter().map(|log| (log.block_number(), log.block_hash)).collect();
+    places.dedup();
+    let calls = places.iter().map(|(number, _)| Call::block(*number)).collect();
+    let mut blocks = Vec::with_capacity(places.len());
+    for ((_, hash), answer) in places.iter().zip(provider.read_all(calls).await?) {
+        let block: Option<Header> = decode(answer)?;
+        let block = block.filter(|block| block.hash == *hash);
+        blocks.push(block.ok_or_else(|| Error::Rpc(format!("{} has logs without their block", provider.label())))?);
+    }
+    Ok(blocks)
 }
 
 /// Finds the last recorded block that is still on the chain, and reads what follows on it.

@@ -34,7 +34,12 @@ fn every_operation_is_described_with_examples_and_errors() {
         assert!(operation["description"].is_string(), "{name} has no description");
         let responses = operation["responses"].as_object().unwrap();
         for (status, response) in responses {
-            assert_ne!(response["description"], "", "{name} {status}");
+            assert!(response["description"] != "", "{name} {status}");
+            let response = match response["$ref"].as_str() {
+                Some(shared) => &document["components"]["responses"][shared.rsplit('/').next().unwrap()],
+                None => response,
+            };
+            assert!(response["description"].is_string(), "{name} {status}");
             for (media_type, content) in response["content"].as_object().into_iter().flatten() {
                 let problem = content["schema"]["$ref"] == "#/components/schemas/Problem";
                 assert_eq!(media_type == "application/problem+json", problem, "{name} {status}");

@@ -12,15 +12,23 @@ on_both!(is_whole_and_fetches_nothing_from_elsewhere, async |database: TestDatab
     assert_eq!(page.header("referrer-policy"), "no-referrer");
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    let script = send(app.client.get("/pay/assets/pay.js")).await.expect(200);
-    let styles = send(app.client.get("/pay/assets/pay.css")).await.expect(200);
-    for file in [&page, &script, &styles] {
+    let mut files = vec![page.text.clone()];
+    for (path, media_type) in [
+        ("pay.css", "text/css; charset=utf-8"),
+        ("pay.js", "text/javascript; charset=utf-8"),
+        ("wallet.js", "text/javascript; charset=utf-8"),
+        ("text.js", "text/javascript; charset=utf-8"),
+    ] {
+        let file = send(app.client.get(format!("/pay/assets/{path}"))).await.expect(200);
+        assert_eq!(file.header("content-type"), media_type, "{path}");
+        assert!(files.iter().any(|file| file.contains(path)), "{path} is not used");
+        files.push(file.text);
+    }
+    for file in files {
         for foreign in ["http://", "https://", "src=\"//", "url(//", "@import"] {
-            let found = file.text.replace("http://www.w3.org/", "").contains(foreign);
-            assert!(!found, "{foreign} in {}", file.header("content-type"));
+            assert!(!file.contains(foreign), "{foreign} in {file}");
         }
     }
-    assert!(page.text.contains("/pay/assets/pay.js") && page.text.contains("/pay/assets/pay.css"));
     assert!(!page.text.contains("<script>") && !page.text.contains(" style=") && !page.text.contains("onclick"));
     send(app.client.get("/pay/x")).await.problem(400, "validation_failed");
 });

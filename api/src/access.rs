@@ -11,7 +11,7 @@ mod secret;
 pub(crate) mod sign_ins;
 mod token;
 
-pub(crate) use allowed::{Allowed, at_root};
+pub(crate) use allowed::{Allowed, at_root, require_same_origin};
 pub(crate) use caller_loader::{CallerLoader, granted};
 pub(crate) use needs::*;
 pub(crate) use payment_token::PaymentToken;

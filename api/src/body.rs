@@ -20,7 +20,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Body<T> {
     pub(crate) value: T,
-    /// The body with its keys sorted: equal for requests that mean the same.
+    /// The body with its keys sorted, equal for requests that mean the same; empty without an `Idempotency-Key`, which
+    /// alone needs it.
     pub(crate) canonical: String,
 }
 
@@ -42,7 +43,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         require_json(request)?;
         let value = parse(&bytes(request, body).await?)?;
-        let canonical = value.to_string();
+        let canonical = request.header("idempotency-key").map_or_else(String::new, |_| value.to_string());
         Ok(Self { value: fit(value)?, canonical })
     }
 }
@@ -56,7 +57,7 @@ fn fit<T: ParseFromJSON>(value: Value) -> Result<T, Problem> {
     T::parse_from_json(Some(value)).map_err(|error| Problem::invalid("", error.message()))
 }
 
-/// A JSON body that may be left out altogether.
+/// A JSON body that may be left out altogether, or be an empty object.
 #[derive(Debug)]
 pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
 
@@ -80,7 +81,10 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for OptionalBody<T> {
             return Ok(Self(None));
         }
         require_json(request)?;
-        Ok(Self(Some(fit(parse(&bytes)?)?)))
+        match parse(&bytes)? {
+            Value::Object(object) if object.is_empty() => Ok(Self(None)),
+            value => Ok(Self(Some(fit(value)?))),
+        }
     }
 }
 

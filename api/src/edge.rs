@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use tracing::Instrument;
 
@@ -22,6 +22,19 @@ use crate::{
     problem::{Code, Problem},
     state::State,
 };
+
+/// The methods that HTTP itself knows.
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::CONNECT,
+    Method::TRACE,
+];
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,6 +57,10 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let started = Instant::now();
         let id = RequestId::of(&request);
         let address = ClientAddress::of(&request, self.state.config().http.trusted_proxies);
+        if !METHODS.contains(request.method()) {
+            // Whatever it is called, no route has it; this one no route has either, and it does not grow the metrics.
+            request.set_method(Method::TRACE);
+        }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
@@ -90,15 +107,18 @@ impl<E: Endpoint> Edge<E> {
         if bytes > self.state.config().http.header_limit_bytes {
             return Err(Problem::new(Code::HeadersTooLarge));
         }
-        self.state.allowances().per_address.take(&address.to_string())
+        self.state.allowances().per_address.take(&address.network())
     }
 
-    /// Answers; what no route matched is the framework's plain 404 and becomes a problem here.
+    /// Answers; what no route matched is the framework's plain text and becomes a problem here.
     async fn answer(&self, request: Request, id: &RequestId, path: &str) -> Response {
         match self.inner.call(request).await.map(IntoResponse::into_response) {
             Ok(response) if response.data::<RouteTemplate>().is_some() => response,
             Ok(response) if response.status() == StatusCode::NOT_FOUND => {
                 Problem::not_found("Path").respond(id.as_str(), path)
+            }
+            Ok(response) if response.status().as_u16() >= 400 => {
+                Problem::from_status(response.status()).respond(id.as_str(), path)
             }
             Ok(response) => response,
             Err(error) => Problem::from_error(error).respond(id.as_str(), path),

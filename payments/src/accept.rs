@@ -4,6 +4,8 @@
 mod batch;
 mod references;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use entities::{
     ChainId, CurrencyId, MemberId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentMethod, WalletId, member, payment,
@@ -113,7 +115,7 @@ pub enum AcceptError {
     #[error("{pointer}: {detail}")]
     Invalid {
         /// JSON pointer to the field.
-        pointer: &'static str,
+        pointer: Cow<'static, str>,
         /// What is wrong with it.
         detail: String,
     },

@@ -86,8 +86,8 @@ async fn authenticate(state: &State, request: &Request) -> Result<(Arc<Caller>, 
     let invalid = || unauthorized(r#"Bearer error="invalid_token""#);
     let claims = state.tokens().verify(token).ok_or_else(invalid)?;
     let caller = state.callers().load(claims.kind, claims.family).await?.ok_or_else(invalid)?;
-    if by_cookie && !matches!(*request.method(), Method::GET | Method::HEAD) && !same_origin(request) {
-        return Err(Problem::new(Code::ForeignOrigin));
+    if by_cookie && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        require_same_origin(request)?;
     }
     Ok((caller, claims))
 }
@@ -100,6 +100,11 @@ fn unauthorized(challenge: &str) -> Problem {
 pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses what another site makes a browser do with our cookies.
+pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
+    if same_origin(request) { Ok(()) } else { Err(Problem::new(Code::ForeignOrigin)) }
 }
 
 /// Browsers attach cookies to requests that another site makes, but they also tell which site it was.

@@ -1,6 +1,9 @@
 //! Where a request comes from, for limits and logs.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
@@ -26,6 +29,19 @@ impl ClientAddress {
             .collect();
         let outermost = forwarded.len().checked_sub(trusted_proxies).and_then(|index| forwarded.get(index));
         Self(outermost.and_then(|address| address.parse().ok()).or(peer))
+    }
+}
+
+impl ClientAddress {
+    /// What limits count by: the address, or for IPv6 its /64, which one client has whole.
+    pub(crate) fn network(&self) -> String {
+        match self.0 {
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            _ => self.to_string(),
+        }
     }
 }
 
@@ -59,5 +75,13 @@ mod tests {
         assert_eq!(forwarded("6.6.6.6, 1.2.3.4, 10.0.0.1", 2), "1.2.3.4");
         assert_eq!(forwarded("1.2.3.4", 2), "unknown");
         assert_eq!(forwarded("nonsense", 1), "unknown");
+    }
+
+    #[test]
+    fn counts_a_client_with_many_addresses_once() {
+        let network = |address: &str| ClientAddress(address.parse().ok()).network();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
     }
 }

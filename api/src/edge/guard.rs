@@ -13,7 +13,7 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use super::RequestId;
+use super::{METHODS, RequestId};
 use crate::problem::{Code, Problem};
 
 /// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
@@ -60,7 +60,8 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 .into_iter()
                 .map(|(method, inner)| (method, Guard { inner, template, timeout: self.timeout }.boxed()))
                 .collect();
-            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+            // A HEAD is a GET wherever there is one.
+            for method in METHODS.into_iter().filter(|method| *method != Method::HEAD) {
                 guarded.entry(method).or_insert_with(|| {
                     let problem = Problem::new(Code::MethodNotAllowed).header(header::ALLOW, &allow);
                     let inner = make_sync(move |_| Err::<Response, poem::Error>(problem.clone().into())).boxed();
@@ -125,5 +126,55 @@ impl Endpoint for Guard {
         }
         response.set_data(RouteTemplate(self.template));
         Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{IntoEndpoint, http::StatusCode, test::TestClient};
+    use poem_openapi::{OpenApiService, payload::PlainText};
+
+    use super::*;
+
+    struct Broken;
+
+    #[OpenApi]
+    impl Broken {
+        #[oai(path = "/panic", method = "get")]
+        async fn panic(&self) -> PlainText<String> {
+            panic!("a secret")
+        }
+
+        #[oai(path = "/slow", method = "get")]
+        async fn slow(&self) -> PlainText<String> {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            PlainText(String::new())
+        }
+    }
+
+    async fn answer(method: Method, path: &str) -> (StatusCode, String, String) {
+        let api = Guarded::new(Broken, Duration::from_millis(20));
+        let client = TestClient::new(OpenApiService::new(api, "", "").into_endpoint());
+        let response = client.request(method, path).send().await.0;
+        let allow = response.header(header::ALLOW).unwrap_or_default().to_owned();
+        (response.status(), allow, response.into_body().into_string().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn panics_and_slow_answers_become_problems_without_insides() {
+        let (status, _, body) = answer(Method::GET, "/panic").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("internal_error") && !body.contains("secret"), "{body}");
+        let (status, _, body) = answer(Method::GET, "/slow").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("\"retryable\":true"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn every_other_method_is_answered_405() {
+        for method in [Method::POST, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::CONNECT] {
+            let (status, allow, _) = answer(method, "/slow").await;
+            assert_eq!((status, allow.as_str()), (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD"));
+        }
     }
 }

@@ -43,6 +43,14 @@ pub(crate) enum DocsFile {
     Script(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
 }
 
+/// Where to go on.
+#[derive(ApiResponse)]
+pub(crate) enum Elsewhere {
+    /// There.
+    #[oai(status = 303)]
+    SeeOther(#[oai(header = "Location")] String),
+}
+
 const CACHED: &str = "public, max-age=3600";
 
 pub(crate) struct Documentation;
@@ -55,6 +63,12 @@ impl Documentation {
     #[oai(path = "/openapi.json", method = "get", operation_id = "openapi", actual_type = "Json<Any<Value>>")]
     async fn openapi(&self) -> Result<PlainText<&'static str>, Refused> {
         Ok(PlainText(document::text()))
+    }
+
+    /// Whoever opens the address alone wants to know what is here
+    #[oai(path = "/", method = "get", operation_id = "root", hidden = true)]
+    async fn root(&self) -> Result<Elsewhere, Refused> {
+        Ok(Elsewhere::SeeOther("/docs".to_owned()))
     }
 
     /// The page

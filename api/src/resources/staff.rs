@@ -2,7 +2,7 @@
 
 use entities::{SubjectKind, now, refresh_token, role, token_family, user};
 use payments::{Caller, CallerKind, Permission};
-use poem::web::cookie::CookieJar;
+use poem::{Request, web::cookie::CookieJar};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
 use queue::Transaction;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*, sea_query::Query};
@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::{
-    access::{Allowed, Nothing, cookies, find_refresh, revoke_family, sign_ins, start_family, verify_pin},
+    access::{
+        Allowed, Nothing, cookies, find_refresh, require_same_origin, revoke_family, sign_ins, start_family, verify_pin,
+    },
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem, Refused},
@@ -134,7 +136,7 @@ impl Staff {
     /// next 429: the address is then blocked for 1, 1, 2, 3, 5 … minutes.
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
     async fn login(&self, jar: &CookieJar, address: ClientAddress, body: Body<Login>) -> Result<LoginAnswer, Refused> {
-        let address = address.to_string();
+        let address = address.network();
         let _turn = self.0.sign_ins().turn(&address).await;
         if let Some(seconds) = sign_ins::blocked_for(self.0.db(), &address).await? {
             return Ok(LoginAnswer::Blocked(Json(Blocked { retry_after: seconds }), seconds));
@@ -153,7 +155,8 @@ impl Staff {
     /// Takes the cookie `refreshToken`, which stays valid, and sets a new cookie `accessToken`. 401 when it is missing,
     /// expired or revoked.
     #[oai(path = "/auth/refresh", method = "post", operation_id = "refresh_login")]
-    async fn refresh(&self, jar: &CookieJar) -> Result<Json<Refreshed>, Refused<401>> {
+    async fn refresh(&self, request: &Request, jar: &CookieJar) -> Result<Json<Refreshed>, Refused<401, 403>> {
+        require_same_origin(request)?;
         let unauthorized = || Problem::new(Code::Unauthorized).detail("Invalid or expired refresh token");
         let cookie = jar.get(cookies::REFRESH_TOKEN).ok_or_else(unauthorized)?;
         let found = find_refresh(self.0.db(), SubjectKind::User, cookie.value_str()).await?;

@@ -226,12 +226,18 @@ impl Wallets {
         caller: Allowed<NodesManage>,
         /// The wallet.
         id: Path<Uuid>,
+        /// Makes a repetition safe; it is so without one, too.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
         body: Body<DeployRequest>,
-    ) -> Result<Created<Deployment>, Refused<404>> {
-        let mut tx = self.0.db().begin().await?;
-        let wallet = find(&*tx, &caller, id.0).await?;
-        let deployment = deploy::start(&mut tx, &caller, &wallet, &body.value).await?;
-        tx.commit().await?;
+    ) -> Result<Created<Deployment>, Refused<404, 409, 422>> {
+        let (state, target) = (&self.0, format!("POST /api/v1/wallets/{}/deploy", id.0));
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let deployment = once.create(async |tx| {
+            let wallet = find(&**tx, &caller, id.0).await?;
+            deploy::start(tx, &caller, &wallet, &body.value).await
+        });
+        let deployment = deployment.await?;
         Ok(Created::Created(Json(deployment)))
     }
 }

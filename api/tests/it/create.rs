@@ -151,6 +151,7 @@ on_both!(names_wrong_values_inside_members_and_items, async |database: TestDatab
         ("items", json!([{ "name": "a", "price": -1 }]), "/items/0/price"),
         ("items", json!([{ "name": "a", "price": "1" }]), "/items/0/price"),
         ("items", json!([7]), "/items/0"),
+        ("items", json!([{ "name": "a", "price": 0 }, { "name": "b", "price": 0.0000001 }]), "/items/1/price"),
     ] {
         let mut body = app.payment("wrong");
         body[field] = value.clone();

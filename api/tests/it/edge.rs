@@ -15,8 +15,15 @@ on_both!(refuses_what_no_handler_sees_with_problems, async |database: TestDataba
     let answer = send(app.client.put("/api/v1/payments")).await;
     assert_eq!(answer.header("allow"), "GET, HEAD, POST");
     answer.problem(405, "method_not_allowed");
-    let answer = send(app.client.request(poem::http::Method::OPTIONS, "/api/v1/payments")).await;
-    answer.problem(405, "method_not_allowed");
+    for method in ["OPTIONS", "TRACE", "BREW"] {
+        let answer = send(app.client.request(method.parse().unwrap(), "/api/v1/payments")).await;
+        assert_eq!(answer.header("allow"), "GET, HEAD, POST", "{method}");
+        answer.problem(405, "method_not_allowed");
+    }
+    for path in ["/no/such/path", "/api/v1/payments/", "/api/v1/payments/x/y", "/api/v1/payments/x/logs/y"] {
+        send(app.client.post(path)).await.problem(404, "not_found");
+    }
+    assert_eq!(send(app.client.get("/")).await.expect(303).header("location"), "/docs");
 
     let post = || app.client.post("/api/v1/payments").header("authorization", format!("Bearer {token}"));
     send(post().content_type("text/plain").body("x")).await.problem(415, "unsupported_media_type");

@@ -91,7 +91,9 @@ on_both!(every_creation_and_command_honours_it, async |database: TestDatabase| {
     let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
     let network =
         json!({ "chain_id": merchant.chain_id, "network_id": 5, "name": "n", "rpc_urls": ["http://n.example"] });
+    let deploy = json!({ "node_id": merchant.node_id, "network_id": merchant.network_id });
     let cases = [
+        (format!("/api/v1/wallets/{}/deploy", merchant.wallet_id), deploy, 201),
         (command("retry-send"), json!({}), 200),
         (command("cancel"), json!({}), 202),
         ("/api/v1/nodes".to_owned(), json!({ "name": "below" }), 201),

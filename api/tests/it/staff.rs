@@ -125,6 +125,9 @@ on_both!(refreshes_with_a_token_that_stays_valid, async |database: TestDatabase|
     refresh(value(&again, "refreshToken")).await.expect(200);
     refresh("nonsense".to_owned()).await.problem(401, "unauthorized");
     send(app.client.post("/auth/refresh")).await.problem(401, "unauthorized");
+    let cookie = format!("refreshToken={}", value(&again, "refreshToken"));
+    let foreign = app.client.post("/auth/refresh").header("cookie", cookie).header("host", "pay.example");
+    send(foreign.header("origin", "https://evil.example")).await.problem(403, "foreign_origin");
 });
 
 on_both!(signs_out_at_once, async |database: TestDatabase| {

@@ -6,6 +6,7 @@ use entities::{
     CurrencyId, MemberId, NetworkId, NodeId, PaymentMethod, WalletId, currency, member, network, node, wallet,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
+use serde_json::Value;
 
 use super::{AcceptError, MemberRef, NewPayment};
 use crate::{caller::Caller, evm_address, money};
@@ -71,7 +72,7 @@ impl References {
         let currency = self.currencies.get(&new.currency_id).ok_or(AcceptError::NotFound("currency"))?;
         if new.chain_id.is_some_and(|chain_id| chain_id != network.chain_id) {
             let detail = "is not the chain of the network".to_owned();
-            return Err(AcceptError::Invalid { pointer: "/chain_id", detail });
+            return Err(AcceptError::Invalid { pointer: "/chain_id".into(), detail });
         }
         check_money(new, currency)?;
         Ok(Resolved { chain_id: network.chain_id, wallet_id, member })
@@ -109,18 +110,31 @@ fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), Accep
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     for (pointer, amount) in [("/price", new.price), ("/paid_price", new.paid_price)] {
         money::base_units(amount, decimals)
-            .map_err(|error| AcceptError::Invalid { pointer, detail: error.to_string() })?;
+            .map_err(|error| AcceptError::Invalid { pointer: pointer.into(), detail: error.to_string() })?;
     }
+    check_items(&new.items, decimals)?;
     if new.payment_method != PaymentMethod::Web3 {
         return Ok(());
     }
     if currency.network_id != Some(new.network_id) {
         let detail = "is not a currency of the network".to_owned();
-        return Err(AcceptError::Invalid { pointer: "/currency_id", detail });
+        return Err(AcceptError::Invalid { pointer: "/currency_id".into(), detail });
     }
     if !evm_address::is_valid(&new.payment_address) {
         let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum".to_owned();
-        return Err(AcceptError::Invalid { pointer: "/payment_address", detail });
+        return Err(AcceptError::Invalid { pointer: "/payment_address".into(), detail });
+    }
+    Ok(())
+}
+
+/// What an item costs may be nothing, but no finer than the currency either.
+fn check_items(items: &Value, decimals: u32) -> Result<(), AcceptError> {
+    for (index, item) in items.as_array().into_iter().flatten().enumerate() {
+        let price = item["price"].to_string().parse::<Decimal>().unwrap_or_default();
+        if price.normalize().scale() > decimals {
+            let pointer = format!("/items/{index}/price").into();
+            return Err(AcceptError::Invalid { pointer, detail: money::AmountError::TooFine(decimals).to_string() });
+        }
     }
     Ok(())
 }

@@ -194,7 +194,7 @@ impl From<AcceptError> for Problem {
                 let detail = format!("external_id already exists for this node: it is payment {id}");
                 Self::new(Code::ExternalIdTaken).detail(detail).payment(id.0)
             }
-            AcceptError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
+            AcceptError::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
             AcceptError::Unavailable => Self::new(Code::Unavailable).retry_after(1),
         }
     }

@@ -36,6 +36,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long a transaction may take to be mined.
 const MINED_WITHIN: Duration = Duration::from_secs(60);
 
+/// How long a mined transaction's logs may take to appear.
+const LOGS_WITHIN: Duration = Duration::from_secs(5);
+
 /// More than one deal takes.
 const GAS: u64 = 300_000;
 
@@ -101,11 +104,23 @@ impl BareSender {
             let _ = seen.send(self.mined(&mut node).await?);
         }
         let elapsed = started.elapsed();
-        let deals = self.deals(&mut node).await? - deals_before;
-        if deals != count {
-            bail!("{count} transactions were mined, but made {deals} deals");
-        }
+        self.check(&mut node, deals_before + count).await?;
         Ok(elapsed)
+    }
+
+    /// Each transaction has made its deal. Anvil counts a transaction as mined a moment before it shows its logs.
+    async fn check(&self, node: &mut Connection, expected: usize) -> anyhow::Result<()> {
+        let until = Instant::now() + LOGS_WITHIN;
+        loop {
+            let deals = self.deals(node).await?;
+            if deals == expected {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                bail!("the transactions were mined, but there are {deals} deals instead of {expected}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Makes the raw transaction of a nonce.

@@ -1,8 +1,5 @@
 //! The diamonds' events about our deals.
-#![allow(
-    clippy::enum_variant_names,
-    reason = "the derive names variants by the stored words, which are the contract's"
-)]
+#![allow(clippy::enum_variant_names, reason = "the derive uses the stored words, which are the contract's")]
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;

@@ -1,8 +1,16 @@
 //! Id newtypes: an id of one table cannot be passed for another's.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// The smallest id of this millisecond: every id made at or after `time` is greater, every earlier one smaller.
+#[must_use]
+pub fn id_bound(time: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0).min((1 << 48) - 1);
+    Uuid::from_u128(u128::from(millis) << 80)
+}
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -71,6 +79,31 @@ ids! {
     PaymentId,
     /// Of a row of a payment's log.
     PaymentLogId,
+    /// Of an event; a payment's event has that of its log row.
+    EventId,
+    /// Of a webhook endpoint.
+    WebhookEndpointId,
+    /// Of an event that is owed to an endpoint.
+    WebhookDeliveryId,
+    /// Of a try to deliver.
+    WebhookAttemptId,
+    /// Of a run that sends again what was missed.
+    WebhookRecoveryId,
     /// Of an audited act.
     AuditId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stand_behind_the_bound_of_their_time() {
+        let before = crate::now();
+        let id = PaymentLogId::new();
+        let after = crate::now() + chrono::TimeDelta::milliseconds(1);
+        assert!(id_bound(before) < id.0 && id.0 < id_bound(after));
+        assert!(id_bound(DateTime::<Utc>::MIN_UTC).is_nil());
+        assert!(id.0 < id_bound(DateTime::<Utc>::MAX_UTC));
+    }
 }

@@ -28,6 +28,8 @@ pub struct Model {
     pub data: Json,
     /// When the row was written.
     pub created_at: DateTimeUtc,
+    /// When a transition was told to whoever subscribed.
+    pub announced_at: Option<DateTimeUtc>,
 }
 
 /// Joins are written where they are used.

@@ -111,4 +111,36 @@ words! {
         /// A user's.
         User,
     }
+    /// Whether events are sent to an endpoint.
+    WebhookStatus {
+        /// They are.
+        Enabled,
+        /// They are held until it is enabled and recovered.
+        Disabled,
+    }
+    /// What an endpoint's bodies and headers look like.
+    WebhookFormat {
+        /// `{id, type, occurred_at, sequence, data}`, signed as Standard Webhooks say.
+        Standard,
+    }
+    /// How far a delivery is.
+    DeliveryStatus {
+        /// It is tried at its time.
+        Pending,
+        /// Answered with a status of 200 to 299.
+        Delivered,
+        /// Given up after all attempts.
+        Failed,
+        /// The endpoint is disabled.
+        Held,
+    }
+    /// How far a recovery is.
+    RecoveryStatus {
+        /// On its way.
+        Running,
+        /// At its end.
+        Done,
+        /// Given up; its error says why.
+        Failed,
+    }
 }

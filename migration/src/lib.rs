@@ -42,6 +42,17 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        scripts!["0001_reference", "0002_payments", "0003_queue", "0004_chain"]
+        scripts![
+            "0001_reference",
+            "0002_payments",
+            "0003_queue",
+            "0004_chain",
+            "0005_unknown",
+            "0006_reviews",
+            "0007_stragglers",
+            "0008_webhooks",
+            "0009_redrives",
+            "0010_queue_reports",
+        ]
     }
 }

@@ -1,0 +1,75 @@
+//! Where events are sent.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    id::{NetworkId, NodeId, WalletId, WebhookEndpointId},
+    status::{WebhookFormat, WebhookStatus},
+};
+
+/// Where events are sent, and how its lane stands. One process at a time sends to an endpoint: whoever has the lane.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "webhook_endpoints")]
+#[expect(missing_docs, reason = "columns without a remark are what their name says")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: WebhookEndpointId,
+    /// It hears of this node and of all below.
+    pub node_id: NodeId,
+    #[sea_orm(column_type = "Text")]
+    pub url: String,
+    /// Event types, `payment.*` or `*`: a JSON array of strings.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub events: Json,
+    /// Only of payments of this wallet.
+    pub wallet_id: Option<WalletId>,
+    /// Only of payments on this network.
+    pub network_id: Option<NetworkId>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub description: Option<String>,
+    /// Headers of every request: a JSON object of strings. Values may be credentials.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub headers: Json,
+    /// Requests a second at most; none: as fast as it takes them.
+    pub rate_per_second: Option<i32>,
+    pub format: WebhookFormat,
+    /// Whether it may hear what only operators may know.
+    pub operators: bool,
+    /// Raised by each rotation; the secret follows from it, see the crate `webhooks`.
+    pub secret_version: i32,
+    /// A few digits of the secret's hash.
+    #[sea_orm(column_type = "Text")]
+    pub secret_check: String,
+    /// Until then the secret before it signs, too.
+    pub previous_secret_until: Option<DateTimeUtc>,
+    pub status: WebhookStatus,
+    pub disabled_at: Option<DateTimeUtc>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub disabled_reason: Option<String>,
+    /// When there is something to send; none when nothing waits.
+    pub due_at: Option<DateTimeUtc>,
+    /// The process that has the lane.
+    pub lane_owner: Option<Uuid>,
+    /// Until then, unless it is renewed.
+    pub lane_until: Option<DateTimeUtc>,
+    /// The breaker is open until then: the next attempt after it finds out whether the endpoint answers again.
+    pub breaker_until: Option<DateTimeUtc>,
+    /// How often in a row it stayed open.
+    pub breaker_step: i32,
+    /// The first failure after the last success.
+    pub failing_since: Option<DateTimeUtc>,
+    /// Failures since the last success.
+    pub failures: i32,
+    pub last_success_at: Option<DateTimeUtc>,
+    /// When the row was written.
+    pub created_at: DateTimeUtc,
+    /// When the row last changed by somebody's request.
+    pub updated_at: DateTimeUtc,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+/// Joins are written where they are used.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

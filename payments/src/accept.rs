@@ -157,14 +157,19 @@ impl Acceptor {
     }
 }
 
-async fn run(db: Database, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(db: Database, mut incoming: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+    while incoming.recv_many(&mut waiting, BATCH_MAX).await > 0 {
         metrics::histogram!("quittance_accept_batch_size").record(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
         let (requests, replies): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|one| ((one.caller, one.new), one.reply)).unzip();
         let results = match batch::write(&db, &requests).await {
             Ok(results) => results,
+            // Each would find the same, one after the other, while all that come after them wait.
+            Err(error) if queue::is_absent(&error) => {
+                tracing::error!(%error, size = requests.len(), "new payments could not be written");
+                requests.iter().map(|_| Err(AcceptError::Unavailable)).collect()
+            }
             Err(error) => one_by_one(&db, &requests, &error).await,
         };
         for (reply, result) in replies.into_iter().zip(results) {

@@ -51,6 +51,12 @@ impl Caller {
             CallerKind::Operator => Actor { kind: ActorType::Operator, id: None },
         }
     }
+
+    /// How the caller stands in logs of what only operators do.
+    #[must_use]
+    pub fn operator(&self) -> Actor {
+        Actor { kind: ActorType::Operator, id: self.actor().id }
+    }
 }
 
 /// Who did what a log row tells.
@@ -116,7 +122,7 @@ permissions! {
     WebhooksManage = "webhooks.manage",
     /// Manage nodes, integrations, wallets, members and other reference data.
     NodesManage = "nodes.manage",
-    /// Look at and replay dead letters, look at signers.
+    /// Decide on payments in review, look at and replay dead letters, look at signers.
     Operations = "operations",
 }
 

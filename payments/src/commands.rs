@@ -49,7 +49,9 @@ pub async fn cancel(
     if outcome == Outcome::Unchanged && !done {
         return Err(CommandError::Conflict(payment.status, "canceled"));
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    fail::fail_point!("cancel.committed");
+    Ok(())
 }
 
 /// Asks to hand the deposit to the payee. Repeating it changes nothing.
@@ -68,7 +70,9 @@ pub async fn release(
     if !matches!(payment.status, PaymentStatus::Paid | PaymentStatus::Completed) {
         return Err(CommandError::Conflict(payment.status, "released"));
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    fail::fail_point!("release.committed");
+    Ok(())
 }
 
 /// Asks to send again what has not reached the chain. Safe to repeat: a payment has one deal at most.

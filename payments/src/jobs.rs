@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entities::{DiamondId, PaymentId};
+use entities::{DiamondId, PaymentId, PaymentLogId, WebhookRecoveryId};
 use queue::{Payload, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -44,4 +44,8 @@ payloads! {
     ExpirePayment { payment_id: PaymentId } = "expire_payment", prefetch 100, batch 100;
     /// Deploy a wallet's diamond.
     DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
+    /// Tell these transitions, rows of payments' logs, to whoever listens.
+    AnnounceEvents { log_ids: Vec<PaymentLogId> } = "announce_events", prefetch 100, batch 20;
+    /// Take a recovery of a webhook endpoint one step further.
+    RecoverWebhooks { recovery_id: WebhookRecoveryId } = "recover_webhooks", prefetch 4, batch 1;
 }

@@ -4,15 +4,18 @@ pub mod accept;
 pub mod access_token;
 mod caller;
 pub mod commands;
+pub mod event;
 pub mod evm_address;
 pub mod idempotency;
 pub mod jobs;
 pub mod log;
 pub mod money;
 pub mod observation;
+pub mod rail;
 pub mod reach;
 mod record;
 pub mod transition;
+pub mod verdict;
 
 pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
 pub use access_token::AccessTokens;

@@ -26,17 +26,23 @@ pub struct NewLog {
     pub data: Value,
 }
 
-/// Writes the rows in order, many a statement.
+/// Writes the rows in order, many a statement, and returns which of them are transitions.
 ///
 /// # Errors
 /// When an insert fails.
-pub async fn append<C: ConnectionTrait>(connection: &C, logs: Vec<NewLog>) -> Result<(), DbErr> {
+pub async fn append<C: ConnectionTrait>(
+    connection: &C,
+    logs: Vec<NewLog>,
+) -> Result<Vec<(PaymentId, PaymentLogId)>, DbErr> {
     let created_at = now();
+    // Version 7 ids of one process rise, so that rows of one moment keep their order.
+    let logs: Vec<(PaymentLogId, NewLog)> = logs.into_iter().map(|log| (PaymentLogId::new(), log)).collect();
+    let numbered = logs.iter().filter(|(_, log)| log.sequence.is_some());
+    let transitions = numbered.map(|(id, log)| (log.payment_id, *id)).collect();
     let rows: Vec<_> = logs
         .into_iter()
-        .map(|log| payment_log::ActiveModel {
-            // Version 7 ids of one process rise, so that rows of one moment keep their order.
-            id: Set(PaymentLogId::new()),
+        .map(|(id, log)| payment_log::ActiveModel {
+            id: Set(id),
             payment_id: Set(log.payment_id),
             sequence: Set(log.sequence),
             event_type: Set(log.event_type.to_owned()),
@@ -45,10 +51,11 @@ pub async fn append<C: ConnectionTrait>(connection: &C, logs: Vec<NewLog>) -> Re
             actor_id: Set(log.actor.id),
             data: Set(log.data),
             created_at: Set(created_at),
+            announced_at: Set(None),
         })
         .collect();
     for chunk in rows.chunks(ROWS_PER_INSERT) {
         payment_log::Entity::insert_many(chunk.to_vec()).exec_without_returning(connection).await?;
     }
-    Ok(())
+    Ok(transitions)
 }

@@ -10,7 +10,11 @@ use crate::{
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
     transition::{self, Trigger},
+    verdict::{VERDICT, Verdict},
 };
+
+/// The event that tells that something is no longer on the chain; its data names what was lost.
+pub(crate) const REVERTED: &str = "payment.reverted";
 
 /// What was asked for or seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +42,10 @@ pub enum Observation {
     Released { transaction_hash: Option<String> },
     /// The deal is closed; `returned` when a deposit went back to the payer.
     DealCanceled { returned: bool, transaction_hash: Option<String> },
-    /// What had been final is no longer on the chain.
+    /// What had been final is no longer on the chain; `lost` in the data names the event as the contract does.
     FinalityBroken { data: Value },
+    /// Nobody knows whether the rail has it, and no further check will tell soon; the data is the evidence.
+    OutcomeUnknown { data: Value },
     /// Somebody asks to cancel.
     CancelRequested,
     /// The chain was never asked for the deal, or the request was taken back before anything was sent.
@@ -50,6 +56,8 @@ pub enum Observation {
     ReleaseRequested,
     /// The time to pay is over and the chain holds no deposit.
     Expired,
+    /// An operator has decided, see [`crate::verdict`].
+    Resolved(Verdict),
 }
 
 /// What an observation did to a payment.
@@ -86,11 +94,7 @@ impl Subject {
             Observation::DealOpened { deal_id, transaction_hash } => self.deal_opened(deal_id, transaction_hash, actor),
             Observation::SendFailed { code, message, retryable } => self.send_failed(code, message, retryable, actor),
             Observation::CancelFailed { code, message } => self.cancel_failed(code, message, actor),
-            Observation::ReleaseFailed { code, message } => {
-                self.payment.release_requested_at = None;
-                self.fail_with(code, message, true);
-                self.note("release.failed", "The deposit could not be released", self.failure(), actor)
-            }
+            Observation::ReleaseFailed { code, message } => self.release_failed(code, message, actor),
             Observation::DepositSeen { data } => {
                 self.move_or_note(Trigger::PaymentSeen, "deposit.seen", "A deposit is seen, not final yet", data, actor)
             }
@@ -100,14 +104,16 @@ impl Subject {
             Observation::DepositFinal { data } => self.deposit_final(data, actor),
             Observation::Released { transaction_hash } => {
                 let data = json!({ "transaction_hash": transaction_hash });
+                self.clear_failure();
                 self.move_or_note(Trigger::Released, "deal.released", "The deposit went to the payee", data, actor)
             }
             Observation::DealCanceled { returned, transaction_hash } => {
                 self.deal_canceled(returned, transaction_hash, actor)
             }
-            Observation::FinalityBroken { data } => {
-                let message = "What had been final is no longer on the chain";
-                self.move_or_note(Trigger::FinalityBroken, "finality.broken", message, data, actor)
+            Observation::FinalityBroken { data } => self.finality_broken(data, actor),
+            Observation::OutcomeUnknown { data } => {
+                let message = "Nobody knows what became of it; somebody has to look";
+                self.move_or_note(Trigger::OutcomeUnknown, "outcome.unknown", message, data, actor)
             }
             Observation::CancelRequested => self.cancel_requested(actor),
             Observation::NothingSent => self.nothing_sent(actor),
@@ -116,6 +122,7 @@ impl Subject {
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
+            Observation::Resolved(verdict) => self.resolved(verdict, actor),
         }
     }
 
@@ -149,9 +156,12 @@ impl Subject {
             && payment.retry
             && payment.resends < payment.retry_count
             && payment.expires_at > self.now;
-        self.fail_with(code, message, retryable);
+        let mut data = failure(&code, &message, retryable);
+        // A failure that comes when the payment has gone on says nothing about where it is now.
+        if matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Canceling) {
+            self.fail_with(code, message, retryable);
+        }
         if !resend {
-            let data = self.failure();
             return self.move_or_note(Trigger::SendFailed, "send.failed", "Opening the deal failed", data, actor);
         }
         let delay = resend_delay(self.payment.resends);
@@ -159,20 +169,51 @@ impl Subject {
         // Nothing is on its way until the resend, so a cancel needs no chain.
         self.payment.sending_since = None;
         self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }).due_at(self.now + delay));
-        let mut data = self.failure();
         data["resend"] = json!(self.payment.resends);
         data["in_seconds"] = json!(delay.num_seconds());
         self.note("send.failed", "Opening the deal failed; it is sent again", data, actor)
     }
 
     fn cancel_failed(&mut self, code: String, message: String, actor: &Actor) -> Outcome {
-        self.fail_with(code, message, true);
-        if matches!(self.payment.status, PaymentStatus::Canceling | PaymentStatus::Expired) {
-            let delay = resend_delay(self.payment.resends);
-            self.payment.resends = self.payment.resends.saturating_add(1);
-            self.send(NewMessage::of(&CancelDeal { payment_id: self.payment.id }).due_at(self.now + delay));
+        let data = failure(&code, &message, true);
+        if !matches!(self.payment.status, PaymentStatus::Canceling | PaymentStatus::Expired) {
+            return self.note("cancel.failed", "Closing the deal failed", data, actor);
         }
-        self.note("cancel.failed", "Closing the deal failed; it is sent again", self.failure(), actor)
+        self.fail_with(code, message, true);
+        let delay = resend_delay(self.payment.resends);
+        self.payment.resends = self.payment.resends.saturating_add(1);
+        self.send(NewMessage::of(&CancelDeal { payment_id: self.payment.id }).due_at(self.now + delay));
+        self.note("cancel.failed", "Closing the deal failed; it is sent again", data, actor)
+    }
+
+    fn release_failed(&mut self, code: String, message: String, actor: &Actor) -> Outcome {
+        let data = failure(&code, &message, true);
+        self.payment.release_requested_at = None;
+        if self.payment.status == PaymentStatus::Paid {
+            self.fail_with(code, message, true);
+        }
+        self.note("release.failed", "The deposit could not be released", data, actor)
+    }
+
+    /// Each loss is an event of its own, numbered like a transition, so that nobody who follows the events keeps what is
+    /// no longer true; the review is the next one.
+    fn finality_broken(&mut self, data: Value, actor: &Actor) -> Outcome {
+        let deal_lost = data["lost"] == "DealCreated";
+        let message = "What had been final is no longer on the chain";
+        let mut reversal = data.clone();
+        reversal["trigger"] = json!(Trigger::FinalityBroken);
+        reversal["from"] = json!(self.payment.status);
+        reversal["to"] = json!(self.payment.status);
+        self.payment.sequence += 1;
+        self.push_log(Some(self.payment.sequence), REVERTED, message, reversal, actor);
+        self.changed = true;
+        let outcome = self.try_move(Trigger::FinalityBroken, message, data, actor).unwrap_or(Outcome::Noted);
+        if deal_lost && self.payment.status == PaymentStatus::NeedsReview {
+            // There is no deal until one is opened again, which is then told as the first one was.
+            self.payment.deal_id = None;
+            self.payment.transaction_hash = None;
+        }
+        outcome
     }
 
     fn deposit_final(&mut self, data: Value, actor: &Actor) -> Outcome {
@@ -200,7 +241,8 @@ impl Subject {
 
     fn cancel_requested(&mut self, actor: &Actor) -> Outcome {
         let has_rail = self.payment.payment_method == PaymentMethod::Web3;
-        let sent = self.payment.sending_since.is_some();
+        // A deal that opened although its sending had been said to have failed has to be closed as well.
+        let sent = self.payment.sending_since.is_some() || self.payment.deal_id.is_some();
         let trigger = if has_rail && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
         self.try_move(trigger, "A cancel was asked for", json!({}), actor).unwrap_or(Outcome::Unchanged)
     }
@@ -233,6 +275,7 @@ impl Subject {
             return Outcome::Unchanged;
         }
         self.payment.release_requested_at = Some(self.now);
+        self.clear_failure();
         self.send(NewMessage::of(&ReleaseDeal { payment_id: self.payment.id }));
         self.note("release.requested", "A release was asked for", json!({}), actor)
     }
@@ -247,22 +290,66 @@ impl Subject {
     ) -> Outcome {
         match self.try_move(trigger, message, data.clone(), actor) {
             Some(outcome) => outcome,
-            None => self.note(event_type, message, data, actor),
+            None => {
+                let mut data = data;
+                data["trigger"] = json!(trigger);
+                self.note(event_type, message, data, actor)
+            }
         }
     }
 
     fn try_move(&mut self, trigger: Trigger, message: &str, mut data: Value, actor: &Actor) -> Option<Outcome> {
-        let from = self.payment.status;
-        let to = transition::next(from, trigger)?;
+        let to = transition::next(self.payment.status, trigger)?;
+        data["trigger"] = json!(trigger);
+        let event_type = if trigger == Trigger::PaymentGone { REVERTED } else { event_type(to) };
+        Some(self.move_to(to, event_type, message, data, actor))
+    }
+
+    fn move_to(
+        &mut self,
+        to: PaymentStatus,
+        event_type: &'static str,
+        message: &str,
+        mut data: Value,
+        actor: &Actor,
+    ) -> Outcome {
+        data["from"] = json!(self.payment.status);
+        data["to"] = json!(to);
         self.payment.status = to;
         self.payment.sequence += 1;
-        data["from"] = json!(from);
-        data["to"] = json!(to);
-        let event_type = if trigger == Trigger::PaymentGone { "payment.reverted" } else { event_type(to) };
         self.push_log(Some(self.payment.sequence), event_type, message, data, actor);
         self.changed = true;
         self.follow_up(to);
-        Some(Outcome::Moved(to))
+        Outcome::Moved(to)
+    }
+
+    /// The one move that no rule holds. What the state needs is asked for again: in review it may have been lost.
+    fn resolved(&mut self, verdict: Verdict, actor: &Actor) -> Outcome {
+        if self.payment.status != PaymentStatus::NeedsReview {
+            return Outcome::Unchanged;
+        }
+        let Verdict { to, shown, reason } = verdict;
+        self.clear_failure();
+        match to {
+            PaymentStatus::Paid if self.payment.release_requested_at.is_some() => {
+                self.send(NewMessage::of(&ReleaseDeal { payment_id: self.payment.id }));
+            }
+            // `sending_since` stays: what was sent may still be on its way, so a cancel has to go through the chain.
+            PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => {
+                (self.payment.resends, self.payment.release_requested_at) = (0, None);
+            }
+            PaymentStatus::Failed => self.fail_with(VERDICT.to_owned(), reason.clone(), true),
+            PaymentStatus::Paid
+            | PaymentStatus::Completed
+            | PaymentStatus::Canceling
+            | PaymentStatus::Canceled
+            | PaymentStatus::Expired
+            | PaymentStatus::Rejected
+            | PaymentStatus::Refunded
+            | PaymentStatus::NeedsReview => {}
+        }
+        let data = json!({ "trigger": VERDICT, "reason": reason, "shown": shown });
+        self.move_to(to, event_type(to), "An operator has decided", data, actor)
     }
 
     /// What has to happen because the payment has come into this state.
@@ -324,14 +411,11 @@ impl Subject {
         self.payment.failure_message = None;
         self.payment.failure_retryable = None;
     }
+}
 
-    fn failure(&self) -> Value {
-        json!({
-            "code": self.payment.failure_code,
-            "message": self.payment.failure_message,
-            "retryable": self.payment.failure_retryable,
-        })
-    }
+/// A failure as logs tell it.
+fn failure(code: &str, message: &str, retryable: bool) -> Value {
+    json!({ "code": code, "message": message, "retryable": retryable })
 }
 
 /// Headers by which a message can be found again in logs and dead letters.

@@ -11,6 +11,7 @@ use sea_orm::{
 
 use crate::{
     caller::Actor,
+    event,
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
 };
@@ -64,12 +65,15 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     for chunk in changed.chunks(ROWS_PER_UPDATE) {
         update(tx, chunk).await?;
     }
+    fail::fail_point!("record.payments_written");
     let (mut logs, mut messages) = (traces, Vec::new());
     for subject in changed {
         logs.extend(subject.logs);
         messages.extend(subject.messages);
     }
-    log::append(&**tx, logs).await?;
+    let transitions = log::append(&**tx, logs).await?;
+    messages.extend(event::announcements(&transitions));
+    fail::fail_point!("record.logs_written");
     tx.enqueue(messages).await?;
     Ok(outcomes)
 }

@@ -1,10 +1,12 @@
 //! The state machine: which observation moves a payment from where to where. The one table of it.
 
 use entities::PaymentStatus::{self, *};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict;
 
 /// What was asked for or seen, without its details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The deal is final on chain, the gateway session ready, the bank transfer accepted.
@@ -55,7 +57,7 @@ const fn rule(from: &'static [PaymentStatus], on: Trigger, to: PaymentStatus) ->
     Rule { from, on, to }
 }
 
-/// Every transition there is. An operator's verdict on `needs_review` is the one move outside of it.
+/// Every transition there is. An operator's verdict on `needs_review` is the one move outside of it: see [`verdict`].
 pub const RULES: &[Rule] = &[
     rule(&[Pending], Trigger::Opened, Open),
     rule(&[Pending], Trigger::SendFailed, Failed),
@@ -77,7 +79,12 @@ pub const RULES: &[Rule] = &[
     rule(&[Open, Submitted, Canceling], Trigger::Closed, Canceled),
     rule(&[Submitted, Paid, Canceling, Completed], Trigger::Returned, Refunded),
     rule(&[Canceling], Trigger::OutcomeUnknown, NeedsReview),
-    rule(&[Open, Submitted, Paid, Completed, Refunded], Trigger::FinalityBroken, NeedsReview),
+    // Whatever was said on the ground of what is gone now may be wrong, an end included.
+    rule(
+        &[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded],
+        Trigger::FinalityBroken,
+        NeedsReview,
+    ),
     // Late success of something that had been given up is never dropped.
     rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
     rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),
@@ -99,6 +106,10 @@ pub fn diagram() -> String {
             lines.push(format!("    {from} --> {}: {on}", rule.to));
         }
     }
+    let mut verdicts: Vec<PaymentStatus> = verdict::RULES.iter().map(|rule| rule.to).collect();
+    verdicts.sort_unstable();
+    verdicts.dedup();
+    lines.extend(verdicts.into_iter().map(|to| format!("    needs_review --> {to}: verdict")));
     lines.join("\n")
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, references::References};
 use crate::{
     caller::Caller,
-    idempotency,
+    event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
     observation::with_context,
@@ -39,7 +39,9 @@ pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> R
     if !rows.is_empty() {
         let mut tx = db.begin().await?;
         let accepted = insert(&mut tx, requests, rows).await?;
+        fail::fail_point!("accept.before_commit");
         tx.commit().await?;
+        fail::fail_point!("accept.committed");
         for (index, outcome) in accepted {
             outcomes[index] = Some(outcome);
         }
@@ -61,6 +63,7 @@ async fn insert(
         .await?
         .into_iter()
         .collect();
+    fail::fail_point!("accept.payments_written");
     let taken = taken(tx, rows.iter().map(|(_, row, _)| row).filter(|row| !inserted.contains(&row.id))).await?;
     let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
     for (index, payment, member) in rows {
@@ -82,7 +85,9 @@ async fn insert(
         }
         outcomes.push((index, Ok(accepted)));
     }
-    log::append(&**tx, logs).await?;
+    let transitions = log::append(&**tx, logs).await?;
+    messages.extend(event::announcements(&transitions));
+    fail::fail_point!("accept.logs_written");
     tx.enqueue(messages).await?;
     Ok(outcomes)
 }

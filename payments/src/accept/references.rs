@@ -64,7 +64,8 @@ impl References {
         let wallet_id = self.wallet(node, network, new)?;
         let member = match &new.member {
             Some(MemberRef::Known(id)) => {
-                let known = self.members.get(id).filter(|member| self.on_line(node, member.node_id));
+                // Its data are in the answer, so the caller has to reach it, too.
+                let known = self.members.get(id).filter(|member| self.on_line_in_reach(caller, node, member.node_id));
                 Some(known.ok_or(AcceptError::NotFound("member"))?.clone())
             }
             Some(MemberRef::Inline(_)) | None => None,
@@ -99,6 +100,10 @@ impl References {
             (None, PaymentMethod::Web3) => Err(AcceptError::NotFound("wallet")),
             (nearest, _) => Ok(nearest),
         }
+    }
+
+    fn on_line_in_reach(&self, caller: &Caller, node: &node::Model, owner: NodeId) -> bool {
+        ancestors(&node.path).any(|path| self.line.get(path) == Some(&owner) && caller.reaches(path))
     }
 
     fn on_line(&self, node: &node::Model, owner: NodeId) -> bool {

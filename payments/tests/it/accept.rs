@@ -105,7 +105,7 @@ on_both!(a_batch_of_100_is_not_held_up_by_delayed_acknowledgements, async |datab
     let merchant = Merchant::insert(&database.db, 1).await;
     let acceptor = Acceptor::start(database.db.clone());
     let mut quickest = std::time::Duration::MAX;
-    for round in 0..5 {
+    for round in 0..12 {
         let started = std::time::Instant::now();
         let batch = (0..100).map(|number| {
             let (acceptor, merchant) = (acceptor.clone(), merchant.clone());
@@ -116,6 +116,6 @@ on_both!(a_batch_of_100_is_not_held_up_by_delayed_acknowledgements, async |datab
         }
         quickest = quickest.min(started.elapsed());
     }
-    // In a debug build beside other tests; delayed acknowledgements alone would take 44 ms for each statement.
-    assert!(quickest.as_millis() < 120, "{quickest:?}");
+    // In a debug build beside other tests; delayed acknowledgements alone would take 44 ms for each of six statements.
+    assert!(quickest.as_millis() < 200, "{quickest:?}");
 });

@@ -49,6 +49,17 @@ on_both!(a_cancel_while_the_deal_is_on_its_way_waits_for_it, async |database: Te
     assert_eq!(messages(&database.db, payment.id).await, ["open_deal", "cancel_deal", "cancel_deal"]);
 });
 
+on_both!(a_deal_that_opened_although_its_sending_had_failed_is_closed_by_a_cancel, async |database: TestDatabase| {
+    let (merchant, payment) = accepted(&database).await;
+    let failed = Observation::SendFailed { code: "x".into(), message: "y".into(), retryable: true };
+    for seen in [started(), failed, opened()] {
+        observe(&database.db, payment.id, seen).await;
+    }
+    assert_eq!(read(&database.db, payment.id).await.sending_since, None, "a resend was to come");
+    cancel(&database.db, &merchant.caller(), payment.id, None).await.unwrap();
+    assert_eq!(read(&database.db, payment.id).await.status, PaymentStatus::Canceling, "there is a deal to be closed");
+});
+
 on_both!(what_has_ended_cannot_be_canceled, async |database: TestDatabase| {
     let (merchant, payment) = accepted(&database).await;
     let failed = Observation::SendFailed { code: "x".into(), message: "y".into(), retryable: false };

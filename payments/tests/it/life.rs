@@ -31,6 +31,7 @@ fn facts() -> Vec<Observation> {
         Observation::RetryRequested,
         Observation::Expired,
         Observation::FinalityBroken { data: json!({}) },
+        Observation::OutcomeUnknown { data: json!({}) },
     ]
 }
 

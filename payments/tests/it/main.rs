@@ -5,6 +5,8 @@ mod accept;
 mod commands;
 mod idempotency;
 mod life;
+mod model;
+mod verdicts;
 
 use entities::{PaymentId, payment, payment_log};
 use fixtures::{Merchant, TestDatabase};

@@ -1,0 +1,256 @@
+//! What is told to the outside: the types of events, and a payment's event as its consumers get it.
+
+use chrono::{DateTime, Utc};
+use entities::{
+    Amount, ChainId, CurrencyId, EventId, MemberId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentLogId,
+    PaymentMethod, PaymentStatus, WalletId, payment, payment_log,
+};
+use queue::NewMessage;
+use serde::{Serialize, Serializer};
+use serde_json::{Number, Value};
+
+use crate::jobs::AnnounceEvents;
+
+/// Events in one announcement.
+const ANNOUNCED_TOGETHER: usize = 100;
+
+/// A type of event.
+#[derive(Clone, Copy, Debug)]
+pub struct EventType {
+    /// Such as `payment.paid`.
+    pub name: &'static str,
+    /// What it tells, in a sentence.
+    pub means: &'static str,
+    /// Whether only operators may hear of it.
+    pub operators: bool,
+}
+
+const fn payment(name: &'static str, means: &'static str) -> EventType {
+    EventType { name, means, operators: false }
+}
+
+const fn operators(name: &'static str, means: &'static str) -> EventType {
+    EventType { name, means, operators: true }
+}
+
+/// The type of events that test an endpoint.
+pub const TEST: &str = "webhook.test";
+
+/// Every type there is.
+pub const EVENT_TYPES: &[EventType] = &[
+    payment("payment.created", "A payment was accepted."),
+    payment("payment.pending", "A payment is to be put on its rail once more."),
+    payment("payment.open", "The payer may pay."),
+    payment("payment.submitted", "A payment by the payer is seen, and not final yet."),
+    payment("payment.paid", "The payer's money is there with finality."),
+    payment("payment.completed", "The payee has the money."),
+    payment("payment.canceling", "A cancel was accepted and is being carried out."),
+    payment("payment.canceled", "The payment ended without the payer's money."),
+    payment("payment.expired", "Nobody paid in time."),
+    payment("payment.failed", "The payment is definitely not on its rail."),
+    payment("payment.rejected", "The payer's evidence was rejected."),
+    payment("payment.refunded", "The payer has the money back."),
+    payment("payment.needs_review", "The outcome is unknown and an operator has to look."),
+    payment("payment.reverted", "Something that an earlier event told is no longer true: a block is gone."),
+    payment("endpoint.disabled", "A webhook endpoint of the node was disabled; its events are held."),
+    payment(TEST, "A test that somebody asked for; only the endpoint that is tested gets it."),
+    operators("dead_letter.created", "A message was given up and waits for an operator."),
+    operators("signer.low_balance", "A signer cannot pay for its transactions; its lane waits for funds."),
+];
+
+/// Whether a list of an endpoint (`payment.paid`, `payment.*`, `*`) holds the type.
+#[must_use]
+pub fn selects(events: &[String], name: &str) -> bool {
+    events.iter().any(|wanted| match wanted.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => wanted == name,
+    })
+}
+
+/// An event as its consumers get it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event<D> {
+    /// The same however often it is told; what consumers recognise a repetition by.
+    pub id: EventId,
+    /// One of [`EVENT_TYPES`].
+    #[serde(rename = "type")]
+    pub name: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// Its number among the events of its payment, from 1 without gaps; none where there is no payment.
+    pub sequence: Option<i32>,
+    /// What happened.
+    pub data: D,
+}
+
+/// What happened to a payment.
+#[derive(Clone, Debug, Serialize)]
+pub struct PaymentChanged {
+    /// The payment, in the status that this event tells.
+    pub payment: PaymentTold,
+    /// The status before; none for the first.
+    pub previous_status: Option<PaymentStatus>,
+    /// What moved it, a word of the state machine; none for the first.
+    pub trigger: Option<String>,
+    /// The same for people.
+    pub message: String,
+    /// What is known beyond, such as a transaction's hash; its fields depend on the trigger.
+    pub details: Value,
+}
+
+/// A payment as events tell it. What its rail has given it (`deal_id` and the hashes) is as known when the event was
+/// first told.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the API's payment")]
+pub struct PaymentTold {
+    pub id: PaymentId,
+    pub external_id: String,
+    pub node_id: NodeId,
+    pub chain_id: ChainId,
+    pub network_id: NetworkId,
+    pub wallet_id: Option<WalletId>,
+    pub member_id: Option<MemberId>,
+    pub currency_id: CurrencyId,
+    #[serde(serialize_with = "exact")]
+    pub price: Amount,
+    #[serde(serialize_with = "exact")]
+    pub paid_price: Amount,
+    pub payment_method: PaymentMethod,
+    pub payment_group: PaymentGroup,
+    pub payment_address: String,
+    pub metadata: Option<String>,
+    pub status: PaymentStatus,
+    pub deal_id: Option<String>,
+    pub diamond_address: Option<String>,
+    pub transaction_hash: Option<String>,
+    pub cancel_transaction_hash: Option<String>,
+    pub failure: Option<FailureTold>,
+    pub expires_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Why a payment failed.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureTold {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Whether sending it again may help.
+    pub retryable: bool,
+}
+
+/// A JSON number with every digit of the amount.
+fn exact<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    let number: Number = amount.to_string().parse().map_err(serde::ser::Error::custom)?;
+    number.serialize(serializer)
+}
+
+/// What moves a payment stands in its log row under these names; all else there is detail.
+const OF_THE_MOVE: [&str; 4] = ["from", "to", "trigger", "request_id"];
+
+/// The event that a numbered row of the payment's log is.
+#[must_use]
+pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<PaymentChanged> {
+    let status = |name: &str| serde_json::from_value::<PaymentStatus>(row.data[name].clone()).ok();
+    let to = status("to").unwrap_or(payment.status);
+    let mut details = row.data.clone();
+    if let Some(details) = details.as_object_mut() {
+        details.retain(|name, _| !OF_THE_MOVE.contains(&name.as_str()));
+    }
+    let failure = failed(to, &row.data).or_else(|| (to == payment.status).then(|| known_failure(payment)).flatten());
+    Event {
+        id: EventId(row.id.0),
+        name: row.event_type.clone(),
+        occurred_at: row.created_at,
+        sequence: row.sequence,
+        data: PaymentChanged {
+            payment: PaymentTold {
+                id: payment.id,
+                external_id: payment.external_id.clone(),
+                node_id: payment.node_id,
+                chain_id: payment.chain_id,
+                network_id: payment.network_id,
+                wallet_id: payment.wallet_id,
+                member_id: payment.member_id,
+                currency_id: payment.currency_id,
+                price: payment.price,
+                paid_price: payment.paid_price,
+                payment_method: payment.payment_method,
+                payment_group: payment.payment_group,
+                payment_address: payment.payment_address.clone(),
+                metadata: payment.metadata.clone(),
+                status: to,
+                deal_id: payment.deal_id.clone(),
+                diamond_address: payment.diamond_address.clone(),
+                transaction_hash: payment.transaction_hash.clone(),
+                cancel_transaction_hash: payment.cancel_transaction_hash.clone(),
+                failure,
+                expires_at: payment.expires_at,
+                created_at: payment.created_at,
+            },
+            previous_status: status("from"),
+            trigger: row.data["trigger"].as_str().map(str::to_owned),
+            message: row.message.clone(),
+            details,
+        },
+    }
+}
+
+/// The failure that the transition itself tells of.
+fn failed(to: PaymentStatus, data: &Value) -> Option<FailureTold> {
+    if to != PaymentStatus::Failed {
+        return None;
+    }
+    Some(FailureTold {
+        code: data["code"].as_str()?.to_owned(),
+        message: data["message"].as_str().unwrap_or_default().to_owned(),
+        retryable: data["retryable"].as_bool().unwrap_or(false),
+    })
+}
+
+fn known_failure(payment: &payment::Model) -> Option<FailureTold> {
+    Some(FailureTold {
+        code: payment.failure_code.clone()?,
+        message: payment.failure_message.clone().unwrap_or_default(),
+        retryable: payment.failure_retryable.unwrap_or(false),
+    })
+}
+
+/// The messages that have these transitions told, in the transaction that writes them.
+pub(crate) fn announcements(transitions: &[(PaymentId, PaymentLogId)]) -> impl Iterator<Item = NewMessage> {
+    transitions.chunks(ANNOUNCED_TOGETHER).map(|chunk| {
+        let message = NewMessage::of(&AnnounceEvents { log_ids: chunk.iter().map(|(_, id)| *id).collect() });
+        match chunk {
+            [(payment_id, _), rest @ ..] if rest.iter().all(|(other, _)| other == payment_id) => {
+                message.header("payment_id", payment_id.to_string())
+            }
+            _ => message,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_selects_types_groups_and_all() {
+        let list = |events: &[&str]| events.iter().map(|&event| event.to_owned()).collect::<Vec<_>>();
+        assert!(selects(&list(&["payment.paid"]), "payment.paid"));
+        assert!(!selects(&list(&["payment.paid"]), "payment.paid_twice"));
+        assert!(selects(&list(&["refund.*", "payment.*"]), "payment.open"));
+        assert!(!selects(&list(&["payment.*"]), "payments.open"));
+        assert!(selects(&list(&["*"]), "endpoint.disabled"));
+        assert!(!selects(&[], "payment.open"));
+    }
+
+    #[test]
+    fn every_transition_has_its_type() {
+        let mut moves: Vec<&str> = PaymentStatus::ALL.iter().map(|to| crate::observation::event_type(*to)).collect();
+        moves.extend(["payment.created", crate::observation::REVERTED]);
+        for name in moves {
+            assert!(EVENT_TYPES.iter().any(|known| known.name == name && !known.operators), "{name} is not listed");
+        }
+    }
+}

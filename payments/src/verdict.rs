@@ -1,0 +1,239 @@
+//! An operator's verdict on a payment that is in `needs_review`: what the evidence allows, and giving it. The one move
+//! outside of [`crate::transition::RULES`].
+
+use chrono::{DateTime, Utc};
+use entities::{PaymentId, PaymentMethod, PaymentStatus, payment, payment_log};
+use queue::{Database, Transaction};
+use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+
+use crate::{
+    caller::Caller,
+    observation::Observation,
+    rail::{Rail, Shown},
+    reach::{Denied, find_payment, within},
+    record::{Observed, record},
+};
+
+/// A verdict that the evidence may allow.
+#[derive(Debug)]
+pub struct Rule {
+    /// What the rail has to show.
+    pub shown: Shown,
+    /// What the payment becomes.
+    pub to: PaymentStatus,
+    /// What that means and what follows, for the operator.
+    pub means: &'static str,
+}
+
+const fn rule(shown: Shown, to: PaymentStatus, means: &'static str) -> Rule {
+    Rule { shown, to, means }
+}
+
+/// Every verdict there is, in the order in which they are offered. None names a state that the rail contradicts; what
+/// the rail tells later moves the payment on, or brings it back to review.
+pub const RULES: &[Rule] = &[
+    rule(
+        Shown::Nothing,
+        PaymentStatus::Pending,
+        "It is sent again. A payment has one deal at most: if the first one is found after all, it is the same deal.",
+    ),
+    rule(
+        Shown::Nothing,
+        PaymentStatus::Failed,
+        "It is given up and may be sent again on request. If its deal turns up after all, it comes back to review.",
+    ),
+    rule(
+        Shown::Nothing,
+        PaymentStatus::Canceled,
+        "It has ended without the payer's money. If its deal turns up after all, it comes back to review.",
+    ),
+    rule(Shown::DealOpen, PaymentStatus::Open, "The payer may pay; if nobody does in time, it expires."),
+    rule(
+        Shown::DealOpen,
+        PaymentStatus::Canceling,
+        "The deal is closed on its rail; when that is final, the payment is canceled.",
+    ),
+    rule(Shown::DepositSeen, PaymentStatus::Submitted, "It is paid when the deposit is final."),
+    rule(
+        Shown::DepositSeen,
+        PaymentStatus::Canceling,
+        "The deal is closed and its deposit goes back to the payer; when that is final, the payment is refunded.",
+    ),
+    rule(Shown::DepositFinal, PaymentStatus::Paid, "It can be released to the payee, or canceled."),
+    rule(
+        Shown::DepositFinal,
+        PaymentStatus::Canceling,
+        "The deposit goes back to the payer; when that is final, the payment is refunded.",
+    ),
+    rule(Shown::Released, PaymentStatus::Completed, "The payee has the money; it has ended."),
+    rule(Shown::Returned, PaymentStatus::Refunded, "The payer has the money back; it has ended."),
+    rule(Shown::Closed, PaymentStatus::Canceled, "Nobody had paid; it has ended."),
+];
+
+/// What may be said of the payment as it stands; nothing unless it is in review.
+pub fn allowed(payment: &payment::Model, shown: Shown, now: DateTime<Utc>) -> impl Iterator<Item = &'static Rule> {
+    let in_review = payment.status == PaymentStatus::NeedsReview;
+    // The contract refuses a deal whose time is over, and only a chain can be asked again.
+    let sendable = payment.payment_method == PaymentMethod::Web3 && payment.expires_at > now;
+    let rules = RULES.iter().filter(move |rule| in_review && rule.shown == shown);
+    rules.filter(move |rule| rule.to != PaymentStatus::Pending || sendable)
+}
+
+/// A verdict that the evidence allows: there is no other way to make one than [`resolve`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub(crate) to: PaymentStatus,
+    pub(crate) shown: Shown,
+    pub(crate) reason: String,
+}
+
+/// Why a verdict was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum VerdictError {
+    /// Not there, out of reach, or no database.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is nothing to decide, or somebody else has decided otherwise.
+    #[error("A payment that is {0} waits for no verdict")]
+    NotInReview(PaymentStatus),
+    /// The rail shows something else.
+    #[error("{}: that allows the verdict {}, not {to}", shown.sentence(), words(allowed))]
+    NotAllowed {
+        /// What was asked for.
+        to: PaymentStatus,
+        /// What the rail shows.
+        shown: Shown,
+        /// What that allows.
+        allowed: Vec<PaymentStatus>,
+    },
+}
+
+impl From<DbErr> for VerdictError {
+    fn from(error: DbErr) -> Self {
+        Self::Denied(Denied::Database(error))
+    }
+}
+
+fn words(statuses: &[PaymentStatus]) -> String {
+    let words: Vec<String> = statuses.iter().map(ToString::to_string).collect();
+    words.join(" or ")
+}
+
+/// What became of a verdict.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The payment as it is now.
+    pub payment: payment::Model,
+    /// What the rail showed; none when this very verdict was given before and nothing was changed.
+    pub by: Option<Shown>,
+}
+
+/// Gives a verdict within the caller's transaction. Giving the last one again changes nothing.
+///
+/// # Errors
+/// [`VerdictError`]; nothing was changed then.
+pub async fn resolve(
+    tx: &mut Transaction,
+    caller: &Caller,
+    id: PaymentId,
+    to: PaymentStatus,
+    reason: &str,
+    request_id: Option<&str>,
+) -> Result<Resolved, VerdictError> {
+    find_payment(&**tx, caller, id).await?;
+    // Of several operators one goes on; the others then read what that one has decided.
+    let locked = within(caller).filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
+    let payment = locked.ok_or(Denied::NotFound)?;
+    let log = life(&**tx, id).await?;
+    if payment.status != PaymentStatus::NeedsReview {
+        let last = log.iter().rev().find(|row| row.data["trigger"] == VERDICT);
+        let same = last.is_some_and(|row| row.data["to"] == to.word());
+        let status = payment.status;
+        return if same { Ok(Resolved { payment, by: None }) } else { Err(VerdictError::NotInReview(status)) };
+    }
+    let shown = Rail::of(&log).shown();
+    let allowed: Vec<PaymentStatus> = allowed(&payment, shown, entities::now()).map(|rule| rule.to).collect();
+    if !allowed.contains(&to) {
+        return Err(VerdictError::NotAllowed { to, shown, allowed });
+    }
+    let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
+    let request_id = request_id.map(str::to_owned);
+    record(tx, vec![Observed { payment_id: id, what, actor: caller.operator(), request_id }]).await?;
+    Ok(Resolved { payment: find_payment(&**tx, caller, id).await?, by: Some(shown) })
+}
+
+/// What stands in a verdict's log row where others have their trigger.
+pub(crate) const VERDICT: &str = "verdict";
+
+/// Rows of a review at most, newest first.
+pub const NOTED_MAX: usize = 100;
+
+/// What an operator needs for a verdict.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The payment as it is now.
+    pub payment: payment::Model,
+    /// The transition that led to its status; for `needs_review` its data are the evidence.
+    pub cause: Option<payment_log::Model>,
+    /// What has been noted since, newest first.
+    pub noted: Vec<payment_log::Model>,
+    /// What the rail is known to show.
+    pub rail: Rail,
+    /// The verdicts that this allows.
+    pub allowed: Vec<&'static Rule>,
+}
+
+/// Reads what a verdict stands on.
+///
+/// # Errors
+/// When the payment is not there or out of reach, or the database fails.
+pub async fn review(db: &Database, caller: &Caller, id: PaymentId) -> Result<Review, Denied> {
+    let payment = find_payment(&**db, caller, id).await?;
+    let log = life(&**db, id).await?;
+    let rail = Rail::of(&log);
+    // A loss is numbered, too, and leaves the payment where it is.
+    let cause = log.into_iter().rfind(|row| row.sequence.is_some() && row.data["from"] != row.data["to"]);
+    let since = payment_log::Entity::find()
+        .filter(payment_log::Column::PaymentId.eq(id))
+        .filter(payment_log::Column::Id.gt(cause.as_ref().map_or(entities::PaymentLogId(Uuid::nil()), |row| row.id)))
+        .order_by_desc(payment_log::Column::Id)
+        .limit(NOTED_MAX as u64);
+    let noted = since.all(&**db).await?;
+    let allowed = allowed(&payment, rail.shown(), entities::now()).collect();
+    Ok(Review { payment, cause, noted, rail, allowed })
+}
+
+/// The payment's log, oldest first, without what only tells of sending: a payment that was sent for days has thousands
+/// of those rows, and none says what stands on the rail.
+async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Vec<payment_log::Model>, DbErr> {
+    payment_log::Entity::find()
+        .filter(payment_log::Column::PaymentId.eq(id))
+        .filter(payment_log::Column::EventType.not_like("attempt.%"))
+        .order_by_asc(payment_log::Column::Id)
+        .all(db)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_rail_shows_there_is_a_verdict_and_none_that_it_contradicts() {
+        use PaymentStatus::{Canceled, Canceling, Completed, Failed, Open, Paid, Pending, Refunded, Submitted};
+        for shown in Shown::ALL {
+            let named: Vec<PaymentStatus> =
+                RULES.iter().filter(|rule| rule.shown == *shown).map(|rule| rule.to).collect();
+            let wanted: &[PaymentStatus] = match shown {
+                Shown::Nothing => &[Pending, Failed, Canceled],
+                Shown::DealOpen => &[Open, Canceling],
+                Shown::DepositSeen => &[Submitted, Canceling],
+                Shown::DepositFinal => &[Paid, Canceling],
+                Shown::Released => &[Completed],
+                Shown::Returned => &[Refunded],
+                Shown::Closed => &[Canceled],
+            };
+            assert_eq!(named, wanted, "{shown:?}");
+        }
+    }
+}

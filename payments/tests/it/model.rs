@@ -1,0 +1,177 @@
+//! The state machine against a second one, written from the design and not from its table: whatever comes in whatever
+//! order, twice and late, both end in the same state.
+
+use entities::PaymentStatus::{self, *};
+use fixtures::{TestDatabase, on_both};
+use payments::{Observation, Outcome};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+use sea_orm::DatabaseBackend;
+use serde_json::json;
+
+use super::{observe, read, transitions};
+
+/// What a payment remembers beside its state, as far as that decides where it goes.
+#[derive(Clone, Copy, Debug)]
+struct Model {
+    status: PaymentStatus,
+    handed_over: bool,
+    has_deal: bool,
+    resends: u32,
+}
+
+/// The resends that `Merchant::payment` grants.
+const RESENDS_MAX: u32 = 8;
+
+impl Model {
+    /// Where it is after this.
+    fn after(mut self, seen: &Observation) -> Self {
+        let was = self.status;
+        match seen {
+            Observation::SendingStarted { .. } => self.handed_over = true,
+            Observation::DealOpened { .. } => self.opened(),
+            Observation::SendFailed { retryable, .. } => match was {
+                Pending if *retryable && self.resends < RESENDS_MAX => {
+                    self.resends += 1;
+                    self.handed_over = false;
+                }
+                Pending => self.status = Failed,
+                Canceling => self.status = Canceled,
+                _ => {}
+            },
+            Observation::CancelFailed { .. } => {
+                if [Canceling, Expired].contains(&was) {
+                    self.resends += 1;
+                }
+            }
+            Observation::DepositSeen { .. } => self.go(&[Open, Rejected], Submitted),
+            Observation::DepositGone { .. } => self.go(&[Submitted], Open),
+            Observation::DepositFinal { .. } => {
+                self.go(&[Open, Submitted], Paid);
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+            }
+            Observation::Released { .. } => self.go(&[Paid, Canceling], Completed),
+            Observation::DealCanceled { returned: false, .. } => self.go(&[Open, Submitted, Canceling], Canceled),
+            Observation::DealCanceled { returned: true, .. } => {
+                self.go(&[Submitted, Paid, Canceling, Completed], Refunded);
+            }
+            Observation::FinalityBroken { data } => {
+                self.go(&[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded], NeedsReview);
+                self.has_deal &= !(self.status == NeedsReview && data["lost"] == "DealCreated");
+            }
+            Observation::OutcomeUnknown { .. } => self.go(&[Pending, Canceling], NeedsReview),
+            Observation::CancelRequested if self.handed_over || self.has_deal => {
+                self.go(&[Pending, Open, Submitted, Paid], Canceling);
+            }
+            Observation::CancelRequested => self.go(&[Pending, Open, Submitted], Canceled),
+            Observation::NothingSent if !self.has_deal => self.go(&[Canceling], Canceled),
+            Observation::RetryRequested if was == Failed && !self.has_deal => {
+                (self.status, self.handed_over, self.resends) = (Pending, false, 0);
+            }
+            Observation::Expired => self.go(&[Open], Expired),
+            Observation::NothingSent
+            | Observation::RetryRequested
+            | Observation::ReleaseRequested
+            | Observation::ReleaseFailed { .. }
+            | Observation::Trace { .. } => {}
+            Observation::Resolved(_) => unreachable!("verdicts have tests of their own"),
+        }
+        self
+    }
+
+    fn go(&mut self, from: &[PaymentStatus], to: PaymentStatus) {
+        if from.contains(&self.status) {
+            self.status = to;
+        }
+    }
+
+    fn opened(&mut self) {
+        if !self.has_deal {
+            self.has_deal = true;
+            self.go(&[Failed, Canceled, Expired], NeedsReview);
+            self.go(&[Pending], Open);
+        }
+    }
+}
+
+fn facts() -> Vec<Observation> {
+    let (hash, data) = (|| Some("0xa".to_owned()), || json!({ "block_number": 7 }));
+    let (code, message) = (|| "x".to_owned(), || "y".to_owned());
+    let lost = |event: &str| Observation::FinalityBroken { data: json!({ "lost": event }) };
+    vec![
+        Observation::SendingStarted { diamond_address: "0xd".to_owned() },
+        Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: hash() },
+        Observation::SendFailed { code: code(), message: message(), retryable: true },
+        Observation::SendFailed { code: code(), message: message(), retryable: false },
+        Observation::OutcomeUnknown { data: data() },
+        Observation::DepositSeen { data: data() },
+        Observation::DepositGone { data: data() },
+        Observation::DepositFinal { data: data() },
+        Observation::ReleaseRequested,
+        Observation::ReleaseFailed { code: code(), message: message() },
+        Observation::Released { transaction_hash: hash() },
+        Observation::CancelRequested,
+        Observation::NothingSent,
+        Observation::CancelFailed { code: code(), message: message() },
+        Observation::DealCanceled { returned: false, transaction_hash: hash() },
+        Observation::DealCanceled { returned: true, transaction_hash: hash() },
+        Observation::RetryRequested,
+        Observation::Expired,
+        lost("DealCreated"),
+        lost("DealDeposited"),
+        lost("DealReleased"),
+    ]
+}
+
+/// A life that gets somewhere, into which anything falls: pure chance rarely comes farther than `open`.
+fn lives() -> impl Strategy<Value = Vec<(Observation, bool)>> {
+    let all = facts();
+    let path = [0, 1, 5, 7, 8, 10].map(|index| all[index].clone()).to_vec();
+    let anything = proptest::collection::vec((proptest::sample::select(all), proptest::bool::ANY), 0..4);
+    let between = proptest::collection::vec(anything, path.len() + 1);
+    (between, 0..=path.len(), 0..=1_usize).prop_map(move |(between, length, skipped)| {
+        let steps = path.iter().skip(skipped).take(length).map(|seen| Some((seen.clone(), false))).chain([None]);
+        let life = between.into_iter().zip(steps).flat_map(|(fallen, step)| fallen.into_iter().chain(step));
+        life.collect()
+    })
+}
+
+on_both!(whatever_comes_the_machine_goes_where_the_design_says, async |database: TestDatabase| {
+    let db = &database.db;
+    let merchant = fixtures::Merchant::insert(db, 1).await;
+    let acceptor = payments::Acceptor::start(db.clone());
+    let mut runner = TestRunner::deterministic();
+    let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 120 } else { 16 };
+    let mut reached = std::collections::BTreeSet::new();
+    for case in 0..cases {
+        let life = lives().new_tree(&mut runner).unwrap().current();
+        let new = merchant.payment(&format!("case-{case}"));
+        let id = acceptor.accept(&merchant.caller(), new).await.unwrap().payment.id;
+        let mut model = Model { status: Pending, handed_over: false, has_deal: false, resends: 0 };
+        for (seen, twice) in &life {
+            for _ in 0..=u8::from(*twice) {
+                let before = model;
+                model = model.after(seen);
+                let outcome = observe(db, id, seen.clone()).await;
+                let stored = read(db, id).await;
+                assert_eq!(stored.status, model.status, "{seen:?} at {before:?} in {life:#?}");
+                assert_eq!(
+                    matches!(outcome, Outcome::Moved(_)),
+                    before.status != model.status,
+                    "{seen:?} at {before:?}"
+                );
+                assert_eq!(stored.deal_id.is_some(), model.has_deal, "{seen:?} at {before:?}");
+                let went_well = [Open, Submitted, Completed, Refunded].contains(&stored.status);
+                assert!(!went_well || stored.failure_code.is_none(), "{seen:?} left a failure at {:?}", stored.status);
+                reached.insert(stored.status);
+            }
+        }
+        let told = transitions(db, id).await;
+        assert_eq!(i32::try_from(told.len()).unwrap(), read(db, id).await.sequence);
+    }
+    // No card or bank payment is among them, so nothing is rejected.
+    let missed: Vec<_> = PaymentStatus::ALL.iter().filter(|status| !reached.contains(status)).collect();
+    assert!(missed == [&Rejected] || cases < 100, "the lives are too tame: {missed:?} were not reached");
+});

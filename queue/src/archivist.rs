@@ -68,6 +68,7 @@ impl Archivist {
                 tokio::time::sleep(pauses.next()).await;
             }
             pauses.reset();
+            fail::fail_point!("archivist.recorded");
             join_all(tickets.into_iter().map(Ticket::ack)).await;
         }
     }

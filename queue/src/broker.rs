@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{database::Database, dead_letters::DeadMessage, health::Health, message::Message};
 
 mod embedded;
-mod rabbit;
+pub(crate) mod rabbit;
 
 pub use embedded::EmbeddedBroker;
 pub use rabbit::RabbitBroker;
@@ -74,6 +74,9 @@ pub enum BrokerError {
     /// There is no connection, and the time for the next attempt has not come.
     #[error("not connected to the broker")]
     Disconnected,
+    /// The broker is short of memory or disk and takes no messages until that is over.
+    #[error("the broker blocks publishers (an alarm of its memory or disk; see `rabbitmq-diagnostics alarms`)")]
+    Blocked,
     /// The broker ended the subscription, because its queue was deleted or moved.
     #[error("the broker ended the subscription")]
     Unsubscribed,
@@ -196,6 +199,8 @@ impl Consumer {
 pub struct Incoming {
     /// What was delivered, as far as it can be read.
     pub content: Result<Message, Box<DeadMessage>>,
+    /// How long it had waited at the broker; zero where that is not known.
+    pub waited: Duration,
     pub(crate) ticket: Ticket,
 }
 

@@ -4,13 +4,14 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::postgres::PgConnectOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
+mod absence;
 mod prompt_tcp;
 
 use self::prompt_tcp::PromptTcp;
@@ -18,6 +19,7 @@ use crate::{
     handover::{self, CommittedMessages, Handover},
     message::{Message, NewMessage},
 };
+pub use absence::{is_absent, is_contended};
 
 /// Where the database is and how many connections may be open.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,13 +30,49 @@ pub struct DatabaseConfig {
     pub url: SecretString,
     /// Connections this process may open.
     pub connections_max: u32,
-    /// How long a request waits for a free connection, milliseconds.
+    /// How long a request waits for a free connection, and on SQLite for another process that writes, milliseconds.
     pub acquire_timeout_ms: u64,
+    /// PostgreSQL: how long a statement may take, milliseconds; 0 sets no limit. A lock is waited for two thirds of it,
+    /// and a transaction whose process stands still is ended after two thirds of it. A connection over which an answer
+    /// is owed for twice as long is given up.
+    pub statement_timeout_ms: u64,
 }
 
 impl Default for DatabaseConfig {
     fn default() -> Self {
-        Self { url: SecretString::from(""), connections_max: 16, acquire_timeout_ms: 5_000 }
+        Self {
+            url: SecretString::from(""),
+            connections_max: 16,
+            acquire_timeout_ms: 5_000,
+            statement_timeout_ms: 15_000,
+        }
+    }
+}
+
+impl DatabaseConfig {
+    /// For changing the schema: few connections, which may take and keep what they need for as long as they need it.
+    #[must_use]
+    pub fn without_limits(&self) -> Self {
+        Self { connections_max: 2, statement_timeout_ms: 0, ..self.clone() }
+    }
+
+    /// The limits that the server itself keeps for each session: it notices when this process, or its host, stands
+    /// still, and lets go of what it held.
+    fn limits(&self, postgres: PgConnectOptions) -> PgConnectOptions {
+        if self.statement_timeout_ms == 0 {
+            return postgres;
+        }
+        let shorter = self.statement_timeout_ms * 2 / 3;
+        postgres.options([
+            ("statement_timeout", self.statement_timeout_ms),
+            ("lock_timeout", shorter),
+            ("idle_in_transaction_session_timeout", shorter),
+        ])
+    }
+
+    /// Beyond the server's own limits nothing but a broken line explains the silence.
+    fn silence_max(&self) -> Option<Duration> {
+        (self.statement_timeout_ms > 0).then(|| Duration::from_millis(self.statement_timeout_ms * 2))
     }
 }
 
@@ -56,27 +94,33 @@ impl Database {
     /// When the database cannot be reached or the URL is malformed.
     pub async fn connect(config: &DatabaseConfig) -> Result<(Self, CommittedMessages), DbErr> {
         let mut options = ConnectOptions::new(config.url.expose_secret());
+        let busy_timeout = Duration::from_millis(config.acquire_timeout_ms);
         options
             .max_connections(config.connections_max)
             .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
             .sqlx_logging(false)
-            .map_sqlx_sqlite_opts(|sqlite| {
+            .map_sqlx_sqlite_opts(move |sqlite| {
                 sqlite
                     .create_if_missing(true)
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "FULL")
-                    .busy_timeout(Duration::from_secs(10))
+                    .busy_timeout(busy_timeout)
             });
         let url = config.url.expose_secret();
         let prompt_tcp = if url.starts_with("postgres") {
-            PromptTcp::to(url).map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?
+            PromptTcp::to(url, config.silence_max())
+                .map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?
         } else {
             None
         };
-        if let Some(prompt_tcp) = &prompt_tcp {
-            let folder = prompt_tcp.folder().to_owned();
-            options.map_sqlx_postgres_opts(move |postgres| postgres.socket(&folder));
-        }
+        let (limits, folder) = (config.clone(), prompt_tcp.as_ref().map(|prompt_tcp| prompt_tcp.folder().to_owned()));
+        options.map_sqlx_postgres_opts(move |postgres| {
+            let postgres = limits.limits(postgres);
+            match &folder {
+                Some(folder) => postgres.socket(folder),
+                None => postgres,
+            }
+        });
         let pool = sea_orm::Database::connect(options).await?;
         let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
         let (handover, committed) = handover::channel();
@@ -136,6 +180,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), DbErr> {
         self.inner.commit().await?;
         if !self.enqueued.is_empty() {
+            fail::fail_point!("commit.before_handover");
             self.handover.hand_over(self.enqueued);
         }
         Ok(())

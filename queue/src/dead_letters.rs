@@ -1,22 +1,39 @@
 //! The dead letters: messages that nobody will try again by themselves, with what is needed to understand and replay
 //! them.
-
-use std::collections::BTreeMap;
+//!
+//! A letter is `dead` until somebody acts. A replay sends its message on its way once more and carries the letter's id;
+//! when the job of the replay ends well, the runner marks the letter `resolved` before it acknowledges, and when the
+//! replay dies, the transaction that writes the new letter marks the old one `dead_again`. A mark that gets lost with its
+//! process is made by the redelivery of the unacknowledged message.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, entity::prelude::*, sea_query::OnConflict};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::outbox::headers_text;
 
-mod dead_message;
+mod acts;
+pub(crate) mod dead_message;
+mod edit;
+mod filter;
+mod groups;
+mod letter;
 mod listing;
-mod replay;
+pub(crate) mod outcome;
+pub(crate) mod replay;
+mod waiting;
 
+pub(crate) use acts::next_ids;
+pub use acts::{Act, ActError, Chunk, discard, discard_chunk, restore, restore_chunk};
 pub use dead_message::{DeadMessage, Origin};
-pub use listing::{Filter, Page, list, show};
+pub use edit::{Change, Edited, edit};
+pub use filter::Filter;
+pub(crate) use filter::{Direction, is, of_run};
+pub use groups::{Group, Groups, groups};
+pub use letter::{DeadLetter, State, UnknownState};
+pub use listing::{Found, Page, count, list, newest, search, show};
 pub use replay::{ReplayError, replay};
+pub use waiting::waiting;
 
 /// Header that a replay carries: the id of the dead letter that it replays.
 pub(crate) const REPLAY_OF: &str = "replay_of";
@@ -52,87 +69,25 @@ pub(crate) struct Model {
     pub(crate) replay_no: i32,
     pub(crate) replayed_at: Option<DateTime<Utc>>,
     pub(crate) replayed_as: Option<Uuid>,
+    pub(crate) state: State,
+    pub(crate) state_at: Option<DateTime<Utc>>,
+    pub(crate) state_by: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) state_reason: Option<String>,
+    pub(crate) redrive_id: Option<Uuid>,
+    pub(crate) edited_from: Option<Uuid>,
+    pub(crate) replaced_by: Option<Uuid>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) changes: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// A dead letter as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct DeadLetter {
-    /// Version 7: ordered by the time of arrival.
-    pub id: Uuid,
-    /// Identity of the message, the same through retries and replays.
-    pub message_id: Uuid,
-    /// Queue that the message was for.
-    pub queue: String,
-    /// Wire name of its payload.
-    pub kind: String,
-    /// `job`: given up by its job. `broker`: never reached an end in a job.
-    pub origin: String,
-    /// The payload as it was; hexadecimal where it is not text.
-    pub body: String,
-    /// `text` or `hex`.
-    pub body_encoding: String,
-    /// Context that travelled along.
-    pub headers: BTreeMap<String, String>,
-    /// Attempts that its jobs made.
-    pub attempts: u32,
-    /// Short and stable, for example `retries_exhausted`.
-    pub error_code: String,
-    /// The last error in full.
-    pub error_message: String,
-    /// The same for letters of one queue that died of the same cause, whatever ids the error message contains.
-    pub fingerprint: String,
-    /// The payment concerned, from the headers.
-    pub payment_id: Option<Uuid>,
-    /// The node concerned, from the headers.
-    pub node_id: Option<Uuid>,
-    /// When the message was first enqueued.
-    pub first_at: DateTime<Utc>,
-    /// When it died (last, if that was reported more than once).
-    pub last_at: DateTime<Utc>,
-    /// The dead letter whose replay this message was.
-    pub replay_of: Option<Uuid>,
-    /// How many replays led here.
-    pub replay_no: u32,
-    /// When it was replayed; a letter is replayed once, and a replay that dies is a letter of its own.
-    pub replayed_at: Option<DateTime<Utc>>,
-    /// The outbox row that the replay wrote.
-    pub replayed_as: Option<Uuid>,
-}
-
-impl From<Model> for DeadLetter {
-    fn from(row: Model) -> Self {
-        Self {
-            id: row.id,
-            message_id: row.message_id,
-            queue: row.queue,
-            kind: row.kind,
-            origin: row.origin,
-            body: row.body,
-            body_encoding: row.body_encoding,
-            headers: serde_json::from_str(&row.headers).unwrap_or_default(),
-            attempts: row.attempts.unsigned_abs(),
-            error_code: row.error_code,
-            error_message: row.error_message,
-            fingerprint: row.fingerprint,
-            payment_id: row.payment_id,
-            node_id: row.node_id,
-            first_at: row.first_at,
-            last_at: row.last_at,
-            replay_of: row.replay_of,
-            replay_no: row.replay_no.unsigned_abs(),
-            replayed_at: row.replayed_at,
-            replayed_as: row.replayed_as,
-        }
-    }
-}
-
-/// Rows per statement.
+/// Rows per statement, far below either database's limit of bound values.
 const ROWS: usize = 50;
 
-/// Writes dead letters. One that is there already, because its acknowledgement got lost, only has its time renewed.
+/// Writes dead letters, and marks those whose replays they were. One that is there already, because its
+/// acknowledgement got lost, only has its time renewed.
 pub(crate) async fn record<C: ConnectionTrait>(connection: &C, dead: Vec<DeadMessage>) -> Result<(), DbErr> {
     let mut rows: Vec<ActiveModel> = Vec::with_capacity(dead.len());
     for message in dead {
@@ -144,11 +99,12 @@ pub(crate) async fn record<C: ConnectionTrait>(connection: &C, dead: Vec<DeadMes
             rows.push(row_of(message));
         }
     }
+    let replays = rows.iter().filter_map(|row| *row.replay_of.as_ref()).collect();
     for rows in rows.chunks(ROWS) {
         let seen_again = OnConflict::column(Column::OutboxId).update_column(Column::LastAt).to_owned();
         Entity::insert_many(rows.to_vec()).on_conflict(seen_again).exec_without_returning(connection).await?;
     }
-    Ok(())
+    outcome::mark(connection, replays, State::DeadAgain).await
 }
 
 fn row_of(dead: DeadMessage) -> ActiveModel {
@@ -181,5 +137,13 @@ fn row_of(dead: DeadMessage) -> ActiveModel {
         replay_no: Set(replay_no),
         replayed_at: Set(None),
         replayed_as: Set(None),
+        state: Set(State::Dead),
+        state_at: Set(Some(now)),
+        state_by: Set(None),
+        state_reason: Set(None),
+        redrive_id: Set(None),
+        edited_from: Set(None),
+        replaced_by: Set(None),
+        changes: Set(None),
     }
 }

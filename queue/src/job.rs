@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use crate::message::Payload;
+use crate::{foresight::Foresight, message::Payload};
 
 /// A message as its job sees it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,8 @@ pub type JobResult = Result<(), JobError>;
 /// [`Self::Retry`] with `?`.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// Try again later by the payload's policy; a dead letter once that is used up.
+    /// Try again later by the payload's policy; a dead letter once that is used up. Where the database was away
+    /// ([`crate::is_absent`]), no attempt is counted.
     #[error("{0:#}")]
     Retry(anyhow::Error),
     /// Come back after this time; no attempt is counted.
@@ -76,7 +77,8 @@ pub trait Job<C: Sync>: Send + Sync + 'static {
     /// Does the work of several messages at once; for payloads with a `BATCH` above 1. `Ok` holds one result for each
     /// delivery, in order. `Err` says that nothing was done for any of them (the transaction rolled back): the runner
     /// then calls [`Self::run`] for each at once, before an attempt counts, so that a bad message does not drag its
-    /// neighbours along. A panic or a timeout is such an `Err`.
+    /// neighbours along. A panic or a timeout is such an `Err`; a [`JobError::Snooze`], and a database that is away, are
+    /// for all of them.
     fn run_batch(
         context: &C,
         deliveries: Vec<Delivery<Self::Payload>>,
@@ -88,5 +90,16 @@ pub trait Job<C: Sync>: Send + Sync + 'static {
             }
             Ok(results)
         }
+    }
+
+    /// Tells for each message, in order, what [`Self::run`] would come to now. It reads the state only, for all messages
+    /// at once, and asks the very conditions that guard the job, so that the two cannot drift apart.
+    fn foresee(
+        context: &C,
+        deliveries: &[Delivery<Self::Payload>],
+    ) -> impl Future<Output = anyhow::Result<Vec<Foresight>>> + Send {
+        let _ = context;
+        let unknown = vec![Foresight::unknown("this job does not foresee what it would do"); deliveries.len()];
+        async move { Ok(unknown) }
     }
 }

@@ -5,6 +5,10 @@ mod backoff;
 pub mod broker;
 mod database;
 pub mod dead_letters;
+mod foresight;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handover;
 mod health;
 pub mod inbox;
@@ -12,13 +16,17 @@ mod job;
 mod message;
 mod meters;
 pub mod outbox;
+pub mod redrive;
 mod registry;
 mod relay;
+mod reports;
 mod runner;
+mod standing;
 
 pub use archivist::Archivist;
 pub use broker::{Broker, BrokerConfig, BrokerError};
-pub use database::{Database, DatabaseConfig, Transaction};
+pub use database::{Database, DatabaseConfig, Transaction, is_absent, is_contended};
+pub use foresight::{Foreseer, Foresight, Outlook};
 pub use handover::CommittedMessages;
 pub use health::{Health, PartStatus};
 pub use job::{Delivery, Job, JobError, JobResult};
@@ -27,3 +35,4 @@ pub use meters::describe_metrics;
 pub use registry::Registry;
 pub use relay::Relay;
 pub use runner::{Runner, UnknownQueue};
+pub use standing::{Standing, standing};

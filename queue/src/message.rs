@@ -75,13 +75,18 @@ impl NewMessage {
     }
 
     /// An event for whoever has bound a queue to the topic exchange: `kind` (for example `payment.paid`) is the routing
-    /// key. Without a listener, and always on the embedded broker, it is dropped.
-    ///
-    /// # Panics
-    /// As [`Self::of`].
+    /// key, `id` the message's identity, the same however often the event is published, and `body` its JSON text.
+    /// Without a listener, and always on the embedded broker, it is dropped.
     #[must_use]
-    pub fn event(kind: &'static str, data: &impl Serialize) -> Self {
-        Self::with(EVENTS, kind, data)
+    pub fn event(kind: impl Into<Cow<'static, str>>, id: Uuid, body: String) -> Self {
+        Self {
+            queue: EVENTS.into(),
+            kind: kind.into(),
+            payload: body,
+            headers: BTreeMap::new(),
+            due_at: None,
+            continues: Some(Continues { row_id: Uuid::now_v7(), message_id: id, attempts: 0 }),
+        }
     }
 
     #[expect(clippy::expect_used, reason = "payloads are plain structs; a failure is a programming error")]

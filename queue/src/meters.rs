@@ -12,6 +12,12 @@ pub fn describe_metrics() {
     );
     describe_counter!("quittance_published_total", "Messages published, by outcome (confirmed, unknown)");
     describe_counter!("quittance_dead_letters_total", "Dead letters, by queue and origin (job, broker)");
+    describe_gauge!("quittance_dead_letters", "Letters that are dead, by queue; counted up to 100000");
+    describe_counter!("quittance_redrive_replays_total", "Dead letters replayed by redrive runs, by queue");
+    describe_counter!(
+        "quittance_replay_outcomes_total",
+        "What became of replayed letters, by outcome (resolved, dead_again)"
+    );
     describe_gauge!("quittance_outbox_pending", "Rows in the outbox, scheduled ones included; counted up to 10000");
     describe_gauge!("quittance_outbox_oldest_seconds", Unit::Seconds, "How long the longest due row has been due");
     describe_gauge!("quittance_queue_depth", "Messages that wait for a consumer, by queue");

@@ -4,11 +4,19 @@ use std::{any::Any, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc, tim
 
 use anyhow::anyhow;
 use futures_util::{FutureExt as _, future::BoxFuture};
+use sea_orm::DbErr;
 
 use crate::{
+    backoff,
+    database::is_absent,
+    foresight::Foresight,
     job::{Delivery, Job, JobError, JobResult},
     message::{Message, Payload, RetryPolicy},
 };
+
+/// How soon a job comes back that found the database away.
+const ABSENT: RetryPolicy =
+    RetryPolicy { attempts_max: 1, first_delay: Duration::from_secs(2), delay_max: Duration::from_secs(2) };
 
 /// The list of jobs; each queue has one.
 pub struct Registry<C> {
@@ -64,6 +72,12 @@ pub(crate) trait AnyJob<C>: Send + Sync {
 
     /// Runs the job over the messages, as a batch if there are several, and answers for each in order.
     fn attempt<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, Vec<JobResult>>;
+
+    /// Asks the job what it would do with the messages, in order.
+    fn foresee<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, anyhow::Result<Vec<Foresight>>>;
+
+    /// Whether the job could read this body, and all of it.
+    fn validate(&self, kind: &str, body: &str) -> Result<(), String>;
 }
 
 struct Typed<J>(PhantomData<fn() -> J>);
@@ -94,6 +108,51 @@ impl<C: Send + Sync + 'static, J: Job<C>> AnyJob<C> for Typed<J> {
             results
         })
     }
+
+    fn foresee<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, anyhow::Result<Vec<Foresight>>> {
+        Box::pin(async move {
+            let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+            for message in messages {
+                match decode::<J::Payload>(message) {
+                    Ok(delivery) => {
+                        readable.push(delivery);
+                        unreadable.push(None);
+                    }
+                    Err(error) => unreadable.push(Some(Foresight::would_fail_again(code(&error)))),
+                }
+            }
+            let mut foreseen = J::foresee(context, &readable).await?.into_iter();
+            let missing = || Foresight::unknown("the job did not answer");
+            let answer = |unreadable: Option<Foresight>| unreadable.or_else(|| foreseen.next()).unwrap_or_else(missing);
+            Ok(unreadable.into_iter().map(answer).collect())
+        })
+    }
+
+    fn validate(&self, kind: &str, body: &str) -> Result<(), String> {
+        readable::<J::Payload>(kind, body)
+    }
+}
+
+fn readable<P: Payload>(kind: &str, body: &str) -> Result<(), String> {
+    if kind != P::TYPE {
+        return Err(format!("queue {} carries {}, not {kind}", P::QUEUE, P::TYPE));
+    }
+    let payload: P = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let understood = serde_json::to_value(&payload).map_err(|error| error.to_string())?;
+    let written: serde_json::Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let (Some(written), Some(understood)) = (written.as_object(), understood.as_object()) else { return Ok(()) };
+    match written.keys().find(|name| !understood.contains_key(*name)) {
+        Some(unknown) => Err(format!("there is no field {unknown:?} in {}", P::TYPE)),
+        None => Ok(()),
+    }
+}
+
+/// Why a message cannot be read, in words without its contents.
+fn code(error: &JobError) -> &'static str {
+    match error {
+        JobError::DeadLetter { code: "unknown_kind", .. } => "its queue carries another kind of message",
+        _ => "the body cannot be decoded",
+    }
 }
 
 /// One call for all; `None` when there is nothing to gain or it failed. A batch with an unreadable message is not worth
@@ -104,6 +163,8 @@ async fn together<C: Send + Sync + 'static, J: Job<C>>(context: &C, messages: &[
     }
     let deliveries = messages.iter().map(decode::<J::Payload>).collect::<Result<Vec<_>, _>>().ok()?;
     match guarded(J::Payload::TIMEOUT, J::run_batch(context, deliveries)).await {
+        // One by one they would find the same, each after its own wait.
+        Err(JobError::Snooze(wait)) => Some(messages.iter().map(|_| Err(JobError::Snooze(wait))).collect()),
         Ok(results) if results.len() == messages.len() => Some(results),
         Ok(results) => {
             tracing::error!(messages = messages.len(), results = results.len(), "a batch must answer for each message");
@@ -130,10 +191,21 @@ fn decode<P: Payload>(message: &Message) -> Result<Delivery<P>, JobError> {
 /// A panic or a hang in a job is an error of this attempt, not the end of the worker.
 async fn guarded<T>(timeout: Duration, job: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
     match tokio::time::timeout(timeout, AssertUnwindSafe(job).catch_unwind()).await {
-        Ok(Ok(result)) => result,
+        Ok(Ok(result)) => result.map_err(uncounted),
         Ok(Err(panic)) => Err(JobError::Retry(anyhow!("panicked: {}", panic_message(&*panic)))),
         Err(_) => Err(JobError::Retry(anyhow!("did not finish within {timeout:?}"))),
     }
+}
+
+/// A job cannot help it that the database is away: that uses up no attempt, however long it lasts.
+fn uncounted(error: JobError) -> JobError {
+    let JobError::Retry(cause) = &error else { return error };
+    if !cause.chain().filter_map(|cause| cause.downcast_ref::<DbErr>()).any(is_absent) {
+        return error;
+    }
+    let wait = backoff::delay(&ABSENT, 1);
+    tracing::warn!(error = format!("{cause:#}"), ?wait, "the database is away; no attempt is counted");
+    JobError::Snooze(wait)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

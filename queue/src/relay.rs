@@ -81,7 +81,9 @@ impl Desk {
             return 0;
         }
         let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
+        fail::fail_point!("relay.before_publish");
         let publications = self.broker.publish(messages).await;
+        fail::fail_point!("relay.published");
         let with = |wanted: Publication| -> Vec<Uuid> {
             let chosen = ids.iter().zip(&publications).filter(|(_, publication)| **publication == wanted);
             chosen.map(|(id, _)| *id).collect()

@@ -9,14 +9,17 @@ use crate::{
     broker::Broker,
     database::Database,
     registry::{AnyJob, Registry},
+    reports::{self, Tally},
 };
 
 mod lane;
+mod marks;
 mod pending;
 mod settle;
 mod work;
 
 use lane::Lane;
+use marks::Marks;
 use work::Work;
 
 /// How long jobs that are running at shutdown may take to finish.
@@ -32,6 +35,7 @@ pub struct Runner<C> {
     jobs: Vec<Arc<dyn AnyJob<C>>>,
     context: Arc<C>,
     drain: Duration,
+    marks: Arc<Marks>,
 }
 
 /// A queue was asked for that has no job.
@@ -46,7 +50,7 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// A runner of all registered jobs.
     #[must_use]
     pub fn new(db: Database, broker: Arc<dyn Broker>, registry: Registry<C>, context: Arc<C>) -> Self {
-        Self { db, broker, jobs: registry.jobs, context, drain: DRAIN }
+        Self { db, broker, jobs: registry.jobs, context, drain: DRAIN, marks: Arc::default() }
     }
 
     /// Only these queues, named in full (`open_deal.v1`) or by their kind (`open_deal`); `None` stays with all.
@@ -78,9 +82,12 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// comes again elsewhere.
     pub async fn run(self, cancellation: CancellationToken) {
         let mut lanes = JoinSet::new();
-        for job in self.jobs {
+        let tallies: Vec<_> = self.jobs.iter().map(|job| (job.traits().queue, Tally::default())).collect();
+        lanes.spawn(reports::report(self.db.clone(), tallies.clone(), cancellation.clone()));
+        for (job, (_, tally)) in self.jobs.into_iter().zip(tallies) {
             lanes.spawn(measure(Arc::clone(&self.broker), job.traits().queue, cancellation.clone()));
-            let work = Work { db: self.db.clone(), job, context: Arc::clone(&self.context) };
+            let (context, marks) = (Arc::clone(&self.context), Arc::clone(&self.marks));
+            let work = Work { db: self.db.clone(), job, context, tally, marks };
             lanes.spawn(Lane::new(Arc::clone(&self.broker), work).run(cancellation.clone(), self.drain));
         }
         while let Some(ended) = lanes.join_next().await {

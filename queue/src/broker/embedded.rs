@@ -111,9 +111,10 @@ async fn deliver(shelf: Arc<Shelf>, queue: String, prefetch: u16, end: ConsumerE
     let prefetched = Arc::new(Semaphore::new(usize::from(prefetch.max(1))));
     let feed = async {
         while let Ok(permit) = Arc::clone(&prefetched).acquire_owned().await {
-            let message = shelf.next(&queue).await;
+            let (waited, message) = shelf.next(&queue).await;
             let ticket = Ticket(AnswerTo::Embedded(Answer::new(&shelf, message.id, permit)));
-            if end.incoming.send(Incoming { content: within_limit(message), ticket }).await.is_err() {
+            let incoming = Incoming { content: within_limit(message), waited, ticket };
+            if end.incoming.send(incoming).await.is_err() {
                 break;
             }
         }
@@ -162,6 +163,9 @@ async fn tend(db: Database, shelf: Arc<Shelf>, stop: CancellationToken) {
 /// in between cannot bring it back.
 async fn settle(db: &Database, shelf: &Shelf) -> Result<(), sea_orm::DbErr> {
     let Settled { finished, released } = shelf.take_settled();
+    if !finished.is_empty() {
+        fail::fail_point!("shelf.acknowledged");
+    }
     let done = async {
         claim::erase(db, &finished).await?;
         claim::release(db, &released).await

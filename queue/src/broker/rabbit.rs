@@ -14,7 +14,7 @@ mod link;
 mod publisher;
 mod subscription;
 mod topology;
-mod wire;
+pub(crate) mod wire;
 
 use link::{Link, within};
 use publisher::Publisher;

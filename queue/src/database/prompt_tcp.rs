@@ -4,14 +4,19 @@
 //! 40 ms for the server's delayed acknowledgement: a batch of a hundred rows takes 150 ms instead of 8. Until a mended
 //! version is there, the pool connects to a Unix socket of this process, and what arrives there goes on over a TCP
 //! connection that has the option. TLS passes through unseen. See `docs/decisions/0003-prompt-tcp.md`.
+//!
+//! It is also where a broken line is noticed: what is asked has to be answered, at least begun, within a time that the
+//! server itself keeps to. Without this a line that swallows everything would hold a statement for ever.
 
-use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 use tokio::{
-    io::copy_bidirectional_with_sizes,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixListener, UnixStream},
+    sync::watch,
+    time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -26,8 +31,9 @@ pub(super) struct PromptTcp {
 }
 
 impl PromptTcp {
-    /// A forwarder to the server that a URL names; none for a server on a Unix socket, which needs none.
-    pub(super) fn to(url: &str) -> io::Result<Option<Self>> {
+    /// A forwarder to the server that a URL names; none for a server on a Unix socket, which needs none. It ends a
+    /// connection over which the server owes an answer for `silence_max`.
+    pub(super) fn to(url: &str, silence_max: Option<Duration>) -> io::Result<Option<Self>> {
         let options: PgConnectOptions = url.parse().map_err(io::Error::other)?;
         if options.get_socket().is_some() || options.get_host().starts_with('/') {
             return Ok(None);
@@ -41,7 +47,7 @@ impl PromptTcp {
                 let server = server.clone();
                 tokio::spawn(async move {
                     // The pool sees a closed connection and tries again; the reason can only be told here.
-                    if let Err(error) = forward(near, &server).await {
+                    if let Err(error) = forward(near, &server, silence_max).await {
                         tracing::debug!(%error, host = server.0, port = server.1, "a database connection ended");
                     }
                 });
@@ -56,11 +62,68 @@ impl PromptTcp {
     }
 }
 
-async fn forward(mut near: UnixStream, (host, port): &(String, u16)) -> io::Result<()> {
-    let mut far = TcpStream::connect((host.as_str(), *port)).await.inspect_err(|error| {
-        tracing::warn!(%error, host, port, "the database server cannot be reached");
-    })?;
+async fn forward(near: UnixStream, (host, port): &(String, u16), silence_max: Option<Duration>) -> io::Result<()> {
+    let connect = TcpStream::connect((host.as_str(), *port));
+    let far = match silence_max {
+        Some(limit) => tokio::time::timeout(limit, connect).await.unwrap_or_else(|_| Err(silent())),
+        None => connect.await,
+    };
+    let far = far.inspect_err(|error| tracing::warn!(%error, host, port, "the database server cannot be reached"))?;
     far.set_nodelay(true)?;
-    copy_bidirectional_with_sizes(&mut near, &mut far, BUFFER, BUFFER).await?;
-    Ok(())
+    exchange(near, far, silence_max).await.inspect_err(|error| {
+        if error.kind() == io::ErrorKind::TimedOut {
+            tracing::warn!(host, port, after = ?silence_max, "the database server fell silent; connection given up");
+        }
+    })
+}
+
+/// Carries bytes both ways until either side closes, or the server owes an answer for too long.
+async fn exchange(mut near: UnixStream, mut far: TcpStream, silence_max: Option<Duration>) -> io::Result<()> {
+    let ((from_near, to_near), (from_far, to_far)) = (near.split(), far.split());
+    // Set by a question, cleared by anything that comes back.
+    let (owed, mut debts) = watch::channel(None);
+    let questions = carry(from_near, to_far, || {
+        owed.send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
+    });
+    let answers = carry(from_far, to_near, || {
+        owed.send_replace(None);
+    });
+    let overdue = async {
+        let Some(limit) = silence_max else { return std::future::pending().await };
+        loop {
+            let since: Option<Instant> = *debts.borrow_and_update();
+            match since {
+                Some(since) => tokio::select! {
+                    () = tokio::time::sleep_until(since + limit) => return silent(),
+                    _ = debts.changed() => {}
+                },
+                None => drop(debts.changed().await),
+            }
+        }
+    };
+    tokio::select! {
+        ended = questions => ended,
+        ended = answers => ended,
+        error = overdue => Err(error),
+    }
+}
+
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut passed: impl FnMut(),
+) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        passed();
+        to.write_all(&buffer[..length]).await?;
+    }
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the server fell silent")
 }

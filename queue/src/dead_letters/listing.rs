@@ -1,43 +1,13 @@
 //! Looking at dead letters.
 
-use chrono::{DateTime, Utc};
-use sea_orm::{Condition, DbErr, QueryOrder, QuerySelect, Select, entity::prelude::*, sea_query::LikeExpr};
+use sea_orm::{DbErr, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use super::{Column, DeadLetter, Entity, Origin};
+use super::{Column, DeadLetter, Direction, Entity, Filter};
 use crate::database::Database;
 
 /// Most letters that one page holds.
 const PAGE_MAX: u64 = 500;
-
-/// Which dead letters; every part that is given narrows the choice.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// For this queue.
-    pub queue: Option<String>,
-    /// With this kind of payload.
-    pub kind: Option<String>,
-    /// Dead this way.
-    pub origin: Option<Origin>,
-    /// With this error code.
-    pub error_code: Option<String>,
-    /// Of this cause.
-    pub fingerprint: Option<String>,
-    /// Of this message, its replays included.
-    pub message_id: Option<Uuid>,
-    /// About this payment.
-    pub payment_id: Option<Uuid>,
-    /// About this node.
-    pub node_id: Option<Uuid>,
-    /// With this text in the error message or the body.
-    pub text: Option<String>,
-    /// Replayed already, or not yet.
-    pub replayed: Option<bool>,
-    /// Dead since.
-    pub since: Option<DateTime<Utc>>,
-    /// Dead before.
-    pub before: Option<DateTime<Utc>>,
-}
 
 /// A part of a list, newest first; its cost does not grow with its depth.
 #[derive(Clone, Copy, Debug)]
@@ -54,16 +24,37 @@ impl Default for Page {
     }
 }
 
-/// Dead letters, newest first. A page shorter than its limit is the last.
+/// A page of dead letters.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// Newest first.
+    pub letters: Vec<DeadLetter>,
+    /// [`Page::after`] of the next page; `None` when this was the last. Where a text is looked for, a page that is
+    /// short, or even empty, need not be the last: only so many letters are searched at a time.
+    pub next: Option<Uuid>,
+}
+
+/// Dead letters, newest first, and where to go on.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn search(db: &Database, filter: &Filter, page: Page) -> Result<Found, DbErr> {
+    let limit = page.limit.clamp(1, PAGE_MAX);
+    let stretch = filter.stretch(&**db, Direction::NewestFirst, page.after, None).await?;
+    let letters = stretch.letters.limit(limit).all(&**db).await?;
+    let full = u64::try_from(letters.len()).unwrap_or(u64::MAX) == limit;
+    let next = if full { letters.last().map(|letter| letter.id) } else { stretch.edge };
+    Ok(Found { letters: letters.into_iter().map(DeadLetter::from).collect(), next })
+}
+
+/// Dead letters, newest first: [`search`] for those who need no more than a page. Without a text in the filter, a page
+/// shorter than its limit is the last.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn list(db: &Database, filter: &Filter, page: Page) -> Result<Vec<DeadLetter>, DbErr> {
-    let mut letters = filter.narrow(Entity::find()).order_by_desc(Column::Id).limit(page.limit.min(PAGE_MAX));
-    if let Some(after) = page.after {
-        letters = letters.filter(Column::Id.lt(after));
-    }
-    Ok(letters.all(&**db).await?.into_iter().map(DeadLetter::from).collect())
+    Ok(search(db, filter, page).await?.letters)
 }
 
 /// One dead letter.
@@ -74,34 +65,21 @@ pub async fn show(db: &Database, id: Uuid) -> Result<Option<DeadLetter>, DbErr> 
     Ok(Entity::find_by_id(id).one(&**db).await?.map(DeadLetter::from))
 }
 
-impl Filter {
-    fn narrow(&self, letters: Select<Entity>) -> Select<Entity> {
-        let replayed = self.replayed.map(|replayed| match replayed {
-            true => Column::ReplayedAt.is_not_null(),
-            false => Column::ReplayedAt.is_null(),
-        });
-        let text = self.text.as_ref().map(|text| {
-            let holds = LikeExpr::new(format!("%{}%", literal(text))).escape('\\');
-            Condition::any().add(Column::ErrorMessage.like(holds.clone())).add(Column::Body.like(holds))
-        });
-        let all = Condition::all()
-            .add_option(self.queue.as_ref().map(|queue| Column::Queue.eq(queue)))
-            .add_option(self.kind.as_ref().map(|kind| Column::Kind.eq(kind)))
-            .add_option(self.origin.map(|origin| Column::Origin.eq(origin.as_str())))
-            .add_option(self.error_code.as_ref().map(|code| Column::ErrorCode.eq(code)))
-            .add_option(self.fingerprint.as_ref().map(|cause| Column::Fingerprint.eq(cause)))
-            .add_option(self.message_id.map(|id| Column::MessageId.eq(id)))
-            .add_option(self.payment_id.map(|id| Column::PaymentId.eq(id)))
-            .add_option(self.node_id.map(|id| Column::NodeId.eq(id)))
-            .add_option(self.since.map(|since| Column::LastAt.gte(since)))
-            .add_option(self.before.map(|before| Column::LastAt.lt(before)))
-            .add_option(replayed)
-            .add_option(text);
-        letters.filter(all)
-    }
+/// How many letters match, counted up to `counted_max`. Where a text is looked for, only among the newest
+/// [`Filter::SEARCHED`].
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count(db: &Database, filter: &Filter, counted_max: u64) -> Result<u64, DbErr> {
+    let stretch = filter.stretch(&**db, Direction::NewestFirst, None, None).await?;
+    stretch.letters.select_only().column(Column::Id).limit(counted_max).count(&**db).await
 }
 
-/// What is looked for is text, not a pattern.
-fn literal(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+/// The id of the newest letter of all: what arrives later has a greater one.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn newest<C: ConnectionTrait>(connection: &C) -> Result<Option<Uuid>, DbErr> {
+    let ids = Entity::find().select_only().column(Column::Id).order_by_desc(Column::Id).limit(1);
+    ids.into_tuple().one(connection).await
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use sea_orm::{DbErr, entity::prelude::*, sea_query::Expr};
 use uuid::Uuid;
 
-use super::{Column, Entity, Model, REPLAY_NO, REPLAY_OF};
+use super::{Column, Entity, Model, REPLAY_NO, REPLAY_OF, State, filter::is};
 use crate::{
     database::Database,
     message::{Continues, NewMessage},
@@ -22,6 +22,9 @@ pub enum ReplayError {
     /// It has been replayed; if the replay died, that is a letter of its own.
     #[error("dead letter {0} has been replayed already")]
     AlreadyReplayed(Uuid),
+    /// Somebody else decides about it, or has decided: a run has claimed it, or it was discarded or replaced.
+    #[error("dead letter {0} is {1}, not dead")]
+    NotDead(Uuid, State),
     /// Its body is not text, so no job could read it.
     #[error("the body of dead letter {0} is not text; no job can read it")]
     Unreadable(Uuid),
@@ -38,28 +41,48 @@ pub enum ReplayError {
 /// See [`ReplayError`]; the letter is then unchanged.
 pub async fn replay(db: &Database, id: Uuid) -> Result<Uuid, ReplayError> {
     let row_id = Uuid::now_v7();
+    let now = Utc::now();
     let mut tx = db.begin().await?;
     let claimed = Entity::update_many()
-        .col_expr(Column::ReplayedAt, Expr::value(Utc::now()))
+        .col_expr(Column::State, Expr::value(State::Replayed.as_str()))
+        .col_expr(Column::StateAt, Expr::value(now))
+        .col_expr(Column::StateBy, Expr::value(Option::<String>::None))
+        .col_expr(Column::StateReason, Expr::value(Option::<String>::None))
+        .col_expr(Column::RedriveId, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::ReplayedAt, Expr::value(now))
         .col_expr(Column::ReplayedAs, Expr::value(row_id))
         .filter(Column::Id.eq(id))
-        .filter(Column::ReplayedAt.is_null())
+        .filter(is(State::Dead))
         .exec_with_returning(&*tx)
         .await?;
     let Some(letter) = claimed.into_iter().next() else {
-        let known = Entity::find_by_id(id).one(&*tx).await?.is_some();
-        return Err(if known { ReplayError::AlreadyReplayed(id) } else { ReplayError::NotFound(id) });
+        let known = Entity::find_by_id(id).one(&*tx).await?;
+        return Err(match known.map(|letter| letter.state) {
+            None => ReplayError::NotFound(id),
+            Some(State::Replayed | State::Resolved | State::DeadAgain) => ReplayError::AlreadyReplayed(id),
+            Some(state @ (State::Dead | State::Claimed | State::Discarded | State::Replaced)) => {
+                ReplayError::NotDead(id, state)
+            }
+        });
     };
-    if letter.body_encoding != "text" {
+    if !readable(&letter) {
         return Err(ReplayError::Unreadable(id));
     }
+    fail::fail_point!("replay.claimed");
     tx.enqueue(vec![replayed(letter, row_id)]).await?;
     tx.commit().await?;
+    fail::fail_point!("replay.committed");
     tracing::info!(dead_letter = %id, outbox_id = %row_id, "dead letter replayed");
     Ok(row_id)
 }
 
-fn replayed(letter: Model, row_id: Uuid) -> NewMessage {
+/// Whether a job could read it at all.
+pub(crate) fn readable(letter: &Model) -> bool {
+    letter.body_encoding == "text"
+}
+
+/// The message of a letter as a new row of the outbox.
+pub(crate) fn replayed(letter: Model, row_id: Uuid) -> NewMessage {
     let mut headers: BTreeMap<String, String> = serde_json::from_str(&letter.headers).unwrap_or_default();
     headers.insert(REPLAY_OF.to_owned(), letter.id.to_string());
     headers.insert(REPLAY_NO.to_owned(), letter.replay_no.saturating_add(1).to_string());

@@ -38,7 +38,9 @@ pub(crate) async fn claim(db: &Database, intake: &Intake) -> Result<Vec<Message>
     }
     let tx = db.begin().await?;
     let rows = Entity::find().from_raw_sql(claim_statement(tx.backend(), queues, now)).all(&*tx).await?;
+    fail::fail_point!("claim.before_commit");
     tx.commit().await?;
+    fail::fail_point!("claim.committed");
     Ok(rows.into_iter().map(Message::from).collect())
 }
 
@@ -86,6 +88,7 @@ pub(crate) async fn erase(db: &Database, ids: &[Uuid]) -> Result<(), DbErr> {
     for ids in ids.chunks(IDS) {
         let tx = db.begin().await?;
         Entity::delete_many().filter(among(ids)).exec(&*tx).await?;
+        fail::fail_point!("erase.before_commit");
         tx.commit().await?;
     }
     Ok(())

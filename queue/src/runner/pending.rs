@@ -1,6 +1,8 @@
 //! Running what is due without a broker, in the caller's own time: for tests, and for tools that must not leave anything
 //! behind.
 
+use std::{sync::Arc, time::Duration};
+
 use sea_orm::DbErr;
 
 use super::{Runner, work::Work};
@@ -8,6 +10,7 @@ use crate::{
     broker::{Incoming, Intake, Ticket},
     message::{EVENTS, Message},
     outbox::claim,
+    reports::Tally,
 };
 
 impl<C: Send + Sync + 'static> Runner<C> {
@@ -39,8 +42,14 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// Tells whether there was a job for it; an event has none.
     async fn run_one(&self, message: Message) -> bool {
         let Some(job) = self.jobs.iter().find(|job| job.traits().queue == message.queue) else { return false };
-        let work = Work { db: self.db.clone(), job: job.clone(), context: self.context.clone() };
-        work.work(vec![Incoming { content: Ok(message), ticket: Ticket::none() }]).await;
+        let work = Work {
+            db: self.db.clone(),
+            job: job.clone(),
+            context: self.context.clone(),
+            tally: Tally::default(),
+            marks: Arc::clone(&self.marks),
+        };
+        work.work(vec![Incoming { content: Ok(message), waited: Duration::ZERO, ticket: Ticket::none() }]).await;
         true
     }
 }

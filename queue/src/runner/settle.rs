@@ -13,10 +13,11 @@ use crate::{
     backoff::{self, Pauses},
     broker::{Acked, Ticket},
     database::Database,
-    dead_letters::{self, DeadMessage},
+    dead_letters::{self, DeadMessage, outcome},
     job::{JobError, JobResult},
     message::{Continues, Message, NewMessage},
     registry::Traits,
+    runner::marks::Marks,
 };
 
 /// A delivery and the answer of its job.
@@ -33,13 +34,20 @@ struct Consequences {
     dead: Vec<DeadMessage>,
 }
 
-pub(super) async fn settle(db: &Database, traits: &Traits, answered: Vec<Answered>) {
+pub(super) async fn settle(db: &Database, marks: &Marks, traits: &Traits, answered: Vec<Answered>) {
     let (mut done, mut open) = (Vec::new(), Vec::new());
+    let (mut resolved, mut replays) = (Vec::new(), Vec::new());
     let mut consequences = Consequences::default();
     for Answered { message, ticket, result } in answered {
         let outcome = match result {
             Ok(()) => {
-                done.push(ticket);
+                match outcome::replay_of(&message) {
+                    Some(letter) => {
+                        resolved.push(letter);
+                        replays.push(ticket);
+                    }
+                    None => done.push(ticket),
+                }
                 "done"
             }
             Err(error) => {
@@ -50,10 +58,18 @@ pub(super) async fn settle(db: &Database, traits: &Traits, answered: Vec<Answere
         metrics::counter!("quittance_jobs_total", "queue" => traits.queue, "outcome" => outcome).increment(1);
     }
     // Those that are done wait neither for the database nor for their neighbours.
-    tokio::join!(acknowledge(traits, done), async {
-        consequences.write(db).await;
-        acknowledge(traits, open).await;
-    });
+    tokio::join!(
+        acknowledge(traits, done),
+        async {
+            consequences.write(db).await;
+            acknowledge(traits, open).await;
+        },
+        async {
+            // A mark that is lost with its process is made by the redelivery, whose job finds everything done.
+            marks.resolve(db, resolved).await;
+            acknowledge(traits, replays).await;
+        }
+    );
 }
 
 /// Writes messages that no job can read to the dead letters.
@@ -63,7 +79,7 @@ pub(super) async fn bury(db: &Database, traits: &Traits, unreadable: Vec<(DeadMe
         tracing::warn!(queue = traits.queue, message_id = %message.message_id, code = message.error_code, "dead letter");
         metrics::counter!("quittance_jobs_total", "queue" => traits.queue, "outcome" => "dead").increment(1);
     }
-    Consequences { dead, again: Vec::new() }.write(db).await;
+    Consequences { dead, ..Consequences::default() }.write(db).await;
     acknowledge(traits, tickets).await;
 }
 
@@ -106,12 +122,19 @@ impl Consequences {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot write what follows from a job");
             tokio::time::sleep(pauses.next()).await;
         }
+        if !self.again.is_empty() {
+            fail::fail_point!("settle.retry_written");
+        }
+        if !self.dead.is_empty() {
+            fail::fail_point!("settle.letter_written");
+        }
     }
 
     async fn try_write(&self, db: &Database) -> Result<(), DbErr> {
         let mut tx = db.begin().await?;
         tx.enqueue(self.again.clone()).await?;
         dead_letters::record(&*tx, self.dead.clone()).await?;
+        fail::fail_point!("settle.before_commit");
         tx.commit().await
     }
 }

@@ -4,12 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use tracing::Instrument as _;
 
-use super::settle::{self, Answered};
+use super::{
+    marks::Marks,
+    settle::{self, Answered},
+};
 use crate::{
     broker::{Incoming, Ticket},
     database::Database,
+    job::{JobError, JobResult},
     message::Message,
     registry::{AnyJob, Traits},
+    reports::Tally,
 };
 
 /// A job with all it needs.
@@ -17,14 +22,18 @@ pub(super) struct Work<C> {
     pub(super) db: Database,
     pub(super) job: Arc<dyn AnyJob<C>>,
     pub(super) context: Arc<C>,
+    pub(super) tally: Tally,
+    pub(super) marks: Arc<Marks>,
 }
 
 impl<C: Send + Sync + 'static> Work<C> {
     /// Runs the job over what was delivered, settles what became of it, and acknowledges.
     pub(super) async fn work(&self, batch: Vec<Incoming>) {
         let traits = self.job.traits();
+        let waited = batch.iter().map(|incoming| incoming.waited).max().unwrap_or_default();
+        let _in_flight = self.tally.taken(batch.len(), waited);
         let (mut messages, mut tickets, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for Incoming { content, ticket } in batch {
+        for Incoming { content, ticket, .. } in batch {
             match content {
                 Ok(message) => {
                     messages.push(message);
@@ -33,13 +42,16 @@ impl<C: Send + Sync + 'static> Work<C> {
                 Err(dead) => unreadable.push((*dead, ticket)),
             }
         }
+        self.tally.answered(0, unreadable.len());
         settle::bury(&self.db, &traits, unreadable).await;
         if messages.is_empty() {
             return;
         }
         let span = span(&traits, &messages);
+        fail::fail_point!("job.delivered");
         let answered = self.attempt(messages, tickets).instrument(span.clone()).await;
-        settle::settle(&self.db, &traits, answered).instrument(span).await;
+        fail::fail_point!("job.done");
+        settle::settle(&self.db, &self.marks, &traits, answered).instrument(span).await;
     }
 
     async fn attempt(&self, messages: Vec<Message>, tickets: Vec<Ticket>) -> Vec<Answered> {
@@ -47,6 +59,9 @@ impl<C: Send + Sync + 'static> Work<C> {
         let results = self.job.attempt(&self.context, &messages).await;
         let queue = self.job.traits().queue;
         metrics::histogram!("quittance_job_seconds", "queue" => queue).record(started.elapsed());
+        let ended = |result: &&JobResult| !matches!(result, Err(JobError::Snooze(_)));
+        let done = results.iter().filter(|result| result.is_ok()).count();
+        self.tally.answered(done, results.iter().filter(ended).count() - done);
         let answered = messages.into_iter().zip(tickets).zip(results);
         answered.map(|((message, ticket), result)| Answered { message, ticket, result }).collect()
     }

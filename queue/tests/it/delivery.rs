@@ -106,7 +106,7 @@ on_every_backend!(what_is_due_can_be_run_without_a_broker, async |rig: &Rig| {
     let registry = Registry::new().register::<RunErrand>();
     let runner = Runner::new(db.clone(), broker, registry, Arc::clone(&diary));
     let later = errand(3, Act::Succeed).due_at(Utc::now() + Duration::from_secs(3_600));
-    let event = NewMessage::event("payment.paid", &1);
+    let event = NewMessage::event("payment.paid", uuid::Uuid::now_v7(), "1".to_owned());
     enqueue(&db, vec![errand(1, Act::Succeed), errand(2, Act::GiveUp), later, event]).await;
     assert_eq!(runner.run_due().await.expect("runs"), 2);
     assert_eq!(diary.finished(), [1]);

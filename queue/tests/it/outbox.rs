@@ -54,7 +54,7 @@ on_every_backend!(many_writers_wait_for_each_other, async |rig: &Rig| {
 
 on_every_backend!(events_need_no_listener, async |rig: &Rig| {
     let process = rig.process(Registry::new()).await;
-    process.enqueue(vec![NewMessage::event("payment.paid", &json!({"id": 1}))]).await;
+    process.enqueue(vec![NewMessage::event("payment.paid", uuid::Uuid::now_v7(), json!({"id": 1}).to_string())]).await;
     process.settled().await;
     assert!(process.dead_letters().await.is_empty());
 });

@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fixtures::Cable;
 use lapin::{
     BasicProperties, ExchangeKind,
     options::*,
     types::{AMQPValue, FieldTable},
 };
 use queue::{NewMessage, Payload, Registry};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::rig::{
-    Backend, Rig, amqp, amqp_url,
-    cable::Cable,
-    eventually,
+    Backend, Rig, amqp, amqp_url, eventually,
     jobs::{Act, Errand, RunErrand, errand},
 };
 
@@ -121,6 +121,38 @@ async fn a_cut_in_the_middle_of_publishing_loses_nothing() {
     .await;
     process.settled().await;
     assert!(process.dead_letters().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cuts_in_the_middle_of_consuming_lose_nothing() {
+    let (mut rig, cable) = cabled().await;
+    rig.broker.timeout_ms = 1_000;
+    let url = format!("{}?heartbeat=1", rig.broker.url.expose_secret());
+    rig.broker.url = url.into();
+    let process = rig.process(Registry::new().register::<RunErrand>()).await;
+    let finished = || {
+        let mut finished = process.diary.finished();
+        finished.dedup();
+        finished
+    };
+    process.enqueue((0..120).map(|number| errand(number, Act::Take(100))).collect()).await;
+    for round in 0..4 {
+        let before = finished().len();
+        eventually("it gets on", async || finished().len() > before + 5).await;
+        // By turns the line is cut, and swallows what goes over it, acknowledgements included.
+        if round % 2 == 0 {
+            cable.cut()
+        } else {
+            cable.hold()
+        }
+        tokio::time::sleep(Duration::from_millis(if round % 2 == 0 { 100 } else { 3_000 })).await;
+        cable.mend();
+    }
+    eventually("all are done", async || finished() == (0..120).collect::<Vec<_>>()).await;
+    process.settled().await;
+    eventually("all is well again", async || process.broker.health().is_up()).await;
+    assert!(process.dead_letters().await.is_empty());
+    assert!(process.diary.entries().iter().all(|entry| entry.attempts == 0), "a lost line is no failed attempt");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +292,8 @@ async fn other_systems_can_listen_to_events() {
         Default::default(),
     );
     bind.await.expect("bound");
-    let event = |kind, id| NewMessage::event(kind, &json!({ "id": id }));
+    let event =
+        |kind: &'static str, id: u8| NewMessage::event(kind, uuid::Uuid::now_v7(), json!({ "id": id }).to_string());
     process.enqueue(vec![event("payment.paid", 1), event("endpoint.disabled", 2), event("payment.failed", 3)]).await;
     let mut heard = Vec::new();
     eventually("both arrive", async || {

@@ -71,3 +71,14 @@ on_every_backend!(a_job_can_give_up_at_once, async |rig: &Rig| {
     assert_eq!(letter.attempts, 1);
     process.settled().await;
 });
+
+on_every_backend!(an_absent_database_uses_up_no_attempt, async |rig: &Rig| {
+    let process = rig.process(Registry::new().register::<RunErrand>()).await;
+    // More often than an errand is tried.
+    process.enqueue(vec![errand(1, Act::MissDatabaseTimes(5))]).await;
+    eventually("it succeeds in the end", async || process.diary.finished() == [1]).await;
+    let attempts: Vec<_> = process.diary.of(1).iter().map(|entry| entry.attempts).collect();
+    assert_eq!(attempts, [0; 6]);
+    assert!(process.dead_letters().await.is_empty());
+    process.settled().await;
+});

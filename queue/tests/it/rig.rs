@@ -9,8 +9,8 @@ use sea_orm::ConnectionTrait as _;
 use sea_orm_migration::MigratorTrait as _;
 use uuid::Uuid;
 
-pub(crate) mod cable;
 pub(crate) mod jobs;
+pub(crate) mod letters;
 pub(crate) mod process;
 
 use jobs::Diary;

@@ -35,7 +35,8 @@ struct State {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Message>,
+    /// Each with the time when it was put here.
+    waiting: VecDeque<(Instant, Message)>,
     consumers: usize,
     arrived: Arc<Notify>,
 }
@@ -74,7 +75,7 @@ impl Shelf {
         let Some(closed) = state.queues.get_mut(queue) else { return };
         closed.consumers = closed.consumers.saturating_sub(1);
         if closed.consumers == 0 {
-            let waiting: Vec<_> = closed.waiting.drain(..).map(|message| message.id).collect();
+            let waiting: Vec<_> = closed.waiting.drain(..).map(|(_, message)| message.id).collect();
             for id in waiting {
                 state.release(id);
             }
@@ -90,16 +91,17 @@ impl Shelf {
         roomy.map(|(name, _)| name.clone()).collect()
     }
 
-    pub(super) async fn next(&self, queue: &str) -> Message {
+    /// The next message, and how long it has waited.
+    pub(super) async fn next(&self, queue: &str) -> (Duration, Message) {
         loop {
             let arrived = {
                 let mut state = self.state();
                 let queue = state.queues.entry(queue.to_owned()).or_default();
-                if let Some(message) = queue.waiting.pop_front() {
+                if let Some((since, message)) = queue.waiting.pop_front() {
                     if !queue.waiting.is_empty() {
                         queue.arrived.notify_one();
                     }
-                    return message;
+                    return (since.elapsed(), message);
                 }
                 Arc::clone(&queue.arrived)
             };
@@ -157,7 +159,7 @@ impl State {
         match self.queues.get_mut(&message.queue) {
             Some(queue) if queue.consumers > 0 && queue.waiting.len() < ROOM => {
                 self.held.insert(message.id, now);
-                queue.waiting.push_back(message);
+                queue.waiting.push_back((now, message));
                 queue.arrived.notify_one();
                 Publication::Held
             }

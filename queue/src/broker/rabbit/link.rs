@@ -78,6 +78,13 @@ impl Link {
         }
     }
 
+    /// Whether the broker has said that it takes nothing more over this connection for now. Nothing is sent then, not
+    /// even a channel's opening, so that whatever is asked would only run into its deadline.
+    pub(super) async fn is_blocked(&self) -> bool {
+        let state = self.state.lock().await;
+        state.connection.as_ref().is_some_and(|open| open.status().connected() && open.status().blocked())
+    }
+
     async fn open(&self, connection: &mut Option<Connection>) -> Result<Channel, BrokerError> {
         let open = match connection {
             Some(open) => open,

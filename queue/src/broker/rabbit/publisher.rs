@@ -2,12 +2,15 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use lapin::{
-    Channel, Confirmation,
+    Channel, Confirmation, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::{
@@ -26,6 +29,9 @@ use crate::{
     message::{EVENTS, Message},
 };
 
+/// How often a wait for confirms looks whether the broker has blocked us.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// How long a queue that cannot be declared is left alone.
 const REFUSED: Duration = Duration::from_secs(5);
 
@@ -35,6 +41,8 @@ pub(super) struct Publisher {
     window: usize,
     timeout: Duration,
     part: Part,
+    /// What was last reported is that the broker blocks us.
+    blocked: AtomicBool,
     /// One window at a time: a returned message must belong to the window whose confirms are being read.
     state: Mutex<State>,
 }
@@ -67,14 +75,23 @@ enum Outcome {
 impl Publisher {
     pub(super) fn new(link: Link, topology: Arc<Topology>, config: &BrokerConfig, part: Part) -> Self {
         let (window, timeout) = (config.publish_window, config.timeout());
-        Self { link, topology, window, timeout, part, state: Mutex::default() }
+        Self { link, topology, window, timeout, part, blocked: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// Whether messages can be published now; restores the channel if it can be.
     pub(super) async fn is_ready(&self) -> bool {
         let mut state = self.state.lock().await;
-        let ready = self.restore(&mut state.session).await.map(drop);
+        let ready = match self.link.is_blocked().await {
+            true => Err(BrokerError::Blocked),
+            false => match self.retry_refused(&mut state).await {
+                Ok(()) => self.restore(&mut state.session).await.map(drop),
+                Err(error) => Err(error),
+            },
+        };
         let ready = ready.inspect_err(|error| self.report(error)).is_ok();
+        if ready && self.blocked.swap(false, Ordering::Relaxed) {
+            tracing::info!("the broker takes messages again");
+        }
         if ready && state.refused.is_empty() {
             self.part.up();
         }
@@ -105,6 +122,10 @@ impl Publisher {
     /// After an error or a missing confirm the channel is given up: a confirm that came late would be taken for one of
     /// the next window.
     async fn publish_window(&self, state: &mut State, window: &[Message]) -> Vec<Outcome> {
+        if self.link.is_blocked().await {
+            self.report(&BrokerError::Blocked);
+            return vec![Outcome::Unknown; window.len()];
+        }
         let outcomes = match self.declare_queues(state, window).await {
             Ok(()) => self.exchange(state, window).await,
             Err(error) => Err(error),
@@ -132,28 +153,46 @@ impl Publisher {
     }
 
     async fn declare_queues(&self, state: &mut State, window: &[Message]) -> Result<(), BrokerError> {
-        let now = Instant::now();
-        state.refused.retain(|_, until| *until > now);
+        self.retry_refused(state).await?;
         let queues: BTreeSet<_> = window.iter().map(|message| message.queue.as_str()).collect();
         for queue in queues.into_iter().filter(|queue| *queue != EVENTS) {
-            let session = self.restore(&mut state.session).await?;
-            if session.declared.contains(queue) || state.refused.contains_key(queue) {
-                continue;
-            }
-            match self.topology.declare_queue(&session.channel, self.timeout, queue).await {
-                Ok(()) => {
-                    session.declared.insert(queue.to_owned());
-                }
-                Err(error @ BrokerError::Mismatch { .. }) => {
-                    // The refusal has closed the channel.
-                    self.report(&error);
-                    state.session = None;
-                    state.refused.insert(queue.to_owned(), now + REFUSED);
-                }
-                Err(error) => return Err(error),
+            if !state.refused.contains_key(queue) {
+                self.declare_queue(state, queue).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether or not there is anything to publish: what was wrong with a queue may be mended, and is then no longer
+    /// reported.
+    async fn retry_refused(&self, state: &mut State) -> Result<(), BrokerError> {
+        let now = Instant::now();
+        let due = state.refused.extract_if(|_, until| *until <= now).map(|(queue, _)| queue);
+        for queue in due.collect::<Vec<_>>() {
+            self.declare_queue(state, &queue).await?;
+        }
+        Ok(())
+    }
+
+    async fn declare_queue(&self, state: &mut State, queue: &str) -> Result<(), BrokerError> {
+        let session = self.restore(&mut state.session).await?;
+        if session.declared.contains(queue) {
+            return Ok(());
+        }
+        match self.topology.declare_queue(&session.channel, self.timeout, queue).await {
+            Ok(()) => {
+                session.declared.insert(queue.to_owned());
+                Ok(())
+            }
+            Err(error @ BrokerError::Mismatch { .. }) => {
+                // The refusal has closed the channel.
+                self.report(&error);
+                state.session = None;
+                state.refused.insert(queue.to_owned(), Instant::now() + REFUSED);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn exchange(&self, state: &mut State, window: &[Message]) -> Result<Vec<Outcome>, BrokerError> {
@@ -173,10 +212,11 @@ impl Publisher {
                 Ok(Err(_)) | Err(_) => break,
             }
         }
+        fail::fail_point!("publisher.sent");
         let mut returned = HashSet::new();
         for (outcome, confirm) in confirms {
             // An error, a refusal and silence all mean that nobody knows.
-            if let Ok(Ok(confirmation)) = timeout_at(deadline, confirm).await {
+            if let Some(confirmation) = self.confirmation(confirm, deadline).await {
                 if confirmation.is_ack() {
                     *outcome = Outcome::Confirmed;
                 }
@@ -195,7 +235,24 @@ impl Publisher {
         Ok(outcomes)
     }
 
-    async fn send(&self, channel: &Channel, message: &Message) -> lapin::Result<lapin::PublisherConfirm> {
+    /// Waits for a confirm until the deadline, or until the broker blocks us: then it reads nothing, and confirms only
+    /// what had arrived.
+    async fn confirmation(&self, mut confirm: PublisherConfirm, deadline: Instant) -> Option<Confirmation> {
+        loop {
+            let look = (Instant::now() + LOOK).min(deadline);
+            match timeout_at(look, &mut confirm).await {
+                Ok(answer) => return answer.ok(),
+                Err(_) if self.link.is_blocked().await => {
+                    self.report(&BrokerError::Blocked);
+                    return None;
+                }
+                Err(_) if look == deadline => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn send(&self, channel: &Channel, message: &Message) -> lapin::Result<PublisherConfirm> {
         // Events are for whoever listens, and nobody has to.
         let (exchange, key, mandatory) = match message.queue.as_str() {
             EVENTS => (&self.topology.events, message.kind.as_str(), false),
@@ -207,10 +264,13 @@ impl Publisher {
     }
 
     fn report(&self, error: &BrokerError) {
+        let was_blocked = self.blocked.swap(matches!(error, BrokerError::Blocked), Ordering::Relaxed);
         self.part.down(error);
         match error {
             // Said when the connection was lost.
             BrokerError::Disconnected => {}
+            // Said once: the board keeps it for as long as it lasts.
+            BrokerError::Blocked if was_blocked => {}
             BrokerError::Mismatch { .. } => tracing::error!(error = %error, "messages wait in the outbox"),
             _ => tracing::warn!(error = %error, "cannot publish; trying again"),
         }

@@ -137,6 +137,7 @@ impl Subscription {
     }
 
     fn read(&self, delivery: lapin::message::Delivery, channel: &Arc<Channel>) -> Incoming {
+        let waited = wire::waited(&delivery.properties);
         let (content, acker) = match &self.source {
             Source::Jobs(queue) => wire::read(queue, delivery),
             Source::Dead => {
@@ -145,7 +146,7 @@ impl Subscription {
             }
         };
         let answer = Answer { acker, timeout: self.link.timeout, _channel: Arc::clone(channel) };
-        Incoming { content, ticket: Ticket(AnswerTo::Rabbit(answer)) }
+        Incoming { content, waited, ticket: Ticket(AnswerTo::Rabbit(answer)) }
     }
 }
 

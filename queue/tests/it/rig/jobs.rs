@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::anyhow;
 use queue::{Delivery, Job, JobError, JobResult, NewMessage, Payload, RetryPolicy};
+use sea_orm::{DbErr, error::ConnAcquireErr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,6 +23,8 @@ pub(crate) enum Act {
     Succeed,
     FailTimes(u32),
     SnoozeTimes(usize, u64),
+    /// The job finds no database so many times.
+    MissDatabaseTimes(usize),
     Panic,
     GiveUp,
     Take(u64),
@@ -68,14 +71,14 @@ impl Diary {
         self.most_running.load(Ordering::SeqCst)
     }
 
-    fn note<P>(&self, number: u32, delivery: &Delivery<P>, together: usize) {
+    pub(crate) fn note<P>(&self, number: u32, delivery: &Delivery<P>, together: usize) {
         let Delivery { message_id, attempts, headers, .. } = delivery;
         let (message_id, attempts, headers) = (*message_id, *attempts, headers.clone());
         let entry = Entry { number, message_id, attempts, headers, at: Instant::now(), together };
         self.entries.lock().expect("no poison").push(entry);
     }
 
-    async fn act(&self, number: u32, act: &Act, attempts: u32) -> JobResult {
+    pub(crate) async fn act(&self, number: u32, act: &Act, attempts: u32) -> JobResult {
         match act {
             Act::Succeed => {}
             Act::FailTimes(times) if attempts < *times => {
@@ -84,7 +87,11 @@ impl Diary {
             Act::SnoozeTimes(times, ms) if self.of(number).len() <= *times => {
                 return Err(JobError::Snooze(Duration::from_millis(*ms)));
             }
-            Act::FailTimes(_) | Act::SnoozeTimes(..) => {}
+            Act::MissDatabaseTimes(times) if self.of(number).len() <= *times => {
+                let error = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+                return Err(anyhow!(error).context(format!("errand {number}")).into());
+            }
+            Act::FailTimes(_) | Act::SnoozeTimes(..) | Act::MissDatabaseTimes(_) => {}
             Act::Panic => panic!("errand {number} panics"),
             Act::GiveUp => {
                 return Err(JobError::DeadLetter { code: "given_up", message: format!("errand {number}") });

@@ -1,8 +1,11 @@
 //! What one process runs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use queue::{Archivist, Broker, CommittedMessages, Database, NewMessage, Registry, Relay, Runner, dead_letters};
+use queue::{
+    Archivist, Broker, CommittedMessages, Database, NewMessage, Registry, Relay, Runner, dead_letters,
+    redrive::Conductor,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,7 +34,13 @@ impl Process {
         let relay = Relay::new(db.clone(), committed, Arc::clone(&broker)).run(stop_relay.clone());
         let runner = Runner::new(db.clone(), Arc::clone(&broker), registry, Arc::clone(&diary));
         let archivist = Archivist::new(db.clone(), Arc::clone(&broker));
-        let jobs = vec![tokio::spawn(runner.run(stop_jobs.clone())), tokio::spawn(archivist.run(stop_jobs.clone()))];
+        // What a killed one had is taken over soon.
+        let conductor = Conductor::new(db.clone()).lease(Duration::from_secs(2));
+        let jobs = vec![
+            tokio::spawn(runner.run(stop_jobs.clone())),
+            tokio::spawn(archivist.run(stop_jobs.clone())),
+            tokio::spawn(conductor.run(stop_jobs.clone())),
+        ];
         Self { db, broker, diary, stop_jobs, stop_relay, jobs, relay: tokio::spawn(relay) }
     }
 

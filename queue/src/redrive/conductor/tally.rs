@@ -1,0 +1,48 @@
+//! What has become of a run's letters so far.
+
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect, entity::prelude::*};
+use uuid::Uuid;
+
+use crate::dead_letters::{self as letters, State, of_run};
+
+/// A run's letters by their states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Waiting for their replay.
+    pub(crate) claimed: i64,
+    /// On their way.
+    pub(crate) under_way: i64,
+    pub(crate) resolved: i64,
+    pub(crate) dead_again: i64,
+}
+
+impl Tally {
+    pub(crate) fn replayed(&self) -> i64 {
+        self.under_way + self.resolved + self.dead_again
+    }
+}
+
+/// Counts them, by an index alone.
+pub(crate) async fn tally<C: ConnectionTrait>(connection: &C, run: Uuid) -> Result<Tally, DbErr> {
+    let counts: Vec<(State, i64)> = letters::Entity::find()
+        .select_only()
+        .column(letters::Column::State)
+        .column_as(Expr::cust("COUNT(*)"), "letters")
+        .filter(of_run(run))
+        .group_by(letters::Column::State)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let mut tally = Tally::default();
+    for (state, count) in counts {
+        match state {
+            State::Claimed => tally.claimed = count,
+            State::Replayed => tally.under_way = count,
+            State::Resolved => tally.resolved = count,
+            State::DeadAgain => tally.dead_again = count,
+            // Skipped ones are dead, and counted by the run.
+            State::Dead | State::Discarded | State::Replaced => {}
+        }
+    }
+    Ok(tally)
+}

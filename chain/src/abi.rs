@@ -10,7 +10,10 @@ use alloy::{
     sol_types::{Panic, Revert, SolCall, SolError, SolEvent},
 };
 
-use crate::{error::Error, rpc::Log};
+use crate::{
+    error::Error,
+    rpc::{Log, TEXT_MAX, foreign_text},
+};
 
 sol! {
     #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ sol! {
         function cancelDeals(uint256[] calldata dealIds) external returns (uint256 count);
         function releaseDeal(uint256 dealId) external;
         function releaseDeals(uint256[] calldata dealIds) external returns (uint256 count);
+        function owner() external view returns (address);
+        function isOperator(address account) external view returns (bool);
         function dealsOf(bytes32[] calldata refs) external view returns (Deal[] memory deals);
     }
 
@@ -114,6 +119,12 @@ static ABI: LazyLock<JsonAbi> =
 
 /// Puts a revert's data into words: the custom errors of every facet, `require` texts, panics.
 pub(crate) fn reason(data: &[u8]) -> Reason {
+    // Whoever wrote the contract chose the text.
+    let Reason { code, message } = told(data);
+    Reason { code, message: foreign_text(&message, TEXT_MAX) }
+}
+
+fn told(data: &[u8]) -> Reason {
     if data.is_empty() {
         return Reason { code: "reverted".to_owned(), message: "reverted without a reason".to_owned() };
     }

@@ -4,8 +4,10 @@ mod context;
 mod lane;
 mod lease;
 mod reconciliation;
+mod review;
 mod settlement;
 mod watcher;
+mod witness;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -152,12 +154,16 @@ impl Agent {
         }
         tracing::info!(network = %context.network.id, owner = %context.owner, "chain agent works the network");
         self.health.send_modify(|health| health.leader = true);
+        if !context.config.signers.is_empty() {
+            lane::make_known(&context).await?;
+        }
         let inner = stop.child_token();
         let (tip, tips) = watch::channel(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(lease::keep(Arc::clone(&context), inner.clone()));
         tasks.spawn(watcher::run(Arc::clone(&context), tip, inner.clone()));
         tasks.spawn(reconciliation::run(Arc::clone(&context), tips.clone(), inner.clone()));
+        tasks.spawn(review::run(Arc::clone(&context), tips.clone(), inner.clone()));
         let outcome = self.open_lanes(&context, &tips, &mut tasks, &inner).await;
         inner.cancel();
         let drained = tokio::time::timeout(STOP_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use serde::Deserialize;
 
 /// Settings of the chain agents.
@@ -33,6 +34,12 @@ pub struct Config {
     pub rebroadcast_after_ms: u64,
     /// How often recorded deals are compared with the contract's own state, milliseconds.
     pub reconcile_interval_ms: u64,
+    /// How long an operation may be on its way before somebody has to look at it, milliseconds. Counted from its first
+    /// transaction; the sending goes on all the same.
+    pub review_after_ms: u64,
+    /// Signers that work on every network besides those that are asked for, and take over what these have no funds or no
+    /// key for, on diamonds whose owner or operator they are. Their keys must be in the keystore.
+    pub signers: Vec<Address>,
     /// Blocks asked for in one `eth_getLogs`, at most; shrinks by itself when the node refuses.
     pub log_range_max: u64,
 }
@@ -51,12 +58,37 @@ impl Default for Config {
             bump_after_ms: 45_000,
             rebroadcast_after_ms: 10_000,
             reconcile_interval_ms: 30_000,
+            review_after_ms: 3_600_000,
+            signers: Vec::new(),
             log_range_max: 2_000,
         }
     }
 }
 
 impl Config {
+    /// What is wrong with the settings, one sentence each.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let positive = [
+            ("poll_interval_ms", self.poll_interval_ms),
+            ("lease_ms", self.lease_ms),
+            ("rpc_timeout_ms", self.rpc_timeout_ms),
+            ("rebroadcast_after_ms", self.rebroadcast_after_ms),
+            ("reconcile_interval_ms", self.reconcile_interval_ms),
+            ("review_after_ms", self.review_after_ms),
+        ];
+        let zero = positive.into_iter().filter(|(_, value)| *value == 0);
+        mistakes.extend(zero.map(|(name, _)| format!("chain.{name} must be above 0")));
+        if self.review_after_ms <= self.bump_after_ms {
+            mistakes.push(
+                "chain.review_after_ms must be above chain.bump_after_ms, or nothing is tried before somebody is asked"
+                    .to_owned(),
+            );
+        }
+        mistakes
+    }
+
     pub(crate) fn poll_interval(&self) -> Duration {
         Duration::from_millis(self.poll_interval_ms)
     }
@@ -77,7 +109,25 @@ impl Config {
         Duration::from_millis(self.rebroadcast_after_ms)
     }
 
+    pub(crate) fn review_after(&self) -> Duration {
+        Duration::from_millis(self.review_after_ms)
+    }
+
     pub(crate) fn reconcile_interval(&self) -> Duration {
         Duration::from_millis(self.reconcile_interval_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_right_and_nonsense_is_named() {
+        assert!(Config::default().mistakes().is_empty());
+        let hasty = Config { review_after_ms: 45_000, ..Config::default() };
+        assert_eq!(hasty.mistakes().len(), 1, "{:?}", hasty.mistakes());
+        let zero = Config { review_after_ms: 0, poll_interval_ms: 0, ..Config::default() };
+        assert_eq!(zero.mistakes().len(), 3, "{:?}", zero.mistakes());
     }
 }

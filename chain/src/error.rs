@@ -40,8 +40,14 @@ pub enum Error {
         expected: u64,
     },
     /// The chain does not link up with what was scanned, at a depth that no stored block explains.
-    #[error("no stored block of network {0} is on the chain that its endpoint serves")]
+    #[error(
+        "no stored block of network {0} is on the chain that its endpoint serves: another chain, or one that was reset; \
+         give it endpoints of the old chain, or add the new one as a network of its own"
+    )]
     ForeignChain(Uuid),
+    /// Another endpoint does not bear out what is about to count as final; nothing is concluded until they agree.
+    #[error("endpoints contradict each other: {0}")]
+    Contradiction(String),
     /// The signer's key could not be used.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),

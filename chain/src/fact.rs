@@ -7,7 +7,7 @@ use queue::Transaction;
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-use crate::operation::Kind;
+use crate::{inquiry::Inquiry, operation::Kind};
 
 /// Takes what the chain tells, inside chain's own transaction.
 ///
@@ -103,6 +103,10 @@ pub enum Fact {
     /// name or one of ours in snake case, `message` is for people. `retryable`: the same request may succeed later.
     /// `hash`: the reverted transaction, when there was one.
     Failed { subject_id: Uuid, kind: Kind, code: String, message: String, retryable: bool, hash: Option<B256> },
+    /// Nobody knows what became of the operation, for longer than [`crate::Config::review_after_ms`]. Told once, and
+    /// anew when the operation is asked for again and stays unknown. The sending goes on, so that any other fact about
+    /// the operation may still follow.
+    OutcomeUnknown { subject_id: Uuid, kind: Kind, inquiry: Box<Inquiry> },
 }
 
 impl Fact {
@@ -121,7 +125,8 @@ impl Fact {
             | Self::Released { subject_id, .. }
             | Self::Canceled { subject_id, .. }
             | Self::FinalityBroken { subject_id, .. }
-            | Self::Failed { subject_id, .. } => *subject_id,
+            | Self::Failed { subject_id, .. }
+            | Self::OutcomeUnknown { subject_id, .. } => *subject_id,
         }
     }
 }

@@ -16,6 +16,7 @@ use alloy::{
 };
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -31,6 +32,9 @@ pub enum KeystoreError {
     /// What was to be imported is no private key.
     #[error("not a private key of 32 bytes in hexadecimal")]
     Malformed,
+    /// The file asks for more than opening a key may cost, or lacks what every such file has.
+    #[error("the key file of {0} is not a V3 file that can be opened: {1}")]
+    Unsound(Address, &'static str),
     /// The folder or a file in it cannot be read or written.
     #[error("keystore: {0}")]
     Io(#[from] io::Error),
@@ -48,6 +52,67 @@ struct Inner {
     password: SecretString,
     scrypt_log_n: u8,
     open: Mutex<HashMap<Address, PrivateKeySigner>>,
+}
+
+/// What of a key file decides how much work and memory opening it takes.
+#[derive(Deserialize)]
+pub(crate) struct KeyFile {
+    crypto: Crypto,
+}
+
+#[derive(Deserialize)]
+struct Crypto {
+    cipherparams: CipherParams,
+    ciphertext: String,
+    kdfparams: KdfParams,
+}
+
+#[derive(Deserialize)]
+struct CipherParams {
+    iv: String,
+}
+
+#[derive(Deserialize)]
+struct KdfParams {
+    dklen: u64,
+    c: Option<u64>,
+    n: Option<u64>,
+    r: Option<u64>,
+    p: Option<u64>,
+}
+
+#[cfg(any(test, fuzzing))]
+impl KeyFile {
+    /// Whether it opens within milliseconds.
+    pub(crate) fn is_cheap(&self) -> bool {
+        let KdfParams { c, n, r, .. } = self.crypto.kdfparams;
+        c.unwrap_or(0) <= 1_000 && n.unwrap_or(0).saturating_mul(r.unwrap_or(0)) <= 1 << 10
+    }
+}
+
+/// The most memory that opening a key may take, bytes: four times what geth's files take.
+const MEMORY_MAX: u64 = 1 << 30;
+/// The most passes over that memory, and the most rounds of PBKDF2.
+const PASSES_MAX: u64 = 16;
+const ROUNDS_MAX: u64 = 10_000_000;
+
+/// Checks what the library that opens the file takes on trust: it would panic on short keys, and end the process when
+/// asked for more memory than there is.
+pub(crate) fn sound(file: &KeyFile) -> Result<(), &'static str> {
+    let Crypto { cipherparams, ciphertext, kdfparams } = &file.crypto;
+    let KdfParams { dklen, c, n, r, p } = *kdfparams;
+    if cipherparams.iv.len() != 32 || ciphertext.len() != 64 || dklen != 32 {
+        return Err("initialisation vector, ciphertext or derived key has the wrong length");
+    }
+    match (c, n, r, p) {
+        (Some(1..=ROUNDS_MAX), None, None, None) => Ok(()),
+        (None, Some(n @ 2..), Some(r @ 1..), Some(1..=PASSES_MAX)) => {
+            let memory = n.checked_mul(r).and_then(|blocks| blocks.checked_mul(128));
+            let affordable = memory.is_some_and(|memory| memory <= MEMORY_MAX) && n.is_power_of_two();
+            if affordable { Ok(()) } else { Err("scrypt's parameters ask for too much memory") }
+        }
+        _ => Err("its key derivation is neither scrypt nor PBKDF2 with sensible parameters"),
+    }
 }
 
 impl fmt::Debug for Keystore {
@@ -138,6 +203,9 @@ impl Keystore {
         if !path.exists() {
             return Err(KeystoreError::Missing(address));
         }
+        let file = serde_json::from_slice(&fs::read(&path)?)
+            .map_err(|_| KeystoreError::Unsound(address, "it is not JSON of the right shape"))?;
+        sound(&file).map_err(|wrong| KeystoreError::Unsound(address, wrong))?;
         let signer = PrivateKeySigner::decrypt_keystore(path, self.0.password.expose_secret())
             .map_err(|error| KeystoreError::Locked(address, error.to_string()))?;
         if signer.address() == address {

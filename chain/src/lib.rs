@@ -13,10 +13,15 @@ mod config;
 mod error;
 mod fact;
 mod fees;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod inquiry;
 mod keystore;
 mod network;
 mod operation;
 mod rpc;
+mod standing;
 mod status;
 mod table;
 mod transaction;
@@ -26,8 +31,10 @@ pub use agent::{Agent, AgentHealth, Waker};
 pub use config::Config;
 pub use error::Error;
 pub use fact::{AttemptKind, Evidence, Fact, Recorder};
+pub use inquiry::{Inquiry, MinedIn, Said, SignedAttempt, Testimony};
 pub use keystore::{Keystore, KeystoreError};
 pub use network::Network;
 pub use operation::{DealTerms, Kind, Request, Withdrawn, reference, request, withdraw};
 pub use rpc::ProviderHealth;
+pub use standing::{Standing, standings};
 pub use status::{LaneStatus, observed_until, status};

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    table::{Amount, Hash, Place, ROWS_MAX, deal, diamond, lane, operation},
+    table::{Amount, Hash, Place, ROWS_MAX, deal, diamond, lane, operation, update_from},
 };
 
 /// What an operation does on the chain.
@@ -190,7 +190,7 @@ async fn insert_deals(tx: &Transaction, requests: &[&Request]) -> Result<(), Err
 }
 
 /// From where asking again starts anew.
-const REARMED: [operation::Status; 2] = [operation::Status::Failed, operation::Status::Withdrawn];
+pub(crate) const REARMED: [operation::Status; 2] = [operation::Status::Failed, operation::Status::Withdrawn];
 
 async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<(), Error> {
     use operation::Column;
@@ -206,6 +206,8 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
         status: Set(operation::Status::Pending),
         send_id: Set(None),
         sends: Set(0),
+        sending_since: Set(None),
+        unknown_told_at: Set(None),
         failure_code: Set(None),
         failure_message: Set(None),
         created_at: Set(now),
@@ -218,6 +220,8 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
             Column::Diamond,
             Column::Status,
             Column::SendId,
+            Column::SendingSince,
+            Column::UnknownToldAt,
             Column::FailureCode,
             Column::FailureMessage,
             Column::UpdatedAt,
@@ -225,6 +229,19 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
         .action_and_where(Column::Status.is_in(REARMED))
         .to_owned();
     operation::Entity::insert_many(rows).on_conflict(conflict).exec_without_returning(&**tx).await?;
+    // Whoever was told that nobody knows and asks again is told again, if it stays so.
+    let asked = requests
+        .iter()
+        .map(|request| vec![request.subject_id.into(), request.kind.to_value().into(), now.into()])
+        .collect();
+    update_from(
+        tx,
+        "UPDATE chain_operations SET sending_since = v.column3, unknown_told_at = NULL",
+        "WHERE chain_operations.subject_id = v.column1 AND chain_operations.kind = v.column2 \
+         AND chain_operations.unknown_told_at IS NOT NULL",
+        asked,
+    )
+    .await?;
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
+pub(crate) use answer::{TEXT_MAX, foreign_text};
+#[cfg(any(test, fuzzing))]
+pub(crate) use answer::{answers_of, has_error};
 pub(crate) use fault::Fault;
 pub use health::ProviderHealth;
 pub(crate) use provider::Provider;
@@ -59,6 +62,11 @@ impl Rpc {
             return Err(Error::Rpc(format!("network {} has no endpoint", network.id)));
         }
         Ok(Self { providers })
+    }
+
+    /// All endpoints in the configured order.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().map(AsRef::as_ref)
     }
 
     /// All endpoints, the one to use first: in the configured order, those that failed lately at the end.

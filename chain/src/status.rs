@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use chrono::{DateTime, Utc};
 use queue::Database;
-use sea_orm::{FromQueryResult, QuerySelect, entity::prelude::*};
+use sea_orm::{ConnectionTrait, FromQueryResult, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
@@ -102,6 +102,6 @@ fn lane_status(lane: &lane::Model, pending: &[Waiting], unmined: &[Waiting]) -> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn observed_until(db: &Database, network_id: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
-    Ok(cursor::Entity::find_by_id(network_id).one(&**db).await?.and_then(|cursor| cursor.final_time))
+pub async fn observed_until(db: &impl ConnectionTrait, network_id: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
+    Ok(cursor::Entity::find_by_id(network_id).one(db).await?.and_then(|cursor| cursor.final_time))
 }

@@ -9,12 +9,13 @@ mod dispatch;
 mod examine;
 mod follow;
 mod gaps;
+mod help;
 mod load;
 mod nurse;
 mod outcome;
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(crate) use load::unmine;
+pub(crate) use load::{make_known, unmine};
 
 use super::{Context, Tip};
 use crate::{backoff, error::Error, fact::AttemptKind, fees::Fees, operation::Kind};
@@ -85,7 +86,6 @@ struct Mined {
     number: u64,
     block: B256,
     success: bool,
-    contract: Option<Address>,
 }
 
 impl Send {
@@ -120,6 +120,10 @@ struct Lane {
     paused: Option<&'static str>,
     /// Nothing new is prepared before this.
     rest_until: Instant,
+    /// Operations of other lanes are left alone before this.
+    helps_from: Instant,
+    /// Which contracts let this signer act, and when they said so.
+    allowed: HashMap<Address, (bool, Instant)>,
     /// Contracts that are known to have code.
     contracts: HashSet<Address>,
     /// The block that was last followed up.
@@ -215,6 +219,7 @@ impl Lane {
     async fn pause(&mut self, reason: Option<&'static str>) -> Result<(), Error> {
         if reason.is_some() {
             self.rest_until = Instant::now() + REST;
+            self.helps_from = Instant::now() + help::OWN_TROUBLE;
         }
         if self.paused == reason {
             return Ok(());

@@ -46,7 +46,9 @@ async fn take(context: &Context) -> Result<bool, Error> {
         .filter(free)
         .exec(&*tx)
         .await?;
+    fail::fail_point!("lease.before_commit");
     tx.commit().await?;
+    fail::fail_point!("lease.taken");
     Ok(taken.rows_affected == 1)
 }
 

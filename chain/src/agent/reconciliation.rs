@@ -13,6 +13,7 @@ use super::{
     Context, Tip,
     settlement::{self, Observation},
     watcher::{logs_of, mismatch},
+    witness::{self, Claim},
 };
 use crate::{
     abi::{self, DealState},
@@ -75,7 +76,10 @@ async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
                     now => contradiction(recorded, now),
                 }
             }
-            missed.extend(observe(&provider, diamond, &ahead, &block, context).await?);
+            let observed = observe(&provider, diamond, &ahead, &block, context).await?;
+            let claims: Vec<Claim> = observed.iter().map(|seen| Claim::of_observation(diamond, seen)).collect();
+            witness::confirm(context, &provider, (block.number(), Some(block.hash)), &claims).await?;
+            missed.extend(observed);
         }
     }
     heal(context, &deals, missed, unmoved).await
@@ -227,5 +231,6 @@ async fn heal(
         .await?;
     let facts = settlement::settle(&tx, &missed).await?;
     context.record(&mut tx, facts).await?;
+    fail::fail_point!("reconciliation.before_commit");
     Ok(tx.commit().await?)
 }

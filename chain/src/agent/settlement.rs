@@ -168,6 +168,7 @@ impl Ledger {
             rows.collect(),
         )
         .await?;
+        fail::fail_point!("settlement.deals_written");
         for kind in [Kind::Open, Kind::Release, Kind::Cancel] {
             let subjects: Vec<Uuid> =
                 self.confirmed.iter().filter(|(of, _)| *of == kind).map(|(_, subject)| *subject).collect();
@@ -289,7 +290,8 @@ pub(crate) async fn unsettle(tx: &Transaction, lost: &[&log::Model]) -> Result<(
     });
     update_from(
         tx,
-        "UPDATE chain_operations SET status = 'sending', updated_at = v.column3",
+        "UPDATE chain_operations SET status = 'sending', sending_since = v.column3, unknown_told_at = NULL, \
+         updated_at = v.column3",
         "WHERE chain_operations.subject_id = v.column1 AND chain_operations.kind = v.column2 \
          AND chain_operations.status = 'confirmed'",
         rows.collect(),

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use record::mismatch;
-pub(super) use scan::logs_of;
+pub(super) use scan::{head_number, logs_of};
 
-use super::{Context, Tip};
+use super::{Context, Tip, witness};
 use crate::{
     backoff,
     error::Error,
@@ -117,6 +117,7 @@ impl Watcher {
                 Found::Blocks(scan) => {
                     self.advanced_at = Instant::now();
                     let undone = scan.ancestor.number < cursor.scanned.number;
+                    self.hear_others(&provider, &cursor, &scan, &head).await?;
                     let cursor = record::apply(&self.context, &cursor, scan, &head).await?;
                     self.reorganisations += u64::from(undone);
                     (cursor, cursor.scanned.number < head.number())
@@ -126,6 +127,30 @@ impl Watcher {
         self.cursor = Some(cursor);
         self.publish(&cursor, &head);
         Ok(more)
+    }
+
+    /// What becomes final has to be borne out by another endpoint, where there is one. If it is not, what is recorded
+    /// and not final goes back, as after a reorganisation: it is read again, from the others first.
+    async fn hear_others(
+        &mut self,
+        provider: &Provider,
+        cursor: &Cursor,
+        scan: &scan::Scan,
+        head: &Header,
+    ) -> Result<(), Error> {
+        if self.context.network.rpc_urls.len() < 2 {
+            return Ok(());
+        }
+        let (block, claims) = record::claims(&self.context, cursor, scan, head).await?;
+        let Err(error) = witness::confirm(&self.context, provider, block, &claims).await else { return Ok(()) };
+        tracing::error!(network = %self.context.network.id, teller = provider.label(), "{error}");
+        provider.distrust(error.to_string());
+        if let Some(ancestor) = record::last_final(&self.context, cursor).await? {
+            let nothing = scan::Scan { ancestor, blocks: Vec::new(), logs: Vec::new() };
+            record::apply(&self.context, cursor, nothing, head).await?;
+            self.reorganisations += 1;
+        }
+        Err(error)
     }
 
     /// An endpoint that stands still looks like a network that does. Ask the others now and then.

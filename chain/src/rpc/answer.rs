@@ -6,10 +6,15 @@ use serde_json::Value;
 use super::{Answer, Fault};
 
 /// Characters of an error text that are kept.
-pub(super) const TEXT_MAX: usize = 500;
+pub(crate) const TEXT_MAX: usize = 500;
+
+/// A text of somebody else's, as it can be kept: PostgreSQL stores no U+0000, and nobody needs a megabyte of reasons.
+pub(crate) fn foreign_text(text: &str, max: usize) -> String {
+    text.chars().filter(|character| *character != '\0').take(max).collect()
+}
 
 /// Whether it is, or holds, a JSON-RPC error.
-pub(super) fn has_error(value: &Value) -> bool {
+pub(crate) fn has_error(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(has_error),
         value => value.get("error").is_some(),
@@ -17,7 +22,7 @@ pub(super) fn has_error(value: &Value) -> bool {
 }
 
 /// Puts the answers into the order of the calls. One error for a whole batch is every call's error.
-pub(super) fn answers_of(value: Value, count: usize) -> Vec<Answer> {
+pub(crate) fn answers_of(value: Value, count: usize) -> Vec<Answer> {
     let missing = || Err(Fault::Lost("the batch's answer lacks this call".to_owned()));
     let mut answers: Vec<Answer> = (0..count).map(|_| missing()).collect();
     match value {
@@ -34,12 +39,23 @@ pub(super) fn answers_of(value: Value, count: usize) -> Vec<Answer> {
     answers
 }
 
+/// Whether this answer to a call of a batch may be about the batch: the endpoint takes none, or none of that size.
+pub(super) fn refuses_batches(answer: &Answer) -> bool {
+    match answer {
+        Err(Fault::Http { status, .. }) => matches!(status, 400 | 405 | 413 | 415 | 422 | 501),
+        Err(Fault::Node { code, message, .. }) => {
+            matches!(code, -32_700 | -32_602..=-32_600) || message.to_lowercase().contains("batch")
+        }
+        Ok(_) | Err(Fault::NotSent(_) | Fault::Lost(_)) => false,
+    }
+}
+
 fn answer_of(item: &mut Value) -> Answer {
     if let Some(error) = item.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("no message");
         return Err(Fault::Node {
             code: error.get("code").and_then(Value::as_i64).unwrap_or(0),
-            message: message.chars().take(TEXT_MAX).collect(),
+            message: foreign_text(message, TEXT_MAX),
             data: error.get("data").and_then(revert_data),
         });
     }

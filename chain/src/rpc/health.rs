@@ -24,7 +24,18 @@ pub(crate) struct Health {
     retry_at: Option<Instant>,
     /// It asked to be left alone until then, or does not serve us at all.
     resting_until: Option<Instant>,
+    doubt: Option<Doubt>,
 }
+
+/// It answers, but what it said was behind the others, or contradicted by them. An answer alone does not mend that.
+#[derive(Clone, Debug)]
+struct Doubt {
+    times: u32,
+    until: Instant,
+}
+
+/// A doubt that is older than this counts no more.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
 impl Health {
     /// Whether it is not to be asked at all.
@@ -34,11 +45,30 @@ impl Health {
 
     /// When it is worth asking again; `None`, which sorts first, for a healthy one.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at.filter(|at| *at > Instant::now())
+        let doubted_until = self.doubt.as_ref().map(|doubt| doubt.until);
+        self.retry_at.max(doubted_until).filter(|at| *at > Instant::now())
+    }
+
+    /// Whether asking it is likely to be a wait for nothing.
+    pub(crate) fn unreachable(&self) -> bool {
+        self.retry_at.is_some_and(|at| at > Instant::now())
+    }
+
+    /// Others are asked first for a while, longer each time.
+    pub(super) fn doubted(&mut self, why: String) {
+        let now = Instant::now();
+        let recent = self.doubt.as_ref().filter(|doubt| doubt.until + FORGIVEN_AFTER > now);
+        let times = recent.map_or(0, |doubt| doubt.times);
+        let pause = backoff::delay(times, Duration::from_millis(500), Duration::from_secs(30));
+        self.doubt = Some(Doubt { times: times.saturating_add(1), until: now + pause });
+        self.last_error = Some(why);
     }
 
     pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+        let doubt = self.doubt.take();
+        let doubted = doubt.as_ref().is_some_and(|doubt| doubt.until > Instant::now());
+        let last_error = self.last_error.take().filter(|_| doubted);
+        *self = Self { doubt, last_error, ..Self::default() };
     }
 
     pub(super) fn failed(&mut self, error: String, at_least: Option<Duration>) {

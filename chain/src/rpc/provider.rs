@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Call, Fault,
-    answer::{TEXT_MAX, answers_of, has_error},
+    answer::{TEXT_MAX, answers_of, foreign_text, has_error, refuses_batches},
     health::Health,
     health::ProviderHealth,
     wire,
@@ -36,6 +36,8 @@ pub(crate) struct Provider {
     /// What it must serve, where that is known.
     chain_id: Option<u64>,
     timeout: Duration,
+    /// Calls in one HTTP request; falls when the endpoint refuses that many, down to one at a time.
+    batch_max: AtomicUsize,
     /// Whether its chain id was checked since it last failed.
     verified: AtomicBool,
     health: Mutex<Health>,
@@ -69,7 +71,8 @@ impl Provider {
             None => host.to_owned(),
         };
         let health = Mutex::default();
-        Ok(Self { client, url, label, chain_id, timeout, verified: AtomicBool::new(false), health })
+        let (verified, batch_max) = (AtomicBool::new(false), AtomicUsize::new(BATCH_MAX));
+        Ok(Self { client, url, label, chain_id, timeout, batch_max, verified, health })
     }
 
     /// Host and port: the URL's other parts may be secret.
@@ -85,7 +88,7 @@ impl Provider {
         let health = self.health();
         ProviderHealth {
             label: self.label.clone(),
-            up: health.failures == 0,
+            up: health.failures == 0 && health.retry_at().is_none(),
             failures: health.failures,
             last_error: health.last_error,
         }
@@ -93,7 +96,10 @@ impl Provider {
 
     /// Counts something against the endpoint that it answered without an error, such as being behind.
     pub(crate) fn distrust(&self, why: String) {
-        self.failed(why, None);
+        metrics::counter!("chain_rpc_doubts_total", "provider" => self.label.clone()).increment(1);
+        tracing::warn!(provider = self.label, why, "JSON-RPC endpoint is doubted");
+        self.verified.store(false, Ordering::Release);
+        self.lock().doubted(why);
     }
 
     /// One call whose failure is the caller's failure.
@@ -124,8 +130,19 @@ impl Provider {
             return vec![Err(fault); calls.len()];
         }
         let mut answers = Vec::with_capacity(calls.len());
-        for batch in calls.chunks(BATCH_MAX) {
-            answers.extend(self.exchange(batch).await);
+        let mut rest = &calls[..];
+        while !rest.is_empty() {
+            let size = self.batch_max.load(Ordering::Relaxed).clamp(1, rest.len());
+            let (batch, after) = rest.split_at(size);
+            let found = self.exchange(batch).await;
+            if size > 1 && found.iter().all(refuses_batches) {
+                // None of it was executed, and what is asked may be asked twice. Half of it may do; one alone will.
+                tracing::warn!(provider = self.label, size, "JSON-RPC endpoint refuses batches of this size");
+                self.batch_max.store(size / 2, Ordering::Relaxed);
+                continue;
+            }
+            answers.extend(found);
+            rest = after;
         }
         answers
     }
@@ -142,7 +159,7 @@ impl Provider {
         if found.to::<u64>() != expected {
             let wrong = Error::WrongChain { provider: self.label.clone(), found: found.to(), expected };
             tracing::error!(provider = self.label, "{wrong}");
-            self.failed(wrong.to_string(), Some(Duration::from_secs(30)));
+            self.failed(wrong.to_string(), Some(REFUSED));
             return Err(Fault::NotSent(wrong.to_string()));
         }
         self.verified.store(true, Ordering::Release);
@@ -197,7 +214,7 @@ impl Provider {
                 Ok(answers_of(value, calls.len()))
             }
             _ if !status.is_success() => {
-                let text = String::from_utf8_lossy(&bytes).chars().take(TEXT_MAX).collect();
+                let text = foreign_text(&String::from_utf8_lossy(&bytes), TEXT_MAX);
                 Err(Fault::Http { status: status.as_u16(), retry_after, text })
             }
             Ok(_) | Err(_) => Err(Fault::Lost("the answer is not JSON".to_owned())),

@@ -38,6 +38,10 @@ pub(crate) struct Model {
     pub(crate) send_id: Option<Uuid>,
     /// Transactions it has been in. After the first it goes alone, so that its neighbours do not suffer again.
     pub(crate) sends: i32,
+    /// Since when it is on its way, over all its transactions.
+    pub(crate) sending_since: Option<DateTime<Utc>>,
+    /// When it was told that nobody knows what became of it.
+    pub(crate) unknown_told_at: Option<DateTime<Utc>>,
     pub(crate) failure_code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub(crate) failure_message: Option<String>,

@@ -221,7 +221,7 @@ async fn a_head_far_away_is_reached(backend: Backend) {
     let mut health = agent.health.clone();
     let head = chain.block_number();
     health.wait_for(|health| health.head == Some(head)).await.expect("it gets there");
-    let observed = chain::observed_until(&world.database.db, world.network.id).await.expect("answers");
+    let observed = chain::observed_until(&*world.database.db, world.network.id).await.expect("answers");
     assert!(observed.is_some());
     agent.stop().await;
 }

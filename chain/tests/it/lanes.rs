@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use chain::{AttemptKind, Config, Fact, Kind, Request};
+use chain::{Account, AttemptKind, Config, Fact, Kind, Request};
 use devchain::BlockTime;
 use serde_json::json;
 use uuid::Uuid;
@@ -25,6 +25,8 @@ on_each_database!(
     what_reverts_when_mined_fails_by_name,
     a_batch_that_reverts_when_mined_spares_the_good,
     two_signers_work_side_by_side,
+    a_lane_without_funds_is_helped,
+    who_may_not_act_takes_nothing_over,
     a_full_pool_makes_it_patient,
     a_count_that_was_overstated_is_made_up_for,
 );
@@ -72,9 +74,13 @@ async fn waits_for_its_key(backend: Backend) {
 
 /// Lets another account create, cancel and release deals.
 async fn appoint(world: &World, operator: Address) {
+    appoint_by(&world.owner().await, world.diamond, operator).await;
+}
+
+async fn appoint_by(owner: &Account, diamond: Address, operator: Address) {
     let selector = &keccak256("setOperator(address,bool)")[..4];
     let input = [selector, operator.into_word().as_slice(), B256::with_last_byte(1).as_slice()].concat();
-    world.owner().await.call(world.diamond, U256::ZERO, Bytes::from(input)).await.expect("appoints");
+    owner.call(diamond, U256::ZERO, Bytes::from(input)).await.expect("appoints");
 }
 
 async fn waits_for_a_lower_price(backend: Backend) {
@@ -290,6 +296,67 @@ async fn two_signers_work_side_by_side(backend: Backend) {
     let facts = world.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == 60).await;
     assert_eq!(hashes(&facts).len(), 2);
     assert_eq!(world.created(&subjects).await, (60, 60));
+    agent.stop().await;
+}
+
+/// A diamond whose signer is poor, and a second signer that is not. The agent knows of both.
+async fn poor_and_rich(backend: Backend) -> (World, Address) {
+    let mut world = on_devchain(backend).await;
+    let second = world.keystore.generate().await.expect("a key");
+    world.payer.transfer(second, U256::from(10).pow(U256::from(19))).await.expect("funds");
+    world.config.signers = vec![second];
+    (world, second)
+}
+
+async fn drain(world: &World) {
+    let owner = world.owner().await;
+    let balance = owner.balance(Address::ZERO, world.signer).await.expect("answers");
+    let left = U256::from(10).pow(U256::from(14));
+    owner.transfer(world.payer.address(), balance - left).await.expect("drains");
+}
+
+async fn a_lane_without_funds_is_helped(backend: Backend) {
+    let (world, second) = poor_and_rich(backend).await;
+    appoint(&world, second).await;
+    drain(&world).await;
+    let before = world.nonce().await;
+    let agent = world.start();
+    let subjects = world.opened(&agent, 30).await;
+    assert_eq!(world.created(&subjects).await, (30, 30));
+    assert_eq!(world.lane().await.paused_reason.as_deref(), Some("insufficient_funds"));
+    assert_eq!(world.nonce().await, before, "the poor one sent nothing");
+    let facts = world.facts().await;
+    assert_eq!((count_of(&facts, "Failed", &subjects), count_of(&facts, "Signed", &subjects)), (0, 30));
+
+    // What the helper sent is followed, canceled and paid for by it; funded again, the first goes on by itself.
+    world.request(&[world.ask(subjects[0], Kind::Cancel)]).await;
+    agent.waker.wake();
+    world.until("it is canceled", |facts| count_of(facts, "Canceled", &subjects) == 1).await;
+    world.payer.transfer(world.signer, U256::from(10).pow(U256::from(18))).await.expect("funds");
+    world.opened(&agent, 1).await;
+    agent.stop().await;
+}
+
+async fn who_may_not_act_takes_nothing_over(backend: Backend) {
+    let (world, second) = poor_and_rich(backend).await;
+    // Whoever appoints later must have the means to.
+    appoint(&world, world.signer).await;
+    let input = [&keccak256("transferOwnership(address)")[..4], world.payer.address().into_word().as_slice()].concat();
+    world.owner().await.call(world.diamond, U256::ZERO, Bytes::from(input)).await.expect("hands it over");
+    drain(&world).await;
+    let agent = world.start();
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until_paused(Some("insufficient_funds")).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let facts = world.facts().await;
+    assert_eq!((count_of(&facts, "Failed", &[subject]), count_of(&facts, "Signed", &[subject])), (0, 0));
+    let lane = world.lane().await;
+    assert_eq!((lane.pending, lane.in_flight), (1, 0), "it waits");
+    appoint_by(&world.payer, world.diamond, second).await;
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    assert_eq!(world.created(&[subject]).await, (1, 1));
     agent.stop().await;
 }
 

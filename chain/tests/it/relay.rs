@@ -30,10 +30,21 @@ pub(crate) enum Turn {
     Late(Duration),
     /// Passed on, and its result changed.
     Change(fn(&mut Value)),
+    /// Passed on, and its result looked at or changed with what the test knows.
+    Edit(Box<dyn FnOnce(&mut Value) + Send>),
     /// Never passed on and never answered.
     Hang,
     /// Passed on and never answered.
     PassThenHang,
+}
+
+/// How an endpoint says that it takes no batches, or none so large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    /// One JSON-RPC error in place of the answers.
+    Error(i64, &'static str),
+    /// An HTTP status without JSON.
+    Status(u16),
 }
 
 type Hook = Box<dyn FnMut(&str, &Value) -> Turn + Send>;
@@ -44,6 +55,8 @@ struct Shared {
     client: reqwest::Client,
     hook: Arc<Mutex<Hook>>,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
+    /// Calls that it takes in one request, and what it says to more.
+    batch: Arc<Mutex<Option<(usize, Refusal)>>>,
 }
 
 pub(crate) struct Relay {
@@ -59,6 +72,7 @@ impl Relay {
             client: reqwest::Client::new(),
             hook: Arc::new(Mutex::new(Box::new(|_, _| Turn::Pass))),
             seen: Arc::default(),
+            batch: Arc::default(),
         };
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
         let address = acceptor.local_addr()[0].clone();
@@ -73,6 +87,11 @@ impl Relay {
     /// From now on each call is decided by this.
     pub(crate) fn hook(&self, hook: impl FnMut(&str, &Value) -> Turn + Send + 'static) {
         *self.shared.hook.lock().expect("not poisoned") = Box::new(hook);
+    }
+
+    /// From now on requests of more calls than this are refused.
+    pub(crate) fn refuse_batches(&self, above: usize, refusal: Refusal) {
+        *self.shared.batch.lock().expect("not poisoned") = Some((above, refusal));
     }
 
     /// How many calls came so far.
@@ -99,6 +118,17 @@ async fn receive(Data(shared): Data<&Shared>, body: poem::web::Json<Value>) -> R
         Value::Array(calls) => (calls, false),
         call => (vec![call], true),
     };
+    let refusal = *shared.batch.lock().expect("not poisoned");
+    match refusal {
+        Some((above, Refusal::Error(code, message))) if calls.len() > above => {
+            let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
+            return poem::web::Json(error).into_response();
+        }
+        Some((above, Refusal::Status(status))) if calls.len() > above => {
+            return StatusCode::from_u16(status).expect("a status").into_response();
+        }
+        Some(_) | None => {}
+    }
     let mut answers = Vec::new();
     for call in calls {
         let (method, params) = (call["method"].as_str().unwrap_or_default().to_owned(), call["params"].clone());
@@ -122,6 +152,11 @@ async fn receive(Data(shared): Data<&Shared>, body: poem::web::Json<Value>) -> R
             Turn::Change(change) => {
                 let mut answer = pass(shared, &call).await;
                 change(&mut answer["result"]);
+                answer
+            }
+            Turn::Edit(edit) => {
+                let mut answer = pass(shared, &call).await;
+                edit(&mut answer["result"]);
                 answer
             }
             Turn::PassThenHang => {

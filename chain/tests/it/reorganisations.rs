@@ -7,6 +7,7 @@ use devchain::{BlockTime, DevChain, Dropped};
 use crate::{
     database::Backend,
     node::Node,
+    relay::Turn,
     world::{World, count_of, hashes, names, on_each_database},
 };
 
@@ -16,6 +17,7 @@ on_each_database!(
     an_open_that_vanishes_is_sent_again,
     a_cancel_that_vanishes_is_sent_again,
     what_was_final_and_vanishes_is_reported,
+    a_cancel_that_was_final_and_vanishes_is_reported_and_sent_again,
     anvils_reorganisation_is_found,
 );
 
@@ -92,7 +94,6 @@ async fn an_open_that_vanishes_is_sent_again(backend: Backend) {
     let facts = world.until("it is mined", |facts| count_of(facts, "Mined", &[subject]) == 1).await;
     assert_eq!(count_of(&facts, "DealOpened", &[subject]), 0);
     chain.reorg(1, Dropped::Vanish).expect("reorganises");
-    assert_eq!(world.created(&[subject]).await, (0, 0));
     let facts = mine_until(&world, &chain, "it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
     assert_eq!(hashes(&facts).len(), 1, "it was signed anew");
     assert_eq!(world.created(&[subject]).await, (1, 1));
@@ -132,6 +133,32 @@ async fn what_was_final_and_vanishes_is_reported(backend: Backend) {
     let facts = world.until("it is open again", |facts| count_of(facts, "DealOpened", &[subject]) == 2).await;
     assert_eq!(hashes(&facts).len(), 1);
     assert_eq!(world.created(&[subject]).await, (1, 1));
+    agent.stop().await;
+}
+
+async fn a_cancel_that_was_final_and_vanishes_is_reported_and_sent_again(backend: Backend) {
+    let (mut world, chain) = on_devchain(backend, 1).await;
+    world.config = chain::Config { review_after_ms: 4_000, ..world.config };
+    let relay = world.behind_a_relay().await;
+    let agent = world.start();
+    let subject = world.opened(&agent, 1).await[0];
+    world.request(&[world.ask(subject, Kind::Cancel)]).await;
+    agent.waker.wake();
+    world.until("it is canceled", |facts| count_of(facts, "Canceled", &[subject]) == 1).await;
+    // Long enough on its way that an old mark of when it set out would have it told as unknown at once.
+    tokio::time::sleep(std::time::Duration::from_millis(4_500)).await;
+    relay.hook(|method, _| if method == "eth_sendRawTransaction" { Turn::Status(503) } else { Turn::Pass });
+    chain.reorg(1, Dropped::Vanish).expect("reorganises");
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    relay.hook(|_, _| Turn::Pass);
+    let facts = world.until("it is canceled again", |facts| count_of(facts, "Canceled", &[subject]) == 2).await;
+    let lost = facts.iter().find_map(|fact| match fact {
+        Fact::FinalityBroken { lost, .. } => Some(lost.clone()),
+        _ => None,
+    });
+    assert_eq!(lost.as_deref(), Some("DealCanceled"));
+    assert_eq!((count_of(&facts, "Failed", &[subject]), count_of(&facts, "OutcomeUnknown", &[subject])), (0, 0));
+    assert_eq!(hashes(&facts).len(), 2, "one for the opening, one for the cancel");
     agent.stop().await;
 }
 

@@ -175,6 +175,13 @@ impl World {
         Account::connect(self.node.secret_url(), key).await.expect("the node answers")
     }
 
+    /// How many of the signer's transactions are mined.
+    pub(crate) async fn nonce(&self) -> u64 {
+        let count = self.node.rpc("eth_getTransactionCount", serde_json::json!([self.signer, "latest"])).await;
+        let digits = count.as_str().expect("a number").trim_start_matches("0x").to_owned();
+        u64::from_str_radix(&digits, 16).expect("a number")
+    }
+
     pub(crate) async fn lane(&self) -> chain::LaneStatus {
         let lanes = chain::status(&self.database.db).await.expect("answers");
         lanes.into_iter().find(|lane| lane.signer == self.signer).expect("a lane")

@@ -29,6 +29,7 @@ impl Lane {
         let calls: Vec<Call> = due.iter().filter_map(|(send, attempt)| self.raw_call(*send, *attempt)).collect();
         let again = due.iter().all(|(send, attempt)| self.was_sent(*send, *attempt));
         let (provider, answers) = self.exchange(calls, again).await;
+        fail::fail_point!("broadcast.answered");
         // Whatever came of it, the head may change now.
         self.context.poll_now.notify_one();
         let mut told = Vec::new();
@@ -167,6 +168,7 @@ impl Lane {
             }));
         }
         self.context.record(&mut tx, facts).await?;
+        fail::fail_point!("broadcast.before_commit");
         Ok(tx.commit().await?)
     }
 }

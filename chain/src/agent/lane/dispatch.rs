@@ -33,7 +33,11 @@ impl Lane {
             return Ok(());
         }
         let batch_max = usize::try_from(self.context.config.batch_max.max(1)).unwrap_or(1);
-        let items = collect::pending(&self.context, self.signer, free.saturating_mul(batch_max)).await?;
+        let room = free.saturating_mul(batch_max);
+        let mut items = collect::pending(&self.context, self.signer, room).await?;
+        let others = self.others_pending(room.saturating_sub(items.len())).await?;
+        let taken_over: Vec<_> = others.iter().map(|item| (item.subject_id, item.kind)).collect();
+        items.extend(others);
         if items.is_empty() {
             return self.idle().await;
         }
@@ -48,6 +52,8 @@ impl Lane {
                 return Ok(());
             }
         };
+        // That this signer cannot do it fails nothing of another's.
+        examined.failures.retain(|failure| !taken_over.contains(&(failure.subject_id, failure.kind)));
         self.conclude(std::mem::take(&mut examined.failures), std::mem::take(&mut examined.satisfied)).await?;
         self.balance = examined.balance.or(self.balance);
         let mut ready = examined.ready;
@@ -71,6 +77,7 @@ impl Lane {
         }
         ready.truncate(affordable);
         self.pause(None).await?;
+        fail::fail_point!("lane.examined");
         self.dispatch(ready, fees).await
     }
 
@@ -116,7 +123,8 @@ impl Lane {
         });
         update_from(
             &tx,
-            "UPDATE chain_operations SET status = v.column2, send_id = NULL, updated_at = v.column3",
+            "UPDATE chain_operations SET status = v.column2, send_id = NULL, \
+             sending_since = COALESCE(sending_since, v.column3), updated_at = v.column3",
             "WHERE chain_operations.id = v.column1 AND chain_operations.status = 'pending'",
             rows.collect(),
         )
@@ -130,6 +138,7 @@ impl Lane {
         for (nonce, (batch, gas_limit)) in (self.next_nonce..).zip(ready) {
             sends.push(self.sign(batch, nonce, gas_limit, fees)?);
         }
+        fail::fail_point!("lane.signed");
         if !self.write(&sends).await? {
             // Something was withdrawn in the meantime; the rest comes with the next look.
             return Ok(());
@@ -137,6 +146,7 @@ impl Lane {
         self.next_nonce += u64::try_from(sends.len()).unwrap_or(0);
         let due: Vec<(Uuid, Uuid)> = sends.iter().filter_map(|send| Some((send.id, send.newest()?.id))).collect();
         self.sends.extend(sends);
+        fail::fail_point!("lane.committed");
         self.broadcast(&due).await
     }
 
@@ -187,17 +197,19 @@ impl Lane {
     async fn write(&self, sends: &[Send]) -> Result<bool, Error> {
         let mut tx = self.context.begin().await?;
         self.allocate(&tx, sends).await?;
+        fail::fail_point!("lane.nonce_taken");
         self.insert(&tx, sends).await?;
+        fail::fail_point!("lane.attempts_written");
         let now = Utc::now();
-        let taken = sends
-            .iter()
-            .flat_map(|send| send.operations.iter().map(|id| vec![(*id).into(), send.id.into(), now.into()]));
+        let taken = sends.iter().flat_map(|send| {
+            send.operations.iter().map(|id| vec![(*id).into(), send.id.into(), now.into(), Place(self.signer).into()])
+        });
         let taken: Vec<_> = taken.collect();
         let count = u64::try_from(taken.len()).unwrap_or(0);
         let changed = update_from(
             &tx,
             "UPDATE chain_operations SET status = 'sending', send_id = v.column2, sends = sends + 1, \
-             updated_at = v.column3",
+             signer = v.column4, sending_since = COALESCE(sending_since, v.column3), updated_at = v.column3",
             "WHERE chain_operations.id = v.column1 AND chain_operations.status = 'pending'",
             taken,
         )
@@ -207,6 +219,7 @@ impl Lane {
         }
         let facts = sends.iter().flat_map(|send| send.attempts.iter().flat_map(|attempt| signed(send, attempt)));
         self.context.record(&mut tx, facts.collect()).await?;
+        fail::fail_point!("lane.before_commit");
         tx.commit().await?;
         Ok(true)
     }
@@ -229,6 +242,7 @@ impl Lane {
             updated_at: Set(now),
         });
         send::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        fail::fail_point!("lane.sends_written");
         let attempts: Vec<_> =
             sends.iter().flat_map(|send| send.attempts.iter().map(|attempt| (send.id, attempt))).collect();
         insert_attempts(tx, &attempts).await

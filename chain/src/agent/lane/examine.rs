@@ -1,5 +1,7 @@
 //! Tries what is to be sent on the node first, so that what cannot succeed fails alone and takes no nonce.
 
+use std::sync::Arc;
+
 use alloy::primitives::{Address, U64, U128, U256};
 use serde_json::{Value, json};
 
@@ -83,7 +85,71 @@ impl Lane {
     pub(super) async fn examine(&mut self, batches: Vec<Batch>, tip: Tip) -> Result<Examined, Error> {
         let provider = self.context.rpc.preferred();
         let mut examined = Examined::default();
-        let mut trials: Vec<Trial> = batches.into_iter().filter_map(|batch| start(batch, &mut examined)).collect();
+        let trials = batches.iter().cloned().filter_map(|batch| start(batch, &mut examined)).collect();
+        // That there is no deal to act on is our own record's word.
+        let recorded = std::mem::take(&mut examined.failures);
+        self.hear(&provider, trials, tip, &mut examined).await?;
+        self.doubt(&provider, &batches, tip, &mut examined).await;
+        examined.failures.extend(recorded);
+        Ok(examined)
+    }
+
+    /// One endpoint's word fails nothing where there is another: what cannot succeed there is tried here too. Where they
+    /// differ it is sent, and the chain decides. The word of one is enough only if the others were asked and are away.
+    async fn doubt(&mut self, first: &Arc<Provider>, batches: &[Batch], tip: Tip, examined: &mut Examined) {
+        let others: Vec<_> = self.context.rpc.ranked().into_iter().filter(|other| !Arc::ptr_eq(other, first)).collect();
+        if examined.failures.is_empty() || others.is_empty() {
+            return;
+        }
+        let failed = |item: &&Item, failures: &[Failure]| {
+            failures.iter().any(|failure| (failure.subject_id, failure.kind) == (item.subject_id, item.kind))
+        };
+        let mut failing = Vec::new();
+        for batch in batches {
+            let items = batch.items.iter().filter(|item| failed(item, &examined.failures));
+            failing.extend(items.map(|item| batch.with(vec![item.clone()])));
+        }
+        for other in others {
+            if other.health().unreachable() {
+                // It failed a moment ago: another time it will have an answer, or be away for certain.
+                examined.failures.clear();
+                return;
+            }
+            let mut second = Examined::default();
+            let trials = failing.iter().cloned().filter_map(|batch| start(batch, &mut second)).collect();
+            if let Err(error) = self.hear(&other, trials, tip, &mut second).await {
+                tracing::debug!(signer = %self.signer, "no second opinion: {error}");
+                continue;
+            }
+            let before = examined.failures.len();
+            let agreed = |failure: &Failure| {
+                second.failures.iter().any(|also| (also.subject_id, also.kind) == (failure.subject_id, failure.kind))
+            };
+            examined.failures.retain(agreed);
+            let denied = before - examined.failures.len();
+            if denied > 0 {
+                metrics::counter!("chain_contradictions_total").increment(u64::try_from(denied).unwrap_or(1));
+                tracing::error!(
+                    provider = first.label(),
+                    other = other.label(),
+                    denied,
+                    "endpoints disagree about what cannot succeed"
+                );
+            }
+            examined.ready.append(&mut second.ready);
+            examined.satisfied.append(&mut second.satisfied);
+            return;
+        }
+    }
+
+    /// Tries all this at an endpoint.
+    async fn hear(
+        &mut self,
+        provider: &Provider,
+        mut trials: Vec<Trial>,
+        tip: Tip,
+        examined: &mut Examined,
+    ) -> Result<(), Error> {
         for round in 0..ROUNDS {
             if trials.is_empty() && round > 0 {
                 break;
@@ -98,13 +164,13 @@ impl Lane {
                 calls.extend(self.probes(trial)?);
             }
             let mut answers = provider.call_all(calls).await.into_iter();
-            at_least(&provider, answers.next(), tip)?;
+            at_least(provider, answers.next(), tip)?;
             examined.tip = answers.next().and_then(Result::ok).and_then(price).unwrap_or(0);
             examined.balance = answers.next().and_then(Result::ok).and_then(|value| decode(value).ok());
             let mut next = Vec::new();
             let mut rejoin: Vec<Batch> = Vec::new();
             for trial in std::mem::take(&mut trials) {
-                match self.judge(&provider, trial, &mut answers, &mut examined)? {
+                match self.judge(provider, trial, &mut answers, examined)? {
                     Verdict::Ready(batch, gas) => examined.ready.push((batch, gas)),
                     Verdict::Again(again) => next.extend(again),
                     Verdict::Rejoin(batch) => join(&mut rejoin, batch),
@@ -114,7 +180,7 @@ impl Lane {
             next.extend(rejoin.into_iter().map(|batch| Trial::new(batch, true, Standing::Rejoined)));
             trials = next;
         }
-        Ok(examined)
+        Ok(())
     }
 
     /// The calls that tell about a trial; [`Lane::judge`] takes their answers in this order.

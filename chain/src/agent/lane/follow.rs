@@ -1,8 +1,8 @@
 //! Finds out which sends are mined, whether they stay so, and which will never be.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
-use alloy::primitives::{B256, U64};
+use alloy::primitives::{Address, B256, U64};
 use serde_json::json;
 
 use super::{Lane, Mined, Send, Standing};
@@ -64,7 +64,8 @@ impl Lane {
     }
 
     /// A used nonce without a receipt of ours: for a while that is a node that has not caught up. When the
-    /// confirmations have passed and no endpoint knows any of our transactions, it was a stranger's.
+    /// confirmations have passed and no endpoint knows any of our transactions, it was a stranger's. Only an endpoint
+    /// counts that has those blocks and says itself that the nonce is used; two of them, where there are two.
     async fn search(&self, tip: Tip, missing: &[uuid::Uuid], findings: &mut Findings) -> Result<(), Error> {
         let confirmations = u64::from(self.context.network.confirmations.max(1));
         let overdue = |send: &&Send| {
@@ -75,21 +76,24 @@ impl Lane {
             return Ok(());
         }
         let providers = self.context.rpc.ranked();
-        let mut answers = 0;
-        let mut unknown: Vec<uuid::Uuid> = overdue.iter().map(|send| send.id).collect();
+        let mut denials: HashMap<uuid::Uuid, usize> = overdue.iter().map(|send| (send.id, 0)).collect();
         for provider in &providers {
+            // Asked for first: a receipt that comes later than these is no older.
+            let Ok(standing) = standing(provider, self.signer).await else { continue };
             let Ok(found) = receipts(provider, &overdue).await else { continue };
-            answers += 1;
             for (send, mined) in overdue.iter().zip(found) {
-                if let Some(mined) = mined.filter(|_| unknown.contains(&send.id)) {
-                    unknown.retain(|id| *id != send.id);
-                    findings.mined.push((send.id, mined));
+                let due = send.missing_since.map_or(u64::MAX, |since| since + confirmations);
+                match mined {
+                    Some(mined) if denials.remove(&send.id).is_some() => findings.mined.push((send.id, mined)),
+                    None if standing.head >= due && standing.used > send.nonce => {
+                        denials.entry(send.id).and_modify(|count| *count += 1);
+                    }
+                    Some(_) | None => {}
                 }
             }
         }
-        if answers >= providers.len().min(2) {
-            findings.displaced = unknown;
-        }
+        let enough = providers.len().min(2);
+        findings.displaced = denials.into_iter().filter(|(_, count)| *count >= enough).map(|(id, _)| id).collect();
         Ok(())
     }
 
@@ -102,6 +106,22 @@ impl Lane {
                 attempt.due = Instant::now();
             }
         }
+    }
+}
+
+/// How far an endpoint is, and how many transactions of the signer it has in blocks.
+struct Reached {
+    head: u64,
+    used: u64,
+}
+
+async fn standing(provider: &Provider, signer: Address) -> Result<Reached, Error> {
+    let calls =
+        vec![Call::new("eth_blockNumber", json!([])), Call::new("eth_getTransactionCount", json!([signer, "latest"]))];
+    let answers = provider.read_all(calls).await?.into_iter().map(decode::<U64>).collect::<Result<Vec<_>, _>>()?;
+    match answers[..] {
+        [head, used] => Ok(Reached { head: head.to(), used: used.to() }),
+        _ => Err(Error::Rpc(format!("{} answers incompletely", provider.label()))),
     }
 }
 
@@ -122,7 +142,6 @@ async fn receipts(provider: &Provider, sends: &[&Send]) -> Result<Vec<Option<Min
                 number: receipt.block_number(),
                 block: receipt.block_hash,
                 success: receipt.success(),
-                contract: receipt.contract_address,
             });
         }
     }

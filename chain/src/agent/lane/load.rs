@@ -9,7 +9,7 @@ use std::{
 use alloy::primitives::{Address, U64, U256};
 use chrono::Utc;
 use queue::Transaction;
-use sea_orm::{Condition, QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, Condition, QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -73,6 +73,8 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         balance: row.balance.map(|balance| balance.0),
         paused: row.paused_reason.as_deref().and_then(known_pause),
         rest_until: Instant::now(),
+        helps_from: Instant::now(),
+        allowed: HashMap::new(),
         contracts: HashSet::new(),
         followed: None,
         reorganisations: tip.reorganisations,
@@ -80,6 +82,21 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
     };
     lane.fill_gaps(pending.max(mined), tip).await?;
     Ok(Some(lane))
+}
+
+/// Makes the configured signers' lanes known, which then look for work.
+pub(crate) async fn make_known(context: &Context) -> Result<(), Error> {
+    let now = Utc::now();
+    let lanes = context.config.signers.iter().map(|signer| lane::ActiveModel {
+        network_id: Set(context.network.id),
+        signer: Set(Place(*signer)),
+        window: Set(0),
+        updated_at: Set(now),
+        ..Default::default()
+    });
+    let tx = context.begin().await?;
+    lane::Entity::insert_many(lanes).on_conflict_do_nothing().exec_without_returning(&*tx).await?;
+    Ok(tx.commit().await?)
 }
 
 fn known_pause(reason: &str) -> Option<&'static str> {
@@ -137,7 +154,6 @@ fn send_of(row: send::Model, attempts: Vec<attempt::Model>, operations: Vec<(Uui
             number: attempt.mined_number?.try_into().ok()?,
             block: attempt.mined_hash?.0,
             success: attempt.mined_success?,
-            contract: None,
         })
     });
     let (operations, subjects) = operations.into_iter().unzip();

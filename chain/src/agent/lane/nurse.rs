@@ -102,7 +102,9 @@ impl Lane {
         dispatch::insert_attempts(&tx, &[(send_id, &attempt)]).await?;
         let facts = dispatch::signed(send, &attempt).collect();
         self.context.record(&mut tx, facts).await?;
+        fail::fail_point!("bump.before_commit");
         tx.commit().await?;
+        fail::fail_point!("bump.committed");
         if let Some(send) = self.send_mut(send_id) {
             send.attempts.push(attempt);
         }

@@ -60,12 +60,14 @@ impl Lane {
         if ended.is_empty() && findings.mined.is_empty() && findings.lost.is_empty() {
             return Ok(());
         }
+        fail::fail_point!("outcome.receipts_read");
         let mut tx = self.context.begin().await?;
         self.write_receipts(&tx, &findings).await?;
         write_statuses(&tx, &findings, &ended).await?;
         let mut facts = self.mined_facts(&findings);
         facts.extend(write_operations(&tx, &ended).await?);
         self.context.record(&mut tx, facts).await?;
+        fail::fail_point!("outcome.before_commit");
         tx.commit().await?;
 
         self.window = (self.window + findings.mined.len()).min(self.context.config.window_max.max(1) as usize);
@@ -99,7 +101,8 @@ impl Lane {
         }
         let mut ended = Ended::plain(send, Outcome::Succeeded, Some(mined));
         if send.kind == Some(Kind::Deploy) {
-            let diamond = mined.contract.unwrap_or_else(|| self.signer.create(send.nonce));
+            // Where a contract comes to stand follows from its sender and nonce; nobody's word is needed for it.
+            let diamond = self.signer.create(send.nonce);
             let code = Call::new("eth_getCode", json!([diamond, quantity(mined.number)]));
             let code: Bytes = decode(provider.read(code).await?)?;
             if code.is_empty() {

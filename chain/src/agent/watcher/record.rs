@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use alloy::primitives::B256;
 use chrono::Utc;
 use queue::Transaction;
-use sea_orm::{ActiveValue::Set, Condition, QueryFilter, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, QueryFilter, entity::prelude::*, sea_query::OnConflict};
 use uuid::Uuid;
 
 use super::{Block, Cursor, scan::Scan};
@@ -14,6 +14,7 @@ use crate::{
     agent::{
         Context,
         settlement::{self, Observation},
+        witness::Claim,
     },
     error::Error,
     fact::Fact,
@@ -46,12 +47,54 @@ fn final_number(context: &Context, head: &Header, scanned: &Block) -> u64 {
     (head.number() + 1).saturating_sub(confirmations).min(scanned.number)
 }
 
+/// How far finality is, and will be.
+struct Finality {
+    settled: u64,
+    number: u64,
+}
+
+fn finality(context: &Context, cursor: &Cursor, scan: &Scan, head: &Header) -> Finality {
+    let scanned = scan.blocks.last().map_or(scan.ancestor, Block::from);
+    // Below a fork nothing was final that is not now; without one finality never goes back.
+    let settled = cursor.final_number.min(scan.ancestor.number);
+    Finality { settled, number: final_number(context, head, &scanned).max(settled) }
+}
+
+/// What [`apply`] would turn final, for other endpoints to confirm, and the last final block as of then.
+pub(super) async fn claims(
+    context: &Context,
+    cursor: &Cursor,
+    scan: &Scan,
+    head: &Header,
+) -> Result<((u64, Option<B256>), Vec<Claim>), Error> {
+    let Finality { settled, number } = finality(context, cursor, scan, head);
+    let mut rows = Vec::new();
+    if number > settled {
+        let waiting = waiting(context, settled, number.min(scan.ancestor.number));
+        rows = log::Entity::find().filter(waiting).all(&*context.db).await?;
+    }
+    rows.extend(rows_of(context, &*context.db, scan, number).await?.into_iter().filter(|row| row.is_final));
+    if rows.is_empty() {
+        return Ok(((number, None), Vec::new()));
+    }
+    let read = scan.blocks.iter().find(|block| block.number() == number).map(|block| block.hash);
+    let hash = match read {
+        Some(hash) => Some(hash),
+        None => stored(context, &*context.db, number).await?.map(|row| row.hash.0),
+    };
+    Ok(((number, hash), rows.iter().map(Claim::of_log).collect()))
+}
+
+/// The last final block, as it is recorded.
+pub(super) async fn last_final(context: &Context, cursor: &Cursor) -> Result<Option<Block>, Error> {
+    let row = stored(context, &*context.db, cursor.final_number).await?;
+    Ok(row.map(|row| Block { number: cursor.final_number, hash: row.hash.0, time: row.time }))
+}
+
 pub(super) async fn apply(context: &Context, cursor: &Cursor, scan: Scan, head: &Header) -> Result<Cursor, Error> {
     let scanned = scan.blocks.last().map_or(scan.ancestor, Block::from);
     let undone = scan.ancestor.number < cursor.scanned.number;
-    // Below a fork nothing was final that is not now; without one finality never goes back.
-    let settled = cursor.final_number.min(scan.ancestor.number);
-    let final_number = final_number(context, head, &scanned).max(settled);
+    let Finality { settled, number: final_number } = finality(context, cursor, &scan, head);
 
     let mut tx = context.begin().await?;
     let gone = if undone { undo(context, &tx, &scan.ancestor, cursor.final_number).await? } else { Vec::new() };
@@ -70,12 +113,22 @@ pub(super) async fn apply(context: &Context, cursor: &Cursor, scan: Scan, head: 
     let time = blocks.iter().find(|block| block.number == final_number).map(|block| block.time);
     let final_time = match time {
         Some(time) => Some(time),
-        None => stored_time(context, &tx, final_number).await?.or(cursor.final_time),
+        None => stored(context, &*tx, final_number).await?.map(|row| row.time).or(cursor.final_time),
     };
     let cursor = Cursor { scanned, final_number, final_time };
     store_cursor(context, &tx, &cursor).await?;
+    let tells = !facts.is_empty();
+    if tells {
+        fail::fail_point!("watcher.cursor_written");
+    }
     context.record(&mut tx, facts).await?;
+    if tells {
+        fail::fail_point!("watcher.before_commit");
+    }
     tx.commit().await?;
+    if tells {
+        fail::fail_point!("watcher.committed");
+    }
     Ok(cursor)
 }
 
@@ -99,9 +152,12 @@ async fn forget_blocks(context: &Context, tx: &Transaction, final_number: u64) -
     Ok(())
 }
 
-async fn stored_time(context: &Context, tx: &Transaction, number: u64) -> Result<Option<chrono::DateTime<Utc>>, Error> {
-    let row = block::Entity::find_by_id((context.network.id, signed(number))).one(&**tx).await?;
-    Ok(row.map(|row| row.time))
+async fn stored<C: ConnectionTrait>(
+    context: &Context,
+    connection: &C,
+    number: u64,
+) -> Result<Option<block::Model>, Error> {
+    Ok(block::Entity::find_by_id((context.network.id, signed(number))).one(connection).await?)
 }
 
 async fn store_cursor(context: &Context, tx: &Transaction, cursor: &Cursor) -> Result<(), Error> {
@@ -144,11 +200,13 @@ async fn undo(
         .exec(&**tx)
         .await?;
     super::super::lane::unmine(tx, network_id, ancestor.number, ancestor.number < final_number).await?;
-    Ok(log::Entity::delete_many()
+    let gone = log::Entity::delete_many()
         .filter(log::Column::NetworkId.eq(network_id))
         .filter(log::Column::BlockNumber.gt(above))
         .exec_with_returning(&**tx)
-        .await?)
+        .await?;
+    fail::fail_point!("watcher.undone");
+    Ok(gone)
 }
 
 /// Inserts the logs that are about our deals and returns their rows.
@@ -158,13 +216,30 @@ async fn store_logs(
     scan: &Scan,
     final_number: u64,
 ) -> Result<Vec<log::Model>, Error> {
+    let rows = rows_of(context, &**tx, scan, final_number).await?;
+    for chunk in rows.chunks(ROWS_MAX) {
+        let chunk = chunk.iter().cloned().map(log::ActiveModel::from);
+        log::Entity::insert_many(chunk).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
+        fail::fail_point!("watcher.logs_written");
+    }
+    Ok(rows)
+}
+
+/// The logs that are about our deals, as rows.
+async fn rows_of<C: ConnectionTrait>(
+    context: &Context,
+    connection: &C,
+    scan: &Scan,
+    final_number: u64,
+) -> Result<Vec<log::Model>, Error> {
     let events: Vec<(&Log, abi::Event)> =
         scan.logs.iter().filter_map(|log| Some((log, abi::Event::decode(log)?))).collect();
     if events.is_empty() {
         return Ok(Vec::new());
     }
+    fail::fail_point!("watcher.logs_read");
     let times: HashMap<u64, Block> = scan.blocks.iter().map(|header| (header.number(), Block::from(header))).collect();
-    let deals = deals_of(context, tx, &events).await?;
+    let deals = deals_of(context, connection, &events).await?;
     let held: HashSet<_> = events
         .iter()
         .filter_map(|(log, event)| match event {
@@ -173,26 +248,19 @@ async fn store_logs(
         })
         .collect();
     let fallback = scan.blocks.last().map_or(scan.ancestor.time, Header::time);
-    let rows: Vec<log::Model> = events
-        .iter()
-        .filter_map(|(log, event)| {
-            let mut row = row_of(context, &deals, log, event)?;
-            row.block_time = times.get(&log.block_number()).map_or(fallback, |block| block.time);
-            row.held = held.contains(&(log.transaction_hash, row.deal_id.0));
-            row.is_final = log.block_number() <= final_number;
-            Some(row)
-        })
-        .collect();
-    for chunk in rows.chunks(ROWS_MAX) {
-        let chunk = chunk.iter().cloned().map(log::ActiveModel::from);
-        log::Entity::insert_many(chunk).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
-    }
-    Ok(rows)
+    let rows = events.iter().filter_map(|(log, event)| {
+        let mut row = row_of(context, &deals, log, event)?;
+        row.block_time = times.get(&log.block_number()).map_or(fallback, |block| block.time);
+        row.held = held.contains(&(log.transaction_hash, row.deal_id.0));
+        row.is_final = log.block_number() <= final_number;
+        Some(row)
+    });
+    Ok(rows.collect())
 }
 
-async fn deals_of(
+async fn deals_of<C: ConnectionTrait>(
     context: &Context,
-    tx: &Transaction,
+    connection: &C,
     events: &[(&Log, abi::Event)],
 ) -> Result<HashMap<B256, deal::Model>, Error> {
     let mut refs: Vec<B256> = events.iter().filter_map(|(_, event)| reference(event)).collect();
@@ -203,7 +271,7 @@ async fn deals_of(
         let rows = deal::Entity::find()
             .filter(deal::Column::Reference.is_in(chunk.iter().copied().map(Hash)))
             .filter(deal::Column::NetworkId.eq(context.network.id))
-            .all(&**tx)
+            .all(connection)
             .await?;
         deals.extend(rows.into_iter().map(|row| (row.reference.0, row)));
     }
@@ -278,6 +346,15 @@ pub(crate) fn mismatch(
     (!differences.is_empty()).then(|| differences.join(", "))
 }
 
+/// What is recorded and not final in the blocks after one and up to another.
+fn waiting(context: &Context, after: u64, up_to: u64) -> Condition {
+    Condition::all()
+        .add(log::Column::NetworkId.eq(context.network.id))
+        .add(log::Column::BlockNumber.gt(signed(after)))
+        .add(log::Column::BlockNumber.lte(signed(up_to)))
+        .add(log::Column::IsFinal.eq(false))
+}
+
 /// Turns what has its confirmations now final, and returns it with what was final when it was seen, in their order.
 async fn ripen(
     context: &Context,
@@ -288,11 +365,7 @@ async fn ripen(
 ) -> Result<Vec<log::Model>, Error> {
     let mut ripe = Vec::new();
     if final_number > settled {
-        let waiting = Condition::all()
-            .add(log::Column::NetworkId.eq(context.network.id))
-            .add(log::Column::BlockNumber.gt(signed(settled)))
-            .add(log::Column::BlockNumber.lte(signed(final_number)))
-            .add(log::Column::IsFinal.eq(false));
+        let waiting = waiting(context, settled, final_number);
         ripe = log::Entity::find().filter(waiting.clone()).all(&**tx).await?;
         if !ripe.is_empty() {
             log::Entity::update_many()

@@ -1,6 +1,6 @@
 //! Finds out which blocks follow on what is recorded, and reads the diamonds' logs in them.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U64};
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::{Value, json};
 
@@ -27,6 +27,12 @@ pub(super) struct Scan {
 pub(super) async fn head(provider: &Provider) -> Result<Header, Error> {
     let head: Option<Header> = decode(provider.read(Call::latest_block()).await?)?;
     head.ok_or_else(|| Error::Rpc(format!("{} has no head block", provider.label())))
+}
+
+/// `None` when the endpoint does not answer.
+pub(crate) async fn head_number(provider: &Provider) -> Option<u64> {
+    let answer = provider.read(Call::new("eth_blockNumber", json!([]))).await.ok()?;
+    decode::<U64>(answer).ok().map(|number| number.to())
 }
 
 pub(super) async fn look(

@@ -1,0 +1,143 @@
+//! Before something counts as final, the network's other endpoints are asked whether they have it too.
+//!
+//! One endpoint tells what happens on a network. A single one that lies, or is led astray, could make a payment look
+//! paid. So whatever is about to become final is compared with the contract's own state, in the same block, at another
+//! endpoint. Silence does not count: a second endpoint is configured for the time when the first is away.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use serde_json::Value;
+
+use super::{Context, context::decode_deals, settlement::Observation};
+use crate::{
+    abi::{self, DealState},
+    error::Error,
+    operation::reference,
+    rpc::{Answer, Call, Header, Provider, decode},
+    table::log::{self, Event},
+};
+
+/// Deals in one call.
+const CALL: usize = 200;
+
+/// Something about a deal that one endpoint tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    diamond: Address,
+    reference: B256,
+    event: Event,
+    /// Of the deal; a canceled one may have returned nothing.
+    amount: Option<U256>,
+}
+
+impl Claim {
+    pub(super) fn of_log(row: &log::Model) -> Self {
+        Self::new(row.diamond.0, row.subject_id, row.event, row.amount.0)
+    }
+
+    pub(super) fn of_observation(diamond: Address, observation: &Observation) -> Self {
+        Self::new(diamond, observation.subject_id, observation.event, observation.amount)
+    }
+
+    fn new(diamond: Address, subject_id: uuid::Uuid, event: Event, amount: U256) -> Self {
+        let amount = (event != Event::Canceled).then_some(amount);
+        Self { diamond, reference: reference(subject_id), event, amount }
+    }
+
+    /// Whether the contract's state of the deal, later events included, bears it out.
+    fn agrees(&self, deal: &abi::Deal) -> bool {
+        let happened = match self.event {
+            Event::Created => deal.state != DealState::None,
+            Event::Deposited => !deal.payer.is_zero(),
+            Event::Released => deal.state == DealState::Released,
+            Event::Canceled => deal.state == DealState::Canceled,
+        };
+        happened && self.amount.is_none_or(|amount| amount == deal.amount)
+    }
+}
+
+/// What another endpoint says.
+enum Word {
+    Agrees,
+    Contradicts(String),
+    Silent,
+}
+
+/// Asks the other endpoints whether the claims hold in this block, whose number and hash `teller` gave; one that agrees
+/// is enough.
+///
+/// # Errors
+/// [`Error::Contradiction`] when none agrees and one contradicts.
+pub(super) async fn confirm(
+    context: &Context,
+    teller: &Provider,
+    block: (u64, Option<B256>),
+    claims: &[Claim],
+) -> Result<(), Error> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let mut contradiction = None;
+    for other in context.rpc.ranked().iter().filter(|other| other.label() != teller.label()) {
+        match ask(context, other, block, claims).await {
+            Word::Agrees => {
+                if let Some(contradiction) = contradiction {
+                    tracing::error!(network = %context.network.id, "endpoints disagree, outvoted: {contradiction}");
+                }
+                return Ok(());
+            }
+            Word::Contradicts(what) => contradiction = Some(what),
+            Word::Silent => {}
+        }
+    }
+    match contradiction {
+        None => Ok(()),
+        Some(what) => {
+            metrics::counter!("chain_contradictions_total").increment(1);
+            Err(Error::Contradiction(what))
+        }
+    }
+}
+
+async fn ask(context: &Context, other: &Provider, (number, hash): (u64, Option<B256>), claims: &[Claim]) -> Word {
+    if other.health().unreachable() {
+        return Word::Silent;
+    }
+    let mut by_diamond: BTreeMap<Address, Vec<&Claim>> = BTreeMap::new();
+    for claim in claims {
+        by_diamond.entry(claim.diamond).or_default().push(claim);
+    }
+    let asked: Vec<(Address, &[&Claim])> =
+        by_diamond.iter().flat_map(|(diamond, claims)| claims.chunks(CALL).map(|chunk| (*diamond, chunk))).collect();
+    let mut calls = vec![Call::block(number)];
+    calls.extend(asked.iter().map(|(diamond, claims)| {
+        let refs = claims.iter().map(|claim| claim.reference).collect();
+        context.deals_of(*diamond, refs, Some(number))
+    }));
+    let mut answers = other.call_all(calls).await.into_iter();
+    let Some(block) = header(answers.next()) else { return Word::Silent };
+    if let Some(hash) = hash.filter(|hash| *hash != block.hash) {
+        let what = format!("{} has block {number} with hash {} instead of {hash}", other.label(), block.hash);
+        return Word::Contradicts(what);
+    }
+    for ((_, claims), answer) in asked.iter().zip(answers) {
+        let Some(deals) = answer.ok().and_then(|answer| decode_deals(answer, claims.len()).ok()) else {
+            // A node that keeps no old states, for one.
+            return Word::Silent;
+        };
+        if let Some((claim, deal)) = claims.iter().zip(&deals).find(|(claim, deal)| !claim.agrees(deal)) {
+            let (event, state) = (claim.event.contract_name(), deal.state);
+            let reference = claim.reference;
+            return Word::Contradicts(format!(
+                "{} does not bear out {event} of {reference} in block {number}: there the deal is {state:?}",
+                other.label()
+            ));
+        }
+    }
+    Word::Agrees
+}
+
+fn header(answer: Option<Answer>) -> Option<Header> {
+    answer.and_then(Result::ok).filter(|value| *value != Value::Null).and_then(|value| decode(value).ok())
+}

@@ -1,0 +1,58 @@
+//! What is due for an endpoint.
+
+use std::collections::{HashMap, HashSet};
+
+use entities::{EventId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, webhook_body, webhook_delivery};
+use queue::Database;
+use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+
+/// A delivery that is due.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) delivery: webhook_delivery::Model,
+    /// None where it is no longer kept.
+    pub(super) body: Option<String>,
+}
+
+/// Up to so many that are due and not in hand, the longest due first; and whether there may be more. What is in hand is
+/// due as well until its result is written, and among the first.
+pub(super) async fn due(
+    db: &Database,
+    id: WebhookEndpointId,
+    limit: usize,
+    taken: &HashSet<WebhookDeliveryId>,
+) -> Result<(Vec<Due>, bool), DbErr> {
+    use webhook_delivery::Column::{EndpointId, Id, NextAttemptAt};
+
+    let wanted = limit + taken.len();
+    let found = webhook_delivery::Entity::find()
+        .filter(EndpointId.eq(id))
+        .filter(Expr::cust("status = 'pending'"))
+        .filter(NextAttemptAt.lte(now()))
+        .order_by_asc(NextAttemptAt)
+        .order_by_asc(Id)
+        .limit(u64::try_from(wanted).unwrap_or(u64::MAX))
+        .all(&**db)
+        .await?;
+    let full = found.len() == wanted;
+    let fresh: Vec<webhook_delivery::Model> =
+        found.into_iter().filter(|delivery| !taken.contains(&delivery.id)).collect();
+    let mut bodies = bodies(db, &fresh).await?;
+    let with_body = |delivery: webhook_delivery::Model| Due {
+        body: bodies.remove(&(delivery.event_id, delivery.format)),
+        delivery,
+    };
+    Ok((fresh.into_iter().map(with_body).collect(), full))
+}
+
+async fn bodies(
+    db: &Database,
+    deliveries: &[webhook_delivery::Model],
+) -> Result<HashMap<(EventId, WebhookFormat), String>, DbErr> {
+    if deliveries.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let events = deliveries.iter().map(|delivery| delivery.event_id);
+    let found = webhook_body::Entity::find().filter(webhook_body::Column::EventId.is_in(events)).all(&**db).await?;
+    Ok(found.into_iter().map(|row| ((row.event_id, row.format), row.body)).collect())
+}

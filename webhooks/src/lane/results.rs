@@ -1,0 +1,335 @@
+//! Writing down what came of attempts: all that gathered, in one transaction.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{
+    DeliveryStatus, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId, WebhookStatus, now, webhook_attempt,
+    webhook_delivery, webhook_endpoint,
+};
+use payments::{
+    Actor,
+    log::{self, NewLog},
+};
+use queue::Transaction;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*};
+use serde_json::json;
+
+use super::PAUSE;
+use crate::{
+    config::{Config, milliseconds},
+    fan_out::{Waiting, wake},
+    lanes::Desk,
+    post::Answer,
+    schedule, switch,
+};
+
+/// What came of an attempt; or, without an answer, a delivery whose body is gone.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// As it was before.
+    pub(super) delivery: webhook_delivery::Model,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) took: Duration,
+    pub(super) answer: Option<Answer>,
+    /// Whether it was to find out if the endpoint answers again.
+    pub(super) probe: bool,
+}
+
+impl Tried {
+    pub(super) fn without_body(delivery: webhook_delivery::Model) -> Self {
+        Self { delivery, started_at: now(), took: Duration::ZERO, answer: None, probe: false }
+    }
+}
+
+/// What the breaker is to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Breaker {
+    pub(super) step: i32,
+    pub(super) until: Option<DateTime<Utc>>,
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub(super) ids: HashSet<WebhookDeliveryId>,
+    /// Whether the endpoint was disabled by it.
+    pub(super) disabled: bool,
+}
+
+/// An attempt with what follows from it.
+struct Verdict<'tried> {
+    tried: &'tried Tried,
+    answer: &'tried Answer,
+    /// When it is tried again; none: it is delivered, or given up.
+    next: Option<DateTime<Utc>>,
+}
+
+impl Verdict<'_> {
+    fn number(&self) -> i32 {
+        self.tried.delivery.attempts + 1
+    }
+
+    fn status(&self) -> DeliveryStatus {
+        match (self.answer.is_success(), self.next) {
+            (true, _) => DeliveryStatus::Delivered,
+            (false, Some(_)) => DeliveryStatus::Pending,
+            (false, None) => DeliveryStatus::Failed,
+        }
+    }
+}
+
+/// Writes until it is written. Should that take for longer than the lease, somebody else sends it again; the guard on the
+/// number of attempts then lets only one of the two be counted.
+pub(super) async fn write(
+    desk: Arc<Desk>,
+    endpoint_id: WebhookEndpointId,
+    tried: Vec<Tried>,
+    breaker: Breaker,
+) -> Written {
+    let ids = tried.iter().map(|tried| tried.delivery.id).collect();
+    let verdicts = verdicts(&desk.config, &tried);
+    for pause in 1..=PATIENCE {
+        match once(&desk, endpoint_id, &tried, &verdicts, breaker).await {
+            Ok(disabled) => return Written { ids, disabled },
+            Err(error) => tracing::warn!(%error, "webhooks' results could not be written; trying again"),
+        }
+        tokio::time::sleep(PAUSE * pause).await;
+    }
+    tracing::error!(results = tried.len(), "webhooks' results are lost; what they are about is sent again");
+    Written { ids, disabled: false }
+}
+
+/// How often writing is tried: for half a minute.
+const PATIENCE: u32 = 10;
+
+fn verdicts<'tried>(config: &Config, tried: &'tried [Tried]) -> Vec<Verdict<'tried>> {
+    let now = now();
+    let verdict = |tried: &'tried Tried| {
+        let answer = tried.answer.as_ref()?;
+        let failed = tried.delivery.round_attempts.saturating_add(1);
+        let pause = if answer.is_success() { None } else { schedule::pause(config, failed, answer.retry_after) };
+        Some(Verdict { tried, answer, next: pause.map(|pause| now + pause) })
+    };
+    tried.iter().filter_map(verdict).collect()
+}
+
+async fn once(
+    desk: &Desk,
+    endpoint_id: WebhookEndpointId,
+    tried: &[Tried],
+    verdicts: &[Verdict<'_>],
+    breaker: Breaker,
+) -> Result<bool, DbErr> {
+    let mut tx = desk.db.begin().await?;
+    let Some(endpoint) = switch::locked(&tx, endpoint_id).await? else { return Ok(false) };
+    let mut written = delivered(&tx, verdicts).await?;
+    for verdict in verdicts.iter().filter(|verdict| !verdict.answer.is_success()) {
+        if failed(&tx, verdict).await? {
+            written.insert(verdict.tried.delivery.id);
+        }
+    }
+    for gone in tried.iter().filter(|tried| tried.answer.is_none()) {
+        give_up(&tx, &gone.delivery).await?;
+    }
+    let written: Vec<&Verdict<'_>> =
+        verdicts.iter().filter(|verdict| written.contains(&verdict.tried.delivery.id)).collect();
+    if !written.is_empty() {
+        let attempts = written.iter().map(|verdict| attempt(verdict));
+        webhook_attempt::Entity::insert_many(attempts).exec_without_returning(&*tx).await?;
+        log::append(&*tx, written.iter().filter_map(|verdict| trace(endpoint_id, verdict)).collect()).await?;
+    }
+    let reason = stand(&tx, desk, endpoint, &written, breaker).await?;
+    let waiting = match reason {
+        Some(reason) => switch::disable(&mut tx, endpoint_id, &reason).await?,
+        None => None,
+    };
+    fail::fail_point!("webhook.results_written");
+    tx.commit().await?;
+    fail::fail_point!("webhook.results_committed");
+    count(&written);
+    told(desk, waiting.as_ref()).await;
+    Ok(waiting.is_some())
+}
+
+/// The lanes' sweep finds what cannot be told.
+async fn told(desk: &Desk, waiting: Option<&Waiting>) {
+    let Some(waiting) = waiting else { return };
+    if let Err(error) = wake(&desk.db, waiting).await {
+        tracing::warn!(%error, "endpoints could not be told of a disabled one; the sweep does it");
+    }
+    desk.waker.wake();
+}
+
+/// Writes the successes, one statement for all that are alike. Returns which of them were as they were before.
+async fn delivered(tx: &Transaction, verdicts: &[Verdict<'_>]) -> Result<HashSet<WebhookDeliveryId>, DbErr> {
+    let mut alike: BTreeMap<(i32, Option<u16>), Vec<WebhookDeliveryId>> = BTreeMap::new();
+    for verdict in verdicts.iter().filter(|verdict| verdict.answer.is_success()) {
+        let delivery = &verdict.tried.delivery;
+        alike.entry((delivery.attempts, verdict.answer.status)).or_default().push(delivery.id);
+    }
+    let mut written = HashSet::new();
+    for ((attempts, status), ids) in alike {
+        let mut values: Vec<Value> =
+            vec![DeliveryStatus::Delivered.word().into(), now().into(), status.map(i32::from).into(), attempts.into()];
+        let first = values.len() + 1;
+        let places: Vec<String> = (first..first + ids.len()).map(|place| format!("${place}")).collect();
+        values.extend(ids.iter().map(|id| Value::from(id.0)));
+        let sql = format!(
+            "UPDATE webhook_deliveries SET status = $1, delivered_at = $2, updated_at = $2, last_status = $3, \
+             last_error = NULL, next_attempt_at = NULL, attempts = attempts + 1, round_attempts = round_attempts + 1 \
+             WHERE attempts = $4 AND id IN ({}) RETURNING id",
+            places.join(", ")
+        );
+        let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+        for row in rows {
+            written.insert(WebhookDeliveryId(row.try_get_by_index(0)?));
+        }
+    }
+    Ok(written)
+}
+
+/// Writes a failure. What became of the delivery meanwhile (held, asked for once more) stays, the attempt counts.
+async fn failed(tx: &Transaction, verdict: &Verdict<'_>) -> Result<bool, DbErr> {
+    let delivery = &verdict.tried.delivery;
+    let same = "status = 'pending' AND round_attempts = $6";
+    let sql = format!(
+        "UPDATE webhook_deliveries SET attempts = attempts + 1, updated_at = $1, last_status = $2, last_error = $3, \
+         status = CASE WHEN {same} THEN $4 ELSE status END, \
+         next_attempt_at = CASE WHEN {same} THEN $5 ELSE next_attempt_at END, \
+         round_attempts = CASE WHEN {same} THEN round_attempts + 1 ELSE round_attempts END \
+         WHERE id = $7 AND attempts = $8"
+    );
+    let values: [Value; 8] = [
+        now().into(),
+        verdict.answer.status.map(i32::from).into(),
+        verdict.answer.complaint().into(),
+        verdict.status().word().into(),
+        verdict.next.into(),
+        delivery.round_attempts.into(),
+        delivery.id.0.into(),
+        delivery.attempts.into(),
+    ];
+    let updated = tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+/// Nothing can be sent where the body is no longer kept.
+async fn give_up(tx: &Transaction, delivery: &webhook_delivery::Model) -> Result<(), DbErr> {
+    use webhook_delivery::Column::{Attempts, Id, LastError, NextAttemptAt, Status, UpdatedAt};
+    webhook_delivery::Entity::update_many()
+        .col_expr(Status, Expr::value(DeliveryStatus::Failed.word()))
+        .col_expr(NextAttemptAt, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(LastError, Expr::value("the event's body is no longer kept"))
+        .col_expr(UpdatedAt, Expr::value(now()))
+        .filter(Id.eq(delivery.id))
+        .filter(Attempts.eq(delivery.attempts))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+fn attempt(verdict: &Verdict<'_>) -> webhook_attempt::ActiveModel {
+    let (tried, answer) = (verdict.tried, verdict.answer);
+    let error = answer.error.as_ref();
+    webhook_attempt::ActiveModel {
+        id: Set(WebhookAttemptId::new()),
+        delivery_id: Set(tried.delivery.id),
+        number: Set(verdict.number()),
+        started_at: Set(tried.started_at),
+        duration_ms: Set(i32::try_from(tried.took.as_millis()).unwrap_or(i32::MAX)),
+        address: Set(answer.address.map(|address| address.to_string())),
+        status: Set(answer.status.map(i32::from)),
+        response: Set(answer.response.clone()),
+        error_code: Set(error.map(|failure| failure.code.to_owned())),
+        error_message: Set(error.map(|failure| failure.message.clone())),
+    }
+}
+
+/// The row in the payment's log, where the event is about one.
+fn trace(endpoint_id: WebhookEndpointId, verdict: &Verdict<'_>) -> Option<NewLog> {
+    let delivery = &verdict.tried.delivery;
+    let (event_type, message) = match verdict.status() {
+        DeliveryStatus::Delivered => ("webhook.delivered", format!("{} was delivered", delivery.event_type)),
+        DeliveryStatus::Pending => {
+            ("webhook.failed", format!("{} was not taken; it is tried again", delivery.event_type))
+        }
+        DeliveryStatus::Failed | DeliveryStatus::Held => {
+            ("webhook.failed", format!("{} was not taken; it is given up", delivery.event_type))
+        }
+    };
+    Some(NewLog {
+        payment_id: delivery.payment_id?,
+        sequence: None,
+        event_type,
+        message,
+        actor: Actor::worker("webhooks"),
+        data: json!({
+            "endpoint_id": endpoint_id,
+            "delivery_id": delivery.id,
+            "event_id": delivery.event_id,
+            "event_type": delivery.event_type,
+            "attempt": verdict.number(),
+            "status": verdict.answer.status,
+            "duration_ms": u64::try_from(verdict.tried.took.as_millis()).unwrap_or(u64::MAX),
+            "error_code": verdict.answer.error.as_ref().map(|failure| failure.code),
+            "next_attempt_at": verdict.next,
+        }),
+    })
+}
+
+/// Writes how the endpoint stands after these attempts. Returns why it has to be disabled, if it has to.
+async fn stand(
+    tx: &Transaction,
+    desk: &Desk,
+    mut endpoint: webhook_endpoint::Model,
+    written: &[&Verdict<'_>],
+    breaker: Breaker,
+) -> Result<Option<String>, DbErr> {
+    for verdict in written {
+        let ended = verdict.tried.started_at + TimeDelta::from_std(verdict.tried.took).unwrap_or_default();
+        if verdict.answer.is_success() {
+            endpoint.last_success_at = Some(endpoint.last_success_at.map_or(ended, |last| last.max(ended)));
+            (endpoint.failing_since, endpoint.failures) = (None, 0);
+        } else {
+            endpoint.failing_since.get_or_insert(ended);
+            endpoint.failures = endpoint.failures.saturating_add(1);
+        }
+    }
+    if endpoint.lane_owner == Some(desk.owner) {
+        (endpoint.breaker_step, endpoint.breaker_until) = (breaker.step, breaker.until);
+    }
+    let gone = written.iter().any(|verdict| verdict.answer.error.is_none() && verdict.answer.status == Some(410));
+    let enabled = endpoint.status == WebhookStatus::Enabled;
+    let reason = if gone { Some("it answered 410 Gone".to_owned()) } else { hopeless(&desk.config, &endpoint) };
+    let mut row = webhook_endpoint::ActiveModel { id: Set(endpoint.id), ..Default::default() };
+    row.last_success_at = Set(endpoint.last_success_at);
+    row.failing_since = Set(endpoint.failing_since);
+    row.failures = Set(endpoint.failures);
+    row.breaker_step = Set(endpoint.breaker_step);
+    row.breaker_until = Set(endpoint.breaker_until);
+    webhook_endpoint::Entity::update(row).exec_without_returning(&**tx).await?;
+    Ok(reason.filter(|_| enabled))
+}
+
+/// Why nothing more is expected of an endpoint that has failed for so long and so often.
+fn hopeless(config: &Config, endpoint: &webhook_endpoint::Model) -> Option<String> {
+    let since = endpoint.failing_since?;
+    let long = now() - since >= milliseconds(config.disable_after_s.saturating_mul(1_000));
+    let often = u32::try_from(endpoint.failures).unwrap_or(0) >= config.disable_failures_min;
+    (long && often).then(|| format!("it failed {} times in a row since {}", endpoint.failures, since.format("%FT%TZ")))
+}
+
+fn count(written: &[&Verdict<'_>]) {
+    for verdict in written {
+        let outcome = match verdict.status() {
+            DeliveryStatus::Delivered => "delivered",
+            DeliveryStatus::Pending => "retried",
+            DeliveryStatus::Failed | DeliveryStatus::Held => "given_up",
+        };
+        metrics::counter!("quittance_webhook_attempts_total", "outcome" => outcome).increment(1);
+    }
+}

@@ -1,0 +1,148 @@
+//! Taking endpoints, keeping them, and giving them up.
+
+use chrono::{DateTime, Utc};
+use entities::{WebhookEndpointId, now, webhook_endpoint};
+use queue::Database;
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, QuerySelect, Statement, Value, prelude::*,
+};
+
+use super::Desk;
+
+/// Endpoints that are taken with one statement, at most.
+pub(super) const TOGETHER: usize = 32;
+
+/// What is due and nobody's. `$1` is now.
+const DUE: &str = "due_at IS NOT NULL AND due_at <= $1 AND (lane_until IS NULL OR lane_until <= $1)";
+
+/// The condition with its values: what is due now, but for these.
+fn due(but: &[WebhookEndpointId]) -> (String, Vec<Value>) {
+    let mut values = vec![Value::from(now())];
+    if but.is_empty() {
+        return (DUE.to_owned(), values);
+    }
+    values.extend(but.iter().map(|id| Value::from(id.0)));
+    let places: Vec<String> = (2..=values.len()).map(|place| format!("${place}")).collect();
+    (format!("{DUE} AND id NOT IN ({})", places.join(", ")), values)
+}
+
+/// Whether anything is due, but for these. A read costs neither a write lock (SQLite) nor a transaction id (PostgreSQL).
+pub(super) async fn anything(desk: &Desk, but: &[WebhookEndpointId]) -> Result<bool, DbErr> {
+    let (condition, values) = due(but);
+    let sql = format!("SELECT id FROM webhook_endpoints WHERE {condition} LIMIT 1");
+    let statement = Statement::from_sql_and_values(desk.db.get_database_backend(), sql, values);
+    Ok(desk.db.query_one_raw(statement).await?.is_some())
+}
+
+/// Takes up to so many endpoints, the longest due first. What another process is taking at this moment is passed over on
+/// PostgreSQL; SQLite has one writer, which amounts to the same.
+pub(super) async fn claim(
+    desk: &Desk,
+    limit: usize,
+    but: &[WebhookEndpointId],
+) -> Result<Vec<webhook_endpoint::Model>, DbErr> {
+    if !anything(desk, but).await? {
+        return Ok(Vec::new());
+    }
+    let backend = desk.db.get_database_backend();
+    let (condition, mut values) = due(but);
+    let (owner, until) = (values.len() + 1, values.len() + 2);
+    values.extend([Value::from(desk.owner), Value::from(now() + desk.config.lease())]);
+    let lock = if backend == DatabaseBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "WITH due AS MATERIALIZED \
+         (SELECT id FROM webhook_endpoints WHERE {condition} ORDER BY due_at LIMIT {limit} {lock}) \
+         UPDATE webhook_endpoints SET lane_owner = ${owner}, lane_until = ${until} \
+         WHERE id IN (SELECT id FROM due) RETURNING *"
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    let tx = desk.db.begin().await?;
+    let endpoints = webhook_endpoint::Entity::find().from_raw_sql(statement).all(&*tx).await?;
+    tx.commit().await?;
+    fail::fail_point!("webhook.lane_taken");
+    Ok(endpoints)
+}
+
+/// Keeps the endpoint for another lease. `false`: somebody else has it.
+pub(crate) async fn renew(desk: &Desk, id: WebhookEndpointId) -> Result<bool, DbErr> {
+    let tx = desk.db.begin().await?;
+    let kept = webhook_endpoint::Entity::update_many()
+        .col_expr(webhook_endpoint::Column::LaneUntil, Expr::value(now() + desk.config.lease()))
+        .filter(webhook_endpoint::Column::Id.eq(id))
+        .filter(webhook_endpoint::Column::LaneOwner.eq(desk.owner))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await?;
+    Ok(kept.rows_affected > 0)
+}
+
+/// When an endpoint is to be looked at again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Again {
+    /// When its next delivery is due, but not before this.
+    Due(Option<DateTime<Utc>>),
+    /// Now; others may be before it.
+    Now,
+}
+
+impl Again {
+    async fn at(self, db: &Database, id: WebhookEndpointId) -> Result<Option<DateTime<Utc>>, DbErr> {
+        match self {
+            Self::Now => Ok(Some(now())),
+            Self::Due(not_before) => {
+                let next = next_due(db, id).await?;
+                Ok(next.map(|at| not_before.map_or(at, |before| std::cmp::max(at, before))))
+            }
+        }
+    }
+}
+
+/// Gives the endpoint up.
+///
+/// What is committed while this looks for the next due delivery might be missed, and whoever commits it finds the
+/// endpoint due and thinks that its lane goes on. So it is looked at once more after it was given up: what was committed
+/// before is seen then, and what comes later finds an endpoint that waits. If the process dies in between, the sweep
+/// finds it.
+pub(crate) async fn release(desk: &Desk, id: WebhookEndpointId, again: Again) -> Result<(), DbErr> {
+    let at = again.at(&desk.db, id).await?;
+    let tx = desk.db.begin().await?;
+    let released = webhook_endpoint::Entity::update_many()
+        .col_expr(webhook_endpoint::Column::DueAt, Expr::value(at))
+        .col_expr(webhook_endpoint::Column::LaneOwner, Expr::value(None::<Uuid>))
+        .col_expr(webhook_endpoint::Column::LaneUntil, Expr::value(None::<DateTime<Utc>>))
+        .filter(webhook_endpoint::Column::Id.eq(id))
+        .filter(webhook_endpoint::Column::LaneOwner.eq(desk.owner))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await?;
+    fail::fail_point!("webhook.lane_released");
+    if released.rows_affected == 0 {
+        return Ok(());
+    }
+    let Some(earlier) = again.at(&desk.db, id).await?.filter(|now| at.is_none_or(|at| *now < at)) else {
+        return Ok(());
+    };
+    let tx = desk.db.begin().await?;
+    webhook_endpoint::Entity::update_many()
+        .col_expr(webhook_endpoint::Column::DueAt, Expr::value(earlier))
+        .filter(webhook_endpoint::Column::Id.eq(id))
+        .filter(webhook_endpoint::Column::DueAt.is_null().or(webhook_endpoint::Column::DueAt.gt(earlier)))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await?;
+    desk.waker.wake();
+    Ok(())
+}
+
+async fn next_due(db: &Database, id: WebhookEndpointId) -> Result<Option<DateTime<Utc>>, DbErr> {
+    use entities::webhook_delivery::{Column, Entity};
+    let next = Entity::find()
+        .select_only()
+        .column_as(Column::NextAttemptAt.min(), "next")
+        .filter(Column::EndpointId.eq(id))
+        .filter(Expr::cust("status = 'pending'"))
+        .into_tuple::<Option<DateTime<Utc>>>()
+        .one(&**db)
+        .await?;
+    Ok(next.flatten())
+}

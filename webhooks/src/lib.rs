@@ -1,0 +1,29 @@
+//! Events on their way to those who subscribed: fan-out, secrets, delivery. Never decides anything about a payment.
+
+mod again;
+mod breaker;
+mod config;
+mod fan_out;
+mod guard;
+mod lane;
+mod lanes;
+mod meters;
+mod post;
+mod retention;
+mod schedule;
+mod secret;
+mod switch;
+mod test_event;
+mod told;
+
+pub use again::{owe, send_again};
+pub use config::Config;
+pub use fan_out::{Outgoing, Waiting, fan_out, wake};
+pub use guard::{Lookup, UrlRefused, check_url};
+pub use lanes::{Lanes, Waker};
+pub use meters::describe_metrics;
+pub use retention::forget_before;
+pub use secret::{Secrets, derived_secret};
+pub use switch::{delete, disable, enable};
+pub use test_event::{Tested, send_test};
+pub use told::{DeadLetterCreated, EndpointDisabled, SignerLowBalance};

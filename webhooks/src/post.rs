@@ -1,0 +1,211 @@
+//! One request to an endpoint, and what came of it.
+
+use std::{error::Error, io, net::SocketAddr, time::Duration};
+
+use chrono::TimeDelta;
+use entities::now;
+use reqwest::{
+    Client, Response, Url,
+    header::{HeaderMap, RETRY_AFTER},
+    redirect::Policy,
+};
+
+use crate::{
+    Config,
+    guard::{AddressRefused, Guard, GuardedResolver, Lookup, NameUnknown},
+    schedule,
+};
+
+/// Most of an answer that is read, bytes.
+const READ_MAX: usize = 64 * 1_024;
+
+/// Most of an answer that is kept, bytes.
+const KEPT_MAX: usize = 16 * 1_024;
+
+/// Longest error that is kept, characters.
+const ERROR_MAX: usize = 500;
+
+/// How long a connection that nobody uses is kept.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Sends requests, each to an address that the guard has let through. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Post {
+    http: Client,
+    guard: Guard,
+    timeout: Duration,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) address: Option<SocketAddr>,
+    /// HTTP status.
+    pub(crate) status: Option<u16>,
+    /// The beginning of the body.
+    pub(crate) response: Option<String>,
+    pub(crate) retry_after: Option<TimeDelta>,
+    pub(crate) error: Option<Failure>,
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// For programs.
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl Answer {
+    /// Whether the event has arrived.
+    pub(crate) fn is_success(&self) -> bool {
+        self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// What went wrong, in a few words.
+    pub(crate) fn complaint(&self) -> String {
+        match (&self.error, self.status) {
+            (Some(failure), _) => failure.message.clone(),
+            (None, Some(status)) => format!("answered {status}"),
+            (None, None) => "no answer".to_owned(),
+        }
+    }
+
+    fn fail(&mut self, code: &'static str, message: &str) {
+        self.error = Some(Failure { code, message: message.replace('\0', "").chars().take(ERROR_MAX).collect() });
+    }
+}
+
+impl Post {
+    /// # Errors
+    /// When the system has no certificates of authorities.
+    pub(crate) fn new(config: &Config, lookup: Lookup) -> reqwest::Result<Self> {
+        let guard = Guard::new(config);
+        let http = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .dns_resolver(GuardedResolver { guard: guard.clone(), lookup })
+            .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(config.in_flight_max)
+            .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, guard, timeout: config.timeout() })
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Answer {
+        let mut answer = Answer::default();
+        let url = match self.guard.check(&request.url) {
+            Ok(url) => url,
+            Err(refused) => {
+                answer.fail("refused_url", &refused.to_string());
+                return answer;
+            }
+        };
+        if tokio::time::timeout(self.timeout, self.exchange(url, request, &mut answer)).await.is_err() {
+            let whole = if answer.status.is_some() { "whole answer" } else { "answer" };
+            answer.fail("timeout", &format!("no {whole} within {} ms", self.timeout.as_millis()));
+        }
+        answer
+    }
+
+    async fn exchange(&self, url: Url, request: Request, answer: &mut Answer) {
+        let sent = self.http.post(url).headers(request.headers).body(request.body).send().await;
+        let mut response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                let error = error.without_url();
+                return answer.fail(code(&error), &in_full(&error));
+            }
+        };
+        answer.address = response.remote_addr();
+        answer.status = Some(response.status().as_u16());
+        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        answer.retry_after = header.and_then(|value| schedule::retry_after(value, now()));
+        let mut bytes = Vec::new();
+        let read = read(&mut response, &mut bytes).await;
+        answer.response = Some(storable(&bytes));
+        if let Err(error) = read {
+            let error = error.without_url();
+            answer.fail(code(&error), &in_full(&error));
+        }
+    }
+}
+
+/// Reads until the end, or until it is more than anybody needs.
+async fn read(response: &mut Response, bytes: &mut Vec<u8>) -> reqwest::Result<()> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = READ_MAX - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if bytes.len() == READ_MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Text that both databases take.
+fn storable(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT_MAX)]).replace('\0', "\u{fffd}");
+    text.truncate(text.floor_char_boundary(KEPT_MAX));
+    text
+}
+
+fn causes<'error>(error: &'error reqwest::Error) -> impl Iterator<Item = &'error (dyn Error + 'static)> {
+    std::iter::successors(Some(error as &'error (dyn Error + 'static)), |&error| error.source())
+}
+
+fn code(error: &reqwest::Error) -> &'static str {
+    for cause in causes(error) {
+        if cause.is::<AddressRefused>() {
+            return "refused_address";
+        }
+        if cause.is::<NameUnknown>() {
+            return "unknown_name";
+        }
+        match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return "connection_refused",
+            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => return "connection_reset",
+            // What rustls complains about.
+            Some(io::ErrorKind::InvalidData) => return "tls",
+            _ => {}
+        }
+    }
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "connect"
+    } else {
+        "exchange"
+    }
+}
+
+/// The error and its causes, each once.
+fn in_full(error: &reqwest::Error) -> String {
+    let mut parts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    parts.dedup();
+    parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_as_text_that_databases_take() {
+        assert_eq!(storable(b"fine"), "fine");
+        assert_eq!(storable(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
+        let long = storable(&vec![0xff; READ_MAX]);
+        assert!(long.len() <= KEPT_MAX && long.len() > KEPT_MAX - 3);
+    }
+}

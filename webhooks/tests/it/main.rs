@@ -1,0 +1,13 @@
+//! Events on their way to real sockets, over real databases.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod breaker;
+mod death;
+mod isolation;
+mod receiver;
+mod retention;
+mod retries;
+mod rig;
+mod signatures;
+mod switch;
+mod zoo;

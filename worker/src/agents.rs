@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, PaymentRecorder};
+use crate::{Context, PaymentRecorder, context::RunningAgent};
 
 /// How often the table of networks is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -34,6 +34,7 @@ pub async fn chain_agents(agents: ChainAgents, stop: CancellationToken) {
                 running.retain(|id, (was, stop)| {
                     let same = networks.iter().any(|network| network.id == *id && same_for_agent(network, was));
                     if !same {
+                        agents.context.remove_agent(*id);
                         stop.cancel();
                     }
                     same
@@ -82,7 +83,8 @@ fn start(agents: &ChainAgents, network: &network::Model, stop: &CancellationToke
     let recorder = Arc::new(PaymentRecorder::new(chain_id));
     let db = agents.context.db.clone();
     let agent = Agent::new(db, known, agents.keystore.clone(), recorder, agents.config.clone());
-    agents.context.set_waker(network.id, agent.waker());
+    let (waker, health) = (agent.waker(), agent.health());
+    agents.context.set_agent(network.id, RunningAgent { network: network.name.clone(), waker, health });
     tracing::info!(network = network.name, chain_id, "working a network");
     tasks.spawn(agent.run(stop.clone()));
 }

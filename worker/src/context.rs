@@ -2,39 +2,78 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chain::Waker;
-use entities::NetworkId;
+use chain::{AgentHealth, Waker};
+use chrono::TimeDelta;
+use entities::{NetworkId, now};
 use queue::Database;
+use tokio::sync::watch;
+
+/// How long a network may go unread before that counts as a problem. Endpoints fail for moments.
+const UNREAD_MAX: TimeDelta = TimeDelta::seconds(30);
 
 /// What every job is given. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     /// The database.
     pub db: Database,
-    wakers: Arc<Mutex<HashMap<NetworkId, Waker>>>,
+    /// Tells the webhooks' lanes of this process, where they run, that there is something to send.
+    pub webhooks: webhooks::Waker,
+    agents: Arc<Mutex<HashMap<NetworkId, RunningAgent>>>,
+}
+
+/// An agent of this process.
+pub(crate) struct RunningAgent {
+    pub(crate) network: String,
+    pub(crate) waker: Waker,
+    pub(crate) health: watch::Receiver<AgentHealth>,
 }
 
 impl Context {
     /// For jobs on this database.
     #[must_use]
     pub fn new(db: Database) -> Self {
-        Self { db, wakers: Arc::default() }
+        Self { db, webhooks: webhooks::Waker::default(), agents: Arc::default() }
     }
 
-    pub(crate) fn set_waker(&self, network_id: NetworkId, waker: Waker) {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).insert(network_id, waker);
+    pub(crate) fn set_agent(&self, network_id: NetworkId, agent: RunningAgent) {
+        self.agents().insert(network_id, agent);
+    }
+
+    pub(crate) fn remove_agent(&self, network_id: NetworkId) {
+        self.agents().remove(&network_id);
     }
 
     /// Tells the networks' agents, where they run in this process, that there is something to send.
     pub(crate) fn wake(&self, networks: impl IntoIterator<Item = NetworkId>) {
-        let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let agents = self.agents();
         for network_id in networks {
-            if let Some(waker) = wakers.get(&network_id) {
-                waker.wake();
+            if let Some(agent) = agents.get(&network_id) {
+                agent.waker.wake();
             }
         }
+    }
+
+    /// The networks that this process works and has not been able to read for half a minute, in sentences that hold
+    /// nothing of their endpoints; why is in the log.
+    #[must_use]
+    pub fn unread_networks(&self) -> Vec<String> {
+        let before = now() - UNREAD_MAX;
+        let unread = |agent: &RunningAgent| {
+            let health = agent.health.borrow();
+            let fails = health.leader && health.last_error.is_some();
+            let sentence = match health.polled_at {
+                Some(at) => format!("network {} was last read at {}", agent.network, at.format("%FT%TZ")),
+                None => format!("network {} could not be read yet", agent.network),
+            };
+            (fails && health.polled_at.is_none_or(|at| at < before)).then_some(sentence)
+        };
+        self.agents().values().filter_map(unread).collect()
+    }
+
+    fn agents(&self) -> MutexGuard<'_, HashMap<NetworkId, RunningAgent>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,21 +1,25 @@
 //! Every job, by the verb phrase that also names its file, its type and its message.
 
-mod cancel_deal;
+pub(crate) mod announce_events;
+pub(crate) mod cancel_deal;
 mod deploy_diamond;
-mod expire_payment;
-mod open_deal;
-mod release_deal;
+pub(crate) mod expire_payment;
+pub(crate) mod open_deal;
+mod recover_webhooks;
+pub(crate) mod release_deal;
 
 use std::collections::HashMap;
 
 use entities::{PaymentId, PaymentStatus, payment};
-use queue::{Delivery, JobError, JobResult, Registry, Transaction};
+use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
+pub use announce_events::AnnounceEvents;
 pub use cancel_deal::CancelDeal;
 pub use deploy_diamond::DeployDiamond;
 pub use expire_payment::ExpirePayment;
 pub use open_deal::OpenDeal;
+pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
 
 use crate::Context;
@@ -29,6 +33,8 @@ pub fn registry() -> Registry<Context> {
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
         .register::<DeployDiamond>()
+        .register::<AnnounceEvents>()
+        .register::<RecoverWebhooks>()
 }
 
 /// Locks those of the payments that are in one of these states, in the order of their ids.
@@ -44,6 +50,48 @@ async fn lock_payments(
         .lock_exclusive()
         .all(&**tx)
         .await
+}
+
+/// What a job would do about these payments, in the order of their messages: those it would not lock, because they are in
+/// none of the states that it takes, it would let pass; `judge` tells about the others.
+fn foresee_payments(
+    ids: impl IntoIterator<Item = PaymentId>,
+    payments: &HashMap<PaymentId, payment::Model>,
+    takes: &[PaymentStatus],
+    judge: impl Fn(&payment::Model) -> Foresight,
+) -> Vec<Foresight> {
+    let foresee = |id| match payments.get(&id) {
+        None => Foresight::already_done("there is no such payment, so there is nothing to do"),
+        Some(payment) if takes.contains(&payment.status) => judge(payment),
+        Some(payment) => Foresight::already_done(format!("the payment is {}", payment.status)),
+    };
+    ids.into_iter().map(foresee).collect()
+}
+
+/// The payments as they are, unlocked.
+async fn read_payments(
+    context: &Context,
+    ids: impl IntoIterator<Item = PaymentId>,
+) -> Result<HashMap<PaymentId, payment::Model>, DbErr> {
+    let found = payment::Entity::find().filter(payment::Column::Id.is_in(ids)).all(&*context.db).await?;
+    Ok(found.into_iter().map(|payment| (payment.id, payment)).collect())
+}
+
+/// What asking for an operation once more comes to.
+fn asked_again(standing: Option<&chain::Standing>, never: &'static str) -> Foresight {
+    match standing {
+        None => Foresight::would_resume(never),
+        Some(chain::Standing::StartsAnew { failed: true }) => {
+            Foresight::would_resume("it has failed on the chain and would be sent again")
+        }
+        Some(chain::Standing::StartsAnew { failed: false }) => {
+            Foresight::would_resume("it was taken back and would be sent")
+        }
+        Some(chain::Standing::Waiting | chain::Standing::UnderWay) => {
+            Foresight::already_done("it was asked for and is on its way")
+        }
+        Some(chain::Standing::Confirmed) => Foresight::already_done("it is confirmed on the chain"),
+    }
 }
 
 /// The same answer to every delivery of a batch, but for the payments named in `but`.

@@ -3,10 +3,14 @@
 mod agents;
 mod context;
 pub mod jobs;
+mod notices;
 mod recorder;
 mod retention;
+mod stragglers;
 
 pub use agents::{ChainAgents, chain_agents};
 pub use context::Context;
+pub use notices::{run as run_notices, tell as tell_operators};
 pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};
+pub use stragglers::{announce as announce_stragglers, run as run_stragglers, take_up as take_up_stragglers};

@@ -1,5 +1,7 @@
 //! Turns what the chain tells into what happens to payments and diamonds.
 
+mod inquiry;
+
 use alloy::primitives::{Address, B256};
 use chain::{Evidence, Fact, Kind, Recorder};
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, now};
@@ -36,6 +38,10 @@ impl Recorder for PaymentRecorder {
                 Fact::Signed { kind: Kind::Deploy, .. }
                 | Fact::Broadcast { kind: Kind::Deploy, .. }
                 | Fact::Mined { kind: Kind::Deploy, .. } => {}
+                Fact::OutcomeUnknown { subject_id, kind: Kind::Deploy, inquiry } => {
+                    let evidence = inquiry::evidence(Kind::Deploy, *inquiry);
+                    tracing::error!(diamond_id = %subject_id, %evidence, "nobody knows whether the diamond is deployed");
+                }
                 fact => {
                     let payment_id = PaymentId(fact.subject_id());
                     if let Some(what) = observation(fact) {
@@ -85,7 +91,9 @@ fn observation(fact: Fact) -> Option<Observation> {
             Observation::DepositFinal { data: deposit(payer, &amount.to_string(), evidence) }
         }
         Fact::DepositGone { payer, amount, evidence, .. } => {
-            Observation::DepositGone { data: deposit(payer, &amount.to_string(), evidence) }
+            let mut data = deposit(payer, &amount.to_string(), evidence);
+            data["lost"] = json!("DealDeposited");
+            Observation::DepositGone { data }
         }
         Fact::Released { evidence, .. } => Observation::Released { transaction_hash: text(evidence.hash) },
         Fact::Canceled { returned, evidence, .. } => {
@@ -101,6 +109,14 @@ fn observation(fact: Fact) -> Option<Observation> {
         }
         Fact::Failed { kind: Kind::Cancel, code, message, .. } => Observation::CancelFailed { code, message },
         Fact::Failed { kind: Kind::Release, code, message, .. } => Observation::ReleaseFailed { code, message },
+        // The money is the diamond's until the release turns out to be mined: the payment stays paid, and says so.
+        Fact::OutcomeUnknown { kind: Kind::Release, inquiry, .. } => {
+            let message = "Nobody knows what became of the release; it is still being sent";
+            trace("release.unknown", message, inquiry::evidence(Kind::Release, *inquiry))
+        }
+        Fact::OutcomeUnknown { kind, inquiry, .. } => {
+            Observation::OutcomeUnknown { data: inquiry::evidence(kind, *inquiry) }
+        }
         Fact::Failed { kind: Kind::Deploy, .. } | Fact::Deployed { .. } => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! Takes away what has had its time: answers to idempotency keys, refresh tokens, remembered messages.
+//! Takes away what has had its time: answers to idempotency keys, refresh tokens, webhooks that were sent.
 
 use std::time::Duration;
 
@@ -15,13 +15,18 @@ const EVERY: Duration = Duration::from_secs(600);
 pub struct Retention {
     /// The database.
     pub db: Database,
+    /// How long webhooks that are not pending are kept.
+    pub webhooks_kept_for: TimeDelta,
 }
 
 /// Runs until it is told to stop; what fails is tried again the next time.
 pub async fn run(retention: Retention, stop: CancellationToken) {
     loop {
-        if let Err(error) = sweep(&retention.db).await {
-            tracing::warn!(%error, "old rows could not be taken away; trying again later");
+        let before = now() - retention.webhooks_kept_for;
+        for swept in [sweep(&retention.db).await, webhooks::forget_before(&retention.db, before).await] {
+            if let Err(error) = swept {
+                tracing::warn!(%error, "old rows could not be taken away; trying again later");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

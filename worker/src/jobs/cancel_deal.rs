@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use chain::{Kind, Request, Withdrawn};
-use entities::{PaymentStatus, payment, wallet};
+use chain::{Kind, Request, Standing, Withdrawn};
+use entities::{PaymentId, PaymentStatus, WalletId, payment, wallet};
 use payments::{Actor, Observation, Observed, jobs};
-use queue::{Delivery, Job, JobError, JobResult, Transaction};
-use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, lock_payments};
+use super::{alone, answers, asked_again, foresee_payments, lock_payments, read_payments};
 use crate::Context;
+
+/// What it takes up.
+const TAKES: &[PaymentStatus] = &[PaymentStatus::Canceling, PaymentStatus::Expired];
 
 /// See the module. A deal that is not known yet is closed when its opening has become known; one that nobody has sent
 /// is never sent.
@@ -27,17 +30,51 @@ impl Job<Context> for CancelDeal {
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
-        cancel(context, &deliveries).await?;
+        cancel(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
         Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
+    }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
+        let payments = read_payments(context, ids()).await?;
+        let signers = signers(&*context.db, payments.values()).await?;
+        let closings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Cancel).await?;
+        let openings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
+        Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
+            if !deal_known(payment) {
+                return unsent(openings.get(&payment.id.0));
+            }
+            match signers.request(payment, Kind::Cancel) {
+                Ok(_) => asked_again(closings.get(&payment.id.0), "the closing was never asked for and would be"),
+                Err(error) => Foresight::would_fail_again(error.to_string()),
+            }
+        }))
     }
 }
 
-async fn cancel(context: &Context, deliveries: &[Delivery<jobs::CancelDeal>]) -> anyhow::Result<()> {
+fn deal_known(payment: &payment::Model) -> bool {
+    payment.deal_id.is_some()
+}
+
+/// As [`chain::withdraw`] decides.
+fn unsent(opening: Option<&Standing>) -> Foresight {
+    match opening {
+        None | Some(Standing::StartsAnew { failed: false } | Standing::Waiting) => {
+            Foresight::would_resume("nothing was sent, and that would be recorded")
+        }
+        Some(Standing::StartsAnew { failed: true } | Standing::UnderWay | Standing::Confirmed) => {
+            Foresight::already_done("too late to take the opening back; the chain tells what becomes of it")
+        }
+    }
+}
+
+/// Closes the deals of those that are canceling or have expired.
+pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
     let mut tx = context.db.begin().await?;
-    let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
-    let payments = lock_payments(&tx, ids, &[PaymentStatus::Canceling, PaymentStatus::Expired]).await?;
-    let (known, unknown): (Vec<_>, Vec<_>) = payments.into_iter().partition(|payment| payment.deal_id.is_some());
+    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let (known, unknown): (Vec<_>, Vec<_>) = payments.into_iter().partition(deal_known);
     chain::request(&tx, &requests(&tx, &known, Kind::Cancel).await?).await?;
+    fail::fail_point!("cancel_deal.requested");
     let mut observed = Vec::new();
     for payment in &unknown {
         match chain::withdraw(&tx, payment.id.0, Kind::Open).await? {
@@ -60,20 +97,37 @@ pub(super) async fn requests(
     payments: &[payment::Model],
     kind: Kind,
 ) -> anyhow::Result<Vec<Request>> {
-    let wallet_ids = payments.iter().filter_map(|payment| payment.wallet_id);
-    let wallets = wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids)).all(&**tx).await?;
-    let mut requests = Vec::with_capacity(payments.len());
-    for payment in payments {
-        let wallet = wallets.iter().find(|wallet| Some(wallet.id) == payment.wallet_id);
+    let signers = signers(&**tx, payments).await?;
+    payments.iter().map(|payment| signers.request(payment, kind)).collect()
+}
+
+/// The wallets of payments with a deal.
+pub(super) struct Signers(HashMap<WalletId, wallet::Model>);
+
+pub(super) async fn signers(
+    connection: &impl ConnectionTrait,
+    payments: impl IntoIterator<Item = &payment::Model>,
+) -> Result<Signers, DbErr> {
+    let ids: Vec<WalletId> = payments.into_iter().filter_map(|payment| payment.wallet_id).collect();
+    let wallets = wallet::Entity::find().filter(wallet::Column::Id.is_in(ids)).all(connection).await?;
+    Ok(Signers(wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect()))
+}
+
+impl Signers {
+    pub(super) fn request(&self, payment: &payment::Model, kind: Kind) -> anyhow::Result<Request> {
+        let wallet = payment.wallet_id.and_then(|id| self.0.get(&id));
         let diamond = payment.diamond_address.as_deref().context("a payment with a deal has a diamond")?;
-        requests.push(Request {
+        Ok(Request {
             subject_id: payment.id.0,
             kind,
             network_id: payment.network_id.0,
-            signer: wallet.context("a payment with a deal has a wallet")?.address.parse()?,
-            diamond: Some(diamond.parse()?),
+            signer: wallet
+                .context("a payment with a deal has a wallet")?
+                .address
+                .parse()
+                .context("the wallet's address")?,
+            diamond: Some(diamond.parse().context("the diamond's address")?),
             terms: None,
-        });
+        })
     }
-    Ok(requests)
 }

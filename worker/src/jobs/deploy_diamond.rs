@@ -1,12 +1,15 @@
 //! Asks the chain for a wallet's diamond.
 
+use std::collections::HashMap;
+
 use anyhow::Context as _;
 use chain::{Kind, Request};
-use entities::{DiamondStatus, diamond, wallet};
+use entities::{DiamondId, DiamondStatus, WalletId, diamond, wallet};
 use payments::jobs;
-use queue::{Delivery, Job, JobError, JobResult};
-use sea_orm::EntityTrait;
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
+use super::asked_again;
 use crate::Context;
 
 /// See the module. The chain takes one deployment for a diamond's id.
@@ -18,6 +21,44 @@ impl Job<Context> for DeployDiamond {
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
         deploy(context, &delivery.payload).await
     }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = || deliveries.iter().map(|delivery| delivery.payload.diamond_id);
+        let found = diamond::Entity::find().filter(diamond::Column::Id.is_in(ids())).all(&*context.db).await?;
+        let diamonds: HashMap<DiamondId, diamond::Model> = found.into_iter().map(|row| (row.id, row)).collect();
+        let wallet_ids = diamonds.values().map(|diamond| diamond.wallet_id);
+        let found = wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids)).all(&*context.db).await?;
+        let wallets: HashMap<WalletId, wallet::Model> = found.into_iter().map(|row| (row.id, row)).collect();
+        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Deploy).await?;
+        let foresee = |id: DiamondId| {
+            let Some(diamond) = diamonds.get(&id) else {
+                return Foresight::would_fail_again("there is no such diamond");
+            };
+            if !wanted(diamond) {
+                return Foresight::already_done(format!("the diamond is {}", diamond.status));
+            }
+            match request(diamond, wallets.get(&diamond.wallet_id)) {
+                Ok(_) => asked_again(standings.get(&id.0), "the deployment was never asked for and would be"),
+                Err(error) => Foresight::would_fail_again(error.to_string()),
+            }
+        };
+        Ok(ids().map(foresee).collect())
+    }
+}
+
+fn wanted(diamond: &diamond::Model) -> bool {
+    diamond.status == DiamondStatus::Started
+}
+
+fn request(diamond: &diamond::Model, wallet: Option<&wallet::Model>) -> anyhow::Result<Request> {
+    Ok(Request {
+        subject_id: diamond.id.0,
+        kind: Kind::Deploy,
+        network_id: diamond.network_id.0,
+        signer: wallet.context("the wallet is gone")?.address.parse().context("the wallet's address")?,
+        diamond: None,
+        terms: None,
+    })
 }
 
 async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
@@ -27,18 +68,11 @@ async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
         let message = format!("there is no diamond {}", payload.diamond_id);
         return Err(JobError::DeadLetter { code: "unknown_diamond", message });
     };
-    if diamond.status != DiamondStatus::Started {
+    if !wanted(&diamond) {
         return Ok(());
     }
-    let wallet = wallet::Entity::find_by_id(diamond.wallet_id).one(&*tx).await?.context("the wallet is gone")?;
-    let request = Request {
-        subject_id: diamond.id.0,
-        kind: Kind::Deploy,
-        network_id: diamond.network_id.0,
-        signer: wallet.address.parse().context("the wallet's address")?,
-        diamond: None,
-        terms: None,
-    };
+    let wallet = wallet::Entity::find_by_id(diamond.wallet_id).one(&*tx).await?;
+    let request = request(&diamond, wallet.as_ref())?;
     chain::request(&tx, &[request]).await.context("asking for the deployment")?;
     tx.commit().await?;
     context.wake([diamond.network_id]);

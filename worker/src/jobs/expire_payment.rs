@@ -5,15 +5,20 @@ use std::{
     time::Duration,
 };
 
-use entities::{NetworkId, PaymentId, PaymentStatus};
+use chrono::{DateTime, Utc};
+use entities::{NetworkId, PaymentId, PaymentStatus, payment};
 use payments::{Actor, Observation, Observed, jobs};
-use queue::{Delivery, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use sea_orm::ConnectionTrait;
 
-use super::{alone, answers, lock_payments};
+use super::{alone, answers, foresee_payments, lock_payments, read_payments};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
 const CHAIN_WAIT: Duration = Duration::from_secs(1);
+
+/// What it takes up.
+const TAKES: &[PaymentStatus] = &[PaymentStatus::Open];
 
 /// See the module. A payment expires only when the chain was read, with finality, beyond its expiry: a deposit of the
 /// last second is then known.
@@ -30,33 +35,62 @@ impl Job<Context> for ExpirePayment {
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
-        let waiting = expire(context, &deliveries).await?;
+        let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
+        let waiting = expire(context, ids).await?;
         Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
+    }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
+        let payments = read_payments(context, ids()).await?;
+        let read_until = read_until(&*context.db, payments.values()).await?;
+        Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
+            if expires(payment, &read_until) {
+                Foresight::would_resume("the payment is open and would expire")
+            } else {
+                Foresight::would_resume("it would wait until the chain is read beyond the expiry")
+            }
+        }))
     }
 }
 
-async fn expire(
-    context: &Context,
-    deliveries: &[Delivery<jobs::ExpirePayment>],
-) -> anyhow::Result<HashMap<PaymentId, JobError>> {
-    let mut tx = context.db.begin().await?;
-    let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
-    let payments = lock_payments(&tx, ids, &[PaymentStatus::Open]).await?;
-    let networks: BTreeSet<NetworkId> = payments.iter().map(|payment| payment.network_id).collect();
+/// How far each network is read with finality.
+type ReadUntil = HashMap<NetworkId, Option<DateTime<Utc>>>;
+
+async fn read_until(
+    connection: &impl ConnectionTrait,
+    payments: impl IntoIterator<Item = &payment::Model>,
+) -> anyhow::Result<ReadUntil> {
+    let networks: BTreeSet<NetworkId> = payments.into_iter().map(|payment| payment.network_id).collect();
     let mut read_until = HashMap::new();
     for network_id in networks {
-        read_until.insert(network_id, chain::observed_until(&context.db, network_id.0).await?);
+        read_until.insert(network_id, chain::observed_until(connection, network_id.0).await?);
     }
+    Ok(read_until)
+}
+
+fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
+    read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
+}
+
+/// Expires the open ones, which must be due, and returns those that have to wait for the chain.
+pub(crate) async fn expire(
+    context: &Context,
+    ids: impl Iterator<Item = PaymentId>,
+) -> anyhow::Result<HashMap<PaymentId, JobError>> {
+    let mut tx = context.db.begin().await?;
+    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let read_until = read_until(&*tx, &payments).await?;
     let (mut observed, mut waiting) = (Vec::new(), HashMap::new());
     for payment in payments {
-        let until = read_until.get(&payment.network_id).copied().flatten();
-        if until.is_some_and(|until| until > payment.expires_at) {
+        if expires(&payment, &read_until) {
             observed.push(Observed::new(payment.id, Observation::Expired, Actor::worker("expire_payment")));
         } else {
             waiting.insert(payment.id, JobError::Snooze(CHAIN_WAIT));
         }
     }
     payments::record(&mut tx, observed).await?;
+    fail::fail_point!("expire_payment.recorded");
     tx.commit().await?;
     Ok(waiting)
 }

@@ -9,16 +9,21 @@ use entities::{
     CurrencyId, DiamondStatus, NetworkId, PaymentId, PaymentStatus, WalletId, currency, diamond, payment, wallet,
 };
 use payments::{Actor, Observation, Observed, jobs, money};
-use queue::{Delivery, Job, JobError, JobResult, Transaction};
-use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, lock_payments};
+use super::{alone, answers, asked_again, foresee_payments, lock_payments, read_payments};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
 const DIAMOND_WAIT: Duration = Duration::from_secs(2);
 
-/// See the module. Its guard is `sending_since`: a payment that was handed over is left alone.
+/// What it takes up.
+const TAKES: &[PaymentStatus] = &[PaymentStatus::Pending];
+
+/// See the module. Its guard is the chain's: a payment has one operation of a kind, and asking for it again is harmless
+/// while it is under way. So a payment that waits for its deal may always be handed over once more, which is how a resend
+/// and an operator's verdict arm an opening anew that was given up.
 pub struct OpenDeal;
 
 impl Job<Context> for OpenDeal {
@@ -35,6 +40,33 @@ impl Job<Context> for OpenDeal {
         let waiting = open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
         Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
     }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
+        let payments = read_payments(context, ids()).await?;
+        let places = places(&*context.db, payments.values()).await?;
+        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
+        Ok(foresee_payments(ids(), &payments, TAKES, |payment| match places.step(payment) {
+            Step::Ask(_) => asked_again(standings.get(&payment.id.0), "the deal was never asked for and would be"),
+            Step::Leave => Foresight::already_done("the deal is handed over; the chain tells what becomes of it"),
+            Step::Wait => Foresight::would_resume("it would wait for the wallet's diamond"),
+            Step::NeverSent { code, .. } => {
+                Foresight::would_resume(format!("the payment would be recorded as failed: {code}"))
+            }
+        }))
+    }
+}
+
+/// What is to be done about a pending payment.
+enum Step {
+    Ask(Box<Request>),
+    /// Once handed over, only the chain tells what becomes of it.
+    Leave,
+    Wait,
+    NeverSent {
+        code: &'static str,
+        message: String,
+    },
 }
 
 /// What a deal needs besides its payment.
@@ -45,25 +77,32 @@ struct Places {
 }
 
 /// Hands the payments over and returns those that have to wait for a diamond.
-async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<HashMap<PaymentId, JobError>> {
+pub(crate) async fn open(
+    context: &Context,
+    ids: impl Iterator<Item = PaymentId>,
+) -> anyhow::Result<HashMap<PaymentId, JobError>> {
     let mut tx = context.db.begin().await?;
-    let mut payments = lock_payments(&tx, ids, &[PaymentStatus::Pending]).await?;
-    payments.retain(|payment| payment.sending_since.is_none());
-    let places = places(&tx, &payments).await?;
+    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let places = places(&*tx, &payments).await?;
     let (mut requests, mut observed, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
     for payment in &payments {
-        let what = match places.request(payment) {
-            Ok(Some(request)) => {
+        let what = match places.step(payment) {
+            Step::Ask(request) => {
                 let diamond_address = request.diamond.map(|diamond| diamond.to_checksum(None)).unwrap_or_default();
-                requests.push(request);
+                requests.push(*request);
+                if payment.sending_since.is_some() {
+                    continue;
+                }
                 Observation::SendingStarted { diamond_address }
             }
-            Ok(None) if payment.expires_at > entities::now() => {
+            Step::Leave => continue,
+            Step::Wait => {
                 waiting.insert(payment.id, JobError::Snooze(DIAMOND_WAIT));
                 continue;
             }
-            Ok(None) => never_sent("diamond_missing", "The wallet had no diamond on this network in time".to_owned()),
-            Err(error) => never_sent("terms_invalid", format!("{error:#}")),
+            Step::NeverSent { code, message } => {
+                Observation::SendFailed { code: code.to_owned(), message, retryable: false }
+            }
         };
         observed.push(Observed::new(payment.id, what, Actor::worker("open_deal")));
     }
@@ -71,27 +110,28 @@ async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow
     if !requests.is_empty() {
         chain::request(&tx, &requests).await?;
     }
+    fail::fail_point!("open_deal.requested");
     payments::record(&mut tx, observed).await?;
     tx.commit().await?;
     context.wake(networks);
     Ok(waiting)
 }
 
-fn never_sent(code: &str, message: String) -> Observation {
-    Observation::SendFailed { code: code.to_owned(), message, retryable: false }
-}
-
-async fn places(tx: &Transaction, payments: &[payment::Model]) -> anyhow::Result<Places> {
-    let wallet_ids: Vec<WalletId> = payments.iter().filter_map(|payment| payment.wallet_id).collect();
-    let currency_ids = payments.iter().map(|payment| payment.currency_id);
+async fn places(
+    connection: &impl ConnectionTrait,
+    payments: impl IntoIterator<Item = &payment::Model>,
+) -> anyhow::Result<Places> {
+    let ids = payments.into_iter().map(|payment| (payment.wallet_id, payment.currency_id));
+    let (wallet_ids, currency_ids): (Vec<Option<WalletId>>, Vec<CurrencyId>) = ids.unzip();
+    let wallet_ids: Vec<WalletId> = wallet_ids.into_iter().flatten().collect();
     let wallets =
-        wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids.iter().copied())).all(&**tx).await?;
+        wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids.iter().copied())).all(connection).await?;
     let diamonds = diamond::Entity::find()
         .filter(diamond::Column::WalletId.is_in(wallet_ids))
         .filter(diamond::Column::Status.eq(DiamondStatus::Deployed))
-        .all(&**tx)
+        .all(connection)
         .await?;
-    let currencies = currency::Entity::find().filter(currency::Column::Id.is_in(currency_ids)).all(&**tx).await?;
+    let currencies = currency::Entity::find().filter(currency::Column::Id.is_in(currency_ids)).all(connection).await?;
     let mut places = Places {
         wallets: HashMap::new(),
         diamonds: HashMap::new(),
@@ -108,6 +148,20 @@ async fn places(tx: &Transaction, payments: &[payment::Model]) -> anyhow::Result
 }
 
 impl Places {
+    /// Decides, without doing anything.
+    fn step(&self, payment: &payment::Model) -> Step {
+        match self.request(payment) {
+            Ok(Some(request)) => Step::Ask(Box::new(request)),
+            Ok(None) | Err(_) if payment.sending_since.is_some() => Step::Leave,
+            Ok(None) if payment.expires_at > entities::now() => Step::Wait,
+            Ok(None) => {
+                let message = "The wallet had no diamond on this network in time".to_owned();
+                Step::NeverSent { code: "diamond_missing", message }
+            }
+            Err(error) => Step::NeverSent { code: "terms_invalid", message: format!("{error:#}") },
+        }
+    }
+
     /// The request for the payment's deal; none while its wallet has no diamond there.
     fn request(&self, payment: &payment::Model) -> anyhow::Result<Option<Request>> {
         let wallet_id = payment.wallet_id.context("the payment has no wallet")?;

@@ -3,12 +3,19 @@
 use std::collections::HashMap;
 
 use chain::Kind;
-use entities::PaymentStatus;
+use entities::{PaymentId, PaymentStatus, payment};
 use payments::jobs;
-use queue::{Delivery, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
 
-use super::{alone, answers, cancel_deal::requests, lock_payments};
+use super::{
+    alone, answers, asked_again,
+    cancel_deal::{requests, signers},
+    foresee_payments, lock_payments, read_payments,
+};
 use crate::Context;
+
+/// What it takes up.
+const TAKES: &[PaymentStatus] = &[PaymentStatus::Paid];
 
 /// See the module. Only what is paid and asked to be released; the chain takes one release for a deal.
 pub struct ReleaseDeal;
@@ -24,17 +31,38 @@ impl Job<Context> for ReleaseDeal {
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
-        release(context, &deliveries).await?;
+        release(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
         Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
+    }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
+        let payments = read_payments(context, ids()).await?;
+        let signers = signers(&*context.db, payments.values()).await?;
+        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Release).await?;
+        Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
+            if !asked_for(payment) {
+                return Foresight::already_done("nobody has asked for a release");
+            }
+            match signers.request(payment, Kind::Release) {
+                Ok(_) => asked_again(standings.get(&payment.id.0), "the release was never asked for and would be"),
+                Err(error) => Foresight::would_fail_again(error.to_string()),
+            }
+        }))
     }
 }
 
-async fn release(context: &Context, deliveries: &[Delivery<jobs::ReleaseDeal>]) -> anyhow::Result<()> {
+fn asked_for(payment: &payment::Model) -> bool {
+    payment.release_requested_at.is_some()
+}
+
+/// Releases those that are paid and asked to be released.
+pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
     let tx = context.db.begin().await?;
-    let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
-    let mut payments = lock_payments(&tx, ids, &[PaymentStatus::Paid]).await?;
-    payments.retain(|payment| payment.release_requested_at.is_some());
+    let mut payments = lock_payments(&tx, ids, TAKES).await?;
+    payments.retain(asked_for);
     chain::request(&tx, &requests(&tx, &payments, Kind::Release).await?).await?;
+    fail::fail_point!("release_deal.requested");
     tx.commit().await?;
     context.wake(payments.iter().map(|payment| payment.network_id));
     Ok(())

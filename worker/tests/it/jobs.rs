@@ -19,15 +19,15 @@ fn evidence() -> Evidence {
     }
 }
 
-fn opened(id: PaymentId) -> Fact {
+pub(crate) fn opened(id: PaymentId) -> Fact {
     Fact::DealOpened { subject_id: id.0, deal_id: U256::from(7), evidence: evidence() }
 }
 
-fn deposited(id: PaymentId) -> Fact {
+pub(crate) fn deposited(id: PaymentId) -> Fact {
     Fact::DepositFinal { subject_id: id.0, payer: Address::ZERO, amount: U256::from(1), evidence: evidence() }
 }
 
-fn operation(kind: &str, status: &str) -> (String, String) {
+pub(crate) fn operation(kind: &str, status: &str) -> (String, String) {
     (kind.to_owned(), status.to_owned())
 }
 

@@ -1,7 +1,15 @@
 //! Every job over real databases, each run twice: what is delivered again must not do anything again.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod announce_events;
+mod foresight;
 mod jobs;
+mod order;
+mod recorder;
+mod recover_webhooks;
+mod stragglers;
+mod twice;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -67,6 +75,16 @@ impl Worker {
         let mut tx = self.db().begin().await.unwrap();
         PaymentRecorder::new(31_337).record(&mut tx, facts).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Says that the chain was read, with finality, up to this time.
+    async fn read_until(&self, time: chrono::DateTime<chrono::Utc>) {
+        let sql = "INSERT INTO chain_cursors (network_id, scanned_number, scanned_hash, scanned_time, final_number, \
+                   final_time, updated_at) VALUES ($1, 9, $3, $2, 9, $2, $2)";
+        let hash = format!("0x{}", "0".repeat(64));
+        let values = [self.merchant.network_id.0.into(), time.into(), hash.into()];
+        let statement = Statement::from_sql_and_values(self.db().get_database_backend(), sql, values);
+        self.db().execute_raw(statement).await.unwrap();
     }
 
     async fn payment(&self, id: PaymentId) -> payment::Model {

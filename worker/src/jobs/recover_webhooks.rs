@@ -1,0 +1,173 @@
+//! Sends again what a webhook endpoint has missed: one step of a recovery, and the message for the next.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use entities::{
+    DeliveryStatus, PaymentId, PaymentLogId, RecoveryStatus, WebhookDeliveryId, WebhookRecoveryId, WebhookStatus,
+    id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
+};
+use payments::{jobs, reach::of_subtree};
+use queue::{Delivery, Job, JobResult, NewMessage, Transaction, inbox};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, prelude::*,
+};
+use webhooks::Waiting;
+
+use super::announce_events;
+use crate::Context;
+
+/// See the module. Each step is one transaction: what it owes, the cursor, and the message for the step after it. The
+/// guard is the inbox, so that a message that comes twice makes one step and has one successor.
+pub struct RecoverWebhooks;
+
+/// Its name in the inbox.
+const CONSUMER: &str = "recover_webhooks";
+
+/// Rows that a step looks at.
+const STEP: u64 = 500;
+
+/// How far a log row's id may be from its time: ids are made by processes with clocks of their own.
+const CLOCKS: TimeDelta = TimeDelta::minutes(5);
+
+impl Job<Context> for RecoverWebhooks {
+    type Payload = jobs::RecoverWebhooks;
+
+    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
+        let mut tx = context.db.begin().await?;
+        if !inbox::first_time(&tx, CONSUMER, delivery.message_id).await? {
+            return Ok(());
+        }
+        let Some(waiting) = step(&mut tx, delivery.payload.recovery_id).await? else { return Ok(()) };
+        fail::fail_point!("recover_webhooks.before_commit");
+        tx.commit().await?;
+        fail::fail_point!("recover_webhooks.committed");
+        Ok(webhooks::wake(&context.db, &waiting).await?)
+    }
+}
+
+/// What a step did.
+struct Step {
+    examined: usize,
+    recovered: u64,
+    /// Where the next one goes on; none when there is nothing left.
+    cursor: Option<Uuid>,
+}
+
+/// Takes the run one step further; none if it is at its end already.
+async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Option<Waiting>> {
+    let running = webhook_recovery::Entity::find_by_id(id)
+        .filter(webhook_recovery::Column::Status.eq(RecoveryStatus::Running))
+        .lock_exclusive()
+        .one(&**tx)
+        .await?;
+    let Some(run) = running else { return Ok(None) };
+    // Locked until the commit: nothing becomes due to an endpoint that is being disabled.
+    let endpoint = webhook_endpoint::Entity::find_by_id(run.endpoint_id).lock_exclusive().one(&**tx).await?;
+    let usable =
+        |endpoint: &webhook_endpoint::Model| endpoint.deleted_at.is_none() && endpoint.status == WebhookStatus::Enabled;
+    let Some(endpoint) = endpoint.filter(usable) else {
+        let error = "The endpoint was disabled or deleted; enable it and recover again from where this run has come to";
+        finish(tx, run, RecoveryStatus::Failed, Some(error)).await?;
+        return Ok(Some(Waiting::default()));
+    };
+    let step = if run.only_failed { missed(tx, &run).await? } else { all(tx, &run, &endpoint).await? };
+    let counted = |before: i32, more: u64| before.saturating_add(i32::try_from(more).unwrap_or(i32::MAX));
+    let mut next = run.clone().into_active_model();
+    next.examined = Set(counted(run.examined, step.examined as u64));
+    next.recovered = Set(counted(run.recovered, step.recovered));
+    next.cursor = Set(step.cursor.or(run.cursor));
+    next.updated_at = Set(now());
+    let run = next.update(&**tx).await?;
+    if step.cursor.is_some() {
+        tx.enqueue(vec![NewMessage::of(&jobs::RecoverWebhooks { recovery_id: id })]).await?;
+    } else {
+        finish(tx, run, RecoveryStatus::Done, None).await?;
+    }
+    Ok(Some(Waiting(BTreeSet::from([endpoint.id]))))
+}
+
+async fn finish(
+    tx: &Transaction,
+    run: webhook_recovery::Model,
+    status: RecoveryStatus,
+    error: Option<&str>,
+) -> Result<(), DbErr> {
+    let mut run = run.into_active_model();
+    run.status = Set(status);
+    run.error = Set(error.map(str::to_owned));
+    run.updated_at = Set(now());
+    run.finished_at = Set(Some(now()));
+    run.update(&**tx).await.map(drop)
+}
+
+/// Deliveries that were held or given up. A delivery that is given up once more behind the cursor has had its turn; one
+/// that is held has not, wherever it stands: its writer may have committed late.
+async fn missed(tx: &Transaction, run: &webhook_recovery::Model) -> Result<Step, DbErr> {
+    use webhook_delivery::Column as C;
+    let failed = Condition::all()
+        .add(C::Status.eq(DeliveryStatus::Failed))
+        .add_option(run.cursor.map(|cursor| C::Id.gt(WebhookDeliveryId(cursor))));
+    let found: Vec<WebhookDeliveryId> = webhook_delivery::Entity::find()
+        .select_only()
+        .column(C::Id)
+        .filter(C::EndpointId.eq(run.endpoint_id))
+        .filter(Condition::any().add(C::Status.eq(DeliveryStatus::Held)).add(failed))
+        .filter(C::OccurredAt.gte(run.since))
+        .filter(C::OccurredAt.lt(run.until))
+        .order_by_asc(C::Id)
+        .limit(STEP)
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    let recovered = webhooks::send_again(tx, &found).await?;
+    let last = found.last().map(|id| id.0).max(run.cursor);
+    Ok(Step { examined: found.len(), recovered, cursor: last.filter(|_| found.len() as u64 == STEP) })
+}
+
+/// All events of payments that the endpoint selects. An event that is told for the first time meanwhile comes by itself.
+async fn all(
+    tx: &Transaction,
+    run: &webhook_recovery::Model,
+    endpoint: &webhook_endpoint::Model,
+) -> anyhow::Result<Step> {
+    use payment_log::Column as C;
+    let after = run.cursor.unwrap_or_else(|| id_bound(run.since - CLOCKS));
+    let found: Vec<(PaymentLogId, PaymentId, DateTimeUtc)> = payment_log::Entity::find()
+        .select_only()
+        .columns([C::Id, C::PaymentId, C::CreatedAt])
+        .filter(Expr::cust("\"payment_logs\".\"sequence\" IS NOT NULL"))
+        .filter(C::Id.gt(PaymentLogId(after)))
+        .filter(C::Id.lt(PaymentLogId(id_bound(run.until + CLOCKS))))
+        .order_by_asc(C::Id)
+        .limit(STEP)
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    let cursor = found.last().map(|(id, ..)| id.0).filter(|_| found.len() as u64 == STEP);
+    let within = found.iter().filter(|(_, _, at)| (run.since..run.until).contains(at));
+    let of_payments = selected(tx, endpoint, within.clone().map(|(_, id, _)| *id)).await?;
+    let ids = within.filter(|(_, payment_id, _)| of_payments.contains(payment_id)).map(|(id, ..)| *id);
+    let events = announce_events::events(&**tx, ids).await?;
+    let recovered = webhooks::owe(tx, endpoint, &events).await?;
+    Ok(Step { examined: found.len(), recovered, cursor })
+}
+
+/// Those of the payments that belong to the endpoint's node or one below.
+async fn selected(
+    tx: &Transaction,
+    endpoint: &webhook_endpoint::Model,
+    payments: impl Iterator<Item = PaymentId>,
+) -> Result<BTreeSet<PaymentId>, DbErr> {
+    let payments: BTreeSet<PaymentId> = payments.collect();
+    let Some(node) = node::Entity::find_by_id(endpoint.node_id).one(&**tx).await? else { return Ok(BTreeSet::new()) };
+    let found: Vec<PaymentId> = of_subtree(&node.path)
+        .select_only()
+        .column(payment::Column::Id)
+        .filter(payment::Column::Id.is_in(payments))
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    Ok(found.into_iter().collect())
+}

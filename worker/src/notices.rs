@@ -1,0 +1,286 @@
+//! Tells operators what they have to look at: letters of the dead, and signers without funds.
+//!
+//! Every process looks, and what is told is guarded by a row of `notices`, written with the deliveries it leads to. Dead
+//! letters are found by their ids, which rise with the time; a letter may become visible later than one with a higher
+//! id, so that each look begins a while before where the last one ended.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{EventId, NetworkId, NodeId, PaymentId, node, notice, now, payment, wallet};
+use payments::event::Event;
+use queue::{Database, Transaction};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    Statement, Value, prelude::*, sea_query::OnConflict,
+};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use webhooks::{DeadLetterCreated, Outgoing, SignerLowBalance};
+
+use crate::Context;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// How late a letter may become visible: far longer than any transaction may take, and than clocks may differ.
+const MARGIN: TimeDelta = TimeDelta::minutes(2);
+
+/// Letters in one transaction.
+const TOGETHER: usize = 200;
+
+/// The row that remembers up to when letters were told; it is kept for ever.
+const CURSOR: &str = "cursor:dead_letters";
+
+/// Why a lane is paused whose signer has no funds, in `chain_lanes`.
+const NO_FUNDS: &str = "insufficient_funds";
+
+/// Looks until it is told to stop; what fails is tried again the next time.
+pub async fn run(context: Context, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = tell(&context).await {
+            tracing::warn!("operators are told of dead letters and signers later: {error:#}");
+        }
+        let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
+    }
+}
+
+/// Tells what was not told yet.
+///
+/// # Errors
+/// When the database fails; what was told until then stays so.
+pub async fn tell(context: &Context) -> anyhow::Result<()> {
+    tell_dead_letters(context).await?;
+    tell_low_balances(context).await?;
+    Ok(())
+}
+
+/// Something to tell, under the key that guards it.
+struct News {
+    key: String,
+    event: Outgoing,
+}
+
+async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
+    let looked_at = now();
+    let Some(since) = cursor(&context.db, looked_at).await? else { return Ok(()) };
+    let mut after = first_id(since - MARGIN);
+    let root = root(&context.db).await?;
+    loop {
+        let letters = letters(&context.db, after).await?;
+        let Some(last) = letters.last().map(|letter| letter.dead_letter_id) else { break };
+        let full = letters.len() == TOGETHER;
+        let mut news = Vec::new();
+        for letter in untold(&context.db, letters).await? {
+            if let Some(node_id) = of_node(&context.db, &letter).await?.or(root) {
+                news.push(dead_letter_news(letter, node_id)?);
+            }
+        }
+        announce(context, news).await?;
+        after = last;
+        if !full {
+            break;
+        }
+    }
+    advance(&context.db, looked_at).await?;
+    Ok(())
+}
+
+/// Up to when letters were told. The first look ever only remembers when it was: what died before is history.
+async fn cursor(db: &Database, looked_at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, DbErr> {
+    if let Some(row) = notice::Entity::find_by_id(CURSOR).one(&**db).await? {
+        return Ok(Some(row.created_at));
+    }
+    let tx = db.begin().await?;
+    first_time(&tx, CURSOR.to_owned(), looked_at).await?;
+    tx.commit().await?;
+    Ok(None)
+}
+
+async fn advance(db: &Database, looked_at: DateTime<Utc>) -> Result<(), DbErr> {
+    let tx = db.begin().await?;
+    notice::Entity::update_many()
+        .col_expr(notice::Column::CreatedAt, Expr::value(looked_at))
+        .filter(notice::Column::Key.eq(CURSOR))
+        .filter(notice::Column::CreatedAt.lt(looked_at))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await
+}
+
+/// An id that is lower than those of its time.
+fn first_id(time: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
+}
+
+async fn letters(db: &Database, after: Uuid) -> Result<Vec<DeadLetterCreated>, DbErr> {
+    let sql = format!(
+        "SELECT id, queue, kind, error_code, attempts, payment_id, node_id FROM dead_letters WHERE id > $1 \
+         ORDER BY id LIMIT {TOGETHER}"
+    );
+    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, [after.into()])).await?;
+    rows.iter().map(letter).collect()
+}
+
+fn letter(row: &QueryResult) -> Result<DeadLetterCreated, DbErr> {
+    Ok(DeadLetterCreated {
+        dead_letter_id: row.try_get("", "id")?,
+        queue: row.try_get("", "queue")?,
+        kind: row.try_get("", "kind")?,
+        error_code: row.try_get("", "error_code")?,
+        attempts: row.try_get("", "attempts")?,
+        payment_id: row.try_get::<Option<Uuid>>("", "payment_id")?.map(PaymentId),
+        node_id: row.try_get::<Option<Uuid>>("", "node_id")?.map(NodeId),
+    })
+}
+
+fn letter_key(id: Uuid) -> String {
+    format!("dead_letter:{id}")
+}
+
+async fn untold(db: &Database, letters: Vec<DeadLetterCreated>) -> Result<Vec<DeadLetterCreated>, DbErr> {
+    let keys = letters.iter().map(|letter| letter_key(letter.dead_letter_id));
+    let told = notice::Entity::find().filter(notice::Column::Key.is_in(keys)).all(&**db).await?;
+    let told: BTreeSet<String> = told.into_iter().map(|row| row.key).collect();
+    Ok(letters.into_iter().filter(|letter| !told.contains(&letter_key(letter.dead_letter_id))).collect())
+}
+
+/// The node that a letter is about.
+async fn of_node(db: &Database, letter: &DeadLetterCreated) -> Result<Option<NodeId>, DbErr> {
+    if letter.node_id.is_some() {
+        return Ok(letter.node_id);
+    }
+    let Some(payment_id) = letter.payment_id else { return Ok(None) };
+    let of_payment = payment::Entity::find()
+        .select_only()
+        .column(payment::Column::NodeId)
+        .filter(payment::Column::Id.eq(payment_id))
+        .into_tuple()
+        .one(&**db)
+        .await?;
+    Ok(of_payment)
+}
+
+/// The node at the top, where nothing else is known.
+async fn root(db: &Database) -> Result<Option<NodeId>, DbErr> {
+    let root = node::Entity::find()
+        .filter(node::Column::ParentId.is_null())
+        .order_by_asc(node::Column::Number)
+        .one(&**db)
+        .await?;
+    Ok(root.map(|node| node.id))
+}
+
+fn dead_letter_news(mut letter: DeadLetterCreated, node_id: NodeId) -> anyhow::Result<News> {
+    letter.node_id.get_or_insert(node_id);
+    let (key, payment_id) = (letter_key(letter.dead_letter_id), letter.payment_id);
+    let event = Event {
+        id: EventId::new(),
+        name: "dead_letter.created".to_owned(),
+        occurred_at: now(),
+        sequence: None,
+        data: letter,
+    };
+    Ok(News { key, event: outgoing(event, node_id, payment_id, None)? })
+}
+
+fn outgoing<D: Serialize>(
+    event: Event<D>,
+    node_id: NodeId,
+    payment_id: Option<PaymentId>,
+    network_id: Option<NetworkId>,
+) -> anyhow::Result<Outgoing> {
+    Ok(Outgoing {
+        id: event.id,
+        body: serde_json::to_string(&event)?,
+        name: event.name,
+        operators: true,
+        node_id,
+        payment_id,
+        wallet_id: None,
+        network_id,
+        sequence: None,
+        occurred_at: event.occurred_at,
+    })
+}
+
+async fn tell_low_balances(context: &Context) -> anyhow::Result<()> {
+    let db = &context.db;
+    let sql = "SELECT network_id, signer, paused_reason, paused_at, balance FROM chain_lanes \
+               WHERE paused_reason = $1 AND paused_at IS NOT NULL";
+    let values: [Value; 1] = [NO_FUNDS.into()];
+    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    let mut news = Vec::new();
+    for row in &rows {
+        let told = SignerLowBalance {
+            network_id: NetworkId(row.try_get("", "network_id")?),
+            signer: row.try_get("", "signer")?,
+            reason: row.try_get("", "paused_reason")?,
+            balance: row.try_get("", "balance")?,
+            paused_at: row.try_get("", "paused_at")?,
+        };
+        // Once for each pause.
+        let key = format!("low_balance:{}:{}:{}", told.network_id, told.signer, told.paused_at.timestamp_micros());
+        if notice::Entity::find_by_id(key.as_str()).one(&**db).await?.is_some() {
+            continue;
+        }
+        let Some(node_id) = of_signer(db, &told.signer).await? else { continue };
+        let network_id = Some(told.network_id);
+        let event = Event {
+            id: EventId::new(),
+            name: "signer.low_balance".to_owned(),
+            occurred_at: told.paused_at,
+            sequence: None,
+            data: told,
+        };
+        news.push(News { key, event: outgoing(event, node_id, None, network_id)? });
+    }
+    announce(context, news).await?;
+    Ok(())
+}
+
+/// The node of the wallet that signs; the top one where several have it, or none.
+async fn of_signer(db: &Database, signer: &str) -> Result<Option<NodeId>, DbErr> {
+    let wallets = wallet::Entity::find()
+        .filter(Expr::cust_with_values("LOWER(address) = $1", [signer.to_lowercase()]))
+        .filter(wallet::Column::DeletedAt.is_null())
+        .limit(2)
+        .all(&**db)
+        .await?;
+    match wallets.as_slice() {
+        [wallet] => Ok(Some(wallet.node_id)),
+        _ => root(db).await,
+    }
+}
+
+/// Fans out what nobody has told before, in one transaction with the rows that say so.
+async fn announce(context: &Context, news: Vec<News>) -> Result<(), DbErr> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut tx = context.db.begin().await?;
+    let mut events = Vec::new();
+    for News { key, event } in news {
+        if first_time(&tx, key, now()).await? {
+            events.push(event);
+        }
+    }
+    let waiting = webhooks::fan_out(&mut tx, &events).await?;
+    fail::fail_point!("notices.before_commit");
+    tx.commit().await?;
+    webhooks::wake(&context.db, &waiting).await?;
+    context.webhooks.wake();
+    Ok(())
+}
+
+async fn first_time(tx: &Transaction, key: String, created_at: DateTime<Utc>) -> Result<bool, DbErr> {
+    let row = notice::ActiveModel { key: Set(key), created_at: Set(created_at) };
+    let once = OnConflict::column(notice::Column::Key).do_nothing().to_owned();
+    match notice::Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
+        Ok(inserted) => Ok(inserted > 0),
+        Err(DbErr::RecordNotInserted) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

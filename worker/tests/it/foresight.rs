@@ -1,0 +1,144 @@
+//! What each job says it would do, against what it then does.
+
+use std::sync::Arc;
+
+use entities::{DiamondId, DiamondStatus, PaymentId, diamond};
+use fixtures::{TestDatabase, on_both};
+use payments::jobs::{CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, ReleaseDeal};
+use queue::{
+    Foreseer, Outlook, Payload,
+    dead_letters::{Filter, State},
+    redrive,
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement, Value, prelude::Uuid};
+use worker::Context;
+
+use crate::{
+    Worker,
+    jobs::{deposited, opened},
+};
+
+/// A message that died, whatever its job would say of it.
+async fn letter<P: Payload>(worker: &Worker, payload: &P) {
+    let sql = "INSERT INTO dead_letters (id, outbox_id, message_id, queue, kind, origin, body, body_encoding, headers, \
+        attempts, error_code, error_message, fingerprint, first_at, last_at, replay_no, state, state_at) \
+        VALUES ($1, $2, $3, $4, $5, 'job', $6, 'text', '{}', 1, 'specimen', '', '', $7, $7, 0, 'dead', $7)";
+    let values: Vec<Value> = vec![
+        Uuid::now_v7().into(),
+        Uuid::now_v7().into(),
+        Uuid::now_v7().into(),
+        P::QUEUE.into(),
+        P::TYPE.into(),
+        serde_json::to_string(payload).unwrap().into(),
+        entities::now().into(),
+    ];
+    let statement = Statement::from_sql_and_values(worker.db().get_database_backend(), sql, values);
+    worker.db().execute_raw(statement).await.unwrap();
+}
+
+fn foreseer(worker: &Worker) -> Foreseer {
+    worker::jobs::registry().foreseer(Arc::new(Context::new(worker.db().clone())))
+}
+
+/// What a dry run says of the only letter there is; the letter then goes.
+async fn foreseen<P: Payload>(worker: &Worker, payload: P) -> (Outlook, String) {
+    letter(worker, &payload).await;
+    let filter = Filter { state: Some(State::Dead), ..Filter::default() };
+    let plan = redrive::plan(worker.db(), &filter, None, &foreseer(worker)).await.unwrap();
+    worker.db().execute_unprepared("DELETE FROM dead_letters").await.unwrap();
+    assert_eq!(plan.examined, 1);
+    (plan.outlooks[0].outlook, plan.outlooks[0].reason.clone())
+}
+
+async fn assert_foreseen<P: Payload>(worker: &Worker, payload: P, outlook: Outlook, part: &str) {
+    let (found, reason) = foreseen(worker, payload).await;
+    assert!(found == outlook && reason.contains(part), "{}: {found:?} {reason}, not {outlook:?} {part}", P::TYPE);
+}
+
+async fn set_operation(worker: &Worker, status: &str) {
+    let sql = format!("UPDATE chain_operations SET status = '{status}'");
+    worker.db().execute_unprepared(&sql).await.unwrap();
+}
+
+use Outlook::{AlreadyDone, WouldFailAgain, WouldResume};
+
+on_both!(an_opening_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    assert_foreseen(&worker, OpenDeal { payment_id }, WouldResume, "never asked for").await;
+    assert!(worker.operations().await.is_empty(), "a look changes nothing");
+    worker.run().await;
+    assert_foreseen(&worker, OpenDeal { payment_id }, AlreadyDone, "on its way").await;
+    set_operation(&worker, "failed").await;
+    assert_foreseen(&worker, OpenDeal { payment_id }, WouldResume, "failed on the chain").await;
+    worker.deliver(queue::NewMessage::of(&OpenDeal { payment_id })).await;
+    assert_eq!(worker.operations().await[0].1, "pending", "and so it is");
+    worker.tell(vec![opened(payment_id)]).await;
+    assert_foreseen(&worker, OpenDeal { payment_id }, AlreadyDone, "the payment is open").await;
+    let nobody = OpenDeal { payment_id: PaymentId::new() };
+    assert_foreseen(&worker, nobody, AlreadyDone, "no such payment").await;
+});
+
+on_both!(an_opening_without_a_diamond_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    diamond::Entity::delete_many().exec(&**worker.db()).await.unwrap();
+    let payment_id = worker.accept("one").await;
+    assert_foreseen(&worker, OpenDeal { payment_id }, WouldResume, "wait for the wallet's diamond").await;
+});
+
+on_both!(a_closing_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    worker.run().await;
+    assert_foreseen(&worker, CancelDeal { payment_id }, AlreadyDone, "the payment is pending").await;
+    worker.cancel(payment_id).await;
+    assert_foreseen(&worker, CancelDeal { payment_id }, WouldResume, "nothing was sent").await;
+    worker.db().execute_unprepared("UPDATE chain_operations SET sends = 1").await.unwrap();
+    assert_foreseen(&worker, CancelDeal { payment_id }, AlreadyDone, "too late").await;
+    worker.tell(vec![opened(payment_id)]).await;
+    let asked = foreseen(&worker, CancelDeal { payment_id }).await;
+    worker.run().await;
+    assert_eq!(asked.0, WouldResume, "{asked:?}");
+    assert_foreseen(&worker, CancelDeal { payment_id }, AlreadyDone, "on its way").await;
+});
+
+on_both!(a_release_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    worker.run().await;
+    worker.tell(vec![opened(payment_id), deposited(payment_id)]).await;
+    assert_foreseen(&worker, ReleaseDeal { payment_id }, AlreadyDone, "nobody has asked").await;
+    worker.release(payment_id).await;
+    assert_foreseen(&worker, ReleaseDeal { payment_id }, WouldResume, "never asked for").await;
+    worker.run().await;
+    assert_foreseen(&worker, ReleaseDeal { payment_id }, AlreadyDone, "on its way").await;
+    let lost = "UPDATE payments SET diamond_address = NULL";
+    worker.db().execute_unprepared(lost).await.unwrap();
+    assert_foreseen(&worker, ReleaseDeal { payment_id }, WouldFailAgain, "has a diamond").await;
+});
+
+on_both!(an_expiry_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    worker.run().await;
+    assert_foreseen(&worker, ExpirePayment { payment_id }, AlreadyDone, "the payment is pending").await;
+    worker.tell(vec![opened(payment_id)]).await;
+    assert_foreseen(&worker, ExpirePayment { payment_id }, WouldResume, "wait until the chain is read").await;
+    worker.read_until(entities::now() + chrono::TimeDelta::hours(2)).await;
+    assert_foreseen(&worker, ExpirePayment { payment_id }, WouldResume, "would expire").await;
+});
+
+on_both!(a_deployment_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
+    let diamond_id = row.id;
+    assert_foreseen(&worker, DeployDiamond { diamond_id }, AlreadyDone, "the diamond is deployed").await;
+    let nobody = DeployDiamond { diamond_id: DiamondId::new() };
+    assert_foreseen(&worker, nobody, WouldFailAgain, "no such diamond").await;
+    let mut row: diamond::ActiveModel = row.into();
+    (row.status, row.address) = (Set(DiamondStatus::Started), Set(None));
+    diamond::Entity::update(row).exec(&**worker.db()).await.unwrap();
+    assert_foreseen(&worker, DeployDiamond { diamond_id }, WouldResume, "never asked for").await;
+    worker.deliver(queue::NewMessage::of(&DeployDiamond { diamond_id })).await;
+    assert_foreseen(&worker, DeployDiamond { diamond_id }, AlreadyDone, "on its way").await;
+});

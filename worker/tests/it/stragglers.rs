@@ -1,0 +1,81 @@
+//! Payments whose message is gone, as it is with a queue that somebody deleted.
+
+use chrono::TimeDelta;
+use entities::{PaymentId, PaymentStatus};
+use fixtures::{TestDatabase, on_both};
+use sea_orm::ConnectionTrait;
+
+use crate::{
+    Worker,
+    jobs::{deposited, opened, operation},
+};
+
+impl Worker {
+    /// Every message there is gets lost.
+    async fn lose_messages(&self) {
+        self.db().execute_unprepared("DELETE FROM outbox").await.unwrap();
+    }
+
+    async fn take_up(&self, patience: TimeDelta) -> usize {
+        let context = worker::Context::new(self.db().clone());
+        worker::take_up_stragglers(&context, patience).await.unwrap()
+    }
+
+    /// Opened, with every message since then lost.
+    async fn opened(&self, external_id: &str) -> PaymentId {
+        let id = self.accept(external_id).await;
+        self.run().await;
+        self.tell(vec![opened(id)]).await;
+        self.lose_messages().await;
+        id
+    }
+}
+
+on_both!(a_payment_whose_opening_got_lost_is_opened, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    worker.accept("one").await;
+    worker.lose_messages().await;
+    worker.run().await;
+    assert!(worker.operations().await.is_empty());
+    assert_eq!(worker.take_up(TimeDelta::minutes(10)).await, 0, "its message may still come");
+    for _ in 0..2 {
+        worker.take_up(TimeDelta::zero()).await;
+    }
+    assert_eq!(worker.operations().await, [operation("open", "pending")]);
+});
+
+on_both!(a_cancel_a_release_and_an_expiry_that_got_lost_are_done, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let canceled = worker.opened("canceled").await;
+    worker.cancel(canceled).await;
+    let released = worker.opened("released").await;
+    worker.tell(vec![deposited(released)]).await;
+    worker.release(released).await;
+    let expired = worker.opened("expired").await;
+    let until = worker.payment(expired).await.expires_at;
+    worker.lose_messages().await;
+    worker.take_up(TimeDelta::zero()).await;
+    let asked = worker.operations().await;
+    assert!(asked.contains(&operation("cancel", "pending")) && asked.contains(&operation("release", "pending")));
+    assert_eq!(worker.payment(expired).await.status, PaymentStatus::Open, "its time is not over");
+
+    // Seen from a day after its expiry: the chain was read beyond it and shows no deposit.
+    worker.read_until(until + TimeDelta::days(1)).await;
+    let past = entities::now() - until - TimeDelta::days(1);
+    worker.take_up(past).await;
+    assert_eq!(worker.payment(expired).await.status, PaymentStatus::Expired);
+    worker.lose_messages().await;
+    worker.take_up(TimeDelta::zero()).await;
+    let cancels = worker.operations().await.iter().filter(|(kind, _)| kind == "cancel").count();
+    assert_eq!(cancels, 2, "the expired one's deal is closed as well");
+});
+
+on_both!(more_than_a_transaction_takes_are_taken_up, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    for number in 0..105 {
+        worker.accept(&format!("order-{number}")).await;
+    }
+    worker.lose_messages().await;
+    assert_eq!(worker.take_up(TimeDelta::zero()).await, 105);
+    assert_eq!(worker.operations().await.len(), 105);
+});

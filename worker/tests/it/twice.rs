@@ -1,0 +1,117 @@
+//! Every job runs twice: what is delivered again must leave every table as it was. A job that is missing here fails the
+//! test.
+
+use alloy::primitives::{Address, B256, U256};
+use chain::{Evidence, Fact};
+use entities::{PaymentId, diamond, payment_log};
+use fixtures::{TestDatabase, on_both};
+use payments::jobs::{
+    self, AnnounceEvents, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+};
+use queue::{NewMessage, Payload};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
+
+use crate::Worker;
+
+pub(crate) fn evidence() -> Evidence {
+    let (hash, block_hash) = (Some(B256::repeat_byte(1)), B256::repeat_byte(2));
+    Evidence { hash, block_number: 7, block_hash, block_time: entities::now() }
+}
+
+async fn opened(worker: &Worker, name: &str) -> PaymentId {
+    let id = worker.accept(name).await;
+    worker.run().await;
+    worker.tell(vec![Fact::DealOpened { subject_id: id.0, deal_id: U256::from(7), evidence: evidence() }]).await;
+    id
+}
+
+/// Brings something about on which the job of this queue has work to do, and returns its message.
+async fn work_for(worker: &Worker, queue: &str) -> Option<NewMessage> {
+    Some(match queue {
+        OpenDeal::QUEUE => NewMessage::of(&OpenDeal { payment_id: worker.accept("open").await }),
+        CancelDeal::QUEUE => {
+            let payment_id = opened(worker, "cancel").await;
+            worker.cancel(payment_id).await;
+            NewMessage::of(&CancelDeal { payment_id })
+        }
+        ReleaseDeal::QUEUE => {
+            let payment_id = opened(worker, "release").await;
+            let (payer, amount) = (Address::ZERO, U256::from(1));
+            worker
+                .tell(vec![Fact::DepositFinal { subject_id: payment_id.0, payer, amount, evidence: evidence() }])
+                .await;
+            worker.release(payment_id).await;
+            NewMessage::of(&ReleaseDeal { payment_id })
+        }
+        ExpirePayment::QUEUE => {
+            let payment_id = opened(worker, "expire").await;
+            worker.read_until(entities::now() + chrono::TimeDelta::hours(2)).await;
+            NewMessage::of(&ExpirePayment { payment_id })
+        }
+        DeployDiamond::QUEUE => {
+            let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
+            let mut row: diamond::ActiveModel = row.into();
+            (row.status, row.address) = (Set(entities::DiamondStatus::Started), Set(None));
+            let diamond_id = diamond::Entity::update(row).exec(&**worker.db()).await.unwrap().id;
+            NewMessage::of(&DeployDiamond { diamond_id })
+        }
+        AnnounceEvents::QUEUE => {
+            let id = worker.accept("announce").await;
+            worker.run().await;
+            // It subscribes after the event was announced, so that it is owed by the message that is to come.
+            worker.endpoint(worker.merchant.node_id, &["payment.*"]).await;
+            let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
+            let created = log.filter(payment_log::Column::Sequence.eq(1)).one(&**worker.db()).await.unwrap().unwrap();
+            NewMessage::of(&AnnounceEvents { log_ids: vec![created.id] })
+        }
+        RecoverWebhooks::QUEUE => {
+            let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
+            worker.accept("recover").await;
+            worker.run().await;
+            let recovery_id = worker.recovery(endpoint, false).await;
+            NewMessage::of(&RecoverWebhooks { recovery_id })
+        }
+        _ => return None,
+    })
+}
+
+/// Every row that a job may write, as text. The outbox too: a second run must not ask for anything again.
+async fn everything(worker: &Worker) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (table, key, columns) in [
+        ("payments", "id", "status || sequence || resends || coalesce(deal_id, '')"),
+        ("payment_logs", "id", "event_type"),
+        ("diamonds", "id", "status"),
+        ("chain_operations", "id", "kind || status || sends"),
+        ("chain_deals", "subject_id", "state"),
+        ("webhook_deliveries", "id", "event_type || status || attempts"),
+        ("webhook_bodies", "event_id", "body"),
+        ("webhook_recoveries", "id", "status || examined || recovered"),
+        ("outbox", "id", "kind"),
+        ("dead_letters", "id", "kind"),
+    ] {
+        let backend = worker.db().get_database_backend();
+        // Ids are bytes on SQLite.
+        let key = if backend == DatabaseBackend::Sqlite { format!("hex({key})") } else { format!("{key}::text") };
+        let sql = format!("SELECT {key} || ' ' || {columns} AS shown FROM {table} ORDER BY 1");
+        for row in worker.db().query_all_raw(Statement::from_string(backend, sql)).await.unwrap() {
+            rows.push(format!("{table} {}", row.try_get::<String>("", "shown").unwrap()));
+        }
+    }
+    rows
+}
+
+on_both!(every_job_may_run_twice, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    for queue in jobs::QUEUES {
+        let message = work_for(&worker, queue).await.unwrap_or_else(|| panic!("{queue} is not run twice by this test"));
+        let idle = everything(&worker).await;
+        worker.deliver(message.clone()).await;
+        let once = everything(&worker).await;
+        assert_ne!(idle, once, "{queue}: the job had something to do");
+        for _ in 0..2 {
+            worker.deliver(message.clone()).await;
+            assert_eq!(everything(&worker).await, once, "{queue}: a second run changes nothing");
+        }
+    }
+});

@@ -11,6 +11,8 @@ mod secret;
 pub(crate) mod sign_ins;
 mod token;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use allowed::bearer_token;
 pub(crate) use allowed::{Allowed, at_root, require_same_origin};
 pub(crate) use caller_loader::{CallerLoader, granted};
 pub(crate) use needs::*;

@@ -1,10 +1,21 @@
 //! One row for every administrative act, in the act's own transaction.
 
 use entities::{AuditId, audit, now};
-use payments::Caller;
+use payments::{Caller, CallerKind};
 use queue::Transaction;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
 use serde_json::Value;
+
+/// How the caller stands where only a text is kept, such as `user:0197f7a3-…`.
+pub(crate) fn name(caller: &Caller) -> String {
+    let actor = caller.actor();
+    let kind = match caller.kind {
+        CallerKind::Integration(_) => "integration",
+        CallerKind::User(_) => "user",
+        CallerKind::Operator => "operator",
+    };
+    actor.id.map_or_else(|| kind.to_owned(), |id| format!("{kind}:{id}"))
+}
 
 /// Writes who did what to which object; `data` holds what was set, never a secret.
 pub(crate) async fn record(

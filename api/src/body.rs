@@ -3,15 +3,20 @@
 
 mod schema;
 
+use std::time::Duration;
+
 use poem::{Request, RequestBody, Result, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
     types::ParseFromJSON,
 };
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::{
+    config::HttpConfig,
+    money,
     problem::{Code, Location, Problem},
     state::State,
 };
@@ -46,6 +51,12 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         let canonical = request.header("idempotency-key").map_or_else(String::new, |_| value.to_string());
         Ok(Self { value: fit(value)?, canonical })
     }
+}
+
+/// Reads the bytes as this body, as [`Body`] does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
+    fit(parse(bytes)?)
 }
 
 /// The value as its type, or every way in which it does not fit.
@@ -123,23 +134,43 @@ fn require_json(request: &Request) -> Result<(), Problem> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let mut value = serde_json::from_slice(bytes).map_err(|error| {
         let detail = format!("is not JSON: {error}");
         Problem::new(Code::MalformedRequest).wrong("", Location::Body, detail)
-    })
+    })?;
+    plain_integers(&mut value);
+    Ok(value)
+}
+
+/// To JSON Schema `64.0` and `6.4e1` are the integer 64; from here on they are written like it.
+fn plain_integers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(plain_integers),
+        Value::Object(fields) => fields.values_mut().for_each(plain_integers),
+        Value::Number(number) if number.as_i64().is_none() => {
+            let exact = money::parse(&number.to_string()).ok().filter(Decimal::is_integer);
+            if let Some(integer) = exact.and_then(|exact| i64::try_from(exact).ok()) {
+                *number = integer.into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 async fn bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
-    let limit = request.data::<State>().map_or(1 << 20, |state| state.config().http.body_limit_bytes);
+    let default = HttpConfig::default();
+    let config = request.data::<State>().map_or(&default, |state| &state.config().http);
+    let (limit, patience) = (config.body_limit_bytes, Duration::from_millis(config.body_timeout_ms));
     let too_large = || Problem::new(Code::PayloadTooLarge).detail(format!("The body has more than {limit} bytes"));
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     let body = body.take().map_err(|_| Problem::new(Code::MalformedRequest))?;
-    match body.into_bytes_limit(limit).await {
-        Ok(bytes) => Ok(bytes.to_vec()),
-        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(too_large()),
-        Err(_) => Err(Problem::new(Code::MalformedRequest).detail("The body cannot be read")),
+    match tokio::time::timeout(patience, body.into_bytes_limit(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
+        Err(_) => Err(Problem::new(Code::RequestTimeout).header(header::CONNECTION, "close")),
+        Ok(Err(_)) => Err(Problem::new(Code::MalformedRequest).detail("The body cannot be read")),
     }
 }

@@ -11,6 +11,17 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Limits and proxies.
     pub http: HttpConfig,
+    /// What operators may do.
+    pub operations: OperationsConfig,
+}
+
+/// What operators may do beyond what is always safe.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperationsConfig {
+    /// Whether the body of a dead letter may be edited. Off by default: an edited message is one that no program of ours
+    /// has written.
+    pub edit_dead_letters: bool,
 }
 
 /// Tokens, their lifetimes and the keys that sign them.
@@ -50,14 +61,29 @@ impl Default for AuthConfig {
 pub struct HttpConfig {
     /// Largest request body, bytes; more is answered 413.
     pub body_limit_bytes: usize,
+    /// Longest path with its query, bytes; more is answered 414.
+    pub uri_limit_bytes: usize,
     /// Largest sum of request header names and values, bytes; more is answered 431.
     pub header_limit_bytes: usize,
+    /// Most headers of a request; more are answered 431.
+    pub header_count_max: usize,
+    /// How long a request's headers may take to arrive after their first byte, milliseconds; longer is answered 408.
+    pub header_timeout_ms: u64,
+    /// How long a request's body may take to arrive, milliseconds; longer is answered 408.
+    pub body_timeout_ms: u64,
     /// How long a request may take, milliseconds; longer is answered 503.
     pub request_timeout_ms: u64,
-    /// How long a connection may stay silent, seconds.
+    /// How long a client may take nothing of its answer, milliseconds; after that the connection is cut.
+    pub write_timeout_ms: u64,
+    /// How long a connection may stay silent between two requests, seconds.
     pub idle_timeout_s: u64,
     /// How long a shutdown waits for requests under way, seconds.
     pub shutdown_timeout_s: u64,
+    /// Connections open at once; one more is answered 503 and closed.
+    pub connections_max: usize,
+    /// Connections open at once from one address (IPv6: one /64); one more is answered 503 and closed. Without effect
+    /// behind proxies, from whose addresses all connections come.
+    pub connections_per_address: usize,
     /// Proxies in front that append to `X-Forwarded-For`; 0 takes the peer's address and ignores the header.
     pub trusted_proxies: usize,
     /// Requests a second that one signed-in caller may send, and its burst.
@@ -70,10 +96,17 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             body_limit_bytes: 1 << 20,
+            uri_limit_bytes: 8 << 10,
             header_limit_bytes: 16 << 10,
+            header_count_max: 100,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 15_000,
             request_timeout_ms: 30_000,
+            write_timeout_ms: 20_000,
             idle_timeout_s: 75,
             shutdown_timeout_s: 20,
+            connections_max: 4_096,
+            connections_per_address: 1_024,
             trusted_proxies: 0,
             rate_per_caller: 20_000,
             rate_per_address: 40_000,
@@ -87,22 +120,32 @@ impl Config {
     pub fn mistakes(&self) -> Vec<String> {
         let auth = &self.auth;
         let secrets = [("auth.jwt_secret", &auth.jwt_secret), ("auth.access_token_secret", &auth.access_token_secret)];
+        let http = &self.http;
         let numbers = [
             ("auth.user_token_ttl_s", u64::from(auth.user_token_ttl_s)),
             ("auth.integration_token_ttl_s", u64::from(auth.integration_token_ttl_s)),
             ("auth.refresh_ttl_days", u64::from(auth.refresh_ttl_days)),
-            ("http.body_limit_bytes", self.http.body_limit_bytes as u64),
-            ("http.header_limit_bytes", self.http.header_limit_bytes as u64),
-            ("http.request_timeout_ms", self.http.request_timeout_ms),
-            ("http.idle_timeout_s", self.http.idle_timeout_s),
-            ("http.rate_per_caller", u64::from(self.http.rate_per_caller)),
-            ("http.rate_per_address", u64::from(self.http.rate_per_address)),
+            ("http.body_limit_bytes", http.body_limit_bytes as u64),
+            ("http.uri_limit_bytes", http.uri_limit_bytes as u64),
+            ("http.header_limit_bytes", http.header_limit_bytes as u64),
+            ("http.header_count_max", http.header_count_max as u64),
+            ("http.header_timeout_ms", http.header_timeout_ms),
+            ("http.body_timeout_ms", http.body_timeout_ms),
+            ("http.request_timeout_ms", http.request_timeout_ms),
+            ("http.write_timeout_ms", http.write_timeout_ms),
+            ("http.idle_timeout_s", http.idle_timeout_s),
+            ("http.connections_max", http.connections_max as u64),
+            ("http.connections_per_address", http.connections_per_address as u64),
+            ("http.rate_per_caller", u64::from(http.rate_per_caller)),
+            ("http.rate_per_address", u64::from(http.rate_per_address)),
         ];
         let short = secrets
             .iter()
             .filter(|(_, secret)| secret.expose_secret().len() < 32)
             .map(|(name, _)| format!("{name} must have at least 32 bytes"));
         let zero = numbers.iter().filter(|(_, value)| *value == 0).map(|(name, _)| format!("{name} must be above 0"));
-        short.chain(zero).collect()
+        let late = (http.body_timeout_ms >= http.request_timeout_ms)
+            .then(|| "http.body_timeout_ms must be below http.request_timeout_ms".to_owned());
+        short.chain(zero).chain(late).collect()
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod example;
 mod finish;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +28,11 @@ pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {
     &REGISTRY.schemas
 }
 
+/// Whether an object may have fields beyond those that its schema names.
+pub(crate) fn open_ended(schema: &MetaSchema) -> bool {
+    schema.properties.is_empty() || schema.additional_properties.is_some()
+}
+
 /// A service around the API; its title and version are the document's.
 pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
     OpenApiService::new(api, "Quittance", env!("CARGO_PKG_VERSION"))
@@ -49,7 +55,7 @@ pub(crate) fn text() -> &'static str {
 }
 
 fn generated() -> Value {
-    serde_json::from_str(&service(Documented).spec()).unwrap_or_default()
+    serde_json::from_str(&service(Documented).webhooks::<webhooks::Announced>().spec()).unwrap_or_default()
 }
 
 /// The API's description without an instance of it.

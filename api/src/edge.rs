@@ -9,6 +9,8 @@ pub(crate) use address::ClientAddress;
 pub(crate) use allowance::Allowances;
 pub(crate) use guard::{Guarded, RouteTemplate};
 pub(crate) use request_id::RequestId;
+#[cfg(any(test, fuzzing))]
+pub(crate) use request_id::well_formed;
 
 use std::time::Instant;
 
@@ -19,7 +21,7 @@ use poem::{
 use tracing::Instrument;
 
 use crate::{
-    problem::{Code, Problem},
+    problem::{Code, Location, Problem},
     state::State,
 };
 
@@ -35,6 +37,10 @@ const METHODS: [Method; 9] = [
     Method::CONNECT,
     Method::TRACE,
 ];
+
+/// Headers that the framework would take for absent when it cannot read them: a request whose key is overlooked is not
+/// protected by it.
+const OURS: [&str; 3] = ["Idempotency-Key", "Api-Key", "Api-Secret"];
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -103,11 +109,24 @@ fn keep_to_yourself(response: &mut Response) {
 impl<E: Endpoint> Edge<E> {
     /// Refuses what must not even reach a handler.
     fn admit(&self, request: &Request, address: &ClientAddress) -> Result<(), Problem> {
+        let limits = &self.state.config().http;
+        if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits.uri_limit_bytes) {
+            return Err(Problem::new(Code::UriTooLong));
+        }
         let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if bytes > self.state.config().http.header_limit_bytes {
+        if bytes > limits.header_limit_bytes || request.headers().len() > limits.header_count_max {
             return Err(Problem::new(Code::HeadersTooLarge));
         }
-        self.state.allowances().per_address.take(&address.network())
+        self.state.allowances().per_address.take(&address.network())?;
+        for name in OURS {
+            let mut values = request.headers().get_all(name).iter();
+            let (value, another) = (values.next(), values.next());
+            if another.is_some() || value.is_some_and(|value| value.to_str().is_err()) {
+                let detail = "must be sent once, in visible ASCII characters";
+                return Err(Problem::new(Code::ValidationFailed).wrong(&format!("/{name}"), Location::Header, detail));
+            }
+        }
+        Ok(())
     }
 
     /// Answers; what no route matched is the framework's plain text and becomes a problem here.

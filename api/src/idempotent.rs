@@ -21,7 +21,7 @@ use crate::{
 
 /// A key of the caller's choice, 1 to 255 visible ASCII characters, kept for 24 hours.
 #[derive(Clone, Debug)]
-pub(crate) struct IdempotencyKey(String);
+pub(crate) struct IdempotencyKey(pub(crate) String);
 
 impl Type for IdempotencyKey {
     const IS_REQUIRED: bool = true;
@@ -34,8 +34,8 @@ impl Type for IdempotencyKey {
     }
 
     fn schema_ref() -> MetaSchemaRef {
-        let (min_length, max_length) = (Some(1), Some(255));
-        MetaSchemaRef::Inline(Box::new(MetaSchema { min_length, max_length, ..MetaSchema::new("string") }))
+        let (min_length, max_length, pattern) = (Some(1), Some(255), Some("^[!-~]+$".to_owned()));
+        MetaSchemaRef::Inline(Box::new(MetaSchema { min_length, max_length, pattern, ..MetaSchema::new("string") }))
     }
 
     fn as_raw_value(&self) -> Option<&Self> {
@@ -84,6 +84,7 @@ impl Once<'_> {
         let tx = self.state.db().begin().await?;
         let claim = idempotency::claim(&*tx, &key, &fingerprint).await?;
         tx.commit().await?;
+        fail::fail_point!("idempotent.claimed");
         match claim {
             Claim::Fresh => Ok(Claimed::Fresh(Some(key))),
             Claim::Answered { body, .. } => {
@@ -147,6 +148,7 @@ impl Once<'_> {
         let done = work.await;
         if let (Some(key), Ok(answer)) = (&key, &done) {
             let tx = self.state.db().begin().await?;
+            fail::fail_point!("idempotent.done");
             idempotency::complete(&*tx, key, 200, &answer.to_json_string()).await?;
             tx.commit().await?;
         }

@@ -7,6 +7,9 @@ mod body;
 mod config;
 mod document;
 mod edge;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod idempotent;
 mod money;
 mod paging;
@@ -20,7 +23,7 @@ mod state;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};
-pub use config::{AuthConfig, Config, HttpConfig};
+pub use config::{AuthConfig, Config, HttpConfig, OperationsConfig};
 pub use document::openapi_document;
 pub use serve::{health_routes, routes, serve};
-pub use state::{HealthPart, Parts, State};
+pub use state::{Depth, HealthPart, Parts, State};

@@ -181,9 +181,19 @@ impl Problem {
         problem.body("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b", "/api/v1/payments").to_json().unwrap_or_default()
     }
 
+    /// The body as it is sent.
+    pub(crate) fn text(&self, request_id: &str, instance: &str) -> String {
+        self.body(request_id, instance).to_json().unwrap_or_default().to_string()
+    }
+
+    /// The headers that this problem asks for.
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
     /// The answer for one request.
     pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
-        let json = self.body(request_id, instance).to_json().unwrap_or_default().to_string();
+        let json = self.text(request_id, instance);
         let mut response = Response::builder().status(self.status()).content_type(MEDIA_TYPE).body(json);
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name.clone(), value.clone());

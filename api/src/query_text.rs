@@ -7,6 +7,9 @@ use poem_openapi::{
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 
+/// PostgreSQL cannot keep or compare U+0000.
+pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+
 /// 1 to 255 characters without U+0000, which PostgreSQL cannot compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryText(pub(crate) String);
@@ -23,7 +26,8 @@ impl Type for QueryText {
 
     fn schema_ref() -> MetaSchemaRef {
         let (min_length, max_length) = (Some(1), Some(255));
-        MetaSchemaRef::Inline(Box::new(MetaSchema { min_length, max_length, ..MetaSchema::new("string") }))
+        let pattern = Some(WITHOUT_NUL.to_owned());
+        MetaSchemaRef::Inline(Box::new(MetaSchema { min_length, max_length, pattern, ..MetaSchema::new("string") }))
     }
 
     fn as_raw_value(&self) -> Option<&Self> {

@@ -3,6 +3,7 @@
 pub(crate) mod authentication;
 pub(crate) mod chains;
 pub(crate) mod currencies;
+pub(crate) mod dead_letters;
 pub(crate) mod documentation;
 pub(crate) mod health;
 pub(crate) mod integrations;
@@ -11,8 +12,14 @@ pub(crate) mod networks;
 pub(crate) mod nodes;
 pub(crate) mod pay_page;
 pub(crate) mod payments;
+pub(crate) mod queues;
+pub(crate) mod redrives;
+pub(crate) mod reviews;
 pub(crate) mod staff;
 pub(crate) mod wallets;
+pub(crate) mod webhook_deliveries;
+pub(crate) mod webhook_recoveries;
+pub(crate) mod webhooks;
 pub(crate) mod widget;
 
 use poem_openapi::Tags;
@@ -26,6 +33,13 @@ pub(crate) enum Tag {
     Payments,
     /// What the payer's browser may see of one payment.
     Widget,
+    /// Payments whose outcome is unknown or was broken, and an operator's verdict on them.
+    Reviews,
+    /// Messages that nobody will try again by themselves, and replaying them.
+    #[oai(rename = "Dead letters")]
+    DeadLetters,
+    /// The queues, and who works them.
+    Queues,
     /// Programs that sign in with an API key.
     Integrations,
     /// The tree of tenants: whoever stands on a node acts on it and on every node below.
@@ -35,17 +49,24 @@ pub(crate) enum Tag {
     ReferenceData,
     /// Signers of a node, and the diamonds they own.
     Wallets,
+    /// Where events are sent, what became of them, and sending again what was missed. The events themselves stand under
+    /// *Webhooks*.
+    Webhooks,
     /// A node's customers.
     Members,
     /// Health, metrics and this document.
     Operations,
 }
 
+/// What operators look at and decide; one of the tuple's places, which are no more than sixteen.
+pub(crate) type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives);
+
 /// Everything that is served.
 pub(crate) type Api = (
     authentication::Authentication,
     staff::Staff,
     payments::Payments,
+    ForOperators,
     widget::Widget,
     pay_page::PayPage,
     integrations::Integrations,
@@ -55,6 +76,7 @@ pub(crate) type Api = (
     currencies::Currencies,
     wallets::Wallets,
     members::Members,
+    (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
     health::Health,
     documentation::Documentation,
 );
@@ -66,6 +88,12 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
         authentication::Authentication(state()),
         staff::Staff(state()),
         payments::Payments(state()),
+        (
+            reviews::Reviews(state()),
+            queues::Queues(state()),
+            dead_letters::DeadLetters(state()),
+            redrives::Redrives(state()),
+        ),
         widget::Widget(state()),
         pay_page::PayPage,
         integrations::Integrations(state()),
@@ -75,6 +103,11 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
         currencies::Currencies(state()),
         wallets::Wallets(state()),
         members::Members(state()),
+        (
+            webhooks::Webhooks(state()),
+            webhook_deliveries::WebhookDeliveries(state()),
+            webhook_recoveries::WebhookRecoveries(state()),
+        ),
         health::Health(state()),
         documentation::Documentation,
     )

@@ -1,17 +1,27 @@
-//! The API as one endpoint, and as a server.
+//! The API as one endpoint, and as a server with limits on connections and slow clients.
 
-use std::time::Duration;
+mod connection;
+mod farewell;
+mod gate;
+mod paced;
 
-use poem::{Endpoint, IntoEndpoint, Response, Server, listener::TcpAcceptor};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use poem::{Endpoint, IntoEndpoint, Response};
 use poem_openapi::OpenApiService;
-use tokio_util::sync::CancellationToken;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
     edge::{Edge, Guarded},
     resources::{self, health::Health},
     state::State,
 };
+
+/// How long accepting rests when the system gives no more sockets: trying again at once would only burn the processor.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Everything that is served, for a server or a test client.
 #[must_use]
@@ -24,32 +34,65 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
 /// Health and metrics alone, for a process that serves nothing else.
 #[must_use]
 pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
-    let service = OpenApiService::new(Health(state.clone()), "Quittance", env!("CARGO_PKG_VERSION"));
+    let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
+    // Guarded like all others, which is also how the edge knows that a 503 is an answer of ours, with its report.
+    let health = Guarded::new(Health(state.clone()), timeout);
+    let service = OpenApiService::new(health, "Quittance", env!("CARGO_PKG_VERSION"));
     Edge::new(service.into_endpoint(), state)
 }
 
-/// Serves until the token is cancelled, then finishes what is under way.
+/// Serves HTTP/1.1 until the token is cancelled, then finishes what is under way.
 ///
 /// # Errors
 /// When the listener is unusable.
 pub async fn serve(
     state: State,
     routes: impl Endpoint<Output = Response> + 'static,
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     cancelled: CancellationToken,
 ) -> std::io::Result<()> {
     let http = state.config().http.clone();
+    let local = listener.local_addr()?;
     let forgetting = tokio::spawn(forget_idle(state.clone(), cancelled.clone()));
-    let served = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
-        .idle_timeout(Duration::from_secs(http.idle_timeout_s))
-        .run_with_graceful_shutdown(
-            routes,
-            cancelled.cancelled_owned(),
-            Some(Duration::from_secs(http.shutdown_timeout_s)),
-        )
-        .await;
+    let connections = Arc::new(Connections::new(routes, local, &http, cancelled.clone()));
+    let (gate, under_way) = (Gate::new(&http), TaskTracker::new());
+    while let Some((socket, peer)) = cancelled.run_until_cancelled(accept(&listener)).await {
+        match gate.admit(peer) {
+            Ok(place) => {
+                let connections = Arc::clone(&connections);
+                under_way.spawn(async move {
+                    connections.serve(socket, peer).await;
+                    drop(place);
+                });
+            }
+            Err(full) => full.refuse(socket),
+        }
+    }
+    drop(listener);
+    under_way.close();
+    if tokio::time::timeout(Duration::from_secs(http.shutdown_timeout_s), under_way.wait()).await.is_err() {
+        tracing::warn!(
+            connections = under_way.len(),
+            "requests under way are cut off: http.shutdown_timeout_s is over"
+        );
+        connections.cut();
+        under_way.wait().await;
+    }
     forgetting.abort();
-    served
+    Ok(())
+}
+
+/// The next connection, however often the system has none to give.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
 }
 
 async fn forget_idle(state: State, cancelled: CancellationToken) {

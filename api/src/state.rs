@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use payments::{Acceptor, AccessTokens};
-use queue::Database;
+use queue::{Database, Foreseer};
 
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
@@ -17,9 +17,14 @@ use crate::{
 pub struct HealthPart {
     /// Its name in the answer, such as `broker`.
     pub name: &'static str,
+    /// Whether this process can do nothing without it.
+    pub needed: bool,
     /// Answers when it works, and with a sentence when not. Bounded by a deadline of two seconds.
     pub check: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
 }
+
+/// Asks how many messages of the named queue wait at the broker; an error is a sentence.
+pub type Depth = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<u64, String>> + Send + Sync>;
 
 /// What the binary hands in.
 pub struct Parts {
@@ -29,8 +34,15 @@ pub struct Parts {
     pub acceptor: Acceptor,
     /// Settings, already checked with [`Config::mistakes`].
     pub config: Config,
+    /// How webhooks are delivered, and what their secrets are derived from.
+    pub webhooks: webhooks::Config,
     /// What readiness depends on.
     pub health: Vec<HealthPart>,
+    /// Asks the jobs what replaying a dead letter would do, and whether they could read a body.
+    pub foreseer: Foreseer,
+    /// Asks the broker how many messages of a queue wait there for a consumer; none where the broker keeps them in the
+    /// database. Bounded by a deadline of two seconds.
+    pub depth: Option<Depth>,
     /// Renders the metrics of this process in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -46,6 +58,7 @@ struct Shared {
     callers: CallerLoader,
     sign_ins: SignIns,
     allowances: Allowances,
+    webhook_secrets: webhooks::Secrets,
 }
 
 impl State {
@@ -58,6 +71,7 @@ impl State {
             callers: CallerLoader::start(parts.database.clone()),
             sign_ins: SignIns::default(),
             allowances: Allowances::new(&parts.config.http),
+            webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             parts,
         }))
     }
@@ -74,8 +88,24 @@ impl State {
         &self.0.parts.config
     }
 
+    pub(crate) fn webhook_secrets(&self) -> &webhooks::Secrets {
+        &self.0.webhook_secrets
+    }
+
+    pub(crate) fn webhooks(&self) -> &webhooks::Config {
+        &self.0.parts.webhooks
+    }
+
     pub(crate) fn health(&self) -> &[HealthPart] {
         &self.0.parts.health
+    }
+
+    pub(crate) fn foreseer(&self) -> &Foreseer {
+        &self.0.parts.foreseer
+    }
+
+    pub(crate) fn depth(&self) -> Option<&Depth> {
+        self.0.parts.depth.as_ref()
     }
 
     pub(crate) fn render_metrics(&self) -> String {

@@ -60,7 +60,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
                 Err(Problem::new(Code::PermissionMissing).detail(detail).into())
             }
             _ if N::AT_ROOT && !at_root(&caller) => {
-                let detail = "Only admins and callers on the root node may change what all nodes share";
+                let detail = "Only admins and callers on the root node may see or change what all nodes share";
                 Err(Problem::new(Code::PermissionMissing).detail(detail).into())
             }
             _ => Ok(Self { caller, claims, needs: PhantomData }),

@@ -38,8 +38,12 @@ needs! {
     PaymentsCreate = Some(Permission::PaymentsCreate), "payments.create";
     /// Canceling payments.
     PaymentsCancel = Some(Permission::PaymentsCancel), "payments.cancel";
+    /// Managing webhook endpoints.
+    WebhooksManage = Some(Permission::WebhooksManage), "webhooks.manage";
     /// Changing nodes, integrations and other reference data.
     NodesManage = Some(Permission::NodesManage), "nodes.manage";
+    /// Looking at and deciding what only operators do.
+    Operations = Some(Permission::Operations), "operations";
 }
 
 /// Changing what all nodes share: chains, networks, currencies.
@@ -48,6 +52,15 @@ pub(crate) struct SharedDataManage;
 impl Needs for SharedDataManage {
     const PERMISSION: Option<Permission> = NodesManage::PERMISSION;
     const SCHEMES: [&'static str; 2] = NodesManage::SCHEMES;
+    const AT_ROOT: bool = true;
+}
+
+/// Looking at what is of the installation and of no node: its queues.
+pub(crate) struct InstallationOperations;
+
+impl Needs for InstallationOperations {
+    const PERMISSION: Option<Permission> = Operations::PERMISSION;
+    const SCHEMES: [&'static str; 2] = Operations::SCHEMES;
     const AT_ROOT: bool = true;
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::DateTime;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -13,6 +13,12 @@ use crate::{
     problem::{Location, Mistake},
     web_url,
 };
+
+/// Mistakes of one body that are told; a body may have more of them than anybody wants to read or send.
+const MISTAKES_MAX: usize = 100;
+
+/// Longest name of an unknown field that is repeated in an answer, characters.
+const NAME_MAX: usize = 100;
 
 /// The value's mistakes, in the order of the schema's fields.
 pub(super) fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Mistake> {
@@ -25,6 +31,9 @@ struct Found(Vec<Mistake>);
 
 impl Found {
     fn wrong(&mut self, pointer: &str, detail: impl Into<String>) {
+        if self.0.len() >= MISTAKES_MAX {
+            return;
+        }
         let mistake = Mistake { pointer: pointer.to_owned(), location: Location::Body, detail: detail.into() };
         self.0.push(mistake);
     }
@@ -41,7 +50,10 @@ impl Found {
             return schema.all_of.iter().for_each(|part| self.check(part, value, pointer));
         }
         match (schema.ty, value) {
-            ("object", Value::Object(_)) => self.object(schema, value, pointer),
+            ("object", Value::Object(fields)) => {
+                self.object(schema, value, pointer);
+                self.unknown(schema, fields, pointer);
+            }
             ("array", Value::Array(items)) => self.array(schema, items, pointer),
             ("string", Value::String(text)) => {
                 if let Err(detail) = string(schema, text) {
@@ -67,6 +79,22 @@ impl Found {
                 None => {}
                 Some(Value::Null) if !schema.required.contains(name) => {}
                 Some(value) => self.check(property, value, &pointer),
+            }
+        }
+    }
+
+    /// A field that nobody reads is a mistake: whoever misspells `expires_at` must not get a payment without it.
+    fn unknown(&mut self, schema: &MetaSchema, fields: &Map<String, Value>, pointer: &str) {
+        if document::open_ended(schema) {
+            return;
+        }
+        let known = |name: &str| schema.properties.iter().any(|(property, _)| *property == name);
+        for name in fields.keys().filter(|name| !known(name)) {
+            if name.chars().count() > NAME_MAX {
+                self.wrong(pointer, "has a field that is not known here");
+            } else {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                self.wrong(&format!("{pointer}/{name}"), "is not a known field");
             }
         }
     }

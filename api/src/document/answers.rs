@@ -11,11 +11,14 @@ const MEANINGS: &[(&str, &str)] = &[
     ("401", "No token, or one that is not valid; or wrong credentials."),
     ("403", "The permission is missing, or the node is out of reach."),
     ("404", "It does not exist."),
+    ("408", "The body took too long to arrive."),
     ("409", "The state of things does not allow it, or a request with this idempotency key is under way."),
     ("413", "The body is too large."),
+    ("414", "The path with its query is too long."),
     ("415", "The body is not JSON."),
     ("422", "The idempotency key was used for another request."),
     ("429", "Too many requests."),
+    ("431", "The headers are too many or too large."),
     ("500", "A fault of ours, logged under the request id."),
     ("503", "A part of the system does not answer; try again."),
 ];
@@ -25,8 +28,8 @@ pub(super) fn complete(operation: &mut Value) {
     let protected = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty());
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
-    let always = ["429", "500", "503"].map(|status| (status, true));
-    let usual = [("400", input), ("401", protected), ("403", protected), ("413", body), ("415", body)];
+    let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
+    let usual = [("400", input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
         responses.entry(status).or_insert_with(|| problem(status));

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, example};
+use super::{answers, example, webhooks};
+use crate::query_text::WITHOUT_NUL;
 
 /// Finishes the document.
 pub(super) fn finish(mut document: Value) -> Value {
@@ -13,7 +14,9 @@ pub(super) fn finish(mut document: Value) -> Value {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.values_mut().for_each(schema);
     }
-    answers_are_complete(&mut document);
+    let used = used_by_requests(&mut document);
+    requests_are_strict(&mut document, &used);
+    answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();
     for operation in operations(&mut document) {
         permissions(operation);
@@ -21,6 +24,11 @@ pub(super) fn finish(mut document: Value) -> Value {
         answers::complete(operation);
         content(operation, &schemas);
         answers::share_errors(operation);
+    }
+    for (name, item) in document["webhooks"].as_object_mut().into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            webhooks::finish(name, operation, &schemas);
+        }
     }
     document["components"]["responses"] = answers::shared();
     document
@@ -98,13 +106,44 @@ fn names(list: Option<&Value>) -> BTreeSet<String> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. A problem's `payment_id` is the one exception.
-fn answers_are_complete(document: &mut Value) {
+/// The names of the schemas that request bodies use.
+fn used_by_requests(document: &mut Value) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let requests: Vec<Value> = operations(document).map(|operation| operation["requestBody"].clone()).collect();
     let schemas = document["components"]["schemas"].clone();
     requests.iter().for_each(|request| references(request, &schemas, &mut used));
+    used
+}
+
+/// What [`crate::body`] refuses beyond what poem-openapi writes down: unknown fields, and texts with U+0000.
+fn requests_are_strict(document: &mut Value, used: &BTreeSet<String>) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for schema in schemas.iter_mut().filter_map(|(name, schema)| used.contains(name).then_some(schema)) {
+        strict(schema);
+    }
+}
+
+fn strict(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(strict),
+        Value::Object(object) => {
+            object.values_mut().for_each(strict);
+            if object.get("properties").is_some_and(Value::is_object) {
+                object.entry("additionalProperties").or_insert(json!(false));
+            }
+            let kind = object.get("type");
+            let text = kind.is_some_and(|kind| *kind == "string" || *kind == json!(["string", "null"]));
+            if text && !["enum", "format", "pattern"].iter().any(|narrower| object.contains_key(*narrower)) {
+                object.insert("pattern".to_owned(), json!(WITHOUT_NUL));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
+/// required. A problem's `payment_id` is the one exception.
+fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
         let Some(properties) = schema["properties"].as_object() else { continue };

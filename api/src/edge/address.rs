@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use poem::{FromRequest, Request, RequestBody, Result};
@@ -15,7 +15,7 @@ impl ClientAddress {
     /// The peer's address, or the entry of `X-Forwarded-For` that the outermost trusted proxy wrote. Entries further
     /// left are the client's own words and are never believed.
     pub(crate) fn of(request: &Request, trusted_proxies: usize) -> Self {
-        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip().to_canonical());
+        let peer = request.remote_addr().as_socket_addr().and_then(|address| Self::from(*address).0);
         if trusted_proxies == 0 {
             return Self(peer);
         }
@@ -29,6 +29,12 @@ impl ClientAddress {
             .collect();
         let outermost = forwarded.len().checked_sub(trusted_proxies).and_then(|index| forwarded.get(index));
         Self(outermost.and_then(|address| address.parse().ok()).or(peer))
+    }
+}
+
+impl From<SocketAddr> for ClientAddress {
+    fn from(peer: SocketAddr) -> Self {
+        Self(Some(peer.ip().to_canonical()))
     }
 }
 

@@ -21,7 +21,7 @@ impl RequestId {
 }
 
 /// An id goes into logs and message headers, so only harmless characters and a bounded length are taken.
-fn well_formed(id: &str) -> bool {
+pub(crate) fn well_formed(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte))
 }
 

@@ -52,6 +52,8 @@ codes! {
     NotFound = "not_found", NOT_FOUND, "Not found", false;
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed", false;
+    /// The headers or the body took too long to arrive.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive", true;
     /// The state of things does not allow it.
     Conflict = "conflict", CONFLICT, "Conflict", false;
     /// The node has a payment with this external id.
@@ -60,7 +62,7 @@ codes! {
     IdempotencyInFlight = "idempotency_in_flight", CONFLICT, "The first request is still under way", true;
     /// The body is larger than allowed.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", false;
-    /// The path is longer than allowed.
+    /// The path with its query is longer than allowed.
     UriTooLong = "uri_too_long", URI_TOO_LONG, "The path is too long", false;
     /// The body is not of a media type that is read here.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", false;

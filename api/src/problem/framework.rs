@@ -85,8 +85,8 @@ impl Problem {
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
         tracing::error!(error = %error, "database");
-        let unreachable = matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
-        let code = if unreachable { Code::Unavailable } else { Code::Internal };
+        let passing = matches!(error, DbErr::Conn(_)) || queue::is_absent(&error) || queue::is_contended(&error);
+        let code = if passing { Code::Unavailable } else { Code::Internal };
         Self::new(code).retry_after(1)
     }
 }

@@ -23,6 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) enum Condition {
     /// It works.
     Up,
+    /// It does its own work; something that it hands on to others waits until a part is up again.
+    Degraded,
     /// It does not.
     Down,
 }
@@ -46,10 +48,10 @@ pub(crate) struct HealthReport {
 /// Whether the process takes work.
 #[derive(ApiResponse)]
 pub(crate) enum Readiness {
-    /// Every part works.
+    /// Every part works, or every one that this process cannot do without: then the status is `degraded`.
     #[oai(status = 200)]
     Ready(Json<HealthReport>),
-    /// Some part does not work; the body says which.
+    /// A part that is needed does not work; the body says which.
     #[oai(status = 503)]
     NotReady(Json<HealthReport>),
 }
@@ -68,7 +70,8 @@ impl Health {
 
     /// Does it take work
     ///
-    /// Checks everything that this process depends on; for a readiness probe. 503 says which part is down.
+    /// Checks everything that this process depends on; for a readiness probe. 503 says which part is down. While only the
+    /// broker is away, an API process goes on accepting payments and stays ready: its status is then `degraded`.
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self) -> Result<Readiness, Refused> {
         let checks = self.0.health().iter().map(|part| async move { (part.name, check(part).await) });
@@ -78,10 +81,15 @@ impl Health {
             .map(|(name, part)| (name.to_owned(), part))
             .collect();
         parts.insert("database".to_owned(), self.database().await);
-        let up = parts.values().all(|part| part.status == Condition::Up);
-        let status = if up { Condition::Up } else { Condition::Down };
+        let needless = |name: &str| self.0.health().iter().any(|part| part.name == name && !part.needed);
+        let mut down = parts.iter().filter(|(_, part)| part.status != Condition::Up).peekable();
+        let status = match (down.peek().is_none(), down.all(|(name, _)| needless(name))) {
+            (true, _) => Condition::Up,
+            (false, true) => Condition::Degraded,
+            (false, false) => Condition::Down,
+        };
         let report = Json(HealthReport { status, parts });
-        Ok(if up { Readiness::Ready(report) } else { Readiness::NotReady(report) })
+        Ok(if status == Condition::Down { Readiness::NotReady(report) } else { Readiness::Ready(report) })
     }
 
     /// Metrics of this process

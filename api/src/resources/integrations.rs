@@ -47,7 +47,7 @@ pub(crate) enum PermissionWord {
     /// Manage nodes, integrations, wallets and other reference data.
     #[oai(rename = "nodes.manage")]
     NodesManage,
-    /// Look at and replay dead letters, look at signers.
+    /// Decide on payments in review, look at and replay dead letters, look at signers.
     #[oai(rename = "operations")]
     Operations,
 }

@@ -1,6 +1,6 @@
 //! Payments, and what may be asked of them.
 
-mod create;
+pub(crate) mod create;
 mod item;
 mod list;
 mod logs;
@@ -15,12 +15,13 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-pub(crate) use self::response::{Method, Status};
 use self::{
     create::NewPayment,
     list::{Filter, PaymentPage},
+};
+pub(crate) use self::{
     logs::LogEntry,
-    response::Payment,
+    response::{Failure, Group, Method, Payment, Status},
 };
 use super::Tag;
 use crate::{

@@ -106,7 +106,7 @@ impl From<wallet::Model> for Wallet {
 }
 
 /// The wallet, if it exists and its node is in reach.
-async fn find(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -> Result<wallet::Model, Problem> {
+pub(crate) async fn find(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -> Result<wallet::Model, Problem> {
     let wallet = wallet::Entity::find_by_id(WalletId(id)).filter(wallet::Column::DeletedAt.is_null()).one(db).await?;
     let wallet = wallet.ok_or_else(|| Problem::not_found("Wallet"))?;
     reach::require(db, caller, wallet.node_id).await?;

@@ -1,13 +1,16 @@
 //! Every route, asked by somebody without a token, without the permission, and of another tenant. A route that is
 //! missing here fails the test.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use fixtures::{TestDatabase, on_both};
 use payments::Permission;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::{
+    app::{Answer, TestApp, send},
+    letters::{Worker, opening},
+};
 
 /// What a caller of another tenant, with every permission, gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +41,26 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("release_payment", "payments.create", OutOfReach),
     ("retry_send_payment", "payments.create", OutOfReach),
     ("list_payment_logs", "payments.read", OutOfReach),
+    ("list_operations_payments", "operations", Own),
+    ("get_payment_review", "operations", OutOfReach),
+    ("resolve_payment", "operations", OutOfReach),
+    ("list_queues", "operations", NotAtRoot),
+    ("list_dead_letters", "operations", Own),
+    ("group_dead_letters", "operations", Own),
+    ("get_dead_letter", "operations", OutOfReach),
+    ("discard_dead_letter", "operations", OutOfReach),
+    ("restore_dead_letter", "operations", OutOfReach),
+    ("edit_dead_letter", "operations", OutOfReach),
+    ("discard_dead_letters", "operations", Own),
+    ("restore_dead_letters", "operations", Own),
+    ("dry_run_redrive", "operations", Own),
+    ("create_redrive", "operations", Own),
+    ("list_redrives", "operations", Own),
+    ("get_redrive", "operations", OutOfReach),
+    ("list_redrive_letters", "operations", OutOfReach),
+    ("pause_redrive", "operations", OutOfReach),
+    ("resume_redrive", "operations", OutOfReach),
+    ("abort_redrive", "operations", OutOfReach),
     ("get_widget_payment", "payment", Same),
     ("get_widget_qr", "payment", Same),
     ("create_integration", "nodes.manage", OutOfReach),
@@ -73,6 +96,21 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("list_members", "payments.read", Own),
     ("get_member", "payments.read", OutOfReach),
     ("update_member", "payments.create", OutOfReach),
+    ("create_webhook", "webhooks.manage", OutOfReach),
+    ("list_webhooks", "webhooks.manage", Own),
+    ("get_webhook", "webhooks.manage", OutOfReach),
+    ("update_webhook", "webhooks.manage", OutOfReach),
+    ("delete_webhook", "webhooks.manage", OutOfReach),
+    ("rotate_webhook_secret", "webhooks.manage", OutOfReach),
+    ("enable_webhook", "webhooks.manage", OutOfReach),
+    ("disable_webhook", "webhooks.manage", OutOfReach),
+    ("test_webhook", "webhooks.manage", OutOfReach),
+    ("list_webhook_deliveries", "webhooks.manage", OutOfReach),
+    ("get_webhook_delivery", "webhooks.manage", OutOfReach),
+    ("redeliver_webhook_delivery", "webhooks.manage", OutOfReach),
+    ("recover_webhook", "webhooks.manage", OutOfReach),
+    ("list_webhook_recoveries", "webhooks.manage", OutOfReach),
+    ("get_webhook_recovery", "webhooks.manage", OutOfReach),
     ("live", "", Same),
     ("ready", "", Same),
     ("metrics", "", Same),
@@ -80,15 +118,15 @@ const TABLE: &[(&str, &str, Stranger)] = &[
 ];
 
 /// An operation of the document, ready to be asked about the tenant's things.
-struct Operation {
-    id: String,
+pub(crate) struct Operation {
+    pub(crate) id: String,
     method: poem::http::Method,
-    path: String,
+    pub(crate) path: String,
     body: Value,
-    security: Value,
+    pub(crate) security: Value,
 }
 
-fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str, Value>) -> Vec<Operation> {
+pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str, Value>) -> Vec<Operation> {
     let document = api::openapi_document();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -113,7 +151,7 @@ fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str, Value>) -
     operations
 }
 
-async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answer {
+pub(crate) async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answer {
     let mut request = app.client.request(operation.method.clone(), &operation.path);
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -125,13 +163,30 @@ async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answe
 }
 
 /// The tenant's things by the name of their resource, on a node of its own below the root.
-async fn things(app: &TestApp, token: &str) -> (BTreeMap<&'static str, String>, BTreeMap<&'static str, Value>) {
+pub(crate) async fn things(
+    app: &TestApp,
+    token: &str,
+) -> (BTreeMap<&'static str, String>, BTreeMap<&'static str, Value>) {
     let merchant = &app.merchant;
     let node = merchant.node_id.to_string();
     let integration = json!({ "node_id": node, "name": "shop" });
     let member = json!({ "node_id": node, "external_id": "ada" });
     let id = |answer: Answer| answer.expect(201).body["id"].as_str().unwrap().to_owned();
+    let webhook = json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["payment.*"] });
+    let webhook = id(app.post(token, "/api/v1/webhooks", &webhook).await);
+    let test = app.post(token, &format!("/api/v1/webhooks/{webhook}/test"), &json!({})).await.expect(202).body;
+    let recover = json!({ "since": "2020-01-01T00:00:00Z" });
+    let recovery = app.post(token, &format!("/api/v1/webhooks/{webhook}/recover"), &recover).await.expect(202).body;
+    let letter =
+        Worker::start(&app.database, &Arc::default()).await.kill(vec![opening(merchant.node_id)]).await.remove(0);
+    let reason = json!({ "reason": "it is so" });
+    let many = json!({ "filter": {}, "reason": "it is so" });
     let things = BTreeMap::from([
+        ("webhook-deliveries", test["delivery_id"].as_str().unwrap().to_owned()),
+        ("webhook-recoveries", recovery["id"].as_str().unwrap().to_owned()),
+        ("webhooks", webhook),
+        ("dead-letters", letter.id.to_string()),
+        ("redrives", id(app.post(token, "/api/v1/operations/redrives", &many).await)),
         ("payments", app.created(token, "one").await["id"].as_str().unwrap().to_owned()),
         ("nodes", node.clone()),
         ("chains", merchant.chain_id.to_string()),
@@ -143,11 +198,27 @@ async fn things(app: &TestApp, token: &str) -> (BTreeMap<&'static str, String>, 
     ]);
     let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
     let bodies = BTreeMap::from([
+        ("create_webhook", json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["*"] })),
+        ("update_webhook", json!({ "description": "theirs" })),
+        ("rotate_webhook_secret", json!({})),
+        ("disable_webhook", json!({})),
+        ("recover_webhook", json!({ "since": "2020-01-01T00:00:00Z" })),
         ("create_payment", app.payment("two")),
         ("create_integration", json!({ "node_id": node, "name": "other" })),
         ("create_node", json!({ "parent_id": node, "name": "below" })),
         ("create_wallet", json!({ "node_id": node, "chain_id": merchant.chain_id, "name": "w", "address": address })),
         ("create_member", json!({ "node_id": node, "external_id": "eve" })),
+        ("discard_dead_letter", reason.clone()),
+        ("restore_dead_letter", reason.clone()),
+        ("edit_dead_letter", json!({ "body": "{}", "reason": "it is so" })),
+        ("discard_dead_letters", many.clone()),
+        ("restore_dead_letters", many.clone()),
+        ("dry_run_redrive", json!({ "filter": {} })),
+        ("create_redrive", many),
+        ("pause_redrive", reason.clone()),
+        ("resume_redrive", reason.clone()),
+        ("abort_redrive", reason),
+        ("resolve_payment", json!({ "as": "failed", "reason": "nothing is there" })),
         ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
     ]);
     (things, bodies)

@@ -97,15 +97,7 @@ impl TestApp {
     pub(crate) async fn with(database: TestDatabase, change: impl FnOnce(&mut api::Config)) -> Self {
         let merchant = Merchant::insert(&database.db, 1).await;
         let stranger = Merchant::insert(&database.db, 2).await;
-        let mut config = config();
-        change(&mut config);
-        let state = api::State::new(api::Parts {
-            database: database.db.clone(),
-            acceptor: Acceptor::start(database.db.clone()),
-            config,
-            health: Vec::new(),
-            metrics: Arc::new(|| "up 1\n".to_owned()),
-        });
+        let state = state(&database, change);
         Self { client: TestClient::new(api::routes(state).boxed()), database, merchant, stranger }
     }
 
@@ -236,6 +228,27 @@ impl TestApp {
     }
 }
 
+/// What the handlers stand on, with other settings.
+pub(crate) fn state(database: &TestDatabase, change: impl FnOnce(&mut api::Config)) -> api::State {
+    state_with(database, |parts| change(&mut parts.config))
+}
+
+/// The same with other parts.
+pub(crate) fn state_with(database: &TestDatabase, change: impl FnOnce(&mut api::Parts)) -> api::State {
+    let mut parts = api::Parts {
+        database: database.db.clone(),
+        acceptor: Acceptor::start(database.db.clone()),
+        config: config(),
+        webhooks: webhooks::Config { secret: SecretString::from(SECRET), ..webhooks::Config::default() },
+        health: Vec::new(),
+        foreseer: crate::letters::foreseer(&Arc::default()),
+        depth: None,
+        metrics: Arc::new(|| "up 1\n".to_owned()),
+    };
+    change(&mut parts);
+    api::State::new(parts)
+}
+
 /// The body as text, with the values of these fields replaced by the fields' names, wherever they stand.
 pub(crate) fn redacted(body: &Value, fields: &[&str]) -> String {
     fn redact(value: &mut Value, fields: &[&str]) {
@@ -258,10 +271,13 @@ pub(crate) fn redacted(body: &Value, fields: &[&str]) -> String {
     format!("{body:#}")
 }
 
+/// What the tests' tokens are signed with.
+pub(crate) const SECRET: &str = "a secret of tests, 32 bytes long";
+
 fn config() -> api::Config {
-    let secret = || SecretString::from("a secret of tests, 32 bytes long");
+    let secret = || SecretString::from(SECRET);
     let auth = api::AuthConfig { jwt_secret: secret(), access_token_secret: secret(), ..api::AuthConfig::default() };
-    let config = api::Config { auth, http: api::HttpConfig::default() };
+    let config = api::Config { auth, http: api::HttpConfig::default(), ..api::Config::default() };
     assert_eq!(config.mistakes(), Vec::<String>::new());
     config
 }

@@ -58,6 +58,14 @@ fn every_operation_is_described_with_examples_and_errors() {
     }
 }
 
+#[test]
+fn what_requests_may_not_hold_is_written_down() {
+    let document = api::openapi_document();
+    let payment = &document["components"]["schemas"]["NewPayment"];
+    assert_eq!(payment["additionalProperties"], false);
+    assert_eq!(payment["properties"]["external_id"]["pattern"], r"^[^\u0000]*$");
+}
+
 on_both!(is_served_as_it_is_committed, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let served = send(app.client.get("/openapi.json")).await.expect(200);

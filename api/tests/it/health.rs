@@ -25,15 +25,21 @@ on_both!(says_which_part_is_down, async |database: TestDatabase| {
         acceptor: Acceptor::start(database.db.clone()),
         database: database.db.clone(),
         config: api::Config::default(),
+        webhooks: webhooks::Config::default(),
         health: vec![
             part("broker", Err("no connection".to_owned())),
             part("chain", Ok(())),
-            api::HealthPart { name: "slow", check: Arc::new(|| futures_util::future::pending().boxed()) },
+            api::HealthPart { name: "slow", needed: true, check: Arc::new(|| futures_util::future::pending().boxed()) },
         ],
+        foreseer: crate::letters::foreseer(&Arc::default()),
+        depth: None,
         metrics: Arc::new(String::new),
     };
-    let client = TestClient::new(api::routes(api::State::new(parts)).boxed());
+    let state = api::State::new(parts);
+    let client = TestClient::new(api::routes(state.clone()).boxed());
+    let alone = TestClient::new(api::health_routes(state).boxed());
     let report = send(client.get("/health/ready")).await.expect(503).body;
+    assert_eq!(send(alone.get("/health/ready")).await.expect(503).body, report, "a worker's says it too");
     assert_eq!(report["status"], "down");
     assert_eq!(report["parts"]["broker"], json!({ "status": "down", "detail": "no connection" }));
     assert_eq!(report["parts"]["chain"]["status"], "up");
@@ -44,7 +50,24 @@ on_both!(says_which_part_is_down, async |database: TestDatabase| {
     send(client.get("/health/live")).await.expect(200);
 });
 
+on_both!(goes_on_without_what_it_can_do_without, async |database: TestDatabase| {
+    let parts = api::Parts {
+        acceptor: Acceptor::start(database.db.clone()),
+        database: database.db.clone(),
+        config: api::Config::default(),
+        webhooks: webhooks::Config::default(),
+        health: vec![part("broker", Err("no connection".to_owned())), part("chain", Ok(()))],
+        foreseer: crate::letters::foreseer(&Arc::default()),
+        depth: None,
+        metrics: Arc::new(String::new),
+    };
+    let client = TestClient::new(api::routes(api::State::new(parts)).boxed());
+    let report = send(client.get("/health/ready")).await.expect(200).body;
+    assert_eq!(report["status"], "degraded");
+    assert_eq!(report["parts"]["broker"], json!({ "status": "down", "detail": "no connection" }));
+});
+
 fn part(name: &'static str, answer: Result<(), String>) -> api::HealthPart {
     let check = move || futures_util::future::ready(answer.clone()).boxed();
-    api::HealthPart { name, check: Arc::new(check) }
+    api::HealthPart { name, needed: name != "broker", check: Arc::new(check) }
 }

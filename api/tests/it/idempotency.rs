@@ -2,6 +2,7 @@
 
 use fixtures::{TestDatabase, on_both};
 use payments::{Permission, idempotency};
+use poem::http::HeaderValue;
 use serde_json::json;
 
 use crate::app::{TestApp, send};
@@ -112,5 +113,21 @@ on_both!(every_creation_and_command_honours_it, async |database: TestDatabase| {
         let first = app.post_once(&token, &path, &key, &body).await.expect(status).body;
         let second = app.post_once(&token, &path, &key, &body).await.expect(status).body;
         assert_eq!(first, second, "{path}");
+    }
+});
+
+on_both!(a_key_that_cannot_be_read_is_refused_and_not_overlooked, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let unreadable = HeaderValue::from_bytes("schl\u{fc}ssel".as_bytes()).unwrap();
+    let post = || app.client.post("/api/v1/payments").header("authorization", format!("Bearer {token}"));
+    let body = app.payment("key");
+    let answers = [
+        send(post().header("idempotency-key", unreadable).body_json(&body)).await,
+        send(post().header("idempotency-key", "one").header("idempotency-key", "two").body_json(&body)).await,
+        send(post().header("idempotency-key", "").body_json(&body)).await,
+    ];
+    for answer in answers {
+        assert_eq!(answer.pointers(), ["/Idempotency-Key"]);
     }
 });

@@ -96,7 +96,8 @@ pub(crate) struct Payment {
     retry_count: i32,
     client_ip: Option<String>,
     status: Status,
-    /// Lets the payer's browser see this payment until it expires. Null in lists, and after that.
+    /// Lets the payer's browser see this payment until it expires. Null in lists and for operators,
+    /// and after that.
     access_token: Option<String>,
     /// The deal on chain; null until it is known.
     deal_id: Option<String>,

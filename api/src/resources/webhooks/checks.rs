@@ -1,0 +1,222 @@
+//! What an endpoint may be told: event types, headers, and whose payments it may be about.
+
+use std::collections::BTreeMap;
+
+use payments::{Caller, Permission, event::EVENT_TYPES};
+use poem::http::{HeaderName, HeaderValue};
+use queue::Transaction;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::endpoint::MASK;
+use crate::{
+    problem::{Code, Location, Problem},
+    resources::{networks, wallets},
+    state::State,
+};
+
+/// Most headers of an endpoint.
+const HEADERS_MAX: usize = 20;
+
+/// Names and values of an endpoint's headers, bytes.
+const HEADER_BYTES_MAX: usize = 4_096;
+
+/// Ours, those of the connection, and what decides where a request goes or how its body is read.
+const RESERVED: [&str; 15] = [
+    "host",
+    "user-agent",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "accept-encoding",
+    "x-forwarded-for",
+    "forwarded",
+];
+
+const RESERVED_BEGINNINGS: [&str; 2] = ["webhook-", "content-"];
+
+/// The list without repetitions, or what is wrong with it.
+pub(super) fn events(list: Vec<String>, caller: &Caller) -> Result<Vec<String>, Problem> {
+    let unknown = |name: &String| !EVENT_TYPES.iter().any(|known| covers(name, known.name));
+    let mut problem: Option<Problem> = None;
+    for (index, name) in list.iter().enumerate().filter(|(_, name)| unknown(name)) {
+        let found = problem.take().unwrap_or_else(|| Problem::new(Code::ValidationFailed));
+        let detail = format!("{} is no type of event; there are {}", shortened(name), known_types());
+        problem = Some(found.wrong(&format!("/events/{index}"), Location::Body, detail));
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    if names_operators(&list) && !caller.can(Permission::Operations) {
+        let detail = "Events of dead letters and signers need the permission operations";
+        return Err(Problem::new(Code::PermissionMissing).detail(detail));
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for name in list {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether an entry of a list selects the type: the type itself, its group `payment.*`, or `*`.
+fn covers(entry: &str, name: &str) -> bool {
+    match entry.strip_suffix('*') {
+        Some("") => true,
+        Some(group) => group.ends_with('.') && name.starts_with(group),
+        None => entry == name,
+    }
+}
+
+/// Whether the list asks for operators' events by name; `*` alone does not.
+pub(super) fn names_operators(list: &[String]) -> bool {
+    let named = list.iter().filter(|entry| *entry != "*");
+    named.into_iter().any(|entry| EVENT_TYPES.iter().any(|known| known.operators && covers(entry, known.name)))
+}
+
+fn known_types() -> String {
+    EVENT_TYPES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().filter(|character| !character.is_control()).take(60).collect()
+}
+
+/// The headers as they are stored, names in lower case; `stored` are those that a value of [`MASK`] stands for.
+pub(super) fn headers(sent: BTreeMap<String, String>, stored: &Value) -> Result<Value, Problem> {
+    if sent.len() > HEADERS_MAX {
+        return Err(Problem::invalid("/headers", format!("must have at most {HEADERS_MAX} headers")));
+    }
+    let mut kept = BTreeMap::new();
+    for (name, value) in sent {
+        let pointer = format!("/headers/{}", shortened(&name).replace('~', "~0").replace('/', "~1"));
+        let invalid = |detail: &str| Problem::invalid(&pointer, detail);
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("is not a header's name"))?;
+        let name = parsed.as_str().to_owned();
+        if RESERVED.contains(&name.as_str()) || RESERVED_BEGINNINGS.iter().any(|start| name.starts_with(start)) {
+            return Err(invalid("is set by this server and cannot be chosen"));
+        }
+        let value = match stored[&name].as_str() {
+            Some(stored) if value == MASK => stored.to_owned(),
+            _ => value,
+        };
+        // Visible ASCII and blanks: other bytes mean something else to each server.
+        let printable = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if !printable || value.trim() != value || HeaderValue::from_str(&value).is_err() {
+            return Err(invalid("must have a value of printable ASCII without blanks around it"));
+        }
+        if kept.insert(name, value).is_some() {
+            return Err(invalid("is given twice"));
+        }
+    }
+    let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > HEADER_BYTES_MAX {
+        return Err(Problem::invalid("/headers", format!("must have at most {HEADER_BYTES_MAX} bytes")));
+    }
+    Ok(json!(kept))
+}
+
+/// The URL may be sent to, as far as that can be told before its name is looked up.
+pub(super) fn url(state: &State, url: &str) -> Result<(), Problem> {
+    let refused = |refused: ::webhooks::UrlRefused| Problem::invalid("/url", refused.to_string());
+    ::webhooks::check_url(state.webhooks(), url).map(drop).map_err(refused)
+}
+
+/// The wallet and the network exist, and the wallet is in the caller's reach.
+pub(super) async fn filters(
+    tx: &Transaction,
+    caller: &Caller,
+    wallet_id: Option<Uuid>,
+    network_id: Option<Uuid>,
+) -> Result<(), Problem> {
+    if let Some(id) = wallet_id {
+        wallets::find(&**tx, caller, id).await?;
+    }
+    if let Some(id) = network_id {
+        networks::find(&**tx, id).await?;
+    }
+    Ok(())
+}
+
+/// A URL as audit rows may hold it: without what may be a credential.
+pub(super) fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    url[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use entities::NodeId;
+    use payments::CallerKind;
+
+    use super::*;
+
+    fn caller(permissions: &[Permission]) -> Caller {
+        Caller {
+            kind: CallerKind::Operator,
+            node_id: NodeId::new(),
+            node_path: "1".to_owned(),
+            permissions: permissions.to_vec(),
+            is_admin: false,
+        }
+    }
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn lists_of_events_name_types_groups_or_all() {
+        let (shop, operator) = (caller(&[]), caller(&[Permission::Operations]));
+        for good in [&["*"][..], &["payment.*", "payment.paid"], &["endpoint.disabled"], &["webhook.test"]] {
+            assert_eq!(events(list(good), &shop).unwrap(), list(good));
+        }
+        assert_eq!(events(list(&["*", "*"]), &shop).unwrap(), list(&["*"]));
+        for wrong in ["payment", "payment.", "pay*", "payment.pai*", "payments.*", "**", "", "PAYMENT.PAID", ".*"] {
+            assert!(events(list(&[wrong]), &shop).is_err(), "{wrong}");
+        }
+        for operators in ["dead_letter.*", "dead_letter.created", "signer.*", "signer.low_balance"] {
+            assert!(events(list(&[operators]), &shop).is_err(), "{operators}");
+            assert!(events(list(&[operators]), &operator).is_ok(), "{operators}");
+        }
+        assert!(!names_operators(&list(&["*"])));
+    }
+
+    #[test]
+    fn headers_are_the_owners_and_not_ours() {
+        let one = |name: &str, value: &str| {
+            headers(BTreeMap::from([(name.to_owned(), value.to_owned())]), &json!({ "x-key": "kept" }))
+        };
+        assert_eq!(one("Authorization", "Bearer abc").unwrap(), json!({ "authorization": "Bearer abc" }));
+        assert_eq!(one("X-Key", MASK).unwrap(), json!({ "x-key": "kept" }));
+        assert_eq!(one("x-other", MASK).unwrap(), json!({ "x-other": MASK }), "nothing of that name is kept");
+        for name in ["Webhook-Id", "webhook-signature", "Content-Type", "content-length", "Host", "user-agent"] {
+            assert!(one(name, "x").is_err(), "{name}");
+        }
+        for name in ["Transfer-Encoding", "connection", "TE", "", "a b", "a:b", "ä", "x\r\ny"] {
+            assert!(one(name, "x").is_err(), "{name}");
+        }
+        for value in ["a\r\nb: c", "a\nb", "\u{0}", "ä", " a", "a\t"] {
+            assert!(one("x-key", value).is_err(), "{value:?}");
+        }
+        assert!(one("x-key", &"x".repeat(5_000)).is_err());
+        let many = (0..21).map(|number| (format!("x-{number}"), "x".to_owned())).collect();
+        assert!(headers(many, &json!({})).is_err());
+        let twice = BTreeMap::from([("x-a".to_owned(), "1".to_owned()), ("X-A".to_owned(), "2".to_owned())]);
+        assert!(headers(twice, &json!({})).is_err());
+    }
+
+    #[test]
+    fn audit_rows_hold_no_credentials_of_urls() {
+        assert_eq!(without_secrets("https://a.example/b?token=c#d"), "https://a.example/b");
+        assert_eq!(without_secrets("https://a.example"), "https://a.example");
+    }
+}

@@ -90,7 +90,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Result<()> {
     let settings = settings.clone().complete()?;
     let (db, _) = process::connect(&settings).await?;
-    process::migrate_database(&db).await?;
+    process::migrate_database(&settings, &db).await?;
     if !is_empty(&db).await? {
         bail!("this installation was bootstrapped before; its secrets are not kept, make new ones with the API");
     }

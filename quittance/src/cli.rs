@@ -4,7 +4,10 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bootstrap, dead_letters, demo, doctor, embedded, logging, openapi, process, settings::Settings};
+use crate::{
+    bootstrap, dead_letters, demo, doctor, embedded, logging, openapi, process, queues, redrives, reviews,
+    settings::Settings,
+};
 
 /// Takes payments and carries each to exactly one true outcome.
 ///
@@ -48,9 +51,10 @@ enum Command {
     Demo(demo::Options),
     /// Check configuration, database, broker, nodes, contracts and clock, and say what to do
     Doctor,
-    /// Look at dead letters and replay them
-    #[command(subcommand)]
-    DeadLetters(dead_letters::Command),
+    Queues(queues::Options),
+    DeadLetters(dead_letters::Options),
+    Redrives(redrives::Options),
+    Payments(reviews::Options),
     /// Run a development chain alone
     Devchain(embedded::DevchainOptions),
     /// Print the OpenAPI document
@@ -72,7 +76,10 @@ impl Cli {
             Some(Command::Bootstrap(options)) => bootstrap::run(&settings, &options).await,
             Some(Command::Demo(options)) => demo::run(&settings, &options).await,
             Some(Command::Doctor) => doctor::run(&settings).await,
-            Some(Command::DeadLetters(command)) => dead_letters::run(&settings, command).await,
+            Some(Command::Queues(options)) => queues::run(&settings, options).await,
+            Some(Command::DeadLetters(options)) => dead_letters::run(&settings, options).await,
+            Some(Command::Redrives(options)) => redrives::run(&settings, options).await,
+            Some(Command::Payments(options)) => reviews::run(&settings, options).await,
             Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
             Some(Command::Openapi(_)) => Ok(()),
         }

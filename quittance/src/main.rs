@@ -7,10 +7,15 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod embedded;
+mod failpoints;
 mod logging;
 mod node;
 mod openapi;
+mod operator;
 mod process;
+mod queues;
+mod redrives;
+mod reviews;
 mod secrets;
 mod settings;
 
@@ -21,6 +26,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     // The one TLS stack of the whole process; everything that speaks TLS takes it from here.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    failpoints::watch();
     let cli = cli::Cli::parse();
     match tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run())) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,20 +1,22 @@
 //! Putting the parts together and taking them down again.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use migration::{Migrator, MigratorTrait};
 use payments::Acceptor;
-use queue::{Archivist, Broker, CommittedMessages, Database, Relay, Runner};
+use queue::{Archivist, Broker, CommittedMessages, Database, Relay, Runner, redrive::Conductor};
 use sea_orm::{ConnectionTrait, DatabaseBackend};
+use secrecy::ExposeSecret;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use webhooks::Lanes;
 
 use crate::{cli::say, settings::Settings};
 
@@ -26,7 +28,7 @@ const MIGRATION_LOCK: i64 = 0x0071_7569_7474;
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct WorkerOptions {
-    /// Work only these queues, by name or kind, separated by commas; chains are then left to other workers
+    /// Work only these queues, by name or kind, separated by commas; chains and webhooks are then left to other workers
     #[arg(long, value_delimiter = ',', value_name = "QUEUES")]
     queues: Option<Vec<String>>,
     /// Serve /health/live, /health/ready and /metrics there
@@ -53,7 +55,7 @@ pub(crate) async fn open(settings: Settings) -> anyhow::Result<Base> {
     let settings = settings.complete()?;
     let (db, committed) = connect(&settings).await?;
     if settings.migrate_on_start {
-        migrate_database(&db).await?;
+        migrate_database(&settings, &db).await?;
     }
     let broker = queue::broker::open(&settings.broker, &db)?;
     Ok(Base { settings, db, committed, broker })
@@ -77,23 +79,28 @@ pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, Co
 }
 
 /// Applies missing migrations, one process at a time.
-pub(crate) async fn migrate_database(db: &Database) -> anyhow::Result<()> {
+pub(crate) async fn migrate_database(settings: &Settings, db: &Database) -> anyhow::Result<()> {
     if db.get_database_backend() != DatabaseBackend::Postgres {
         return Migrator::up(&**db, None).await.context("migration");
     }
+    // A long migration must end neither at the limit of a statement nor, in the session that holds the lock meanwhile,
+    // at that of an idle transaction; and whoever waits for it waits for as long as it takes.
+    let (db, _) = Database::connect(&settings.database.without_limits()).await?;
     // The lock lives as long as this transaction, whose connection does nothing else.
     let lock = db.begin().await?;
     lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-    Migrator::up(&**db, None).await.context("migration")?;
+    Migrator::up(&*db, None).await.context("migration")?;
     lock.commit().await?;
+    (*db).clone().close().await?;
     Ok(())
 }
 
 /// `quittance migrate`.
 pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    let (db, _) = connect(&settings.clone().complete()?).await?;
+    let settings = settings.clone().complete()?;
+    let (db, _) = connect(&settings).await?;
     let missing = Migrator::get_pending_migrations(&*db).await?.len();
-    migrate_database(&db).await?;
+    migrate_database(&settings, &db).await?;
     say(&format!("The schema is up to date; {missing} migrations were applied."));
     Ok(())
 }
@@ -128,14 +135,15 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
     let relay = tokio::spawn(relay.run(relay_stop.clone()));
     let mut tasks = JoinSet::new();
+    let context = worker::Context::new(base.db.clone());
     if let Some(options) = roles.worker {
-        start_worker(&base.settings, &base.db, &base.broker, options, &stop, &mut tasks)?;
+        start_worker(&base.settings, &base.broker, context.clone(), options, &stop, &mut tasks)?;
     }
     if let Some(listener) = roles.api {
-        let state = api_state(&base.settings, &base.db, &base.broker)?;
+        let state = api_state(&base.settings, &base.broker, context, false)?;
         tasks.spawn(serve(state.clone(), api::routes(state), listener, stop.clone()));
     } else if let Some(address) = roles.worker.and_then(|options| options.listen_health) {
-        let state = api_state(&base.settings, &base.db, &base.broker)?;
+        let state = api_state(&base.settings, &base.broker, context, true)?;
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen-health {address}"))?;
         tasks.spawn(serve(state.clone(), api::health_routes(state), listener, stop.clone()));
     }
@@ -159,29 +167,39 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
 
 fn start_worker(
     settings: &Settings,
-    db: &Database,
     broker: &Arc<dyn Broker>,
+    context: worker::Context,
     options: &WorkerOptions,
     stop: &CancellationToken,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let context = worker::Context::new(db.clone());
+    let db = context.db.clone();
     let registry = worker::jobs::registry();
     let runner = Runner::new(db.clone(), Arc::clone(broker), registry, Arc::new(context.clone()))
         .queues(options.queues.as_deref())?;
     let archivist = Archivist::new(db.clone(), Arc::clone(broker));
+    let conductor = Conductor::new(db.clone());
+    let stragglers = context.clone();
     let agents = worker::ChainAgents { context, keystore: settings.keystore()?, config: settings.chain.clone() };
-    let retention = worker::Retention { db: db.clone() };
+    let retention = worker::Retention { db: db.clone(), webhooks_kept_for: settings.webhooks.kept_for() };
     if options.queues.is_none() {
-        let stop = stop.clone();
+        let lanes = Lanes::new(db.clone(), settings.webhooks.clone(), stragglers.webhooks.clone());
+        let (notices, stop) = (stragglers.clone(), stop.clone());
         tasks.spawn(async move {
-            worker::chain_agents(agents, stop).await;
+            tokio::join!(
+                worker::chain_agents(agents, stop.clone()),
+                worker::run_notices(notices, stop.clone()),
+                lanes.run(stop),
+            );
             Ok(())
         });
     }
-    let stops = (stop.clone(), stop.clone(), stop.clone());
+    let stop = || stop.clone();
+    let (runner, archivist, conductor) = (runner.run(stop()), archivist.run(stop()), conductor.run(stop()));
+    let (retention, stragglers) =
+        (worker::run_retention(retention, stop()), worker::run_stragglers(stragglers, stop()));
     tasks.spawn(async move {
-        tokio::join!(runner.run(stops.0), archivist.run(stops.1), worker::run_retention(retention, stops.2));
+        tokio::join!(runner, archivist, conductor, retention, stragglers);
         Ok(())
     });
     Ok(())
@@ -196,12 +214,23 @@ async fn serve(
     Ok(api::serve(state, routes, listener, stop).await?)
 }
 
-fn api_state(settings: &Settings, db: &Database, broker: &Arc<dyn Broker>) -> anyhow::Result<api::State> {
+/// `broker_needed`: without it there is no work. Whoever accepts payments goes on without it, and must not be taken out of
+/// service for that.
+fn api_state(
+    settings: &Settings,
+    broker: &Arc<dyn Broker>,
+    context: worker::Context,
+    broker_needed: bool,
+) -> anyhow::Result<api::State> {
+    let db = context.db.clone();
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
     queue::describe_metrics();
+    webhooks::describe_metrics();
+    let foreseer = worker::jobs::registry().foreseer(Arc::new(context.clone()));
     let health = broker.health().clone();
     let queue_health = api::HealthPart {
         name: "queue",
+        needed: broker_needed,
         check: Arc::new(move || {
             let down: Vec<String> = health
                 .parts()
@@ -209,14 +238,33 @@ fn api_state(settings: &Settings, db: &Database, broker: &Arc<dyn Broker>) -> an
                 .filter(|part| !part.up)
                 .map(|part| format!("{}: {}", part.name, part.last_error.unwrap_or_default()))
                 .collect();
-            Box::pin(async move { if down.is_empty() { Ok(()) } else { Err(down.join("; ")) } })
+            report(down)
         }),
     };
+    let chain_health =
+        api::HealthPart { name: "chain", needed: false, check: Arc::new(move || report(context.unread_networks())) };
     Ok(api::State::new(api::Parts {
         database: db.clone(),
         acceptor: Acceptor::start(db.clone()),
-        config: api::Config { auth: settings.auth.clone(), http: settings.http.clone() },
-        health: vec![queue_health],
+        config: settings.api(),
+        webhooks: settings.webhooks.clone(),
+        health: vec![queue_health, chain_health],
+        foreseer,
+        depth: (settings.broker.url.expose_secret() != "embedded").then(|| depth(broker)),
         metrics: Arc::new(move || metrics.render()),
     }))
+}
+
+/// How the API asks for what waits at the broker.
+fn depth(broker: &Arc<dyn Broker>) -> api::Depth {
+    let broker = Arc::clone(broker);
+    Arc::new(move |queue| {
+        let (broker, queue) = (Arc::clone(&broker), queue.to_owned());
+        Box::pin(async move { broker.depth(&queue).await.map_err(|error| error.to_string()) })
+    })
+}
+
+/// The answer of a part with these problems.
+fn report(problems: Vec<String>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+    Box::pin(async move { if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) } })
 }

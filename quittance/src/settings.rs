@@ -1,7 +1,7 @@
 //! Configuration: defaults, then the file, then the environment (`QUITTANCE_…`, `__` for nesting), then options.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -10,6 +10,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -29,7 +30,9 @@ pub(crate) struct Settings {
     pub(crate) broker: queue::BrokerConfig,
     pub(crate) auth: api::AuthConfig,
     pub(crate) http: api::HttpConfig,
+    pub(crate) operations: api::OperationsConfig,
     pub(crate) chain: chain::Config,
+    pub(crate) webhooks: webhooks::Config,
     pub(crate) keystore: KeystoreSettings,
     pub(crate) devchain: DevchainSettings,
     pub(crate) log: LogSettings,
@@ -94,13 +97,23 @@ impl Default for Settings {
             broker: queue::BrokerConfig::default(),
             auth: api::AuthConfig::default(),
             http: api::HttpConfig::default(),
+            operations: api::OperationsConfig::default(),
             chain: chain::Config::default(),
+            webhooks: webhooks::Config::default(),
             keystore: KeystoreSettings::default(),
             devchain: DevchainSettings::default(),
             log: LogSettings::default(),
         }
     }
 }
+
+/// The addresses of this host itself.
+fn loopback() -> [IpNet; 2] {
+    [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]
+}
+
+/// Variables, without their prefix, that are options of commands and no settings.
+const OF_COMMANDS: [&str; 3] = ["URL", "API_KEY", "API_SECRET"];
 
 impl Settings {
     /// Reads and checks everything; all mistakes are told at once.
@@ -112,7 +125,10 @@ impl Settings {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment.merge(Env::prefixed("QUITTANCE_").filter(|name| !name.starts_with("TEST_")).split("__"));
+        let other = |name: &str| OF_COMMANDS.iter().any(|of_command| name.eq_ignore_ascii_case(of_command));
+        let settings =
+            Env::prefixed("QUITTANCE_").filter(move |name| !name.starts_with("TEST_") && !other(name.as_str()));
+        figment = figment.merge(settings.split("__"));
         let mut settings: Self = figment.extract().context("configuration")?;
         if let Some(data_dir) = &overrides.data_dir {
             settings.data_dir.clone_from(data_dir);
@@ -133,6 +149,8 @@ impl Settings {
     pub(crate) fn complete(mut self) -> anyhow::Result<Self> {
         let folder = secrets::private_folder(&self.data_dir)?;
         if self.is_embedded() {
+            // Somebody tries it out on one host: what listens there is theirs.
+            self.webhooks.allowed_networks.extend(loopback());
             self.database.url = format!("sqlite://{}/quittance.db?mode=rwc", folder.display()).into();
         }
         let kept = secrets::load_or_create(&folder)?;
@@ -144,6 +162,9 @@ impl Settings {
             if setting.expose_secret().is_empty() {
                 *setting = kept;
             }
+        }
+        if self.webhooks.secret.expose_secret().is_empty() {
+            self.webhooks.secret = webhooks::derived_secret(&self.auth.access_token_secret);
         }
         self.keystore.dir.get_or_insert_with(|| folder.join("keystore"));
         self.data_dir = folder;
@@ -160,6 +181,12 @@ impl Settings {
     /// Whether this process has a development chain of its own.
     pub(crate) fn runs_devchain(&self) -> bool {
         self.devchain.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
+    }
+
+    /// Those of the API.
+    pub(crate) fn api(&self) -> api::Config {
+        let (auth, http) = (self.auth.clone(), self.http.clone());
+        api::Config { auth, http, operations: self.operations.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -181,7 +208,9 @@ impl Settings {
         if self.devchain.block_time_ms == 0 {
             mistakes.push("devchain.block_time_ms must be above 0".to_owned());
         }
-        let http = api::Config { auth: self.auth.clone(), http: self.http.clone() };
+        mistakes.extend(self.chain.mistakes());
+        mistakes.extend(self.webhooks.mistakes());
+        let http = self.api();
         // Secrets may still be empty: those are made by `complete`.
         let unset = |mistake: &String| {
             (mistake.starts_with("auth.jwt_secret") && self.auth.jwt_secret.expose_secret().is_empty())

@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use payments::jobs::DeployDiamond;
-use queue::NewMessage;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::EntityTrait;
 
-use crate::{in_both_worlds, merchant::Merchant, world::World};
+use crate::{
+    in_both_worlds,
+    merchant::Merchant,
+    operator::{complaint, deploy_unknown, make_known, operate, told},
+    world::World,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_default_keeps_its_secrets_to_itself_and_stops_when_asked() {
@@ -29,7 +32,7 @@ async fn the_embedded_default_keeps_its_secrets_to_itself_and_stops_when_asked()
 #[tokio::test(flavor = "multi_thread")]
 async fn the_curl_that_is_printed_makes_the_first_payment() {
     let world = World::embedded().await;
-    let printed = std::fs::read_to_string(world.data_dir().join("0.log")).unwrap();
+    let printed = std::fs::read_to_string(world.data_dir().join("0.out")).unwrap();
     let start = printed.find("curl -s").expect("a curl is printed");
     let curl = &printed[start..start + printed[start..].find("\n\n").expect("it ends")];
     let pasted = std::process::Command::new("bash").arg("-c").arg(curl).output().unwrap();
@@ -59,18 +62,10 @@ async fn an_installation_is_bootstrapped_once() {
 
 // A deployment that nobody knows is given up; once its diamond exists, its replay deploys it.
 in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |world: World| {
-    let db = world.database().await;
-    let diamond_id = entities::DiamondId::new();
-    let mut tx = db.begin().await.unwrap();
-    tx.enqueue(vec![NewMessage::of(&DeployDiamond { diamond_id })]).await.unwrap();
-    tx.commit().await.unwrap();
-    let run = |arguments: &[&str]| {
-        let told = world.command().arg("dead-letters").args(arguments).output().unwrap();
-        (told.status.success(), String::from_utf8_lossy(&told.stdout).into_owned())
-    };
+    let diamond_id = deploy_unknown(&world, 1).await[0];
     let until = Instant::now() + Duration::from_secs(30);
     let listed = loop {
-        let (_, listed) = run(&["list"]);
+        let listed = told(&operate(&world, &["dead-letters", "list"]));
         if listed.contains("unknown_diamond") {
             break listed;
         }
@@ -78,18 +73,17 @@ in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |worl
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     let id = listed.split_whitespace().next().unwrap();
-    assert!(run(&["show", id]).1.contains(&diamond_id.to_string()));
+    let shown = told(&operate(&world, &["dead-letters", "show", id]));
+    assert!(shown.contains(&diamond_id.to_string()) && shown.contains("would end the same way"), "{shown}");
 
-    let mut wallet = entities::wallet::Entity::find().one(&*db).await.unwrap().unwrap();
-    let network = entities::network::Entity::find().one(&*db).await.unwrap().unwrap();
-    let mut row = entities::diamond::Entity::find().one(&*db).await.unwrap().unwrap();
-    wallet.id = entities::WalletId::new();
-    row = entities::diamond::Model { id: diamond_id, wallet_id: wallet.id, network_id: network.id, ..row };
-    (row.status, row.address) = (entities::DiamondStatus::Started, None);
-    entities::wallet::Entity::insert(wallet.into_active_model()).exec_without_returning(&*db).await.unwrap();
-    entities::diamond::Entity::insert(row.into_active_model()).exec_without_returning(&*db).await.unwrap();
-    assert!(run(&["replay", id]).0);
-    assert!(!run(&["replay", id]).0, "a letter is replayed once");
+    make_known(&world, &[diamond_id], entities::DiamondStatus::Started).await;
+    let shown = told(&operate(&world, &["dead-letters", "show", id]));
+    assert!(shown.contains("would go on"), "{shown}");
+    let redrive = ["dead-letters", "redrive", id, "--reason", "the diamond is known now", "--yes"];
+    let followed = told(&operate(&world, &redrive));
+    assert!(followed.contains("1 of 1 replayed, 1 resolved"), "{followed}");
+    assert!(complaint(&operate(&world, &redrive)).contains("is resolved"), "a letter is replayed once");
+    let db = world.database().await;
     let until = Instant::now() + Duration::from_secs(40);
     loop {
         let found = entities::diamond::Entity::find_by_id(diamond_id).one(&*db).await.unwrap().unwrap();
@@ -112,6 +106,41 @@ fn every_mistake_in_the_configuration_is_told_at_once() {
     let complaint = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(!told.status.success());
     assert!(complaint.contains("database.url") && complaint.contains("broker.url"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_named_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let vigil = crate::vigil::Vigil::default();
+    let url = |start: &str| {
+        let password = format!("password-{}", uuid::Uuid::now_v7());
+        vigil.keep(&password);
+        format!("{start}://someone:{password}@127.0.0.1:1/name")
+    };
+    let log = ("QUITTANCE_LOG__FILTER".to_owned(), "debug".to_owned());
+    let broker = ("QUITTANCE_BROKER__URL".to_owned(), url("amqp"));
+    let database = ("QUITTANCE_DATABASE__URL".to_owned(), url("postgres"));
+    let rounds = [vec![log.clone(), broker.clone()], vec![log, broker, database]];
+    for (round, environment) in rounds.into_iter().enumerate() {
+        let log = folder.path().join(format!("{round}.log"));
+        let mut command = crate::process::quittance(folder.path(), &environment);
+        command.args(["api", "--listen", "127.0.0.1:0"]);
+        let process = crate::process::Process::start(command, &log);
+        let until = Instant::now() + Duration::from_secs(30);
+        // The second time the database is not there, and the broker is not even tried.
+        let complaints = ["RabbitMQ", "the database does not answer"];
+        while !std::fs::read_to_string(&log).is_ok_and(|log| complaints.iter().any(|word| log.contains(word))) {
+            assert!(Instant::now() < until, "nothing is complained of");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(process);
+        let told = crate::process::quittance(folder.path(), &environment).arg("doctor").output().unwrap();
+        assert_eq!(vigil.found_in_file(&log), Vec::<String>::new());
+        for text in [told.stdout, told.stderr] {
+            assert_eq!(vigil.found_in(&String::from_utf8_lossy(&text)), Vec::<String>::new());
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The main job, end to end.
 
+use serde_json::json;
+
 use crate::{
     in_both_worlds,
+    load::wait_until_down,
     merchant::{Merchant, Payer, assert_one_deal_each},
     world::World,
 };
@@ -60,3 +63,18 @@ in_both_worlds!(a_payment_that_nobody_pays_expires_and_its_deal_is_closed, async
     let told = merchant.transitions(&ids[0]).await;
     assert_eq!(told, ["payment.created", "payment.open", "payment.expired"]);
 });
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_cannot_be_read_is_told_and_holds_nobody_up() {
+    let world = World::embedded().await;
+    let merchant = Merchant::of(&world).await;
+    let network = json!({
+        "chain_id": world.bootstrap["chain_id"], "network_id": 4_711, "name": "elsewhere",
+        "rpc_urls": ["http://127.0.0.1:1/some-key"],
+    });
+    let (status, answer) = merchant.try_post("/api/v1/networks", &network, None).await.unwrap();
+    assert_eq!(status, 201, "{answer}");
+    wait_until_down(&world, &world.base_url, "chain", "network elsewhere could not be read yet").await;
+    let ids = merchant.create_many("order", 3).await;
+    merchant.reach(&world, &ids, "open").await;
+}

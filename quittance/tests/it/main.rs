@@ -1,12 +1,23 @@
 //! The binary as its users run it: real processes, real servers, real nodes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod broker_faults;
 mod client;
 mod command_line;
+mod consumers;
+mod database_faults;
+mod handbook;
+mod hostile;
 mod kill;
 mod life;
+mod load;
 mod merchant;
+mod operator;
 mod process;
+mod redrives;
+mod reviews;
+mod sqlite_faults;
+mod vigil;
 mod world;
 
 use world::World;

@@ -13,14 +13,27 @@ use alloy::{
     signers::local::PrivateKeySigner,
     sol,
     sol_types::{SolCall, SolEvent},
+    transports::TransportResult,
 };
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::{World, vigil::Vigil};
 
 sol! {
     function deposit(uint256 dealId) external payable;
     function approve(address spender, uint256 value) external returns (bool);
+    #[derive(Debug)]
+    struct Deal {
+        uint256 id;
+        bytes32 ref;
+        address payee;
+        address token;
+        uint256 amount;
+        uint64 expiresAt;
+        uint8 state;
+        address payer;
+    }
+    function dealsOf(bytes32[] refs) external view returns (Deal[] deals);
     event DealCreated(uint256 indexed dealId, bytes32 indexed ref, address payee, address token, uint256 amount, uint64 expiresAt);
 }
 
@@ -30,12 +43,34 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
+/// An answer to a request for a payment.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) media_type: String,
+    pub(crate) body: Value,
+    pub(crate) took: Duration,
+}
+
+impl Attempt {
+    /// Whether it says in due form that we are away for now.
+    pub(crate) fn says_unavailable(&self) -> bool {
+        self.status == 503
+            && self.retry_after.as_ref().is_some_and(|seconds| seconds.parse::<u32>().is_ok())
+            && self.media_type == "application/problem+json"
+            && self.body["code"] == "unavailable"
+            && self.body["retryable"] == true
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Merchant {
     http: reqwest::Client,
     pub(crate) base_url: String,
     token: String,
     bootstrap: Value,
+    vigil: Vigil,
 }
 
 impl Merchant {
@@ -45,8 +80,9 @@ impl Merchant {
         let credentials = json!({ "api_key": integration["api_key"], "secret_key": integration["secret_key"] });
         let answer = http.post(format!("{base_url}/api/v1/auth/authenticate")).json(&credentials).send().await.unwrap();
         let tokens: Value = answer.json().await.unwrap();
+        world.vigil.keep_all(&tokens);
         let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned();
-        Self { http, base_url, token, bootstrap: world.bootstrap.clone() }
+        Self { http, base_url, token, bootstrap: world.bootstrap.clone(), vigil: world.vigil.clone() }
     }
 
     pub(crate) fn body(&self, external_id: &str) -> Value {
@@ -69,9 +105,30 @@ impl Merchant {
     }
 
     async fn try_create_body(&self, body: &Value) -> reqwest::Result<(u16, Value)> {
-        let request = self.http.post(format!("{}/api/v1/payments", self.base_url)).bearer_auth(&self.token);
+        self.try_post("/api/v1/payments", body, None).await
+    }
+
+    /// Posts once; an error is an answer that did not arrive.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value, key: Option<&str>) -> reqwest::Result<(u16, Value)> {
+        let mut request = self.http.post(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let answer = request.json(body).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+        let (status, answer): (u16, Value) = (answer.status().as_u16(), answer.json().await?);
+        self.vigil.keep_all(&answer);
+        Ok((status, answer))
+    }
+
+    /// Asks for a payment and tells everything about the answer.
+    pub(crate) async fn attempt(&self, external_id: &str) -> Attempt {
+        let started = Instant::now();
+        let request = self.http.post(format!("{}/api/v1/payments", self.base_url)).bearer_auth(&self.token);
+        let answer = request.json(&self.body(external_id)).send().await.unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (retry_after, media_type) = (header("retry-after"), header("content-type").unwrap_or_default());
+        let (status, body) = (answer.status().as_u16(), answer.json().await.unwrap());
+        Attempt { status, retry_after, media_type, body, took: started.elapsed() }
     }
 
     pub(crate) async fn create(&self, body: &Value) -> Value {
@@ -180,22 +237,54 @@ impl Payer {
 
     /// Deposits into all the deals, one transaction after another without waiting in between.
     pub(crate) async fn deposit(&self, payments: &[&Value]) {
-        let mut nonce = self.provider.get_transaction_count(self.address).await.unwrap();
-        let approve = approveCall { spender: self.diamond, value: U256::MAX }.abi_encode();
-        self.send(self.token, approve, nonce).await;
-        for payment in payments {
-            nonce += 1;
-            let deal_id: U256 = payment["deal_id"].as_str().unwrap().parse().unwrap();
-            self.send(self.diamond, depositCall { dealId: deal_id }.abi_encode(), nonce).await;
-        }
+        let deals: Vec<U256> =
+            payments.iter().map(|payment| payment["deal_id"].as_str().unwrap().parse().unwrap()).collect();
+        self.try_deposit(&deals).await.unwrap();
     }
 
-    async fn send(&self, to: Address, input: Vec<u8>, nonce: u64) {
+    /// The same where the node may go away in the middle of it.
+    pub(crate) async fn try_deposit(&self, deals: &[U256]) -> TransportResult<()> {
+        let mut nonce = self.provider.get_transaction_count(self.address).pending().await?;
+        let approve = approveCall { spender: self.diamond, value: U256::MAX }.abi_encode();
+        self.send(self.token, approve, nonce).await?;
+        for deal_id in deals {
+            nonce += 1;
+            self.send(self.diamond, depositCall { dealId: *deal_id }.abi_encode(), nonce).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, to: Address, input: Vec<u8>, nonce: u64) -> TransportResult<()> {
         let mut transaction = TransactionRequest::default().from(self.address).to(to).nonce(nonce).gas_limit(300_000);
         transaction.max_fee_per_gas = Some(20_000_000_000);
         transaction.max_priority_fee_per_gas = Some(1_000_000_000);
         transaction.input.input = Some(Bytes::from(input));
-        let _ = self.provider.send_transaction(transaction).await.unwrap();
+        self.provider.send_transaction(transaction).await.map(drop)
+    }
+
+    /// The states of the deals with these references, as the contract numbers them: 0 none, 1 open, 2 deposited,
+    /// 3 released, 4 canceled.
+    pub(crate) async fn deal_states(&self, references: &[B256]) -> TransportResult<Vec<u8>> {
+        let mut states = Vec::with_capacity(references.len());
+        for refs in references.chunks(200) {
+            let call = dealsOfCall { refs: refs.to_vec() }.abi_encode();
+            let mut request = TransactionRequest::default().to(self.diamond);
+            request.input.input = Some(Bytes::from(call));
+            let answer = self.provider.call(request).await?;
+            states.extend(dealsOfCall::abi_decode_returns(&answer).unwrap().iter().map(|deal| deal.state));
+        }
+        Ok(states)
+    }
+
+    /// How many transactions of an account are mined.
+    pub(crate) async fn transactions_of(&self, account: Address) -> u64 {
+        self.provider.get_transaction_count(account).await.unwrap()
+    }
+
+    /// Replaces the newest blocks; whose transactions were in them has to send them again.
+    pub(crate) async fn reorganise(&self, depth: u64) {
+        let transactions: [Value; 0] = [];
+        let _: Value = self.provider.raw_request("anvil_reorg".into(), (depth, transactions)).await.unwrap();
     }
 
     /// The references of all deals of the diamond, as often as they were created.

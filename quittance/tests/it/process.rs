@@ -19,16 +19,34 @@ pub(crate) fn quittance(data_dir: &Path, environment: &[(String, String)]) -> Co
 }
 
 impl Process {
-    /// Starts it; what it prints goes to a file that tells why a test failed.
+    /// Starts it; its log goes to a file that tells why a test failed, and what it prints for a person to one beside it.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
-        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let open = |file: &Path| std::fs::File::options().create(true).append(true).open(file).unwrap();
+        command.stdin(Stdio::null()).stdout(open(&log.with_extension("out"))).stderr(open(log));
         Self(command.spawn().unwrap())
     }
 
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+    }
+
+    /// Stops it in its tracks (`STOP`), or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -s {signal}");
+    }
+
+    /// Processor time it has used so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let printed = Command::new("ps").args(["-o", "cputimes=", "-p", &self.0.id().to_string()]).output().unwrap();
+        let seconds = String::from_utf8(printed.stdout).unwrap();
+        Duration::from_secs(seconds.trim().parse().unwrap())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
     }
 
     /// Asks it to stop, and waits for it.

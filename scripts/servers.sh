@@ -115,3 +115,25 @@ need_rabbitmq() {
 
 # Addresses without the password, for the log.
 without_password() { sed -E 's#(://[^:/@]+):[^@/]*@#\1:***@#' <<<"$1"; }
+
+# Some tests start servers of their own, which they kill and starve. The fixtures look for the programs where these say,
+# else where Debian has them.
+need_server_programs() {
+    if [[ -z ${QUITTANCE_TEST_POSTGRES_BIN:-} ]]; then
+        if ! has_postgres_programs && on_debian_as_root; then install_debian_packages postgresql; fi
+        has_postgres_programs || fail "initdb and postgres are needed, for tests that break a server of their own:" \
+            "install PostgreSQL's server, or set QUITTANCE_TEST_POSTGRES_BIN to the folder of its programs"
+    fi
+    if [[ -z ${QUITTANCE_TEST_RABBITMQ_BIN:-} ]]; then
+        if ! has_rabbitmq_programs && on_debian_as_root; then install_debian_packages rabbitmq-server; fi
+        has_rabbitmq_programs || fail "rabbitmq-server is needed, for tests that break a server of their own:" \
+            "install RabbitMQ, or set QUITTANCE_TEST_RABBITMQ_BIN to the folder of its programs"
+    fi
+    command -v epmd >/dev/null || fail "Erlang's epmd, which comes with RabbitMQ, must be on the path"
+    # They refuse to run as root.
+    [[ $(id -u) -ne 0 ]] || { id postgres && id rabbitmq && command -v setpriv; } >/dev/null 2>&1 ||
+        fail "as root, the users postgres and rabbitmq and setpriv (util-linux) are needed; or run the tests as a user"
+}
+
+has_postgres_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+has_rabbitmq_programs() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null; }

@@ -84,3 +84,23 @@ need_cargo_tool() {
     echo "compiling $name $version (once, about two minutes)"
     cargo install --quiet --locked --root "$tools" --version "$version" "$name"
 }
+
+# schemathesis, in an environment of its own.
+need_schemathesis() {
+    local version=4.32.0 folder="$tools/schemathesis"
+    if [[ -z ${QUITTANCE_TEST_SCHEMATHESIS:-} ]]; then
+        need_curl_and_python
+        if ! [[ $("$folder/bin/schemathesis" --version 2>/dev/null) == *"$version"* ]]; then
+            echo "installing schemathesis $version from PyPI"
+            if ! python3 -m venv --clear "$folder" >/dev/null 2>&1; then
+                on_debian_as_root || fail "python3 with its venv module is needed"
+                install_debian_packages python3-venv
+                python3 -m venv --clear "$folder"
+            fi
+            "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+        fi
+        export QUITTANCE_TEST_SCHEMATHESIS="$folder/bin/schemathesis"
+    fi
+    "$QUITTANCE_TEST_SCHEMATHESIS" --version >/dev/null ||
+        fail "schemathesis ($QUITTANCE_TEST_SCHEMATHESIS) cannot be run"
+}

@@ -3,9 +3,11 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    database::is_absent,
     dead_letters::DeadLetter,
     message::Message,
     registry::{AnyJob, Registry},
@@ -37,6 +39,9 @@ impl Outlook {
         }
     }
 }
+
+/// Letters of a failed question that are asked about one by one.
+const ALONE: usize = 50;
 
 /// A job's judgement of one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -125,7 +130,7 @@ impl Foreseer {
     /// each queue.
     ///
     /// # Errors
-    /// When a job could not read the state.
+    /// When the database is away.
     pub async fn foresee(&self, letters: &[DeadLetter]) -> anyhow::Result<Vec<Foresight>> {
         let mut foreseen: Vec<Option<Foresight>> = vec![None; letters.len()];
         let mut by_queue: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -138,12 +143,30 @@ impl Foreseer {
         }
         for (queue, places) in by_queue {
             let messages: Vec<Message> = places.iter().map(|place| message(&letters[*place])).collect();
-            for (place, foresight) in places.iter().zip(self.0.foresee(queue, &messages).await?) {
+            for (place, foresight) in places.iter().zip(self.ask(queue, &messages).await?) {
                 foreseen[*place] = Some(foresight);
             }
         }
         let missing = || Foresight::unknown("the job did not answer");
         Ok(foreseen.into_iter().map(|foresight| foresight.unwrap_or_else(missing)).collect())
+    }
+
+    /// One question for all. Where it fails, one for each as far as [`ALONE`], so that a letter whose surroundings are
+    /// damaged does not keep its neighbours from being judged: what the job stumbles over now, it would stumble over again.
+    async fn ask(&self, queue: &str, messages: &[Message]) -> anyhow::Result<Vec<Foresight>> {
+        let failed = match self.0.foresee(queue, messages).await {
+            Err(error) if !is_away(&error) => error,
+            answered => return answered,
+        };
+        if messages.len() == 1 {
+            return Ok(vec![Foresight::would_fail_again(format!("{failed:#}"))]);
+        }
+        let mut foreseen = Vec::with_capacity(messages.len());
+        for message in messages.iter().take(ALONE) {
+            foreseen.extend(Box::pin(self.ask(queue, std::slice::from_ref(message))).await?);
+        }
+        foreseen.resize(messages.len(), Foresight::unknown("its job stumbles over other letters of this choice"));
+        Ok(foreseen)
     }
 
     /// Whether the job of this queue could read such a body. A field that the job does not know is a mistake too: it would
@@ -154,6 +177,11 @@ impl Foreseer {
     pub fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<(), String> {
         self.0.validate(queue, kind, body)
     }
+}
+
+/// Whether the job could not look because nobody could.
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<DbErr>()).any(is_absent)
 }
 
 fn message(letter: &DeadLetter) -> Message {

@@ -1,7 +1,9 @@
 //! For jobs without a guard of their own: remembers, in the transaction of the effect, that a message was dealt with.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, DbErr, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, DbErr, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
@@ -32,6 +34,22 @@ pub async fn first_time(tx: &Transaction, consumer: &str, message_id: Uuid) -> R
         Err(DbErr::RecordNotInserted) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Those of the messages that this consumer has dealt with.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn seen(db: &Database, consumer: &str, message_ids: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
+    let seen: Vec<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::MessageId)
+        .filter(Column::Consumer.eq(consumer))
+        .filter(Column::MessageId.is_in(message_ids.iter().copied()))
+        .into_tuple()
+        .all(&**db)
+        .await?;
+    Ok(seen.into_iter().collect())
 }
 
 /// Forgets what was seen before this time, which must lie before anything that may still be redelivered or replayed.

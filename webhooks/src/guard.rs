@@ -166,6 +166,12 @@ pub(crate) fn system_lookup() -> Lookup {
     })
 }
 
+/// A URL as others may see it: without query and fragment, which may hold a credential.
+#[must_use]
+pub fn without_query(url: &str) -> &str {
+    &url[..url.find(['?', '#']).unwrap_or(url.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +211,12 @@ mod tests {
         }
         assert_eq!(refusal(&config, "https://example.com/hook?x=1"), None);
         assert_eq!(refusal(&config, "http://8.8.8.8:8080/"), None);
+    }
+
+    #[test]
+    fn what_may_be_a_credential_is_not_shown() {
+        assert_eq!(without_query("https://a.example/b?token=c#d"), "https://a.example/b");
+        assert_eq!(without_query("https://a.example"), "https://a.example");
     }
 
     #[test]

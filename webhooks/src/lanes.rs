@@ -2,7 +2,7 @@
 //!
 //! An endpoint's row is its lane. `due_at` says when there is something to send, `lane_owner` and `lane_until` say which
 //! process does it, so that rate, concurrency and breaker hold for the endpoint and not for each process, and so that
-//! an endpoint which is slow keeps nobody waiting but itself. See `docs/decisions/0011-webhook-lanes.md`.
+//! an endpoint which is slow keeps nobody waiting but itself. See `docs/decisions/0011-delivery-lanes.md`.
 
 use std::{
     collections::HashMap,

@@ -19,7 +19,7 @@ mod told;
 pub use again::{owe, send_again};
 pub use config::Config;
 pub use fan_out::{Outgoing, Waiting, fan_out, wake};
-pub use guard::{Lookup, UrlRefused, check_url};
+pub use guard::{Lookup, UrlRefused, check_url, without_query};
 pub use lanes::{Lanes, Waker};
 pub use meters::describe_metrics;
 pub use retention::forget_before;

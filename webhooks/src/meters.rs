@@ -11,7 +11,7 @@ pub fn describe_metrics() {
     describe_histogram!("quittance_webhook_attempt_seconds", Unit::Seconds, "Time an attempt took");
     describe_gauge!("quittance_webhook_in_flight", "Requests to endpoints that are under way");
     describe_gauge!("quittance_webhook_oldest_due_seconds", Unit::Seconds, "How long the longest due delivery is due");
-    describe_gauge!("quittance_webhook_breakers_open", "Enabled endpoints whose breaker is open");
+    describe_gauge!("quittance_webhook_breakers_open", "Enabled endpoints with something due whose breaker is open");
     describe_gauge!("quittance_webhook_endpoints_disabled", "Endpoints that are disabled");
     describe_counter!("quittance_webhook_endpoints_disabled_total", "How often an endpoint was disabled");
     describe_counter!(

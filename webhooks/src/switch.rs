@@ -14,6 +14,7 @@ use sea_orm::{
 
 use crate::{
     fan_out::{Outgoing, Waiting, fan_out_but},
+    guard::without_query,
     told::EndpointDisabled,
 };
 
@@ -119,7 +120,7 @@ fn disabled_event(endpoint: &webhook_endpoint::Model, reason: &str) -> Result<Ou
     let told = EndpointDisabled {
         endpoint_id: endpoint.id,
         node_id: endpoint.node_id,
-        url: endpoint.url.clone(),
+        url: without_query(&endpoint.url).to_owned(),
         reason: reason.to_owned(),
     };
     let event = Event {

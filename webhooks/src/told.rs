@@ -12,7 +12,7 @@ pub struct EndpointDisabled {
     pub endpoint_id: WebhookEndpointId,
     /// Its node.
     pub node_id: NodeId,
-    /// Where events were sent.
+    /// Where events were sent, without the query.
     pub url: String,
     /// Why it was disabled, for people.
     pub reason: String,

@@ -68,7 +68,7 @@ async fn measure_lag(desk: &Desk) -> Result<(), DbErr> {
 
 async fn measure_endpoints(desk: &Desk) -> Result<(), DbErr> {
     let counts = [
-        ("quittance_webhook_breakers_open", "breaker_step > 0 AND status = 'enabled'"),
+        ("quittance_webhook_breakers_open", "breaker_step > 0 AND status = 'enabled' AND due_at IS NOT NULL"),
         ("quittance_webhook_endpoints_disabled", "status = 'disabled'"),
     ];
     for (gauge, condition) in counts {

@@ -5,7 +5,7 @@ pub(crate) mod cancel_deal;
 mod deploy_diamond;
 pub(crate) mod expire_payment;
 pub(crate) mod open_deal;
-mod recover_webhooks;
+pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
 
 use std::collections::HashMap;

@@ -13,4 +13,7 @@ pub use context::Context;
 pub use notices::{run as run_notices, tell as tell_operators};
 pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};
-pub use stragglers::{announce as announce_stragglers, run as run_stragglers, take_up as take_up_stragglers};
+pub use stragglers::{
+    announce as announce_stragglers, recover as recover_stragglers, run as run_stragglers,
+    take_up as take_up_stragglers,
+};

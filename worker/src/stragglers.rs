@@ -2,8 +2,8 @@
 //!
 //! A message that the broker has confirmed is the broker's: when somebody deletes a queue with all that is in it, or a
 //! young quorum queue does not survive the death of its only node, its messages are gone, and with them the next step
-//! of their payments, or the word of it. What has waited for far longer than any message takes is therefore done straight from the
-//! database, by the jobs' own code, whose guards make it harmless where the message was only late.
+//! of their payments, or the word of it. What has waited for far longer than any message takes is therefore done straight
+//! from the database, by the jobs' own code, whose guards make it harmless where the message was only late.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    jobs::{announce_events, cancel_deal, expire_payment, open_deal, release_deal},
+    jobs::{announce_events, cancel_deal, expire_payment, open_deal, recover_webhooks, release_deal},
 };
 
 /// How often it looks.
@@ -74,7 +74,9 @@ impl Step {
 /// Looks until it is told to stop; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
-        for done in [take_up(&context, PATIENCE).await, announce(&context, PATIENCE).await] {
+        for done in
+            [take_up(&context, PATIENCE).await, announce(&context, PATIENCE).await, recover(&context, PATIENCE).await]
+        {
             if let Err(error) = done {
                 tracing::warn!("stragglers are left until the next time: {error:#}");
             }
@@ -137,6 +139,20 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
             return Ok(taken);
         }
     }
+}
+
+/// Takes recoveries of webhook endpoints up that have waited for so long, and returns how many those were.
+///
+/// # Errors
+/// When the database fails; what was taken up until then stays so.
+pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let taken = recover_webhooks::take_up(context, patience, CHUNK).await?;
+    if taken > 0 {
+        let count = u64::try_from(taken).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "recover").increment(count);
+        tracing::info!(count, "recoveries of webhook endpoints have waited for too long and are taken up");
+    }
+    Ok(taken)
 }
 
 /// A page of those that wait, in the order of their index, with the place of each in that order.

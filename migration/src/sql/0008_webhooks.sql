@@ -117,6 +117,7 @@ CREATE TABLE webhook_recoveries (
     finished_at TIMESTAMPTZ
 );
 CREATE INDEX webhook_recoveries_endpoint_id ON webhook_recoveries (endpoint_id, id);
+CREATE INDEX webhook_recoveries_running ON webhook_recoveries (updated_at) WHERE status = 'running';
 
 -- What was told to operators already, by what it is about.
 CREATE TABLE notices (

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Context as _;
 use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
 use payments::{event, jobs};
-use queue::{Delivery, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use webhooks::Outgoing;
 
@@ -29,19 +29,28 @@ impl Job<Context> for AnnounceEvents {
         announce(context, deliveries.iter().flat_map(|delivery| delivery.payload.log_ids.iter().copied())).await?;
         Ok(deliveries.iter().map(|_| Ok(())).collect())
     }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let ids = deliveries.iter().flat_map(|delivery| delivery.payload.log_ids.iter().copied()).collect();
+        let untold: Vec<PaymentLogId> =
+            untold(ids).select_only().column(payment_log::Column::Id).into_tuple().all(&*context.db).await?;
+        let untold: BTreeSet<PaymentLogId> = untold.into_iter().collect();
+        let foresee = |delivery: &Delivery<Self::Payload>| {
+            if delivery.payload.log_ids.iter().any(|id| untold.contains(id)) {
+                Foresight::would_resume("transitions that nobody was told of would be told")
+            } else {
+                Foresight::already_done("its transitions were told")
+            }
+        };
+        Ok(deliveries.iter().map(foresee).collect())
+    }
 }
 
 /// Tells those of the transitions that were not told yet.
 pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = PaymentLogId>) -> anyhow::Result<()> {
     let ids: BTreeSet<PaymentLogId> = ids.collect();
     let mut tx = context.db.begin().await?;
-    let rows = payment_log::Entity::find()
-        .filter(payment_log::Column::Id.is_in(ids))
-        .filter(payment_log::Column::AnnouncedAt.is_null())
-        .order_by_asc(payment_log::Column::Id)
-        .lock_exclusive()
-        .all(&*tx)
-        .await?;
+    let rows = untold(ids).order_by_asc(payment_log::Column::Id).lock_exclusive().all(&*tx).await?;
     let events = events_of(&*tx, &rows).await?;
     let waiting = webhooks::fan_out(&mut tx, &events).await?;
     fail::fail_point!("announce_events.fanned_out");
@@ -56,6 +65,12 @@ pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = Paymen
     webhooks::wake(&context.db, &waiting).await?;
     context.webhooks.wake();
     Ok(())
+}
+
+fn untold(ids: BTreeSet<PaymentLogId>) -> Select<payment_log::Entity> {
+    payment_log::Entity::find()
+        .filter(payment_log::Column::Id.is_in(ids))
+        .filter(payment_log::Column::AnnouncedAt.is_null())
 }
 
 /// The events that the rows with these ids are, in their order.

@@ -8,7 +8,7 @@ use entities::{
     id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
 };
 use payments::{jobs, reach::of_subtree};
-use queue::{Delivery, Job, JobResult, NewMessage, Transaction, inbox};
+use queue::{Delivery, Foresight, Job, JobResult, NewMessage, Transaction, inbox};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, prelude::*,
@@ -35,16 +35,64 @@ impl Job<Context> for RecoverWebhooks {
     type Payload = jobs::RecoverWebhooks;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        let mut tx = context.db.begin().await?;
+        let tx = context.db.begin().await?;
         if !inbox::first_time(&tx, CONSUMER, delivery.message_id).await? {
             return Ok(());
         }
-        let Some(waiting) = step(&mut tx, delivery.payload.recovery_id).await? else { return Ok(()) };
-        fail::fail_point!("recover_webhooks.before_commit");
-        tx.commit().await?;
-        fail::fail_point!("recover_webhooks.committed");
-        Ok(webhooks::wake(&context.db, &waiting).await?)
+        Ok(go_on(context, tx, delivery.payload.recovery_id).await?)
     }
+
+    async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
+        let messages: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.message_id).collect();
+        let seen = inbox::seen(&context.db, CONSUMER, &messages).await?;
+        let ids: BTreeSet<WebhookRecoveryId> = deliveries.iter().map(|delivery| delivery.payload.recovery_id).collect();
+        let running: Vec<WebhookRecoveryId> = running()
+            .filter(webhook_recovery::Column::Id.is_in(ids))
+            .select_only()
+            .column(webhook_recovery::Column::Id)
+            .into_tuple()
+            .all(&*context.db)
+            .await?;
+        let foresee = |delivery: &Delivery<Self::Payload>| {
+            if seen.contains(&delivery.message_id) {
+                Foresight::already_done("this step was made, and the next one has a message of its own")
+            } else if running.contains(&delivery.payload.recovery_id) {
+                Foresight::would_resume("the recovery would go on where it stands")
+            } else {
+                Foresight::already_done("the recovery is at its end")
+            }
+        };
+        Ok(deliveries.iter().map(foresee).collect())
+    }
+}
+
+/// Takes the runs up whose message must be lost, each one step further, and returns how many those were. Should a message
+/// come all the same, its steps and these take turns.
+pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -> anyhow::Result<usize> {
+    let ids: Vec<WebhookRecoveryId> = running()
+        .filter(webhook_recovery::Column::UpdatedAt.lt(now() - patience))
+        .select_only()
+        .column(webhook_recovery::Column::Id)
+        .order_by_asc(webhook_recovery::Column::UpdatedAt)
+        .limit(most)
+        .into_tuple()
+        .all(&*context.db)
+        .await?;
+    for id in &ids {
+        go_on(context, context.db.begin().await?, *id).await?;
+    }
+    Ok(ids.len())
+}
+
+/// One step, committed.
+async fn go_on(context: &Context, mut tx: Transaction, id: WebhookRecoveryId) -> anyhow::Result<()> {
+    let Some(waiting) = step(&mut tx, id).await? else { return Ok(()) };
+    fail::fail_point!("recover_webhooks.before_commit");
+    tx.commit().await?;
+    fail::fail_point!("recover_webhooks.committed");
+    webhooks::wake(&context.db, &waiting).await?;
+    context.webhooks.wake();
+    Ok(())
 }
 
 /// What a step did.
@@ -55,14 +103,15 @@ struct Step {
     cursor: Option<Uuid>,
 }
 
+fn running() -> Select<webhook_recovery::Entity> {
+    // Word by word the condition of an index.
+    webhook_recovery::Entity::find().filter(Expr::cust("status = 'running'"))
+}
+
 /// Takes the run one step further; none if it is at its end already.
 async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Option<Waiting>> {
-    let running = webhook_recovery::Entity::find_by_id(id)
-        .filter(webhook_recovery::Column::Status.eq(RecoveryStatus::Running))
-        .lock_exclusive()
-        .one(&**tx)
-        .await?;
-    let Some(run) = running else { return Ok(None) };
+    let running = running().filter(webhook_recovery::Column::Id.eq(id)).lock_exclusive();
+    let Some(run) = running.one(&**tx).await? else { return Ok(None) };
     // Locked until the commit: nothing becomes due to an endpoint that is being disabled.
     let endpoint = webhook_endpoint::Entity::find_by_id(run.endpoint_id).lock_exclusive().one(&**tx).await?;
     let usable =

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use entities::{DiamondId, DiamondStatus, PaymentId, diamond};
+use entities::{DiamondId, DiamondStatus, PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
-use payments::jobs::{CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, ReleaseDeal};
+use payments::jobs::{
+    AnnounceEvents, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+};
 use queue::{
     Foreseer, Outlook, Payload,
     dead_letters::{Filter, State},
     redrive,
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement, Value, prelude::Uuid};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value, prelude::Uuid,
+};
 use worker::Context;
 
 use crate::{
@@ -86,6 +90,22 @@ on_both!(an_opening_without_a_diamond_is_foreseen, async |database: TestDatabase
     assert_foreseen(&worker, OpenDeal { payment_id }, WouldResume, "wait for the wallet's diamond").await;
 });
 
+on_both!(what_a_job_stumbles_over_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    let healthy = worker.accept("two").await;
+    worker.db().execute_unprepared("UPDATE wallets SET address = 'no address'").await.unwrap();
+    assert_foreseen(&worker, OpenDeal { payment_id }, WouldFailAgain, "is no address").await;
+    let gone = OpenDeal { payment_id: PaymentId::new() };
+    for payload in [OpenDeal { payment_id }, gone, OpenDeal { payment_id: healthy }] {
+        letter(&worker, &payload).await;
+    }
+    let filter = Filter { state: Some(State::Dead), ..Filter::default() };
+    let plan = redrive::plan(worker.db(), &filter, None, &foreseer(&worker)).await.unwrap();
+    let told: Vec<_> = plan.outlooks.iter().map(|count| (count.outlook, count.letters)).collect();
+    assert_eq!(told, [(WouldFailAgain, 2), (AlreadyDone, 1)], "each is judged by itself");
+});
+
 on_both!(a_closing_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let payment_id = worker.accept("one").await;
@@ -141,4 +161,23 @@ on_both!(a_deployment_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, DeployDiamond { diamond_id }, WouldResume, "never asked for").await;
     worker.deliver(queue::NewMessage::of(&DeployDiamond { diamond_id })).await;
     assert_foreseen(&worker, DeployDiamond { diamond_id }, AlreadyDone, "on its way").await;
+});
+
+on_both!(an_announcement_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.accept("one").await;
+    let rows = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(payment_id));
+    let log_ids = || async { rows.clone().all(&**worker.db()).await.unwrap().iter().map(|row| row.id).collect() };
+    assert_foreseen(&worker, AnnounceEvents { log_ids: log_ids().await }, WouldResume, "nobody was told of").await;
+    worker.run().await;
+    assert_foreseen(&worker, AnnounceEvents { log_ids: log_ids().await }, AlreadyDone, "were told").await;
+});
+
+on_both!(a_recovery_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
+    let recovery_id = worker.recovery(endpoint, true).await;
+    assert_foreseen(&worker, RecoverWebhooks { recovery_id }, WouldResume, "go on where it stands").await;
+    worker.deliver(queue::NewMessage::of(&RecoverWebhooks { recovery_id })).await;
+    assert_foreseen(&worker, RecoverWebhooks { recovery_id }, AlreadyDone, "at its end").await;
 });

@@ -194,3 +194,19 @@ on_both!(a_run_ends_with_its_endpoint, async |database: TestDatabase| {
         assert_eq!(worker.owed(endpoint).await[0].status, DeliveryStatus::Held, "nothing is due to it");
     }
 });
+
+on_both!(a_run_whose_message_got_lost_goes_on, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
+    worker.deliveries_in(endpoint, DeliveryStatus::Failed, 600).await;
+    let id = worker.recovery(endpoint, true).await;
+    let context = Context::new(worker.db().clone());
+    assert_eq!(worker::recover_stragglers(&context, TimeDelta::minutes(10)).await.unwrap(), 0, "it may still come");
+    assert_eq!(worker::recover_stragglers(&context, TimeDelta::zero()).await.unwrap(), 1);
+    assert_eq!(worker.recovered(id).await.examined, 500);
+    worker.lose_messages().await;
+    assert_eq!(worker::recover_stragglers(&context, TimeDelta::zero()).await.unwrap(), 1);
+    let run = worker.recovered(id).await;
+    assert_eq!((run.status, run.examined, run.recovered), (RecoveryStatus::Done, 600, 600));
+    assert_eq!(worker::recover_stragglers(&context, TimeDelta::zero()).await.unwrap(), 0);
+});

@@ -12,7 +12,7 @@ use crate::{
 
 impl Worker {
     /// Every message there is gets lost.
-    async fn lose_messages(&self) {
+    pub(crate) async fn lose_messages(&self) {
         self.db().execute_unprepared("DELETE FROM outbox").await.unwrap();
     }
 

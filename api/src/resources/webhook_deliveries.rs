@@ -166,7 +166,8 @@ pub(crate) struct DeliveryPage {
     next_cursor: Option<String>,
 }
 
-/// The delivery, if the caller reaches the node of its endpoint; those of deleted endpoints can still be read.
+/// The delivery, if the caller reaches the node of its endpoint and may hear what that hears; those of deleted endpoints
+/// can still be read.
 async fn find(
     db: &impl ConnectionTrait,
     caller: &Caller,
@@ -176,6 +177,7 @@ async fn find(
     let delivery = webhook_delivery::Entity::find_by_id(WebhookDeliveryId(id)).one(db).await?.ok_or_else(missing)?;
     let endpoint = webhook_endpoint::Entity::find_by_id(delivery.endpoint_id).one(db).await?.ok_or_else(missing)?;
     reach::require(db, caller, endpoint.node_id).await?;
+    webhooks::require_operator(&endpoint, caller)?;
     Ok((delivery, endpoint))
 }
 

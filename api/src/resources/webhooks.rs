@@ -103,10 +103,10 @@ async fn reached(
     Ok(endpoint)
 }
 
-/// Whoever changes where operators' events go, or what they are signed with, must be allowed to hear them.
-fn require_operator(endpoint: &webhook_endpoint::Model, caller: &Caller) -> Result<(), Problem> {
+/// Whoever reads operators' events, or changes whether, where to and how they are sent, must be allowed to hear them.
+pub(crate) fn require_operator(endpoint: &webhook_endpoint::Model, caller: &Caller) -> Result<(), Problem> {
     if endpoint.operators && !caller.can(Permission::Operations) {
-        let detail = "The endpoint hears of dead letters and signers; changing it needs the permission operations";
+        let detail = "The endpoint hears of dead letters and signers; this needs the permission operations";
         return Err(Problem::new(Code::PermissionMissing).detail(detail));
     }
     Ok(())

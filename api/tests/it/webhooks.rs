@@ -136,7 +136,14 @@ on_both!(operators_events_are_for_operators, async |database: TestDatabase| {
     // Whoever may not hear them may not send them elsewhere either.
     let elsewhere = json!({ "url": "https://elsewhere.example/" });
     app.patch(&shop, &path(&theirs, ""), &elsewhere).await.problem(403, "permission_missing");
-    app.post(&shop, &path(&theirs, "/rotate-secret"), &json!({})).await.problem(403, "permission_missing");
+    for act in ["/rotate-secret", "/disable", "/enable"] {
+        app.post(&shop, &path(&theirs, act), &json!({})).await.problem(403, "permission_missing");
+    }
+    app.delete(&shop, &path(&theirs, "")).await.problem(403, "permission_missing");
+    let sent = app.post(&operator, &path(&theirs, "/test"), &json!({})).await.expect(202).body;
+    let delivery = format!("/api/v1/webhook-deliveries/{}", sent["delivery_id"].as_str().unwrap());
+    app.get(&shop, &delivery).await.problem(403, "permission_missing");
+    app.get(&operator, &delivery).await.expect(200);
     app.patch(&shop, &path(&own, ""), &json!({ "events": ["signer.*"] })).await.problem(403, "permission_missing");
     app.patch(&operator, &path(&own, ""), &json!({ "events": ["signer.*"] })).await.expect(200);
     assert!(row(&app, &own).await.operators);

@@ -133,7 +133,7 @@ async fn record(
     let headers: Vec<&String> = endpoint.headers.as_object().into_iter().flat_map(|headers| headers.keys()).collect();
     let data = json!({
         "node_id": endpoint.node_id,
-        "url": checks::without_secrets(&endpoint.url),
+        "url": ::webhooks::without_query(&endpoint.url),
         "events": endpoint.events,
         "wallet_id": endpoint.wallet_id,
         "network_id": endpoint.network_id,

@@ -146,12 +146,6 @@ pub(super) async fn filters(
     Ok(())
 }
 
-/// A URL as audit rows may hold it: without what may be a credential.
-pub(super) fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    url[..end].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use entities::NodeId;
@@ -212,11 +206,5 @@ mod tests {
         assert!(headers(many, &json!({})).is_err());
         let twice = BTreeMap::from([("x-a".to_owned(), "1".to_owned()), ("X-A".to_owned(), "2".to_owned())]);
         assert!(headers(twice, &json!({})).is_err());
-    }
-
-    #[test]
-    fn audit_rows_hold_no_credentials_of_urls() {
-        assert_eq!(without_secrets("https://a.example/b?token=c#d"), "https://a.example/b");
-        assert_eq!(without_secrets("https://a.example"), "https://a.example");
     }
 }

@@ -8,7 +8,7 @@ use payments::Caller;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::lock;
+use super::{lock, require_operator};
 use crate::{audit, problem::Problem, state::State};
 
 /// Refuses to send to an endpoint that is disabled.
@@ -30,6 +30,7 @@ pub(crate) async fn wake(state: &State, id: WebhookEndpointId) {
 pub(super) async fn enable(state: &State, caller: &Caller, id: Uuid) -> Result<webhook_endpoint::Model, Problem> {
     let tx = state.db().begin().await?;
     let endpoint = lock(&tx, caller, id).await?;
+    require_operator(&endpoint, caller)?;
     if ::webhooks::enable(&tx, endpoint.id).await? {
         audit::record(&tx, caller, "webhook.enable", ("webhook", endpoint.id), json!({})).await?;
     }
@@ -47,6 +48,7 @@ pub(super) async fn disable(
 ) -> Result<webhook_endpoint::Model, Problem> {
     let mut tx = state.db().begin().await?;
     let endpoint = lock(&tx, caller, id).await?;
+    require_operator(&endpoint, caller)?;
     let reason = reason.unwrap_or_else(|| "Somebody disabled it".to_owned());
     let told = ::webhooks::disable(&mut tx, endpoint.id, &reason).await?;
     if told.is_some() {
@@ -67,6 +69,7 @@ pub(super) async fn disable(
 pub(super) async fn delete(state: &State, caller: &Caller, id: Uuid) -> Result<(), Problem> {
     let tx = state.db().begin().await?;
     let endpoint = lock(&tx, caller, id).await?;
+    require_operator(&endpoint, caller)?;
     ::webhooks::delete(&tx, endpoint.id).await?;
     audit::record(&tx, caller, "webhook.delete", ("webhook", endpoint.id), json!({})).await?;
     tx.commit().await?;

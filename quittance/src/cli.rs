@@ -5,7 +5,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bootstrap, dead_letters, demo, doctor, embedded, logging, openapi, process, queues, redrives, reviews,
+    bootstrap, dead_letters, demo, doctor, embedded, listen, logging, openapi, process, queues, redrives, reviews,
     settings::Settings,
 };
 
@@ -55,6 +55,7 @@ enum Command {
     DeadLetters(dead_letters::Options),
     Redrives(redrives::Options),
     Payments(reviews::Options),
+    Webhooks(listen::Options),
     /// Run a development chain alone
     Devchain(embedded::DevchainOptions),
     /// Print the OpenAPI document
@@ -80,6 +81,7 @@ impl Cli {
             Some(Command::DeadLetters(options)) => dead_letters::run(&settings, options).await,
             Some(Command::Redrives(options)) => redrives::run(&settings, options).await,
             Some(Command::Payments(options)) => reviews::run(&settings, options).await,
+            Some(Command::Webhooks(options)) => listen::run(&settings, options).await,
             Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
             Some(Command::Openapi(_)) => Ok(()),
         }

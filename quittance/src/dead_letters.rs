@@ -146,24 +146,24 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             let mut query = filter.query();
             query.retain(|(name, _)| !matches!(*name, "fingerprint" | "message_id"));
             query.extend([("state", state), ("per_page", "100".to_owned())]);
-            tell(&client.get("/dead-letters/groups", &query).await?, json, print::groups);
+            tell(&client.get("/operations/dead-letters/groups", &query).await?, json, print::groups);
         }
         Command::List(list) => {
             let mut query = list.filter.query();
             query.push(("per_page", list.limit.to_string()));
             query.extend((!list.any_state).then_some(("state", list.state)));
             query.extend(list.cursor.map(|cursor| ("cursor", cursor)));
-            tell(&client.get("/dead-letters", &query).await?, list.json, print::list);
+            tell(&client.get("/operations/dead-letters", &query).await?, list.json, print::list);
         }
         Command::Show { id, json } => {
-            tell(&client.get(&format!("/dead-letters/{id}"), &[]).await?, json, print::details);
+            tell(&client.get(&format!("/operations/dead-letters/{id}"), &[]).await?, json, print::details);
         }
         Command::Redrive(redrive) => redrive::run(&client, redrive).await?,
         Command::Discard(judge) => judged(&client, "discard", judge).await?,
         Command::Restore(judge) => judged(&client, "restore", judge).await?,
         Command::Edit { id, body, reason } => {
             let edit = json!({ "body": body, "reason": reason });
-            let edited = client.post(&format!("/dead-letters/{id}/edit"), &edit).await?;
+            let edited = client.post(&format!("/operations/dead-letters/{id}/edit"), &edit).await?;
             say(&print::edited(&edited));
         }
         Command::Export(export) => export::run(&client, export).await?,
@@ -179,7 +179,8 @@ fn tell(answer: &Value, json: bool, print: fn(&Value) -> String) {
 async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()> {
     let Judge { id, filter, all, reason } = judge;
     if let Some(id) = id {
-        let letter = client.post(&format!("/dead-letters/{id}/{what}"), &json!({ "reason": reason })).await?;
+        let letter =
+            client.post(&format!("/operations/dead-letters/{id}/{what}"), &json!({ "reason": reason })).await?;
         say(&format!("Letter {id} is {}.", terminal::text(&letter, "state")));
         return Ok(());
     }
@@ -188,7 +189,7 @@ async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()>
     let mut changed = 0;
     loop {
         let body = json!({ "filter": filter, "reason": reason });
-        let done = client.post(&format!("/dead-letters/{what}"), &body).await?;
+        let done = client.post(&format!("/operations/dead-letters/{what}"), &body).await?;
         changed += done["changed"].as_u64().unwrap_or_default();
         say(&format!("{changed} letters"));
         if done["complete"] != json!(false) {

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod failpoints;
+mod listen;
 mod logging;
 mod node;
 mod openapi;

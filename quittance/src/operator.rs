@@ -20,3 +20,10 @@ pub(crate) struct Access {
     #[arg(long, global = true, value_name = "SECRET", env = "QUITTANCE_API_SECRET", hide_env_values = true)]
     api_secret: Option<String>,
 }
+
+impl Access {
+    /// Whether another instance was named than that of the data folder.
+    pub(crate) fn names_an_instance(&self) -> bool {
+        self.url.is_some()
+    }
+}

@@ -42,7 +42,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     let client = Client::sign_in(settings, options.access).await?;
     let clear = options.watch && !options.json && std::io::stdout().is_terminal();
     loop {
-        let queues = client.get("/queues", &[]).await?;
+        let queues = client.get("/operations/queues", &[]).await?;
         let told = if options.json { terminal::json(&queues) } else { table(&queues) };
         // Home, and nothing of what stood there before.
         say(&if clear { format!("\x1b[H\x1b[2J{told}") } else { told });

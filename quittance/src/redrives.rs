@@ -85,13 +85,13 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             let mut query = vec![("per_page", "50".to_owned())];
             query.extend(state.map(|state| ("state", state)));
             query.extend(cursor.map(|cursor| ("cursor", cursor)));
-            let page = client.get("/redrives", &query).await?;
+            let page = client.get("/operations/redrives", &query).await?;
             say(&if json { terminal::json(&page) } else { list(&page) });
         }
         Command::Show { id, follow: to_the_end, json } => {
             let run = match to_the_end {
                 true => follow(&client, &id.to_string(), !json).await?,
-                false => client.get(&format!("/redrives/{id}"), &[]).await?,
+                false => client.get(&format!("/operations/redrives/{id}"), &[]).await?,
             };
             say(&if json { terminal::json(&run) } else { details(&run) });
         }
@@ -103,7 +103,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
 }
 
 async fn held(client: &Client, what: &str, Act { id, reason, json }: Act) -> anyhow::Result<()> {
-    let run = client.post(&format!("/redrives/{id}/{what}"), &json!({ "reason": reason })).await?;
+    let run = client.post(&format!("/operations/redrives/{id}/{what}"), &json!({ "reason": reason })).await?;
     say(&if json { terminal::json(&run) } else { format!("Redrive {id} is {}.", text(&run, "state")) });
     Ok(())
 }

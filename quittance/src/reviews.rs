@@ -88,14 +88,14 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             let List { needs_review: _, status, node, page, json } = list;
             let mut query = vec![("status", status), ("page", page.to_string()), ("per_page", "50".to_owned())];
             query.extend(node.map(|node| ("node_id", node.to_string())));
-            (client.get("/payments", &query).await?, json, print::list)
+            (client.get("/operations/payments", &query).await?, json, print::list)
         }
         Command::Review { id, json } => {
-            (client.get(&format!("/payments/{id}/review"), &[]).await?, json, print::review)
+            (client.get(&format!("/operations/payments/{id}/review"), &[]).await?, json, print::review)
         }
         Command::Resolve { id, to, reason, json } => {
             let body = json!({ "as": to, "reason": reason });
-            (client.post(&format!("/payments/{id}/resolve"), &body).await?, json, print::resolved)
+            (client.post(&format!("/operations/payments/{id}/resolve"), &body).await?, json, print::resolved)
         }
     };
     say(&if json { terminal::json(&answer) } else { print(&answer) });

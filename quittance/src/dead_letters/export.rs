@@ -37,7 +37,7 @@ pub(super) async fn run(client: &Client, export: Export) -> anyhow::Result<()> {
     loop {
         let mut page = query.clone();
         page.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let answer = client.get("/dead-letters", &page).await?;
+        let answer = client.get("/operations/dead-letters", &page).await?;
         for letter in answer["items"].as_array().into_iter().flatten() {
             writeln!(out, "{}", terminal::json_line(letter))?;
         }

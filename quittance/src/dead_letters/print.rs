@@ -38,8 +38,9 @@ pub(super) fn groups(groups: &Value) -> String {
     let complete = groups["complete"] == Value::Bool(true);
     let _ = write!(
         told,
-        "{} letters{}.",
+        "{} letter{}{}.",
         text(groups, "letters"),
+        if groups["letters"] == 1 { "" } else { "s" },
         if complete { "" } else { " looked at; there are more" }
     );
     told

@@ -73,7 +73,7 @@ pub(super) struct Redrive {
 pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()> {
     let mut filter = redrive.filter;
     if let Some(id) = redrive.id {
-        let letter = client.get(&format!("/dead-letters/{id}"), &[]).await?;
+        let letter = client.get(&format!("/operations/dead-letters/{id}"), &[]).await?;
         let state = text(&letter["letter"], "state");
         anyhow::ensure!(state == "dead", "letter {id} is {state}; only what is dead can be replayed");
         filter.message_id = text(&letter["letter"], "message_id").parse().ok();
@@ -83,7 +83,7 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
     if let Some(limit) = limit {
         asked["limit"] = json!(limit);
     }
-    let plan = client.post("/redrives/dry-run", &asked).await?;
+    let plan = client.post("/operations/redrives/dry-run", &asked).await?;
     let letters = plan["would_replay"].as_u64().unwrap_or_default();
     if redrive.json {
         say(&json(&plan));
@@ -106,7 +106,7 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
     asked["rate_per_second"] = json!(redrive.rate);
     asked["canary"] = json!(redrive.canary);
     asked["stop_percent"] = json!(redrive.stop_percent);
-    let run = client.post_once("/redrives", &asked).await?;
+    let run = client.post_once("/operations/redrives", &asked).await?;
     if redrive.detach {
         say(&if redrive.json { json(&run) } else { redrives::started(&run) });
         return Ok(());

@@ -53,13 +53,13 @@ impl Client {
         Ok(client)
     }
 
-    /// Gets what is below `/api/v1/operations`.
+    /// Gets what is below `/api/v1`.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
         let url = Url::parse_with_params(&self.url(path), query).context("--url")?;
         self.send(|| self.http.get(url.clone())).await
     }
 
-    /// Posts to what is below `/api/v1/operations`.
+    /// Posts to what is below `/api/v1`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.send(|| self.http.post(self.url(path)).json(body)).await
     }
@@ -68,6 +68,11 @@ impl Client {
     pub(crate) async fn post_once(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let key = uuid::Uuid::now_v7().to_string();
         self.send(|| self.http.post(self.url(path)).header("idempotency-key", &key).json(body)).await
+    }
+
+    /// Deletes what is below `/api/v1`.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.send(|| self.http.delete(self.url(path))).await.map(drop)
     }
 
     /// Tokens live for an hour; whoever watches for longer gets a new one.
@@ -100,12 +105,15 @@ impl Client {
             .await
             .map_err(|error| anyhow::Error::from(error.without_url()).context(NoAnswer(self.base_url.clone())))?;
         let status = answer.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok((status, Value::Null));
+        }
         let body = answer.json().await.with_context(|| format!("answered {status} without JSON"))?;
         Ok((status, body))
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}/api/v1/operations{path}", self.base_url)
+        format!("{}/api/v1{path}", self.base_url)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Re
     let bar = shown && std::io::stdout().is_terminal();
     let (mut last, mut heard) = (String::new(), Instant::now());
     loop {
-        let run = match client.get(&format!("/redrives/{id}"), &[]).await {
+        let run = match client.get(&format!("/operations/redrives/{id}"), &[]).await {
             Ok(run) => run,
             Err(error) if error.is::<NoAnswer>() && heard.elapsed() < PATIENCE => {
                 if last != "away" {

@@ -1,12 +1,13 @@
 //! Webhook consumers, while workers die: each gets every event that it is owed, signed, and can tell the order.
 
-mod consumer;
+pub(crate) mod consumer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
+use queue::Database;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use uuid::Uuid;
@@ -33,8 +34,7 @@ const PAYMENTS: usize = 1_000;
 const DOWN: Duration = Duration::from_secs(12);
 
 /// Every numbered row of every payment's log: the events that happened, by id, with payment and number.
-async fn told(world: &World) -> BTreeMap<Uuid, (Uuid, i32)> {
-    let db = world.database().await;
+pub(crate) async fn told(db: &Database) -> BTreeMap<Uuid, (Uuid, i32)> {
     let sql = "SELECT id, payment_id, sequence FROM payment_logs WHERE sequence IS NOT NULL";
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
     rows.iter()
@@ -45,20 +45,13 @@ async fn told(world: &World) -> BTreeMap<Uuid, (Uuid, i32)> {
         .collect()
 }
 
-/// Kills what works, and starts it again.
-fn kill_workers(world: &mut World) {
-    let workers = if world.processes.len() == 1 { 0..1 } else { 1..world.processes.len() };
-    for index in workers {
-        world.processes[index].kill();
-        world.start_again(index);
-    }
-}
-
-async fn subscribe(merchant: &Merchant, world: &World, consumer: &Consumer) {
-    let body = json!({ "node_id": world.bootstrap["node_id"], "url": consumer.url(), "events": ["payment.*"] });
+/// Makes an endpoint for the consumer, and returns its id.
+pub(crate) async fn subscribe(merchant: &Merchant, world: &World, consumer: &Consumer, events: &str) -> String {
+    let body = json!({ "node_id": world.bootstrap["node_id"], "url": consumer.url(), "events": [events] });
     let (status, endpoint) = merchant.try_post("/api/v1/webhooks", &body, None).await.unwrap();
     assert_eq!(status, 201, "{endpoint}");
     consumer.know(endpoint["secret"].as_str().unwrap());
+    endpoint["id"].as_str().unwrap().to_owned()
 }
 
 async fn thousand_payments(mut world: World) {
@@ -67,11 +60,11 @@ async fn thousand_payments(mut world: World) {
     let moody = Consumer::start(Mood::EveryOther).await;
     let absent = Consumer::start(Mood::DownFor(DOWN)).await;
     for consumer in [&healthy, &moody, &absent] {
-        subscribe(&merchant, &world, consumer).await;
+        subscribe(&merchant, &world, consumer, "payment.*").await;
     }
 
     let mut ids = merchant.create_many("first", PAYMENTS / 2).await;
-    kill_workers(&mut world);
+    world.kill_workers();
     world.recovered().await;
     ids.extend(merchant.create_many("second", PAYMENTS / 2).await);
     merchant.reach(&world, &ids, "open").await;
@@ -81,12 +74,12 @@ async fn thousand_payments(mut world: World) {
     for id in canceled {
         assert_eq!(merchant.post(&format!("/api/v1/payments/{id}/cancel")).await.0, 202);
     }
-    kill_workers(&mut world);
+    world.kill_workers();
     world.recovered().await;
     merchant.reach(&world, paid, "paid").await;
     merchant.reach(&world, canceled, "canceled").await;
 
-    let owed = told(&world).await;
+    let owed = told(&world.database().await).await;
     assert_eq!(owed.len(), 2 * PAYMENTS + 2 * 200, "created, open; submitted and paid; canceling and canceled");
     let until = Instant::now() + Duration::from_secs(180);
     for (name, consumer) in [("healthy", &healthy), ("moody", &moody), ("absent", &absent)] {
@@ -97,8 +90,7 @@ async fn thousand_payments(mut world: World) {
         }
         assert_eq!(consumer.forged(), 0, "{name}: every signature is valid");
         let accepted = consumer.accepted();
-        let heard: BTreeMap<Uuid, (Uuid, i32)> =
-            accepted.iter().map(|(id, told)| (*id, (told.payment_id, told.sequence))).collect();
+        let heard = consumer.payments();
         assert_eq!(heard, owed, "{name}: what it was told is what happened");
         let mut numbers: BTreeMap<Uuid, BTreeSet<i32>> = BTreeMap::new();
         for (payment_id, sequence) in heard.values() {

@@ -6,10 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use queue::dead_letters::{self, Filter, Page, State};
-use serde_json::Value;
+use payments::jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal};
+use queue::{
+    Database, Payload,
+    dead_letters::{self, Filter, Page, State},
+};
+use sea_orm::{ConnectionTrait, Statement, prelude::Uuid};
+use serde_json::{Value, json};
 
 use crate::{
+    in_both_worlds,
     operator::{complaint, deploy_unknown, make_known, operate, operator, told},
     world::World,
 };
@@ -118,3 +124,82 @@ async fn letters_are_discarded_restored_exported_and_edited() {
     let help = told(&operate(&world, &["dead-letters", "redrive", "--help"]));
     assert!(help.contains("--dry-run") && help.contains("Ctrl-C leaves the run going"), "{help}");
 }
+
+const MANY: usize = 10_000;
+
+/// Letters of four kinds, about payments that nobody knows: their jobs have nothing to do.
+async fn insert_many(world: &World) {
+    let db = world.database().await;
+    let kinds = [
+        (OpenDeal::QUEUE, OpenDeal::TYPE),
+        (CancelDeal::QUEUE, CancelDeal::TYPE),
+        (ReleaseDeal::QUEUE, ReleaseDeal::TYPE),
+        (ExpirePayment::QUEUE, ExpirePayment::TYPE),
+    ];
+    let numbers: Vec<usize> = (0..MANY).collect();
+    let tx = db.begin().await.unwrap();
+    for chunk in numbers.chunks(1_000) {
+        let (mut rows, mut values): (Vec<String>, Vec<sea_orm::Value>) = (Vec::new(), Vec::new());
+        for number in chunk {
+            let ((queue, kind), payment_id) = (kinds[number % kinds.len()], Uuid::now_v7());
+            let first = values.len();
+            let place = |number: usize| format!("${}", first + number);
+            let body = json!({ "payment_id": payment_id }).to_string();
+            rows.push(format!(
+                "({}, {}, {}, {}, {}, 'job', {}, 'text', '{{}}', 1, 'specimen', '', 'specimen', {}, {}, {}, 0, 'dead', {})",
+                place(1), place(2), place(3), place(4), place(5), place(6), place(7), place(8), place(8), place(8)
+            ));
+            values.extend([Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()].map(sea_orm::Value::from));
+            values.extend([queue.into(), kind.into(), body.into(), payment_id.into(), entities::now().into()]);
+        }
+        let sql = format!(
+            "INSERT INTO dead_letters (id, outbox_id, message_id, queue, kind, origin, body, body_encoding, headers, \
+             attempts, error_code, error_message, fingerprint, payment_id, first_at, last_at, replay_no, state, state_at) \
+             VALUES {}",
+            rows.join(", ")
+        );
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn count(db: &Database, condition: &str) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM dead_letters WHERE {condition}");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+in_both_worlds!(ten_thousand_letters_are_replayed_once_each_through_kills, async |mut world: World| {
+    insert_many(&world).await;
+    let db = world.database().await;
+    let printed = world.data_dir().join("redrive.out");
+    let redrive = ["dead-letters", "redrive", "--code", "specimen", "--all", "--reason", "they are of no account"];
+    let pace = ["--yes", "--rate", "2000", "--canary", "5"];
+    let mut command = operator(&world, &[&redrive[..], &pace[..]].concat());
+    let out = File::create(&printed).unwrap();
+    let mut following = command.stdin(Stdio::null()).stderr(out.try_clone().unwrap()).stdout(out).spawn().unwrap();
+    let read = || std::fs::read_to_string(&printed).unwrap();
+    let until = Instant::now() + Duration::from_secs(300);
+    for part in [MANY / 8, MANY / 2] {
+        while count(&db, "replayed_as IS NOT NULL").await < i64::try_from(part).unwrap() {
+            assert!(Instant::now() < until, "it does not get on: {}\n{}", read(), world.logs());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.kill_workers();
+        assert!(count(&db, "replayed_as IS NULL").await > 0, "killed in the middle");
+        world.recovered().await;
+    }
+    let status = loop {
+        if let Some(status) = following.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < until, "it does not end: {}\n{}", read(), world.logs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(status.success(), "{}\n{}", read(), world.logs());
+    assert!(read().contains("10000 of 10000 replayed, 10000 resolved, 0 died again"), "{}", read());
+    assert_eq!(count(&db, "state = 'resolved'").await, 10_000);
+    assert_eq!(count(&db, "state <> 'resolved'").await, 0, "none died a second time");
+    let shared = "replayed_as IN (SELECT replayed_as FROM dead_letters GROUP BY replayed_as HAVING COUNT(*) > 1)";
+    assert_eq!(count(&db, shared).await, 0, "each has a replay of its own");
+});

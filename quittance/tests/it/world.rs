@@ -253,6 +253,15 @@ impl World {
         self.folder.path().join(format!("{index}.kill"))
     }
 
+    /// Kills what works, which embedded is everything, and starts it again.
+    pub(crate) fn kill_workers(&mut self) {
+        let workers = if self.processes.len() == 1 { 0..1 } else { 1..self.processes.len() };
+        for index in workers {
+            self.processes[index].kill();
+            self.start_again(index);
+        }
+    }
+
     /// Tells a process where to die. One that runs has understood it when the file is gone.
     pub(crate) fn doom(&self, index: usize, point: &str) {
         let (file, draft) = (self.kill_file(index), self.folder.path().join(format!("{index}.draft")));

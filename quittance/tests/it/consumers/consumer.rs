@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     Healthy,
     /// 500 to every other request.
     EveryOther,
@@ -27,11 +27,13 @@ pub(super) enum Mood {
 
 /// What it knows of an event.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub(super) payment_id: Uuid,
-    pub(super) sequence: i32,
+pub(crate) struct Told {
+    /// Its payment with its number there, for events that are about one.
+    pub(crate) payment: Option<(Uuid, i32)>,
+    /// The dead letter that it tells of.
+    pub(crate) letter: Option<Uuid>,
     /// How many different bodies it came with.
-    pub(super) bodies: usize,
+    pub(crate) bodies: usize,
 }
 
 #[derive(Default)]
@@ -46,13 +48,13 @@ struct Book {
 }
 
 /// Ends with the test's runtime.
-pub(super) struct Consumer {
+pub(crate) struct Consumer {
     port: u16,
     book: Arc<Mutex<Book>>,
 }
 
 impl Consumer {
-    pub(super) async fn start(mood: Mood) -> Self {
+    pub(crate) async fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, book) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Book>>::default());
         let shared = Arc::clone(&book);
@@ -64,25 +66,30 @@ impl Consumer {
         Self { port, book }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/events", self.port)
     }
 
     /// Its secret, as the API has shown it.
-    pub(super) fn know(&self, secret: &str) {
+    pub(crate) fn know(&self, secret: &str) {
         self.book().verifier = Some(Webhook::new(secret).unwrap());
     }
 
     /// The events that it has answered with 2xx.
-    pub(super) fn accepted(&self) -> BTreeMap<Uuid, Told> {
+    pub(crate) fn accepted(&self) -> BTreeMap<Uuid, Told> {
         self.book().accepted.clone()
     }
 
-    pub(super) fn refused(&self) -> usize {
+    /// Those of them that are about payments: payment and number, by id.
+    pub(crate) fn payments(&self) -> BTreeMap<Uuid, (Uuid, i32)> {
+        self.book().accepted.iter().filter_map(|(id, told)| Some((*id, told.payment?))).collect()
+    }
+
+    pub(crate) fn refused(&self) -> usize {
         self.book().refused
     }
 
-    pub(super) fn forged(&self) -> usize {
+    pub(crate) fn forged(&self) -> usize {
         self.book().forged
     }
 
@@ -116,9 +123,11 @@ impl Book {
             self.refused += 1;
             return status;
         }
-        let payment_id = event["data"]["payment"]["id"].as_str().unwrap().parse().unwrap();
-        let sequence = i32::try_from(event["sequence"].as_i64().unwrap()).unwrap();
-        self.accepted.insert(id, Told { payment_id, sequence, bodies: count });
+        let named = |name: &Value| name.as_str().map(|id| id.parse().unwrap());
+        let payment = named(&event["data"]["payment"]["id"])
+            .map(|id| (id, i32::try_from(event["sequence"].as_i64().unwrap()).unwrap()));
+        let letter = named(&event["data"]["dead_letter_id"]);
+        self.accepted.insert(id, Told { payment, letter, bodies: count });
         200
     }
 }

@@ -13,7 +13,10 @@ use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, prelude::Uuid,
 };
 
-use crate::merchant::Payer;
+use crate::{
+    consumers::{consumer::Consumer, told},
+    merchant::Payer,
+};
 
 /// What the outside knows.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +99,12 @@ async fn moving(db: &Database, book: &Book) -> Option<String> {
     let untold = "SELECT 'transition to tell' AS what, COUNT(*) AS rows FROM payment_logs \
         WHERE sequence IS NOT NULL AND announced_at IS NULL HAVING COUNT(*) > 0";
     left.extend(statement::<Pending>(db, untold, vec![]).await);
+    let deliveries = "SELECT 'delivery: ' || status AS what, COUNT(*) AS rows FROM webhook_deliveries \
+        WHERE status <> 'delivered' GROUP BY status";
+    left.extend(statement::<Pending>(db, deliveries, vec![]).await);
+    let recoveries = "SELECT 'recovery' AS what, COUNT(*) AS rows FROM webhook_recoveries WHERE status = 'running' \
+        HAVING COUNT(*) > 0";
+    left.extend(statement::<Pending>(db, recoveries, vec![]).await);
     let redrives = "SELECT 'redrive: ' || state AS what, COUNT(*) AS rows FROM redrives WHERE tended GROUP BY state";
     left.extend(statement::<Pending>(db, redrives, vec![]).await);
     if let Some(first) = left.first() {
@@ -124,11 +133,12 @@ async fn letters(db: &Database) -> Vec<dead_letters::DeadLetter> {
 }
 
 /// Looks at everything; nothing may be under way.
-pub(crate) async fn audit(db: &Database, payer: &Payer, book: &Book) -> Findings {
+pub(crate) async fn audit(db: &Database, payer: &Payer, consumer: &Consumer, book: &Book) -> Findings {
     let mut findings = Findings::default();
     let payments = payments(db).await;
     promises(book, &payments, &mut findings);
     logs(db, &payments, &mut findings).await;
+    events(db, consumer, &mut findings).await;
     deals(payer, &payments, &mut findings).await;
     nonces(db, payer, &mut findings).await;
     let scheduled: Vec<Pending> =
@@ -198,6 +208,29 @@ async fn logs(db: &Database, payments: &[payment::Model], findings: &mut Finding
         if events.len() != life.len() {
             findings.doubled.push(format!("{}: {life:?}", payment.external_id));
         }
+    }
+}
+
+/// Each transition was told, as itself, and each letter as one event.
+async fn events(db: &Database, consumer: &Consumer, findings: &mut Findings) {
+    let (owed, heard) = (told(db).await, consumer.payments());
+    let missed = owed.iter().filter(|(id, what)| heard.get(*id) != Some(*what));
+    findings
+        .lost
+        .extend(missed.map(|(id, what)| format!("the event {id}, {what:?}, was heard as {:?}", heard.get(id))));
+    let invented = heard.keys().filter(|id| !owed.contains_key(*id));
+    findings.wrong.extend(invented.map(|id| format!("the event {id} did not happen")));
+    let (mut letters, accepted) = (BTreeSet::new(), consumer.accepted());
+    for (id, told) in &accepted {
+        if told.letter.is_some_and(|letter| !letters.insert(letter)) {
+            findings.doubled.push(format!("the event {id} tells of a letter that was told of"));
+        }
+        if told.bodies != 1 {
+            findings.wrong.push(format!("the event {id} came with {} bodies", told.bodies));
+        }
+    }
+    if consumer.forged() > 0 {
+        findings.wrong.push(format!("{} requests were not signed by the endpoint's secret", consumer.forged()));
     }
 }
 
@@ -289,6 +322,12 @@ pub(crate) async fn open_among(db: &Database, external_ids: &[String]) -> Vec<St
         open.extend(rows.into_iter().filter(|row| row.status == PaymentStatus::Open).map(|row| row.external_id));
     }
     open
+}
+
+/// Of how many letters operators were told.
+pub(crate) async fn letters_told(db: &Database) -> usize {
+    let sql = "SELECT 'letters' AS what, COUNT(*) AS rows FROM notices WHERE key LIKE 'dead_letter:%'";
+    usize::try_from(statement::<Pending>(db, sql, vec![]).await[0].rows).unwrap()
 }
 
 /// Whether a message has more than one next try.

@@ -25,6 +25,10 @@ use super::{
     points::Drive,
 };
 use crate::{
+    consumers::{
+        consumer::{Consumer, Mood},
+        subscribe,
+    },
     merchant::{Merchant, Payer},
     world::World,
 };
@@ -37,6 +41,9 @@ pub(crate) struct Outside {
     pub(crate) merchant: Merchant,
     pub(crate) payer: Payer,
     pub(crate) db: Database,
+    /// Wants every event, those for operators too.
+    pub(crate) consumer: Consumer,
+    endpoint: String,
     prefix: Option<String>,
     expires_at: DateTime<Utc>,
     /// Requests for payments, repetitions included.
@@ -57,8 +64,12 @@ pub(crate) struct Prepared {
 
 impl Outside {
     pub(crate) async fn of(world: &World) -> Self {
+        let (merchant, consumer) = (Merchant::of(world).await, Consumer::start(Mood::Healthy).await);
+        let endpoint = subscribe(&merchant, world, &consumer, "*").await;
         Self {
-            merchant: Merchant::of(world).await,
+            merchant,
+            consumer,
+            endpoint,
             payer: Payer::of(world),
             db: world.database().await,
             prefix: world.broker_prefix().map(str::to_owned),
@@ -216,7 +227,13 @@ impl Outside {
             Drive::Replay | Drive::Redrive => prepared.letter = Some(self.letter().await),
             Drive::Reorganise => prepared.external_ids = vec![self.unconfirmed(name).await],
             Drive::Sweep => prepared.external_ids = self.open.lock().unwrap()[..1].to_vec(),
-            Drive::GiveUp | Drive::Unreadable | Drive::BrokerGivesUp | Drive::Bump | Drive::Wait | Drive::Start => {}
+            Drive::GiveUp
+            | Drive::Unreadable
+            | Drive::BrokerGivesUp
+            | Drive::Bump
+            | Drive::Recover
+            | Drive::Wait
+            | Drive::Start => {}
         }
         prepared
     }
@@ -319,7 +336,19 @@ impl Outside {
             Drive::Bump => self.outpay(name, alive).await,
             Drive::Reorganise => self.payer.reorganise(2).await,
             Drive::Redrive => self.redrive(prepared.letter.unwrap()).await,
+            Drive::Recover => drop(self.recover().await),
             Drive::Expire | Drive::Wait | Drive::Start | Drive::Replay => {}
+        }
+    }
+
+    /// Has all events of the last hour sent once more.
+    async fn recover(&self) -> bool {
+        let path = format!("/api/v1/webhooks/{}/recover", self.endpoint);
+        let body = json!({ "since": now() - TimeDelta::hours(1), "only_failed": false });
+        match self.merchant.try_post(&path, &body, None).await {
+            Ok((202 | 409, _)) => true,
+            Ok((503, _)) | Err(_) => false,
+            Ok((status, problem)) => panic!("recover: {status} {problem}"),
         }
     }
 
@@ -413,8 +442,9 @@ impl Outside {
                 self.confirmations(1).await;
                 true
             }
+            Drive::GiveUp => audit::letters_told(&self.db).await >= self.book().letters,
+            Drive::Recover => self.recover().await,
             Drive::Expire
-            | Drive::GiveUp
             | Drive::Unreadable
             | Drive::BrokerGivesUp
             | Drive::Replay

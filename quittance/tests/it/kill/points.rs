@@ -32,6 +32,8 @@ pub(crate) enum Drive {
     Replay,
     /// A letter in a redrive run, whose job then has nothing left to do.
     Redrive,
+    /// A recovery of the consumer's endpoint.
+    Recover,
     /// A row that no process has in hand.
     Sweep,
     /// A transaction that waits for longer than it should.
@@ -92,6 +94,13 @@ pub(crate) const ROWS: &[Row] = &[
     row("announce_events.fanned_out", Create, Worker),
     row("announce_events.before_commit", Create, Worker),
     row("announce_events.committed", Create, Worker),
+    row("webhook.lane_taken", Create, Worker),
+    row("webhook.sent", Create, Worker),
+    row("webhook.results_written", Create, Worker),
+    row("webhook.results_committed", Create, Worker),
+    row("webhook.lane_released", Create, Worker),
+    row("recover_webhooks.before_commit", Recover, Worker),
+    row("recover_webhooks.committed", Recover, Worker),
     row("lease.before_commit", Start, Worker),
     row("lease.taken", Start, Worker),
     row("lane.examined", Create, Worker),
@@ -130,6 +139,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("settle.before_commit", Retry, Worker),
     row("settle.retry_written", Retry, Worker),
     row("settle.letter_written", GiveUp, Worker),
+    row("notices.before_commit", GiveUp, Worker),
     row("settle.letter_written", Unreadable, Worker),
     only(On::Engine, "archivist.recorded", BrokerGivesUp, Worker),
     row("redrive.claimed", Redrive, Worker),

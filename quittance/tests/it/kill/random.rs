@@ -178,7 +178,7 @@ async fn survives_kills_at_random(on: On) {
     let rest = outside.settled(REST).await;
     paying.abort();
     let book = outside.book().clone();
-    let findings = audit::audit(&outside.db, &outside.payer, &book).await;
+    let findings = audit::audit(&outside.db, &outside.payer, &outside.consumer, &book).await;
     println!("{}", figures.line(on, seconds, seed, &outside, &findings));
     assert!(findings.none() && rest.is_ok(), "{rest:?} {findings:#?}\n{}", world.logs());
     assert!(!outside.book().promised.is_empty(), "something was answered");

@@ -91,7 +91,7 @@ impl Installation {
         self.outside.finish(row.drive, &prepared, &name).await?;
         self.outside.settled(RECOVERY).await?;
         let book = self.outside.book().clone();
-        Ok(audit::audit(&self.outside.db, &self.outside.payer, &book).await)
+        Ok(audit::audit(&self.outside.db, &self.outside.payer, &self.outside.consumer, &book).await)
     }
 
     /// Which of the processes it is; the first is the API or everything.

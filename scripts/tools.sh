@@ -27,8 +27,8 @@ need_node() {
         fail "Node.js 18 or newer is needed, this is $(node --version)"
 }
 
-# Puts a package of npm into target/tools, in just this version; no script of its own is run. It has to be one without
-# dependencies: there is no lock file here.
+# Puts a package of npm into target/tools, in just this version; no script of its own is run. There is no lock
+# file here, so it should be one without dependencies.
 need_npm_package() {
     local name=$1 version=$2
     need_node
@@ -85,20 +85,34 @@ need_cargo_tool() {
     cargo install --quiet --locked --root "$tools" --version "$version" "$name"
 }
 
+# An environment of Python's own with one package of PyPI in just this version.
+python_environment() {
+    local folder=$1 package=$2 version=$3
+    [[ $("$folder/bin/pip" show "$package" 2>/dev/null) == *"Version: $version"* ]] && return
+    need_curl_and_python
+    echo "installing $package $version from PyPI"
+    if ! python3 -m venv --clear "$folder" >/dev/null 2>&1; then
+        on_debian_as_root || fail "python3 with its venv module is needed"
+        install_debian_packages python3-venv
+        python3 -m venv --clear "$folder"
+    fi
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$package==$version"
+}
+
+# The published libraries that verify webhooks.
+need_webhook_libraries() {
+    python_environment "$tools/standardwebhooks" standardwebhooks 1.1.0
+    export QUITTANCE_TEST_WEBHOOKS_PYTHON="$tools/standardwebhooks/bin/python"
+    # It has two dependencies, which npm chooses.
+    need_npm_package standardwebhooks 1.1.1
+    export QUITTANCE_TEST_WEBHOOKS_JAVASCRIPT="$tools/node_modules/standardwebhooks"
+}
+
 # schemathesis, in an environment of its own.
 need_schemathesis() {
     local version=4.32.0 folder="$tools/schemathesis"
     if [[ -z ${QUITTANCE_TEST_SCHEMATHESIS:-} ]]; then
-        need_curl_and_python
-        if ! [[ $("$folder/bin/schemathesis" --version 2>/dev/null) == *"$version"* ]]; then
-            echo "installing schemathesis $version from PyPI"
-            if ! python3 -m venv --clear "$folder" >/dev/null 2>&1; then
-                on_debian_as_root || fail "python3 with its venv module is needed"
-                install_debian_packages python3-venv
-                python3 -m venv --clear "$folder"
-            fi
-            "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
-        fi
+        python_environment "$folder" schemathesis "$version"
         export QUITTANCE_TEST_SCHEMATHESIS="$folder/bin/schemathesis"
     fi
     "$QUITTANCE_TEST_SCHEMATHESIS" --version >/dev/null ||

@@ -162,7 +162,13 @@ fn storable(bytes: &[u8]) -> String {
 }
 
 fn causes<'error>(error: &'error reqwest::Error) -> impl Iterator<Item = &'error (dyn Error + 'static)> {
-    std::iter::successors(Some(error as &'error (dyn Error + 'static)), |&error| error.source())
+    std::iter::successors(Some(error as &'error (dyn Error + 'static)), |&error| {
+        // An I/O error speaks for what it holds, and names only that one's source as its own.
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(held) => Some(held as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 fn code(error: &reqwest::Error) -> &'static str {

@@ -47,7 +47,8 @@ on_both!(days_without_a_success_disable_it, async |database: TestDatabase| {
     let process = rig.start();
     rig.announce(&rig.events(1)).await;
     until("disabled", async || rig.row(long).await.status == WebhookStatus::Disabled).await;
-    until("given up", async || rig.count(short, DeliveryStatus::Failed).await == 1).await;
+    // The event, and word of the other's disabling.
+    until("given up", async || rig.count(short, DeliveryStatus::Failed).await == 2).await;
     process.stop().await;
     let reason = rig.row(long).await.disabled_reason.unwrap();
     assert!(reason.starts_with("it failed 3 times in a row since"), "{reason}");

@@ -10,7 +10,7 @@ use entities::{
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{Acceptor, jobs::RecoverWebhooks};
 use queue::{Delivery, Job, NewMessage};
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, prelude::*};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 use worker::Context;
 
 use crate::Worker;

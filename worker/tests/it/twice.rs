@@ -56,10 +56,10 @@ async fn work_for(worker: &Worker, queue: &str) -> Option<NewMessage> {
             NewMessage::of(&DeployDiamond { diamond_id })
         }
         AnnounceEvents::QUEUE => {
-            let id = worker.accept("announce").await;
-            worker.run().await;
-            // It subscribes after the event was announced, so that it is owed by the message that is to come.
             worker.endpoint(worker.merchant.node_id, &["payment.*"]).await;
+            let id = worker.accept("announce").await;
+            // What the payment itself has sent is not what is tried here.
+            worker.lose_messages().await;
             let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
             let created = log.filter(payment_log::Column::Sequence.eq(1)).one(&**worker.db()).await.unwrap().unwrap();
             NewMessage::of(&AnnounceEvents { log_ids: vec![created.id] })

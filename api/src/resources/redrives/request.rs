@@ -12,7 +12,7 @@ pub(crate) struct DryRun {
     /// Which letters; of these, those that are `dead`.
     pub(crate) filter: LetterFilter,
     /// Letters that the run would take at most, the oldest ones; all that match when left out.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000000")))]
     pub(crate) limit: Option<u32>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct NewRedrive {
     #[oai(validator(min_length = 3, max_length = 1000))]
     pub(crate) reason: String,
     /// Letters that it takes at most, the oldest ones; all that match when left out.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000000")))]
     pub(crate) limit: Option<u32>,
     /// Replays a second; 20 when left out.
     #[oai(validator(minimum(value = "1"), maximum(value = "10000")))]

@@ -123,7 +123,10 @@ async fn moving(db: &Database, book: &Book) -> Option<String> {
     if let Some(first) = behind.first() {
         return Some(format!("{} payments, one of them {first}", behind.len()));
     }
-    let letters = letters(db).await.len();
+    let (letters, told) = (letters(db).await.len(), letters_told(db).await);
+    if told < letters {
+        return Some(format!("operators were told of {told} of {letters} dead letters"));
+    }
     (letters < book.letters).then(|| format!("{letters} of {} dead letters", book.letters))
 }
 
@@ -325,7 +328,7 @@ pub(crate) async fn open_among(db: &Database, external_ids: &[String]) -> Vec<St
 }
 
 /// Of how many letters operators were told.
-pub(crate) async fn letters_told(db: &Database) -> usize {
+async fn letters_told(db: &Database) -> usize {
     let sql = "SELECT 'letters' AS what, COUNT(*) AS rows FROM notices WHERE key LIKE 'dead_letter:%'";
     usize::try_from(statement::<Pending>(db, sql, vec![]).await[0].rows).unwrap()
 }

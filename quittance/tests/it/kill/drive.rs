@@ -442,9 +442,9 @@ impl Outside {
                 self.confirmations(1).await;
                 true
             }
-            Drive::GiveUp => audit::letters_told(&self.db).await >= self.book().letters,
             Drive::Recover => self.recover().await,
             Drive::Expire
+            | Drive::GiveUp
             | Drive::Unreadable
             | Drive::BrokerGivesUp
             | Drive::Replay

@@ -38,6 +38,7 @@ pub(crate) struct Overrides {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is parsed once")]
 enum Command {
     /// Serve the HTTP API alone
     Api,

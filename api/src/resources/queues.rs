@@ -108,7 +108,7 @@ impl Queue {
             waiting: standing.waiting,
             taken: standing.taken,
             scheduled: standing.scheduled,
-            oldest_seconds: (!oldest.is_zero()).then(|| oldest.as_secs()),
+            oldest_seconds: (!oldest.is_zero()).then_some(oldest.as_secs()),
             workers: standing.workers,
             in_flight: standing.in_flight,
             done_per_second: thousandths(standing.done_millis),

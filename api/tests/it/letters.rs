@@ -37,7 +37,7 @@ impl Job<Weather> for Opener {
     type Payload = OpenDeal;
 
     async fn run(weather: &Weather, delivery: Delivery<OpenDeal>) -> JobResult {
-        let doomed = delivery.headers.get("doomed").is_some();
+        let doomed = delivery.headers.contains_key("doomed");
         if weather.0.load(Ordering::SeqCst) && !doomed {
             return Ok(());
         }

@@ -87,7 +87,7 @@ on_every_backend!(a_plan_tells_what_would_happen_and_changes_nothing, async |rig
     let nothing = Filter { queue: Some("none.v1".to_owned()), ..Filter::default() };
     let empty = redrive::plan(&db, &nothing, None, &foreseer()).await.expect("a plan");
     assert_eq!((empty.matching, empty.examined, empty.outlooks.len()), (0, 0, 0));
-    assert!(Plan::EXAMINED >= 10_000);
+    const { assert!(Plan::EXAMINED >= 10_000) };
 });
 
 on_every_backend!(a_letter_is_discarded_and_restored, async |rig: &Rig| {

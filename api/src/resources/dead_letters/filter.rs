@@ -88,22 +88,23 @@ pub(crate) struct LetterFilter {
 impl LetterFilter {
     /// The same within the caller's reach.
     pub(crate) async fn within(self, db: &impl ConnectionTrait, caller: &Caller) -> Result<Filter, DbErr> {
-        let mut filter = Filter::default();
-        filter.queue = self.queue;
-        filter.kind = self.kind;
-        filter.origin = self.origin.map(Into::into);
-        filter.error_code = self.error_code;
-        filter.fingerprint = self.fingerprint;
-        filter.message_id = self.message_id;
-        filter.payment_id = self.payment_id;
-        filter.node_id = self.node_id;
-        filter.text = self.text;
-        filter.since = self.since;
-        filter.before = self.before;
-        filter.state = self.state.map(Into::into);
-        filter.redrive_id = self.redrive_id;
-        filter.nodes = reached(db, caller).await?;
-        Ok(filter)
+        Ok(Filter {
+            queue: self.queue,
+            kind: self.kind,
+            origin: self.origin.map(Into::into),
+            error_code: self.error_code,
+            fingerprint: self.fingerprint,
+            message_id: self.message_id,
+            payment_id: self.payment_id,
+            node_id: self.node_id,
+            text: self.text,
+            since: self.since,
+            before: self.before,
+            state: self.state.map(Into::into),
+            redrive_id: self.redrive_id,
+            nodes: reached(db, caller).await?,
+            ..Filter::default()
+        })
     }
 }
 

@@ -91,6 +91,11 @@ fn nullable(property: &mut Value) {
         Some(_) => {}
         None => {
             let description = object.remove("description");
+            // What takes any value takes null.
+            if object.is_empty() {
+                object.extend(description.map(|text| ("description".to_owned(), text)));
+                return;
+            }
             *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
             if let Some(description) = description {
                 property["description"] = description;

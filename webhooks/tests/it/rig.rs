@@ -6,8 +6,8 @@ use std::{
 };
 
 use entities::{
-    DeliveryStatus, EventId, NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, WebhookStatus,
-    now, webhook_attempt, webhook_delivery, webhook_endpoint,
+    DeliveryStatus, EventId, NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, now, webhook_attempt,
+    webhook_delivery, webhook_endpoint,
 };
 use fixtures::{Merchant, TestDatabase};
 use queue::Database;
@@ -96,37 +96,10 @@ impl Rig {
         url: &str,
         change: impl FnOnce(&mut webhook_endpoint::Model),
     ) -> WebhookEndpointId {
-        let (id, now) = (WebhookEndpointId::new(), now());
-        let mut row = webhook_endpoint::Model {
-            id,
-            node_id: self.merchant.node_id,
-            url: url.to_owned(),
-            events: json!(["*"]),
-            wallet_id: None,
-            network_id: None,
-            description: None,
-            headers: json!({}),
-            rate_per_second: None,
-            format: WebhookFormat::Standard,
-            operators: false,
-            secret_version: 1,
-            secret_check: self.secrets().check(id, 1),
-            previous_secret_until: None,
-            status: WebhookStatus::Enabled,
-            disabled_at: None,
-            disabled_reason: None,
-            due_at: None,
-            lane_owner: None,
-            lane_until: None,
-            breaker_until: None,
-            breaker_step: 0,
-            failing_since: None,
-            failures: 0,
-            last_success_at: None,
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        };
+        let mut row = fixtures::endpoint(self.merchant.node_id, &["*"]);
+        let id = row.id;
+        url.clone_into(&mut row.url);
+        row.secret_check = self.secrets().check(id, 1);
         change(&mut row);
         let tx = self.db().begin().await.unwrap();
         webhook_endpoint::Entity::insert(row.into_active_model()).exec_without_returning(&*tx).await.unwrap();

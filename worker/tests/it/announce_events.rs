@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chain::Fact;
 use entities::{
-    DeliveryStatus, NodeId, PaymentId, WebhookEndpointId, WebhookFormat, WebhookStatus, node, now, webhook_body,
-    webhook_delivery, webhook_endpoint,
+    DeliveryStatus, NodeId, PaymentId, WebhookEndpointId, WebhookStatus, node, now, webhook_body, webhook_delivery,
+    webhook_endpoint,
 };
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::Acceptor;
@@ -17,37 +17,7 @@ use crate::{Worker, twice::evidence};
 
 /// An endpoint of a node that wants everything about payments.
 fn endpoint(node_id: NodeId) -> webhook_endpoint::Model {
-    let now = now();
-    webhook_endpoint::Model {
-        id: WebhookEndpointId::new(),
-        node_id,
-        url: "https://shop.example/events".to_owned(),
-        events: json!(["payment.*"]),
-        wallet_id: None,
-        network_id: None,
-        description: None,
-        headers: json!({}),
-        rate_per_second: None,
-        format: WebhookFormat::Standard,
-        operators: false,
-        secret_version: 1,
-        secret_check: String::new(),
-        previous_secret_until: None,
-        status: WebhookStatus::Enabled,
-        disabled_at: None,
-        disabled_reason: None,
-        due_at: None,
-        lane_owner: None,
-        lane_until: None,
-        breaker_until: None,
-        breaker_step: 0,
-        failing_since: None,
-        failures: 0,
-        last_success_at: None,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    }
+    fixtures::endpoint(node_id, &["payment.*"])
 }
 
 async fn insert(db: &Database, endpoint: webhook_endpoint::Model) -> WebhookEndpointId {

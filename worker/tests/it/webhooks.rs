@@ -1,8 +1,8 @@
 //! Endpoints and deliveries for tests of jobs.
 
 use entities::{
-    DeliveryStatus, EventId, NodeId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, WebhookStatus, now,
-    webhook_delivery, webhook_endpoint,
+    DeliveryStatus, EventId, NodeId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, webhook_delivery,
+    webhook_endpoint,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
 use serde_json::json;
@@ -12,36 +12,7 @@ use crate::Worker;
 impl Worker {
     /// An enabled endpoint of the node for these types.
     pub(crate) async fn endpoint(&self, node_id: NodeId, events: &[&str]) -> webhook_endpoint::Model {
-        let row = webhook_endpoint::Model {
-            id: WebhookEndpointId::new(),
-            node_id,
-            url: "https://shop.example/hooks".to_owned(),
-            events: json!(events),
-            wallet_id: None,
-            network_id: None,
-            description: None,
-            headers: json!({}),
-            rate_per_second: None,
-            format: WebhookFormat::Standard,
-            operators: false,
-            secret_version: 1,
-            secret_check: String::new(),
-            previous_secret_until: None,
-            status: WebhookStatus::Enabled,
-            disabled_at: None,
-            disabled_reason: None,
-            due_at: None,
-            lane_owner: None,
-            lane_until: None,
-            breaker_until: None,
-            breaker_step: 0,
-            failing_since: None,
-            failures: 0,
-            last_success_at: None,
-            created_at: now(),
-            updated_at: now(),
-            deleted_at: None,
-        };
+        let row = fixtures::endpoint(node_id, events);
         let tx = self.db().begin().await.unwrap();
         webhook_endpoint::Entity::insert(row.clone().into_active_model()).exec_without_returning(&*tx).await.unwrap();
         tx.commit().await.unwrap();

@@ -17,6 +17,8 @@ mod letters;
 mod list;
 mod payment_page;
 mod queues;
+mod receipts;
+mod receipts_customers;
 mod redrives;
 mod reference_data;
 mod reviews;

@@ -39,7 +39,7 @@ impl Example for Registration {
 /// What a customer signs in with.
 #[derive(Object)]
 #[oai(example)]
-pub(crate) struct Credentials {
+pub(crate) struct CustomerCredentials {
     /// Their e-mail address.
     #[oai(validator(min_length = 1, max_length = 255))]
     email: String,
@@ -48,7 +48,7 @@ pub(crate) struct Credentials {
     password: String,
 }
 
-impl Example for Credentials {
+impl Example for CustomerCredentials {
     fn example() -> Self {
         Self { email: "ada@example.org".to_owned(), password: "correct horse".to_owned() }
     }
@@ -120,7 +120,7 @@ impl Customers {
         &self,
         jar: &CookieJar,
         address: ClientAddress,
-        body: Body<Credentials, true>,
+        body: Body<CustomerCredentials, true>,
     ) -> Result<Json<SignedIn>, Declined<401>> {
         let address = address.network();
         let _turn = self.0.sign_ins().turn(&address).await;
@@ -170,7 +170,7 @@ impl Customers {
         Ok(user)
     }
 
-    async fn check(&self, credentials: Credentials) -> Result<Option<user::Model>, DbErr> {
+    async fn check(&self, credentials: CustomerCredentials) -> Result<Option<user::Model>, DbErr> {
         let email = credentials.email.trim().to_lowercase();
         let user = user::Entity::find()
             .filter(user::Column::Email.eq(email))

@@ -92,13 +92,13 @@ fn harmless(text: &[u8]) -> Result<(), Refused> {
         match reader.read_event().map_err(|_| "is no well-formed SVG picture")? {
             Event::Start(element) => {
                 let name = local(element.local_name().as_ref())?;
-                root_seen = root_seen || enter(&name, root_seen)?;
+                root_seen = enter(&name, root_seen)?;
                 attributes(&element)?;
                 style = style || name == "style";
                 depth += 1;
             }
             Event::Empty(element) => {
-                root_seen = root_seen || enter(&local(element.local_name().as_ref())?, root_seen)?;
+                root_seen = enter(&local(element.local_name().as_ref())?, root_seen)?;
                 attributes(&element)?;
             }
             Event::End(_) => {

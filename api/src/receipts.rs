@@ -54,6 +54,12 @@ pub(crate) fn speaks_at(path: &str) -> bool {
     ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)
 }
 
+/// The extension of an uploaded file with these bytes, if it is one that is taken.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn takes(bytes: &[u8]) -> Option<&'static str> {
+    picture::Kind::of(bytes).ok().map(picture::Kind::extension)
+}
+
 /// The node that the public's orders belong to.
 async fn home<C: ConnectionTrait>(db: &C, config: &ReceiptsConfig) -> Result<node::Model, Problem> {
     let node = node_of(db, config.node_id.map(entities::NodeId)).await?;

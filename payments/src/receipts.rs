@@ -111,7 +111,6 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     record(tx, vec![Observed { payment_id, what, actor: new.actor, request_id: new.request_id }]).await?;
     let id = submission.id;
     payment_submission::Entity::insert(submission.into_active_model()).exec_without_returning(&**tx).await?;
-    fail::fail_point!("receipt.reported");
     Ok(id)
 }
 
@@ -235,7 +234,6 @@ async fn write(
     if written.rows_affected != u64::try_from(receipts.len()).unwrap_or(u64::MAX) {
         return Err(DbErr::RecordNotUpdated.into());
     }
-    fail::fail_point!("receipt.decided");
     Ok(())
 }
 

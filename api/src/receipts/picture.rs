@@ -1,6 +1,8 @@
 //! What an uploaded file is, by its bytes: what a client declares proves nothing. Pictures of the SVG kind can run scripts
 //! and fetch things, so that only those which cannot are taken.
 
+use std::borrow::Cow;
+
 use quick_xml::{
     Reader,
     escape::unescape,
@@ -111,11 +113,17 @@ fn harmless(text: &[u8]) -> Result<(), Refused> {
             Event::DocType(_) | Event::PI(_) => return Err(ACTIVE),
             // In a style sheet a reference may stand for any character.
             Event::GeneralRef(_) if style => return Err(ACTIVE),
+            // Read in another encoding, the same bytes may say something else.
+            Event::Decl(declared) if !utf8(declared.encoding().transpose()) => return Err(ACTIVE),
             Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::GeneralRef(_) => {}
             Event::Eof => break,
         }
     }
     if root_seen && depth == 0 { Ok(()) } else { Err("is no well-formed SVG picture") }
+}
+
+fn utf8<E>(declared: Result<Option<Cow<'_, [u8]>>, E>) -> bool {
+    declared.is_ok_and(|encoding| encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"utf-8")))
 }
 
 /// Whether it is the picture's root, which has to be the first element.
@@ -242,6 +250,7 @@ mod tests {
             r#"<!DOCTYPE svg [<!ENTITY a "b">]><svg/>"#,
             r#"<?xml-stylesheet href="https://evil.example"?><svg/>"#,
             "<svg><script",
+            r#"<?xml version="1.0" encoding="utf-7"?><svg/>"#,
             "<svg></svg><script/>",
         ] {
             assert!(Kind::of(whole.as_bytes()).is_err(), "{whole}");

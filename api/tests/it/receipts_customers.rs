@@ -303,3 +303,63 @@ on_both!(an_address_uploads_so_much_and_no_more, async |database: TestDatabase| 
         upload(&app, "file", "image/png", b"\x89PNG\r\n\x1a\n").await.expect(status);
     }
 });
+
+/// What an S3-compatible store keeps of signed requests, by their paths.
+#[derive(Clone, Default)]
+struct Bucket(std::sync::Arc<std::sync::Mutex<std::collections::HashMap<String, Vec<u8>>>>);
+
+impl Bucket {
+    /// Serves it, and returns where.
+    async fn serve(self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
+        let answer = poem::endpoint::make(move |request: poem::Request| {
+            let bucket = self.clone();
+            async move { bucket.answer(request).await }
+        });
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(answer));
+        format!("http://{address}")
+    }
+
+    async fn answer(&self, mut request: poem::Request) -> poem::Result<poem::Response> {
+        let signed = request.header("authorization").unwrap_or_default();
+        if !signed.starts_with("AWS4-HMAC-SHA256 Credential=the-key/") {
+            return Ok(poem::Response::builder().status(poem::http::StatusCode::FORBIDDEN).finish());
+        }
+        let (path, put) = (request.uri().path().to_owned(), request.method() == poem::http::Method::PUT);
+        if put {
+            let bytes = request.take_body().into_vec().await?;
+            self.0.lock().unwrap().insert(path, bytes);
+            return Ok(poem::Response::builder().header("etag", "\"1\"").finish());
+        }
+        let found = self.0.lock().unwrap().get(&path).cloned();
+        Ok(match found {
+            Some(bytes) => poem::Response::builder()
+                .header("etag", "\"1\"")
+                .header("last-modified", "Tue, 01 Jan 2030 00:00:00 GMT")
+                .body(bytes),
+            None => poem::Response::builder().status(poem::http::StatusCode::NOT_FOUND).finish(),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_to_a_bucket_where_one_is_named() {
+    let bucket = Bucket::default();
+    let endpoint = bucket.clone().serve().await;
+    let change = |config: &mut api::Config| {
+        let store = &mut config.receipts.object_store;
+        (store.bucket, store.endpoint) = ("receipts".to_owned(), endpoint);
+        (store.access_key_id, store.secret_access_key) = ("the-key".to_owned(), SecretString::from("the-secret"));
+    };
+    let app = TestApp::with(TestDatabase::new(fixtures::Backend::Sqlite).await, change).await;
+    let bytes = b"\x89PNG\r\n\x1a\nrest";
+    let url = upload(&app, "file", "image/png", bytes).await.expect(200).body["url"].as_str().unwrap().to_owned();
+    let kept = format!("/receipts/{}", url.strip_prefix("/uploads/").unwrap());
+    assert_eq!(bucket.0.lock().unwrap().get(&kept).map(Vec::as_slice), Some(&bytes[..]));
+    let response = app.client.get(&url).send().await.0;
+    assert_eq!(response.into_body().into_vec().await.unwrap(), bytes);
+    let other = format!("/uploads/{}.png", "0".repeat(43));
+    send(app.client.get(other)).await.refusal(404);
+}

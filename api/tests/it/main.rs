@@ -19,6 +19,7 @@ mod payment_page;
 mod queues;
 mod receipts;
 mod receipts_customers;
+mod receipts_verdicts;
 mod redrives;
 mod reference_data;
 mod reviews;

@@ -13,8 +13,9 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Files that are read into memory at a time; more wait.
-const AT_A_TIME: usize = 8;
+/// Files that are read into memory at a time; one more is answered 503. Few enough for the memory that they may take, and
+/// many enough for slow clients not to keep all others out.
+const AT_A_TIME: usize = 32;
 
 /// Uploaded files. The store is opened when it is first used, so that a process that never serves it needs none.
 pub(crate) struct Uploads {

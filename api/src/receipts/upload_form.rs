@@ -67,7 +67,8 @@ impl<'a> ApiExtractor<'a> for UploadForm {
         if announced.is_some_and(|length| length > FILE_MAX + FORM_MAX) {
             return Err(too_large().into());
         }
-        let _place = state.uploads().places.acquire().await.map_err(|_| Problem::new(Code::Unavailable))?;
+        let full = |_| Problem::new(Code::Unavailable).detail("Too many files are under way").retry_after(1);
+        let _place = state.uploads().places.try_acquire().map_err(full)?;
         let patience = Duration::from_millis(state.config().http.request_timeout_ms).saturating_sub(MARGIN);
         let body = body.take().map_err(|_| Problem::new(Code::MalformedRequest))?;
         let bytes = match tokio::time::timeout(patience, body.into_bytes_limit(FILE_MAX + FORM_MAX)).await {

@@ -346,6 +346,8 @@ impl Bucket {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_go_to_a_bucket_where_one_is_named() {
+    // As the binary does; another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let bucket = Bucket::default();
     let endpoint = bucket.clone().serve().await;
     let change = |config: &mut api::Config| {

@@ -68,18 +68,10 @@ pub(crate) struct Customer {
 
 /// Who has signed in.
 #[derive(Object)]
-#[oai(example)]
 pub(crate) struct SignedIn {
     /// Always true.
     success: bool,
     user: Customer,
-}
-
-impl Example for SignedIn {
-    fn example() -> Self {
-        let (email, role) = ("ada@example.org".to_owned(), "CLIENTE".to_owned());
-        Self { success: true, user: Customer { id: Uuid::nil(), email, role, creator_store: None } }
-    }
 }
 
 pub(crate) struct Customers(pub(crate) State);

@@ -5,25 +5,18 @@ use poem_openapi::{
     ApiResponse, Object, ResponseContent,
     payload::Json,
     registry::{MetaResponse, MetaResponses, Registry},
-    types::{Example, ToJSON, Type},
+    types::{ToJSON, Type},
 };
 
 use crate::problem::Problem;
 
 /// Why a request was refused.
 #[derive(Object)]
-#[oai(example)]
 pub(crate) struct Refusal {
     /// Always false.
     success: bool,
     /// A sentence for people.
     error: String,
-}
-
-impl Example for Refusal {
-    fn example() -> Self {
-        Self { success: false, error: "Order not found".to_owned() }
-    }
 }
 
 impl Refusal {

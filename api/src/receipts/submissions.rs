@@ -23,6 +23,9 @@ use crate::{
     web_url,
 };
 
+/// The order of the document's examples.
+const EXAMPLE_ORDER: &str = "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a41";
+
 /// How the customer transferred the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[oai(rename = "ReceiptMethod", rename_all = "SCREAMING_SNAKE_CASE", remote = "ReceiptMethod")]
@@ -82,7 +85,7 @@ pub(crate) struct Report {
 impl Example for Report {
     fn example() -> Self {
         Self {
-            order_id: Uuid::nil().to_string(),
+            order_id: EXAMPLE_ORDER.to_owned(),
             method: Method::PagoMovil,
             amount_reported: ExactNumber(Decimal::new(93_075, 2)),
             reference: "004211".to_owned(),
@@ -121,7 +124,7 @@ pub(crate) struct Decision {
 
 impl Example for Decision {
     fn example() -> Self {
-        let (order_id, status) = (Uuid::nil().to_string(), Verdict::Confirmed);
+        let (order_id, status) = (EXAMPLE_ORDER.to_owned(), Verdict::Confirmed);
         Self { order_id, submission_id: None, status, rejection_reason: None }
     }
 }

@@ -317,6 +317,11 @@ impl Subject {
         if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
             return Outcome::Unchanged;
         }
+        if self.payment.payment_method == PaymentMethod::BankTransfer {
+            // The money went into the payee's own account: nobody holds it who would have to hand it over.
+            let message = "The payee has the money already";
+            return self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(Outcome::Unchanged);
+        }
         self.payment.release_requested_at = Some(self.now);
         self.clear_failure();
         self.send(NewMessage::of(&ReleaseDeal { payment_id: self.payment.id }));

@@ -4,8 +4,11 @@ use entities::{NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, Receipt
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Acceptor, Actor, Caller, Observation,
+    commands::{self, CommandError},
     orders::{self, NewOrder, OrderStatus},
+    rail::Shown,
     receipts::{self, NewReceipt, ReceiptError, ReceiptVerdict},
+    verdict,
 };
 use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -122,4 +125,36 @@ on_both!(a_refused_verdict_or_receipt_writes_nothing, async |database: TestDatab
     let receipts = receipts::receipts_of(&**db, placed.id).await.unwrap();
     assert_eq!(receipts.iter().map(|receipt| receipt.status).collect::<Vec<_>>(), [ReceiptStatus::Rejected]);
     assert_eq!((order(db, placed.id).await, read(db, payment).await.sequence), (before, sequence));
+});
+
+on_both!(a_transfer_is_released_at_once_and_no_chain_is_asked, async |database: TestDatabase| {
+    let db = &database.db;
+    let merchant = Merchant::insert(db, 1).await;
+    let placed = placed(db, merchant.node_id).await;
+    report(db, placed.id).await;
+    decide(db, &merchant.caller(), placed.id, true).await.unwrap();
+    let id = order(db, placed.id).await.payment_id.unwrap();
+    let canceled = commands::cancel(db, &merchant.caller(), id, None).await;
+    assert!(matches!(canceled, Err(CommandError::Conflict(PaymentStatus::Paid, _))), "{canceled:?}");
+    for _ in 0..2 {
+        commands::release(db, &merchant.caller(), id, None).await.unwrap();
+        assert_eq!(read(db, id).await.status, PaymentStatus::Completed);
+    }
+    assert_eq!(order(db, placed.id).await.status, OrderStatus::Confirmed.word());
+    assert!(!messages(db, id).await.contains(&"release_deal".to_owned()));
+});
+
+on_both!(no_verdict_asks_a_chain_to_give_a_transfer_back, async |database: TestDatabase| {
+    let db = &database.db;
+    let merchant = Merchant::insert(db, 1).await;
+    let placed = placed(db, merchant.node_id).await;
+    report(db, placed.id).await;
+    let id = order(db, placed.id).await.payment_id.unwrap();
+    commands::cancel(db, &merchant.caller(), id, None).await.unwrap();
+    decide(db, &merchant.caller(), placed.id, true).await.unwrap();
+    let reviewed = read(db, id).await;
+    assert_eq!(reviewed.status, PaymentStatus::NeedsReview, "money was found for what had been given up");
+    let offered: Vec<PaymentStatus> =
+        verdict::allowed(&reviewed, Shown::DepositFinal, entities::now()).map(|rule| rule.to).collect();
+    assert_eq!(offered, [PaymentStatus::Paid]);
 });

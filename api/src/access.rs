@@ -13,13 +13,13 @@ mod token;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use allowed::bearer_token;
-pub(crate) use allowed::{Allowed, at_root, require_same_origin};
+pub(crate) use allowed::{Allowed, at_root, authenticate, require_same_origin};
 pub(crate) use caller_loader::{CallerLoader, granted};
 pub(crate) use needs::*;
 pub(crate) use payment_token::PaymentToken;
 pub use pin::hash_pin;
-pub(crate) use pin::verify_pin;
-pub(crate) use refresh::{Pair, find as find_refresh, refresh, revoke_family, start_family};
+pub(crate) use pin::{NOBODYS, verify_pin};
+pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};
 pub(crate) use sign_ins::SignIns;

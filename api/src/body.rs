@@ -21,16 +21,16 @@ use crate::{
     state::State,
 };
 
-/// A JSON body that fits its schema.
+/// A JSON body that fits its schema; where `OPEN`, with fields of anybody's besides, which nobody reads.
 #[derive(Debug)]
-pub(crate) struct Body<T> {
+pub(crate) struct Body<T, const OPEN: bool = false> {
     pub(crate) value: T,
     /// The body with its keys sorted, equal for requests that mean the same; empty without an `Idempotency-Key`, which
     /// alone needs it.
     pub(crate) canonical: String,
 }
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for Body<T, OPEN> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -49,19 +49,19 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         require_json(request)?;
         let value = parse(&bytes(request, body).await?)?;
         let canonical = request.header("idempotency-key").map_or_else(String::new, |_| value.to_string());
-        Ok(Self { value: fit(value)?, canonical })
+        Ok(Self { value: fit(value, OPEN)?, canonical })
     }
 }
 
 /// Reads the bytes as this body, as [`Body`] does.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
-    fit(parse(bytes)?)
+    fit(parse(bytes)?, false)
 }
 
 /// The value as its type, or every way in which it does not fit.
-fn fit<T: ParseFromJSON>(value: Value) -> Result<T, Problem> {
-    let mistakes = schema::check(&T::schema_ref(), &value);
+fn fit<T: ParseFromJSON>(value: Value, open: bool) -> Result<T, Problem> {
+    let mistakes = schema::check(&T::schema_ref(), &value, open);
     if !mistakes.is_empty() {
         return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes));
     }
@@ -94,7 +94,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for OptionalBody<T> {
         require_json(request)?;
         match parse(&bytes)? {
             Value::Object(object) if object.is_empty() => Ok(Self(None)),
-            value => Ok(Self(Some(fit(value)?))),
+            value => Ok(Self(Some(fit(value, false)?))),
         }
     }
 }

@@ -3,6 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::receipts::ReceiptsConfig;
+
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,6 +15,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
+    /// Orders that are paid by bank transfer.
+    pub receipts: ReceiptsConfig,
 }
 
 /// What operators may do beyond what is always safe.
@@ -146,6 +150,6 @@ impl Config {
         let zero = numbers.iter().filter(|(_, value)| *value == 0).map(|(name, _)| format!("{name} must be above 0"));
         let late = (http.body_timeout_ms >= http.request_timeout_ms)
             .then(|| "http.body_timeout_ms must be below http.request_timeout_ms".to_owned());
-        short.chain(zero).chain(late).collect()
+        short.chain(zero).chain(late).chain(self.receipts.mistakes()).collect()
     }
 }

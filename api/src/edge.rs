@@ -6,7 +6,7 @@ mod guard;
 mod request_id;
 
 pub(crate) use address::ClientAddress;
-pub(crate) use allowance::Allowances;
+pub(crate) use allowance::{Allowance, Allowances};
 pub(crate) use guard::{Guarded, RouteTemplate};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]

@@ -18,6 +18,7 @@ use crate::{
     problem::Problem,
     query_text::QueryText,
     query_time::QueryTime,
+    receipts,
     resources::{
         integrations::NewIntegration, members::NewMemberOfNode, networks::NewNetwork, nodes::NewNode,
         payments::create::NewPayment, staff::Login,
@@ -66,6 +67,14 @@ pub fn money(bytes: &[u8]) {
     assert_eq!(Money::parse_from_json(Some(back)).expect("what was written"), money, "{text}");
 }
 
+/// An uploaded file: what is taken for a picture of the SVG kind is text with such a picture in it.
+pub fn upload(bytes: &[u8]) {
+    if receipts::takes(bytes) == Some("svg") {
+        let text = std::str::from_utf8(bytes).expect("UTF-8").to_ascii_lowercase();
+        assert!(text.contains("svg"), "{text}");
+    }
+}
+
 /// Everything of a request that is not its body: keys, cursors, pages, times, tokens.
 pub fn parameters(bytes: &[u8]) {
     static TOKENS: LazyLock<TokenIssuer> = LazyLock::new(|| {
@@ -105,6 +114,11 @@ mod tests {
     #[test]
     fn numbers() {
         hostile_bytes("api_money", super::money);
+    }
+
+    #[test]
+    fn uploads() {
+        hostile_bytes("api_upload", super::upload);
     }
 
     #[test]

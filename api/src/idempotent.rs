@@ -57,9 +57,9 @@ impl ParseFromParameter for IdempotencyKey {
 }
 
 /// A request that may carry a key.
-pub(crate) struct Once<'a> {
+pub(crate) struct Once<'a, C = Caller> {
     pub(crate) state: &'a State,
-    pub(crate) caller: &'a Caller,
+    pub(crate) caller: &'a C,
     pub(crate) key: Option<IdempotencyKey>,
     /// Method and path: a key belongs to one of them.
     pub(crate) target: String,
@@ -75,11 +75,17 @@ pub(crate) enum Claimed<T> {
     Fresh(Option<Key>),
 }
 
-impl Once<'_> {
+/// Somebody whose keys never meet another's.
+pub(crate) trait KeyHolder {
+    /// How they are told from all others.
+    fn scope(&self) -> String;
+}
+
+impl<C: KeyHolder> Once<'_, C> {
     /// Claims the key.
     pub(crate) async fn claim<T: ParseFromJSON>(&self) -> Result<Claimed<T>, Problem> {
         let Some(sent) = &self.key else { return Ok(Claimed::Fresh(None)) };
-        let key = Key { scope: scope(self.caller), key: sent.0.clone() };
+        let key = Key { scope: self.caller.scope(), key: sent.0.clone() };
         let fingerprint = hash_secret(&format!("{}\n{}", self.target, self.body));
         let tx = self.state.db().begin().await?;
         let claim = idempotency::claim(&*tx, &key, &fingerprint).await?;
@@ -169,10 +175,12 @@ impl Once<'_> {
     }
 }
 
-fn scope(caller: &Caller) -> String {
-    match caller.kind {
-        CallerKind::Integration(id) => format!("integration:{id}"),
-        CallerKind::User(id) => format!("user:{id}"),
-        CallerKind::Operator => "operator".to_owned(),
+impl KeyHolder for Caller {
+    fn scope(&self) -> String {
+        match self.kind {
+            CallerKind::Integration(id) => format!("integration:{id}"),
+            CallerKind::User(id) => format!("user:{id}"),
+            CallerKind::Operator => "operator".to_owned(),
+        }
     }
 }

@@ -21,6 +21,8 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::receipts;
+
 /// Media type of every error body.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -159,7 +161,7 @@ impl Problem {
             kind: format!("urn:quittance:problem:{}", parts.code.word()),
             title: parts.code.title().to_owned(),
             status: parts.code.status().as_u16(),
-            detail: parts.detail.clone().unwrap_or_else(|| parts.summary()),
+            detail: self.sentence(),
             instance: instance.to_owned(),
             code: parts.code.word().to_owned(),
             request_id: request_id.to_owned(),
@@ -167,6 +169,11 @@ impl Problem {
             retryable: parts.code.retryable(),
             payment_id: parts.payment_id,
         }
+    }
+
+    /// What happened, for a person.
+    fn sentence(&self) -> String {
+        self.0.detail.clone().unwrap_or_else(|| self.0.summary())
     }
 
     /// What a problem of this kind looks like, for the document.
@@ -193,8 +200,12 @@ impl Problem {
 
     /// The answer for one request.
     pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
-        let json = self.text(request_id, instance);
-        let mut response = Response::builder().status(self.status()).content_type(MEDIA_TYPE).body(json);
+        let (media_type, json) = if receipts::speaks_at(instance) {
+            ("application/json", receipts::Refusal::text(self.sentence()))
+        } else {
+            (MEDIA_TYPE, self.text(request_id, instance))
+        };
+        let mut response = Response::builder().status(self.status()).content_type(media_type).body(json);
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name.clone(), value.clone());
         }
@@ -215,7 +226,7 @@ impl Parts {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code.word(), self.0.detail.clone().unwrap_or_else(|| self.0.summary()))
+        write!(f, "{}: {}", self.0.code.word(), self.sentence())
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
+use crate::receipts;
+
 /// The groups of the document.
 #[derive(Tags)]
 pub(crate) enum Tag {
@@ -54,6 +56,10 @@ pub(crate) enum Tag {
     Webhooks,
     /// A node's customers.
     Members,
+    /// Orders that customers pay by bank transfer, the receipts they report, and the verdicts on them. Errors of these
+    /// operations are `{"success":false,"error":"…"}`.
+    #[oai(rename = "Bank receipts")]
+    Receipts,
     /// Health, metrics and this document.
     Operations,
 }
@@ -67,8 +73,8 @@ pub(crate) type Api = (
     staff::Staff,
     payments::Payments,
     ForOperators,
-    widget::Widget,
-    pay_page::PayPage,
+    (widget::Widget, pay_page::PayPage),
+    receipts::Api,
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
@@ -94,8 +100,8 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             dead_letters::DeadLetters(state()),
             redrives::Redrives(state()),
         ),
-        widget::Widget(state()),
-        pay_page::PayPage,
+        (widget::Widget(state()), pay_page::PayPage),
+        receipts::api(&state()),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),

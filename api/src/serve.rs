@@ -99,5 +99,6 @@ async fn forget_idle(state: State, cancelled: CancellationToken) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
         state.allowances().forget_idle();
+        state.uploads().forget_idle();
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
     edge::Allowances,
+    receipts::Uploads,
 };
 
 /// One part that readiness depends on, beside the database, which is always checked.
@@ -59,6 +60,7 @@ struct Shared {
     sign_ins: SignIns,
     allowances: Allowances,
     webhook_secrets: webhooks::Secrets,
+    uploads: Uploads,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl State {
             sign_ins: SignIns::default(),
             allowances: Allowances::new(&parts.config.http),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
+            uploads: Uploads::new(&parts.config.receipts),
             parts,
         }))
     }
@@ -90,6 +93,10 @@ impl State {
 
     pub(crate) fn webhook_secrets(&self) -> &webhooks::Secrets {
         &self.0.webhook_secrets
+    }
+
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.0.uploads
     }
 
     pub(crate) fn webhooks(&self) -> &webhooks::Config {

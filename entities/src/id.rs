@@ -91,6 +91,17 @@ ids! {
     WebhookRecoveryId,
     /// Of an audited act.
     AuditId,
+    /// Of a customer's order; not its number.
+    OrderId,
+    /// Of a receipt that a payer reported.
+    SubmissionId,
+    /// Of a bank account that customers transfer to.
+    BankAccountId,
+}
+
+impl NetworkId {
+    /// What payments name whose rail is no chain. It is out of use from the start: nobody lists, changes or works it.
+    pub const OFF_CHAIN: Self = Self(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_000e));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod id;
 mod status;
 
 pub mod audit;
+pub mod bank_account;
 pub mod chain;
 pub mod currency;
 pub mod diamond;
@@ -15,8 +16,10 @@ pub mod member;
 pub mod network;
 pub mod node;
 pub mod notice;
+pub mod order;
 pub mod payment;
 pub mod payment_log;
+pub mod payment_submission;
 pub mod refresh_token;
 pub mod role;
 pub mod role_permission;

@@ -94,6 +94,24 @@ words! {
         Operator,
         /// This system by itself.
         System,
+        /// Whoever pays, or somebody for them, without having signed in.
+        Payer,
+    }
+    /// How a customer transferred money.
+    ReceiptMethod {
+        /// From phone to phone.
+        PagoMovil,
+        /// From account to account.
+        Transferencia,
+    }
+    /// What became of a receipt.
+    ReceiptStatus {
+        /// Nobody has decided yet.
+        Reported,
+        /// The money is there.
+        Confirmed,
+        /// It is not.
+        Rejected,
     }
     /// How far a diamond's deployment is.
     DiamondStatus {

@@ -75,6 +75,12 @@ impl Actor {
         Self { kind: ActorType::Worker, id: Some(job.to_owned()) }
     }
 
+    /// Whoever pays, without having signed in.
+    #[must_use]
+    pub fn payer() -> Self {
+        Self { kind: ActorType::Payer, id: None }
+    }
+
     /// Something that happened on the chain with this number.
     #[must_use]
     pub fn chain(chain_id: u64) -> Self {
@@ -122,6 +128,8 @@ permissions! {
     WebhooksManage = "webhooks.manage",
     /// Manage nodes, integrations, wallets, members and other reference data.
     NodesManage = "nodes.manage",
+    /// Read orders and decide on receipts of bank transfers, keep the accounts that customers transfer to.
+    ReceiptsManage = "receipts.manage",
     /// Decide on payments in review, look at and replay dead letters, look at signers.
     Operations = "operations",
 }

@@ -52,6 +52,9 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment("payment.refunded", "The payer has the money back."),
     payment("payment.needs_review", "The outcome is unknown and an operator has to look."),
     payment("payment.reverted", "Something that an earlier event told is no longer true: a block is gone."),
+    payment("receipt.reported", "A receipt of a bank transfer was reported; the payment has the status before."),
+    payment("receipt.confirmed", "A receipt of a bank transfer was confirmed; the payment has the status before."),
+    payment("receipt.rejected", "A receipt of a bank transfer was rejected; the payment has the status before."),
     payment("endpoint.disabled", "A webhook endpoint of the node was disabled; its events are held."),
     payment(TEST, "A test that somebody asked for; only the endpoint that is tested gets it."),
     operators("dead_letter.created", "A message was given up and waits for an operator."),
@@ -248,7 +251,8 @@ mod tests {
     #[test]
     fn every_transition_has_its_type() {
         let mut moves: Vec<&str> = PaymentStatus::ALL.iter().map(|to| crate::observation::event_type(*to)).collect();
-        moves.extend(["payment.created", crate::observation::REVERTED]);
+        use crate::observation::{RECEIPT_CONFIRMED, RECEIPT_REJECTED, RECEIPT_REPORTED, REVERTED};
+        moves.extend(["payment.created", REVERTED, RECEIPT_REPORTED, RECEIPT_CONFIRMED, RECEIPT_REJECTED]);
         for name in moves {
             assert!(EVENT_TYPES.iter().any(|known| known.name == name && !known.operators), "{name} is not listed");
         }

@@ -16,6 +16,12 @@ use crate::{
 /// The event that tells that something is no longer on the chain; its data names what was lost.
 pub(crate) const REVERTED: &str = "payment.reverted";
 
+/// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
+/// told all the same.
+pub(crate) const RECEIPT_REPORTED: &str = "receipt.reported";
+pub(crate) const RECEIPT_CONFIRMED: &str = "receipt.confirmed";
+pub(crate) const RECEIPT_REJECTED: &str = "receipt.rejected";
+
 /// What was asked for or seen.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the facts that the variants name")]
@@ -54,6 +60,14 @@ pub enum Observation {
     RetryRequested,
     /// Somebody asks to release.
     ReleaseRequested,
+    /// The bank transfer was accepted: there is nothing to ask of its rail, the payer may pay.
+    TransferAccepted,
+    /// The payer, or somebody for them, has reported a receipt of a transfer.
+    ReceiptReported { data: Value },
+    /// Whoever looked at the bank has found the money.
+    ReceiptConfirmed { data: Value },
+    /// Whoever looked at the bank has not found the money, or not all of it.
+    ReceiptRejected { data: Value },
     /// The time to pay is over and the chain holds no deposit.
     Expired,
     /// An operator has decided, see [`crate::verdict`].
@@ -119,6 +133,20 @@ impl Subject {
             Observation::NothingSent => self.nothing_sent(actor),
             Observation::RetryRequested => self.retry_requested(actor),
             Observation::ReleaseRequested => self.release_requested(actor),
+            Observation::TransferAccepted => {
+                let message = "The transfer was accepted and may be made";
+                self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
+            }
+            Observation::ReceiptReported { data } => {
+                self.tell(RECEIPT_REPORTED, "A receipt was reported", data.clone(), actor);
+                self.try_move(Trigger::PaymentSeen, "A receipt was reported", data, actor).unwrap_or(Outcome::Noted)
+            }
+            Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
+            Observation::ReceiptRejected { data } => {
+                self.tell(RECEIPT_REJECTED, "The receipt was rejected", data.clone(), actor);
+                let message = "The receipt was rejected";
+                self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
+            }
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
@@ -202,11 +230,7 @@ impl Subject {
         let message = "What had been final is no longer on the chain";
         let mut reversal = data.clone();
         reversal["trigger"] = json!(Trigger::FinalityBroken);
-        reversal["from"] = json!(self.payment.status);
-        reversal["to"] = json!(self.payment.status);
-        self.payment.sequence += 1;
-        self.push_log(Some(self.payment.sequence), REVERTED, message, reversal, actor);
-        self.changed = true;
+        self.tell(REVERTED, message, reversal, actor);
         let outcome = self.try_move(Trigger::FinalityBroken, message, data, actor).unwrap_or(Outcome::Noted);
         if deal_lost && self.payment.status == PaymentStatus::NeedsReview {
             // There is no deal until one is opened again, which is then told as the first one was.
@@ -214,6 +238,25 @@ impl Subject {
             self.payment.transaction_hash = None;
         }
         outcome
+    }
+
+    fn receipt_confirmed(&mut self, data: Value, actor: &Actor) -> Outcome {
+        let message = "The receipt was confirmed";
+        self.tell(RECEIPT_CONFIRMED, message, data.clone(), actor);
+        if self.payment.status == PaymentStatus::Rejected {
+            // Of several receipts one was rejected, and another turns out to be right.
+            self.try_move(Trigger::PaymentSeen, "Another receipt stands", data.clone(), actor);
+        }
+        self.try_move(Trigger::PaymentFinal, message, data, actor).unwrap_or(Outcome::Noted)
+    }
+
+    /// An event that is numbered like a transition although the state stays.
+    fn tell(&mut self, event_type: &'static str, message: &str, mut data: Value, actor: &Actor) {
+        data["from"] = json!(self.payment.status);
+        data["to"] = json!(self.payment.status);
+        self.payment.sequence += 1;
+        self.push_log(Some(self.payment.sequence), event_type, message, data, actor);
+        self.changed = true;
     }
 
     fn deposit_final(&mut self, data: Value, actor: &Actor) -> Outcome {
@@ -273,6 +316,11 @@ impl Subject {
     fn release_requested(&mut self, actor: &Actor) -> Outcome {
         if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
             return Outcome::Unchanged;
+        }
+        if self.payment.payment_method == PaymentMethod::BankTransfer {
+            // The money went into the payee's own account: nobody holds it who would have to hand it over.
+            let message = "The payee has the money already";
+            return self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(Outcome::Unchanged);
         }
         self.payment.release_requested_at = Some(self.now);
         self.clear_failure();
@@ -354,10 +402,14 @@ impl Subject {
 
     /// What has to happen because the payment has come into this state.
     fn follow_up(&mut self, to: PaymentStatus) {
+        let payment_id = self.payment.id;
         if self.payment.payment_method != PaymentMethod::Web3 {
+            // A transfer has no rail to ask; all that may happen by itself is that nobody makes it in time.
+            if self.payment.payment_method == PaymentMethod::BankTransfer && to == PaymentStatus::Open {
+                self.send(NewMessage::of(&ExpirePayment { payment_id }).due_at(self.payment.expires_at));
+            }
             return;
         }
-        let payment_id = self.payment.id;
         match to {
             PaymentStatus::Pending => self.send(NewMessage::of(&OpenDeal { payment_id })),
             PaymentStatus::Open => {

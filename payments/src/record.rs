@@ -14,6 +14,7 @@ use crate::{
     event,
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
+    orders,
 };
 
 /// An observation about one payment.
@@ -66,6 +67,7 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
         update(tx, chunk).await?;
     }
     fail::fail_point!("record.payments_written");
+    orders::follow(tx, changed.iter().map(|subject| &subject.payment)).await?;
     let (mut logs, mut messages) = (traces, Vec::new());
     for subject in changed {
         logs.extend(subject.logs);

@@ -74,9 +74,14 @@ pub const RULES: &[Rule] = &[
 pub fn allowed(payment: &payment::Model, shown: Shown, now: DateTime<Utc>) -> impl Iterator<Item = &'static Rule> {
     let in_review = payment.status == PaymentStatus::NeedsReview;
     // The contract refuses a deal whose time is over, and only a chain can be asked again.
-    let sendable = payment.payment_method == PaymentMethod::Web3 && payment.expires_at > now;
+    let on_chain = payment.payment_method == PaymentMethod::Web3;
+    let sendable = on_chain && payment.expires_at > now;
     let rules = RULES.iter().filter(move |rule| in_review && rule.shown == shown);
-    rules.filter(move |rule| rule.to != PaymentStatus::Pending || sendable)
+    // Nobody gives a bank transfer back by itself.
+    let returnable = on_chain || payment.payment_method == PaymentMethod::CreditCard;
+    rules.filter(move |rule| {
+        (rule.to != PaymentStatus::Pending || sendable) && (rule.to != PaymentStatus::Canceling || returnable)
+    })
 }
 
 /// A verdict that the evidence allows: there is no other way to make one than [`resolve`].

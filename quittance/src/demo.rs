@@ -1,6 +1,7 @@
 //! `quittance demo`: a merchant and a payer against a running instance, each step with its time.
 
 mod merchant;
+mod receipts;
 
 use std::{
     path::PathBuf,
@@ -10,7 +11,7 @@ use std::{
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, bail, ensure};
 use chain::Account;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use self::merchant::Merchant;
@@ -20,8 +21,20 @@ use crate::{
     settings::Settings,
 };
 
+/// A contract that can be played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// On-chain deals
+    Deals,
+    /// Bank transfers with receipts
+    Receipts,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is played [default: all]
+    #[arg(value_enum)]
+    section: Option<Section>,
     /// What `quittance bootstrap --json` printed [default: bootstrap.json in the data folder]
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
@@ -53,15 +66,26 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     if let Some(base_url) = &options.base_url {
         first.base_url.clone_from(base_url);
     }
+    let started = Instant::now();
+    let wanted = |section| options.section.is_none_or(|wanted| wanted == section);
+    if wanted(Section::Deals) {
+        deals(&first, options).await?;
+    }
+    if wanted(Section::Receipts) {
+        receipts::play(&first).await?;
+    }
+    say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+async fn deals(first: &Bootstrap, options: &Options) -> anyhow::Result<()> {
     let playground = first.devchain.clone().or(first.testnet.clone()).context(
         "the bootstrap names no payer: the demo needs the embedded default, or a bootstrap on a development node",
     )?;
-    let mut stage = Stage::open(first, &playground, options).await?;
+    let mut stage = Stage::open(first.clone(), &playground, options).await?;
     stage.pay_and_release().await?;
     stage.cancel().await?;
-    stage.pay_and_cancel().await?;
-    say(&format!("\nAll as it should be, in {:.1} s.", stage.started.elapsed().as_secs_f32()));
-    Ok(())
+    stage.pay_and_cancel().await
 }
 
 impl Stage {

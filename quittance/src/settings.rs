@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) auth: api::AuthConfig,
     pub(crate) http: api::HttpConfig,
     pub(crate) operations: api::OperationsConfig,
+    pub(crate) receipts: api::ReceiptsConfig,
     pub(crate) chain: chain::Config,
     pub(crate) webhooks: webhooks::Config,
     pub(crate) keystore: KeystoreSettings,
@@ -98,6 +99,7 @@ impl Default for Settings {
             auth: api::AuthConfig::default(),
             http: api::HttpConfig::default(),
             operations: api::OperationsConfig::default(),
+            receipts: api::ReceiptsConfig::default(),
             chain: chain::Config::default(),
             webhooks: webhooks::Config::default(),
             keystore: KeystoreSettings::default(),
@@ -166,6 +168,7 @@ impl Settings {
         if self.webhooks.secret.expose_secret().is_empty() {
             self.webhooks.secret = webhooks::derived_secret(&self.auth.access_token_secret);
         }
+        self.receipts.uploads_dir.get_or_insert_with(|| folder.join("uploads"));
         self.keystore.dir.get_or_insert_with(|| folder.join("keystore"));
         self.data_dir = folder;
         Ok(self)
@@ -186,7 +189,7 @@ impl Settings {
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
         let (auth, http) = (self.auth.clone(), self.http.clone());
-        api::Config { auth, http, operations: self.operations.clone() }
+        api::Config { auth, http, operations: self.operations.clone(), receipts: self.receipts.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use poem_openapi::{
 
 use super::{Claims, Needs, cookies};
 use crate::{
+    idempotent::KeyHolder,
     problem::{Code, Problem},
     state::State,
 };
@@ -35,6 +36,12 @@ impl<N> Deref for Allowed<N> {
     }
 }
 
+impl<N> KeyHolder for Allowed<N> {
+    fn scope(&self) -> String {
+        self.caller.scope()
+    }
+}
+
 impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
@@ -43,7 +50,10 @@ impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
 
     fn register(registry: &mut Registry) {
         registry.create_security_scheme("bearer", bearer());
-        registry.create_security_scheme("cookie", cookie());
+        let staff = cookie(cookies::ACCESS_TOKEN, "The access token as `/auth/login` sets it in a browser.");
+        let store = cookie(cookies::STORE_TOKEN, "The access token as `/api/auth/login` sets it in a shop's browser.");
+        registry.create_security_scheme("cookie", staff);
+        registry.create_security_scheme("store_cookie", store);
     }
 
     fn security_schemes() -> Vec<&'static str> {
@@ -52,7 +62,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
-        let (caller, claims) = authenticate(state, request).await?;
+        let (caller, claims) = authenticate(state, request, N::COOKIE).await?;
         state.allowances().per_caller.take(&claims.sub.to_string())?;
         match N::PERMISSION {
             Some(permission) if !caller.can(permission) => {
@@ -73,10 +83,14 @@ pub(crate) fn at_root(caller: &Caller) -> bool {
     caller.is_admin || !caller.node_path.contains('.')
 }
 
-/// Who the request's token belongs to, whether it came as a bearer token or in the cookie.
-async fn authenticate(state: &State, request: &Request) -> Result<(Arc<Caller>, Claims), Problem> {
+/// Who the request's token belongs to, whether it came as a bearer token or in the cookie of this name.
+pub(crate) async fn authenticate(
+    state: &State,
+    request: &Request,
+    cookie: &str,
+) -> Result<(Arc<Caller>, Claims), Problem> {
     let jar: &CookieJar = request.cookie();
-    let cookie = jar.get(cookies::ACCESS_TOKEN);
+    let cookie = jar.get(cookie);
     let (token, by_cookie) = match (request.header(header::AUTHORIZATION), &cookie) {
         (Some(authorization), _) => (bearer_token(authorization), false),
         (None, Some(cookie)) => (Some(cookie.value_str()), true),
@@ -128,11 +142,11 @@ fn bearer() -> MetaSecurityScheme {
     }
 }
 
-fn cookie() -> MetaSecurityScheme {
+fn cookie(name: &'static str, description: &'static str) -> MetaSecurityScheme {
     MetaSecurityScheme {
         ty: "apiKey",
-        description: Some("The access token as `/auth/login` sets it in a browser."),
-        name: Some(cookies::ACCESS_TOKEN),
+        description: Some(description),
+        name: Some(name),
         key_in: Some("cookie"),
         scheme: None,
         bearer_format: None,

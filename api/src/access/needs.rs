@@ -2,6 +2,8 @@
 
 use payments::Permission;
 
+use super::cookies;
+
 /// What an operation needs of its caller.
 pub(crate) trait Needs: Send + Sync + 'static {
     /// None: being signed in is enough.
@@ -9,6 +11,8 @@ pub(crate) trait Needs: Send + Sync + 'static {
     /// The security schemes with the permission behind a colon; [`crate::document`] turns the latter into the role
     /// list of the security requirement, which is where the table test finds it.
     const SCHEMES: [&'static str; 2];
+    /// The cookie that a browser may send the token in.
+    const COOKIE: &'static str = cookies::ACCESS_TOKEN;
     /// Whether it changes what all nodes share, which only a caller on the root node, or an admin, may do.
     const AT_ROOT: bool = false;
 }
@@ -44,6 +48,15 @@ needs! {
     NodesManage = Some(Permission::NodesManage), "nodes.manage";
     /// Looking at and deciding what only operators do.
     Operations = Some(Permission::Operations), "operations";
+}
+
+/// What the receipts contract calls its ADMIN. Its browsers carry a cookie of their own.
+pub(crate) struct ReceiptsManage;
+
+impl Needs for ReceiptsManage {
+    const PERMISSION: Option<Permission> = Some(Permission::ReceiptsManage);
+    const SCHEMES: [&'static str; 2] = ["bearer:receipts.manage", "store_cookie:receipts.manage"];
+    const COOKIE: &'static str = cookies::STORE_TOKEN;
 }
 
 /// Changing what all nodes share: chains, networks, currencies.

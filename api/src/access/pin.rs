@@ -28,7 +28,8 @@ pub(crate) async fn verify_pin(pin: String, stored: Option<String>) -> bool {
 }
 
 /// A well-formed hash with the default costs that no PIN is known for.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IHdob2xl$q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
+pub(crate) const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IHdob2xl$q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
 
 #[cfg(test)]
 mod tests {

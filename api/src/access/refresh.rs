@@ -27,6 +27,16 @@ pub(crate) async fn start_family(
     kind: SubjectKind,
     subject_id: Uuid,
 ) -> Result<Pair, Problem> {
+    let family = new_family(tx, kind, subject_id).await?;
+    continue_family(state, tx, &family).await
+}
+
+/// A family without a refresh token: its sign-in ends with its access token.
+pub(crate) async fn new_family(
+    tx: &Transaction,
+    kind: SubjectKind,
+    subject_id: Uuid,
+) -> Result<token_family::Model, DbErr> {
     let family = token_family::ActiveModel {
         id: Set(TokenFamilyId::new()),
         subject_kind: Set(kind),
@@ -34,8 +44,7 @@ pub(crate) async fn start_family(
         created_at: Set(now()),
         revoked_at: Set(None),
     };
-    let family = family.insert(&**tx).await?;
-    continue_family(state, tx, &family).await
+    family.insert(&**tx).await
 }
 
 async fn continue_family(state: &State, tx: &Transaction, family: &token_family::Model) -> Result<Pair, Problem> {

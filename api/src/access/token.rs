@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::cookies::STORE_TTL;
 use crate::{
     config::AuthConfig,
     problem::{Code, Problem},
@@ -27,6 +28,9 @@ pub(crate) struct Claims {
     pub(crate) iat: i64,
     /// Expires at, seconds since 1970.
     pub(crate) exp: i64,
+    /// What the receipts contract calls the user's role; for its clients, never read here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<String>,
 }
 
 /// Signs and checks access tokens.
@@ -67,7 +71,17 @@ impl TokenIssuer {
         family: TokenFamilyId,
     ) -> Result<(String, Claims), Problem> {
         let iat = chrono::Utc::now().timestamp();
-        let claims = Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + self.ttl_s(kind) };
+        self.sign(Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + self.ttl_s(kind), role: None })
+    }
+
+    /// A new token of a shop's sign-in, which says the role and lasts longer.
+    pub(crate) fn issue_for_store(&self, sub: Uuid, family: TokenFamilyId, role: &str) -> Result<String, Problem> {
+        let (iat, ttl) = (chrono::Utc::now().timestamp(), i64::try_from(STORE_TTL.as_secs()).unwrap_or(i64::MAX));
+        let (kind, role) = (SubjectKind::User, Some(role.to_owned()));
+        self.sign(Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + ttl, role }).map(|(token, _)| token)
+    }
+
+    fn sign(&self, claims: Claims) -> Result<(String, Claims), Problem> {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding);
         let token = token.map_err(|error| {
             tracing::error!(%error, "an access token could not be signed");

@@ -20,22 +20,25 @@ const MISTAKES_MAX: usize = 100;
 /// Longest name of an unknown field that is repeated in an answer, characters.
 const NAME_MAX: usize = 100;
 
-/// The value's mistakes, in the order of the schema's fields.
-pub(super) fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Mistake> {
-    let mut found = Found(Vec::new());
+/// The value's mistakes, in the order of the schema's fields; unknown fields are none where it is `open`.
+pub(super) fn check(schema: &MetaSchemaRef, value: &Value, open: bool) -> Vec<Mistake> {
+    let mut found = Found { mistakes: Vec::new(), open };
     found.check(schema, value, "");
-    found.0
+    found.mistakes
 }
 
-struct Found(Vec<Mistake>);
+struct Found {
+    mistakes: Vec<Mistake>,
+    open: bool,
+}
 
 impl Found {
     fn wrong(&mut self, pointer: &str, detail: impl Into<String>) {
-        if self.0.len() >= MISTAKES_MAX {
+        if self.mistakes.len() >= MISTAKES_MAX {
             return;
         }
         let mistake = Mistake { pointer: pointer.to_owned(), location: Location::Body, detail: detail.into() };
-        self.0.push(mistake);
+        self.mistakes.push(mistake);
     }
 
     fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {
@@ -85,7 +88,7 @@ impl Found {
 
     /// A field that nobody reads is a mistake: whoever misspells `expires_at` must not get a payment without it.
     fn unknown(&mut self, schema: &MetaSchema, fields: &Map<String, Value>, pointer: &str) {
-        if document::open_ended(schema) {
+        if self.open || document::open_ended(schema) {
             return;
         }
         let known = |name: &str| schema.properties.iter().any(|(property, _)| *property == name);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::finish;
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 
 /// Statuses and what they mean wherever an operation's own text says no more.
@@ -30,6 +31,7 @@ pub(super) fn complete(operation: &mut Value) {
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
     let usual = [("400", input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
+    let problem = if finish::of_receipts(operation) { refusal } else { problem };
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
         responses.entry(status).or_insert_with(|| problem(status));
@@ -68,6 +70,12 @@ pub(super) fn shared() -> Value {
 fn problem(status: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": meaning(status), "content": { MEDIA_TYPE: { "schema": schema } } })
+}
+
+/// The same as the receipts contract has it.
+fn refusal(status: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Refusal" });
+    json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
 }
 
 fn meaning(status: &str) -> &'static str {

@@ -14,8 +14,9 @@ pub(super) fn finish(mut document: Value) -> Value {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.values_mut().for_each(schema);
     }
-    let used = used_by_requests(&mut document);
-    requests_are_strict(&mut document, &used);
+    let used = used_by_requests(&mut document, |_| true);
+    let open = used_by_requests(&mut document, of_receipts);
+    requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();
     for operation in operations(&mut document) {
@@ -32,6 +33,11 @@ pub(super) fn finish(mut document: Value) -> Value {
     }
     document["components"]["responses"] = answers::shared();
     document
+}
+
+/// Whether the operation is one of the receipts contract, which has words and errors of its own.
+pub(super) fn of_receipts(operation: &Value) -> bool {
+    operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!("Bank receipts")))
 }
 
 /// Every operation of the document.
@@ -112,28 +118,32 @@ fn names(list: Option<&Value>) -> BTreeSet<String> {
 }
 
 /// The names of the schemas that request bodies use.
-fn used_by_requests(document: &mut Value) -> BTreeSet<String> {
+fn used_by_requests(document: &mut Value, of: impl Fn(&Value) -> bool) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
-    let requests: Vec<Value> = operations(document).map(|operation| operation["requestBody"].clone()).collect();
+    let requests: Vec<Value> = operations(document)
+        .filter(|operation| of(operation))
+        .map(|operation| operation["requestBody"].clone())
+        .collect();
     let schemas = document["components"]["schemas"].clone();
     requests.iter().for_each(|request| references(request, &schemas, &mut used));
     used
 }
 
 /// What [`crate::body`] refuses beyond what poem-openapi writes down: unknown fields, and texts with U+0000.
-fn requests_are_strict(document: &mut Value, used: &BTreeSet<String>) {
+/// The bodies in `open` may have fields that nobody knows.
+fn requests_are_strict(document: &mut Value, used: &BTreeSet<String>, open: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
-    for schema in schemas.iter_mut().filter_map(|(name, schema)| used.contains(name).then_some(schema)) {
-        strict(schema);
+    for (name, schema) in schemas.iter_mut().filter(|(name, _)| used.contains(*name)) {
+        strict(schema, !open.contains(name));
     }
 }
 
-fn strict(value: &mut Value) {
+fn strict(value: &mut Value, closed: bool) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(strict),
+        Value::Array(items) => items.iter_mut().for_each(|item| strict(item, closed)),
         Value::Object(object) => {
-            object.values_mut().for_each(strict);
-            if object.get("properties").is_some_and(Value::is_object) {
+            object.values_mut().for_each(|value| strict(value, closed));
+            if closed && object.get("properties").is_some_and(Value::is_object) {
                 object.entry("additionalProperties").or_insert(json!(false));
             }
             let kind = object.get("type");

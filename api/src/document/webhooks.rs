@@ -129,7 +129,7 @@ fn schema_of(name: &str) -> MetaSchemaRef {
     match name {
         "endpoint.disabled" => Event::<EndpointDisabled>::schema_ref(),
         payments::event::TEST => Event::<EndpointTested>::schema_ref(),
-        name if name.starts_with("payment.") => Event::<PaymentChanged>::schema_ref(),
+        name if name.starts_with("payment.") || name.starts_with("receipt.") => Event::<PaymentChanged>::schema_ref(),
         _ => Event::<OperatorsNotice>::schema_ref(),
     }
 }
@@ -231,6 +231,10 @@ fn example(name: &str, schema: &Value, schemas: &Value) -> Value {
             "open"
         };
         event["data"]["payment"]["status"] = json!(now);
+    }
+    if name.starts_with("receipt.") {
+        let before = if name == "receipt.reported" { "open" } else { "submitted" };
+        event["data"]["payment"]["status"] = json!(before);
     }
     event
 }

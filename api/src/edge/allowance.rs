@@ -20,6 +20,18 @@ impl Allowance {
         Self { limiter: RateLimiter::keyed(quota) }
     }
 
+    /// One that fills by the minute, for what is dear.
+    pub(crate) fn per_minute(requests: u32) -> Self {
+        let quota = Quota::per_minute(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MAX));
+        Self { limiter: RateLimiter::keyed(quota) }
+    }
+
+    /// Forgets keys whose buckets are full again.
+    pub(crate) fn forget_idle(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+
     /// Takes one request's worth, or tells when to come again.
     pub(crate) fn take(&self, key: &String) -> Result<(), Problem> {
         self.limiter.check_key(key).map_err(|denied| {
@@ -46,8 +58,7 @@ impl Allowances {
     /// Forgets keys whose buckets are full again; called now and then, else every address ever seen stays in memory.
     pub(crate) fn forget_idle(&self) {
         for allowance in [&self.per_caller, &self.per_address] {
-            allowance.limiter.retain_recent();
-            allowance.limiter.shrink_to_fit();
+            allowance.forget_idle();
         }
     }
 }

@@ -47,6 +47,9 @@ pub(crate) enum PermissionWord {
     /// Manage nodes, integrations, wallets and other reference data.
     #[oai(rename = "nodes.manage")]
     NodesManage,
+    /// Read orders and decide on receipts of bank transfers, keep the accounts that customers transfer to.
+    #[oai(rename = "receipts.manage")]
+    ReceiptsManage,
     /// Decide on payments in review, look at and replay dead letters, look at signers.
     #[oai(rename = "operations")]
     Operations,

@@ -259,6 +259,7 @@ fn describe(permission: Permission) -> String {
         Permission::PaymentsCancel => "Cancel payments",
         Permission::WebhooksManage => "Manage webhook endpoints",
         Permission::NodesManage => "Manage nodes, integrations, wallets and other reference data",
+        Permission::ReceiptsManage => "Read orders, decide on receipts of bank transfers, keep the accounts for them",
         Permission::Operations => "Look at and replay dead letters, look at signers",
     };
     description.to_owned()

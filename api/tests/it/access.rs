@@ -111,6 +111,18 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("recover_webhook", "webhooks.manage", OutOfReach),
     ("list_webhook_recoveries", "webhooks.manage", OutOfReach),
     ("get_webhook_recovery", "webhooks.manage", OutOfReach),
+    ("register_customer", "", Same),
+    ("login_customer", "", Same),
+    ("create_order", "", Same),
+    ("list_orders", "receipts.manage", Own),
+    ("get_order", "", Same),
+    ("report_receipt", "", Same),
+    ("decide_receipts", "receipts.manage", OutOfReach),
+    ("list_accounts", "", Same),
+    ("create_account", "receipts.manage", OutOfReach),
+    ("update_account", "receipts.manage", OutOfReach),
+    ("upload_file", "", Same),
+    ("get_upload", "", Same),
     ("live", "", Same),
     ("ready", "", Same),
     ("metrics", "", Same),
@@ -124,6 +136,19 @@ pub(crate) struct Operation {
     pub(crate) path: String,
     body: Value,
     pub(crate) security: Value,
+    /// Whether its errors are those of the receipts contract.
+    receipts: bool,
+}
+
+impl Operation {
+    /// Checks that the answer is a refusal of this operation's contract, and returns its sentence.
+    #[track_caller]
+    pub(crate) fn refused(&self, answer: Answer, status: u16, code: &str) -> String {
+        if self.receipts {
+            return answer.refusal(status);
+        }
+        answer.problem(status, code)["detail"].as_str().unwrap_or_default().to_owned()
+    }
 }
 
 pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str, Value>) -> Vec<Operation> {
@@ -144,6 +169,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
                 path: path.replace("{id}", &thing) + &query,
                 body: bodies.get(id.as_str()).cloned().unwrap_or(json!({ "name": "x" })),
                 security: operation["security"].clone(),
+                receipts: operation["tags"] == json!(["Bank receipts"]),
                 id,
             });
         }
@@ -181,7 +207,13 @@ pub(crate) async fn things(
         Worker::start(&app.database, &Arc::default()).await.kill(vec![opening(merchant.node_id)]).await.remove(0);
     let reason = json!({ "reason": "it is so" });
     let many = json!({ "filter": {}, "reason": "it is so" });
+    let order = crate::receipts::place(app).await;
+    crate::receipts::report(app, &crate::receipts::receipt(&order)).await.expect(200);
+    let account = json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" });
+    let account = app.post(token, "/api/payments/accounts", &account).await.expect(200).body["account"].clone();
     let things = BTreeMap::from([
+        ("orders", order["id"].as_str().unwrap().to_owned()),
+        ("accounts", account["id"].as_str().unwrap().to_owned()),
         ("webhook-deliveries", test["delivery_id"].as_str().unwrap().to_owned()),
         ("webhook-recoveries", recovery["id"].as_str().unwrap().to_owned()),
         ("webhooks", webhook),
@@ -219,6 +251,9 @@ pub(crate) async fn things(
         ("resume_redrive", reason.clone()),
         ("abort_redrive", reason),
         ("resolve_payment", json!({ "as": "failed", "reason": "nothing is there" })),
+        ("decide_receipts", json!({ "orderId": order["id"], "status": "CONFIRMED" })),
+        ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
+        ("update_account", json!({ "active": false })),
         ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
     ]);
     (things, bodies)
@@ -245,22 +280,22 @@ on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| 
         if permission.is_empty() {
             continue;
         }
-        ask(&app, &operation, None).await.problem(401, "unauthorized");
-        ask(&app, &operation, Some("nonsense")).await.problem(401, "unauthorized");
+        operation.refused(ask(&app, &operation, None).await, 401, "unauthorized");
+        operation.refused(ask(&app, &operation, Some("nonsense")).await, 401, "unauthorized");
         let without: Vec<Permission> =
             Permission::ALL.iter().copied().filter(|held| held.word() != permission).collect();
         let weak = app.token_on(app.merchant.node_id, &without).await;
         match permission {
-            "payment" => drop(ask(&app, &operation, Some(&weak)).await.problem(401, "unauthorized")),
+            "payment" => drop(operation.refused(ask(&app, &operation, Some(&weak)).await, 401, "unauthorized")),
             "-" => {}
-            _ => drop(ask(&app, &operation, Some(&weak)).await.problem(403, "permission_missing")),
+            _ => drop(operation.refused(ask(&app, &operation, Some(&weak)).await, 403, "permission_missing")),
         }
         let strange = app.token_on(below, Permission::ALL).await;
         let answer = ask(&app, &operation, Some(&strange)).await;
         match stranger {
             OutOfReach => {
-                let problem = answer.problem(403, "node_out_of_reach");
-                assert_eq!(problem["detail"], "Insufficient permission to access payment's node");
+                let sentence = operation.refused(answer, 403, "node_out_of_reach");
+                assert_eq!(sentence, "Insufficient permission to access payment's node");
             }
             NotAtRoot => drop(answer.problem(403, "permission_missing")),
             Own => {
@@ -278,6 +313,7 @@ fn check_declared(operation: &Operation, permission: &str) {
         "" => json!([]),
         "-" => json!([{ "bearer": [] }, { "cookie": [] }]),
         "payment" => json!([{ "payment_access_token": [] }]),
+        "receipts.manage" => json!([{ "bearer": [permission] }, { "store_cookie": [permission] }]),
         word => json!([{ "bearer": [word] }, { "cookie": [word] }]),
     };
     assert_eq!(operation.security, expected, "{}", operation.id);

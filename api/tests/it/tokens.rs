@@ -96,7 +96,7 @@ on_both!(no_route_takes_a_token_that_is_not_good, async |database: TestDatabase|
         for (what, token) in &bad {
             let answer = ask(&app, &operation, Some(token)).await;
             assert_eq!(answer.status.as_u16(), 401, "{} takes a token {what}: {}", operation.id, answer.text);
-            answer.problem(401, "unauthorized");
+            operation.refused(answer, 401, "unauthorized");
             asked += 1;
         }
     }

@@ -15,7 +15,9 @@ use crate::{
     event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
-    observation::with_context,
+    observation::{Observation, with_context},
+    orders,
+    record::{Observed, record},
 };
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -66,6 +68,7 @@ async fn insert(
     fail::fail_point!("accept.payments_written");
     let taken = taken(tx, rows.iter().map(|(_, row, _)| row).filter(|row| !inserted.contains(&row.id))).await?;
     let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
+    let mut accepted = Vec::with_capacity(rows.len());
     for (index, payment, member) in rows {
         let (caller, new) = &requests[index];
         if !inserted.contains(&payment.id) {
@@ -79,17 +82,50 @@ async fn insert(
             let message = NewMessage::of(&OpenDeal { payment_id: payment.id });
             messages.push(with_context(message, &payment, new.request_id.as_deref()));
         }
-        let accepted = Accepted { payment, member };
-        if let Some(answer) = &new.answer {
-            idempotency::complete(&**tx, &answer.key, answer.status, &(answer.render)(&accepted)).await?;
-        }
-        outcomes.push((index, Ok(accepted)));
+        accepted.push((index, Accepted { payment, member }));
     }
     let transitions = log::append(&**tx, logs).await?;
     messages.extend(event::announcements(&transitions));
     fail::fail_point!("accept.logs_written");
     tx.enqueue(messages).await?;
+    open_transfers(tx, requests, &mut accepted).await?;
+    for (index, accepted) in accepted {
+        if let Some(answer) = &requests[index].1.answer {
+            idempotency::complete(&**tx, &answer.key, answer.status, &(answer.render)(&accepted)).await?;
+        }
+        outcomes.push((index, Ok(accepted)));
+    }
     Ok(outcomes)
+}
+
+/// A bank transfer needs nobody to put it on its rail: it is open at once, with an order that its payer names in receipts.
+async fn open_transfers(
+    tx: &mut Transaction,
+    requests: &[(Caller, NewPayment)],
+    accepted: &mut [(usize, Accepted)],
+) -> Result<(), DbErr> {
+    let by_transfer = |accepted: &Accepted| accepted.payment.payment_method == PaymentMethod::BankTransfer;
+    let opened = accepted.iter().filter(|(_, accepted)| by_transfer(accepted)).map(|(index, accepted)| Observed {
+        payment_id: accepted.payment.id,
+        what: Observation::TransferAccepted,
+        actor: requests[*index].0.actor(),
+        request_id: requests[*index].1.request_id.clone(),
+    });
+    let opened: Vec<Observed> = opened.collect();
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<PaymentId> = opened.iter().map(|observed| observed.payment_id).collect();
+    record(tx, opened).await?;
+    let stored = payment::Entity::find().filter(payment::Column::Id.is_in(ids)).all(&**tx).await?;
+    let mut stored: HashMap<PaymentId, payment::Model> = stored.into_iter().map(|row| (row.id, row)).collect();
+    for (_, accepted) in accepted.iter_mut().filter(|(_, accepted)| by_transfer(accepted)) {
+        if let Some(row) = stored.remove(&accepted.payment.id) {
+            accepted.payment = row;
+        }
+        orders::of_payment(tx, &accepted.payment).await?;
+    }
+    Ok(())
 }
 
 /// The payments that hold the external ids of those that were not inserted.

@@ -6,6 +6,7 @@ mod commands;
 mod idempotency;
 mod life;
 mod model;
+mod receipts;
 mod verdicts;
 
 use entities::{PaymentId, payment, payment_log};

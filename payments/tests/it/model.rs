@@ -71,6 +71,16 @@ impl Model {
                 (self.status, self.handed_over, self.resends) = (Pending, false, 0);
             }
             Observation::Expired => self.go(&[Open], Expired),
+            Observation::TransferAccepted => {
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Pending], Open);
+            }
+            Observation::ReceiptReported { .. } => self.go(&[Open, Rejected], Submitted),
+            Observation::ReceiptConfirmed { .. } => {
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Submitted, Rejected], Paid);
+            }
+            Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
             Observation::NothingSent
             | Observation::RetryRequested
             | Observation::ReleaseRequested
@@ -122,6 +132,10 @@ fn facts() -> Vec<Observation> {
         lost("DealCreated"),
         lost("DealDeposited"),
         lost("DealReleased"),
+        Observation::TransferAccepted,
+        Observation::ReceiptReported { data: data() },
+        Observation::ReceiptConfirmed { data: data() },
+        Observation::ReceiptRejected { data: data() },
     ]
 }
 
@@ -171,7 +185,6 @@ on_both!(whatever_comes_the_machine_goes_where_the_design_says, async |database:
         let told = transitions(db, id).await;
         assert_eq!(i32::try_from(told.len()).unwrap(), read(db, id).await.sequence);
     }
-    // No card or bank payment is among them, so nothing is rejected.
     let missed: Vec<_> = PaymentStatus::ALL.iter().filter(|status| !reached.contains(status)).collect();
-    assert!(missed == [&Rejected] || cases < 100, "the lives are too tame: {missed:?} were not reached");
+    assert!(missed.is_empty() || cases < 100, "the lives are too tame: {missed:?} were not reached");
 });

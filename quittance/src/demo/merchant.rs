@@ -73,7 +73,7 @@ impl Merchant {
     }
 }
 
-async fn read(answer: reqwest::Result<reqwest::Response>) -> anyhow::Result<Value> {
+pub(super) async fn read(answer: reqwest::Result<reqwest::Response>) -> anyhow::Result<Value> {
     let answer = answer.context("the instance does not answer; is it running?")?;
     let (status, url) = (answer.status(), answer.url().clone());
     let body: Value = answer.json().await.with_context(|| format!("{url} answered {status} without JSON"))?;

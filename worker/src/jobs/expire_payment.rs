@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use entities::{NetworkId, PaymentId, PaymentStatus, payment};
+use entities::{NetworkId, PaymentId, PaymentMethod, PaymentStatus, payment};
 use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
@@ -70,6 +70,10 @@ async fn read_until(
 }
 
 fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
+    if payment.payment_method != PaymentMethod::Web3 {
+        // No chain knows of it: the time itself is all there is to wait for.
+        return payment.expires_at < Utc::now();
+    }
     read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
 }
 

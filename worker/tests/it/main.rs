@@ -8,6 +8,7 @@ mod order;
 mod recorder;
 mod recover_webhooks;
 mod stragglers;
+mod transfers;
 mod twice;
 mod webhooks;
 

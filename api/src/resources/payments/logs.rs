@@ -21,6 +21,7 @@ pub(crate) enum Actor {
     Gateway,
     Operator,
     System,
+    Payer,
 }
 
 /// One thing that happened to a payment.

@@ -1,0 +1,105 @@
+//! The contract of bank-transfer receipts: its words, its errors and its routes, over the core's orders and payments.
+
+mod accounts;
+mod config;
+mod customers;
+mod orders;
+mod picture;
+mod refusal;
+mod store;
+mod submissions;
+mod upload_form;
+mod uploads;
+mod visitor;
+
+pub use self::config::{ObjectStoreConfig, ReceiptsConfig};
+pub(crate) use self::{
+    refusal::{Declined, Refusal},
+    store::Uploads,
+    visitor::Visitor,
+};
+
+use entities::node;
+use payments::{
+    orders::{OrderError, node_of},
+    receipts::ReceiptError,
+};
+use sea_orm::ConnectionTrait;
+
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Every route of the contract.
+pub(crate) type Api =
+    (customers::Customers, orders::Orders, submissions::Submissions, accounts::Accounts, uploads::UploadRoutes);
+
+/// Builds it.
+pub(crate) fn api(state: &State) -> Api {
+    let state = || state.clone();
+    (
+        customers::Customers(state()),
+        orders::Orders(state()),
+        submissions::Submissions(state()),
+        accounts::Accounts(state()),
+        uploads::UploadRoutes(state()),
+    )
+}
+
+/// Whether errors at this path are told in the contract's own words.
+pub(crate) fn speaks_at(path: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["/api/orders", "/api/payments/accounts", "/api/auth", "/uploads"];
+    let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)
+}
+
+/// The extension of an uploaded file with these bytes, if it is one that is taken.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn takes(bytes: &[u8]) -> Option<&'static str> {
+    picture::Kind::of(bytes).ok().map(picture::Kind::extension)
+}
+
+/// The node that the public's orders belong to.
+async fn home<C: ConnectionTrait>(db: &C, config: &ReceiptsConfig) -> Result<node::Model, Problem> {
+    let node = node_of(db, config.node_id.map(entities::NodeId)).await?;
+    node.ok_or_else(|| {
+        tracing::error!(node_id = ?config.node_id, "the node of receipts.node_id does not exist, or there is none yet");
+        Problem::new(Code::Unavailable).retry_after(1)
+    })
+}
+
+impl From<ReceiptError> for Problem {
+    fn from(error: ReceiptError) -> Self {
+        match error {
+            ReceiptError::NotFound(what) => Self::not_found(what),
+            ReceiptError::OutOfReach => Self::out_of_reach(),
+            ReceiptError::Conflict(detail) => Self::conflict(detail),
+            ReceiptError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Amount(field, error) => Self::invalid(&format!("/{field}"), error.to_string()),
+            OrderError::Database(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speaks_at;
+
+    #[test]
+    fn only_the_contracts_own_paths_have_its_errors() {
+        for own in ["/api/payments", "/api/payments/accounts/7", "/api/orders", "/api/orders/7", "/api/upload"] {
+            assert!(speaks_at(own), "{own}");
+        }
+        for other in ["/api/v1/payments", "/api/payments/refund", "/api/ordersome", "/payments", "/", "/api/uploads"] {
+            assert!(!speaks_at(other), "{other}");
+        }
+    }
+}

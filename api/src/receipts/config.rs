@@ -1,0 +1,71 @@
+//! What can be told about orders and receipts.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// Orders, receipts and the files that come with them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReceiptsConfig {
+    /// The node that the public's orders, customers and accounts belong to; the installation's root without one.
+    pub node_id: Option<Uuid>,
+    /// Symbol of the currency of an order's `total`.
+    pub currency: String,
+    /// Folder of uploaded files, where no bucket is named; `uploads` in the data folder by default.
+    pub uploads_dir: Option<PathBuf>,
+    /// Files that one address may upload in a minute, and its burst.
+    pub uploads_per_minute: u32,
+    /// A bucket for uploaded files.
+    pub object_store: ObjectStoreConfig,
+}
+
+impl Default for ReceiptsConfig {
+    fn default() -> Self {
+        Self {
+            node_id: None,
+            currency: "USD".to_owned(),
+            uploads_dir: None,
+            uploads_per_minute: 60,
+            object_store: ObjectStoreConfig::default(),
+        }
+    }
+}
+
+/// A bucket of an S3-compatible store.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectStoreConfig {
+    /// Name of the bucket; files go to the local folder without one.
+    pub bucket: String,
+    /// Such as `https://s3.example`; the provider's own by its region without one.
+    pub endpoint: String,
+    /// The bucket's region.
+    pub region: String,
+    /// Who may write there.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: SecretString,
+}
+
+impl ReceiptsConfig {
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let store = &self.object_store;
+        let mut mistakes = Vec::new();
+        if self.currency.is_empty() {
+            mistakes.push("receipts.currency must be a currency's symbol, such as USD".to_owned());
+        }
+        if self.uploads_per_minute == 0 {
+            mistakes.push("receipts.uploads_per_minute must be above 0".to_owned());
+        }
+        if !store.bucket.is_empty()
+            && (store.access_key_id.is_empty() || store.secret_access_key.expose_secret().is_empty())
+        {
+            let keys = "receipts.object_store.access_key_id and secret_access_key";
+            mistakes.push(format!("{keys} must be set where a bucket is named"));
+        }
+        mistakes
+    }
+}

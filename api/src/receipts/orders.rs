@@ -1,0 +1,257 @@
+//! Orders: placing one, and reading them with the receipts that were reported.
+
+use chrono::{DateTime, Utc};
+use entities::{OrderId, order, payment_submission};
+use payments::{
+    Caller,
+    orders::{NewOrder, place},
+    receipts::{find_order, receipts_of, within_reach},
+};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::{Any, Example},
+};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Declined, Visitor, home, submissions::Submission};
+use crate::{
+    access::{Allowed, ReceiptsManage},
+    body::Body,
+    idempotent::{IdempotencyKey, Once},
+    money::{ExactNumber, Money},
+    paging::{self, Page, PerPage},
+    problem::{Code, Problem},
+    reach,
+    resources::Tag,
+    state::State,
+};
+
+/// An order to be placed.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", example)]
+pub(crate) struct OrderRequest {
+    /// What it costs, in the shop's currency.
+    total: Money,
+    /// The same in bolívares, which the customer transfers.
+    total_bs: Money,
+    /// Bolívares for one of the shop's currency.
+    exchange_rate: Option<Money>,
+    /// What is bought, in the shop's own words.
+    items: Option<Any<Value>>,
+}
+
+impl Example for OrderRequest {
+    fn example() -> Self {
+        Self {
+            total: ExactNumber(Decimal::new(2550, 2)),
+            total_bs: ExactNumber(Decimal::new(93_075, 2)),
+            exchange_rate: Some(ExactNumber(Decimal::new(365, 1))),
+            items: Some(Any(json!([{ "name": "Tea pot", "quantity": 1, "price": 25.5 }]))),
+        }
+    }
+}
+
+/// An order.
+#[derive(Clone, Debug, Object)]
+#[oai(rename_all = "camelCase")]
+pub(crate) struct Order {
+    pub(crate) id: Uuid,
+    /// What people call it: `KRFT-` and six characters.
+    order_number: String,
+    /// Rises from order to order.
+    number: i64,
+    /// PENDING, REPORTED, UNDER_REVIEW, CONFIRMED, REJECTED, REFUND_PENDING or REFUNDED, or a word that another system
+    /// has written about how it is fulfilled.
+    status: String,
+    total: Money,
+    /// Null where a program asked for the bank transfer without an order of a shop.
+    total_bs: Option<Money>,
+    exchange_rate: Option<Money>,
+    items: Any<Value>,
+    /// The customer who was signed in.
+    user_id: Option<Uuid>,
+    /// The bank payment, from the first receipt on.
+    payment_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<order::Model> for Order {
+    fn from(order: order::Model) -> Self {
+        Self {
+            id: order.id.0,
+            order_number: order.order_number,
+            number: order.number,
+            status: order.status,
+            total: order.total.into(),
+            total_bs: order.total_bs.map(Money::from),
+            exchange_rate: order.exchange_rate.map(Money::from),
+            items: Any(order.items),
+            user_id: order.user_id.map(|id| id.0),
+            payment_id: order.payment_id.map(|id| id.0),
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+        }
+    }
+}
+
+/// An order that was placed.
+#[derive(Object)]
+pub(crate) struct Placed {
+    /// Always true.
+    success: bool,
+    order: Order,
+}
+
+/// An order with the receipts that were reported for it.
+#[derive(Clone, Debug, Object)]
+#[oai(rename_all = "camelCase")]
+pub(crate) struct OrderWithPayments {
+    #[oai(flatten)]
+    order: Order,
+    /// Oldest first.
+    payments: Vec<Submission>,
+}
+
+/// One order.
+#[derive(Object)]
+pub(crate) struct OneOrder {
+    /// Always true.
+    success: bool,
+    order: OrderWithPayments,
+}
+
+/// A page of orders.
+#[derive(Object)]
+#[oai(rename_all = "camelCase")]
+pub(crate) struct OrderPage {
+    /// Always true.
+    success: bool,
+    /// Newest first.
+    orders: Vec<Order>,
+    /// The number of this page; the first is 1.
+    page: u32,
+    /// How many orders a page has at most.
+    per_page: u32,
+    /// How many orders there are in all; counting stops at 10,000, which means that many or more.
+    total: u64,
+}
+
+pub(crate) struct Orders(pub(crate) State);
+
+#[OpenApi(prefix_path = "/api/orders", tag = "Tag::Receipts")]
+impl Orders {
+    /// Place an order
+    ///
+    /// Anybody may; whoever has signed in becomes its customer. Fields beyond those named are ignored.
+    #[oai(path = "/", method = "post", operation_id = "create_order")]
+    async fn create(
+        &self,
+        visitor: Visitor,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        body: Body<OrderRequest, true>,
+    ) -> Result<Json<Placed>, Declined<409, 422>> {
+        let items = body.value.items.map_or_else(|| json!([]), |items| items.0);
+        storable(&items)?;
+        let (state, target) = (&self.0, "POST /api/orders".to_owned());
+        let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
+        let placed = once.create(async |tx| {
+            let config = &state.config().receipts;
+            let new = NewOrder {
+                node_id: home(&**tx, config).await?.id,
+                user_id: visitor.user_id(),
+                currency: config.currency.clone(),
+                total: body.value.total.0,
+                total_bs: body.value.total_bs.0,
+                exchange_rate: body.value.exchange_rate.map(|rate| rate.0),
+                items,
+            };
+            Ok(Placed { success: true, order: place(tx, new).await?.into() })
+        });
+        Ok(Json(placed.await?))
+    }
+
+    /// List orders
+    ///
+    /// Those of the caller's node and the nodes below it, newest first.
+    #[oai(path = "/", method = "get", operation_id = "list_orders")]
+    async fn list(
+        &self,
+        caller: Allowed<ReceiptsManage>,
+        /// The number of the page.
+        #[oai(default)]
+        page: Query<Page>,
+        /// Orders a page, 1 to 100.
+        #[oai(name = "perPage", default)]
+        per_page: Query<PerPage>,
+    ) -> Result<Json<OrderPage>, Declined> {
+        let nodes = reach::nodes(&**self.0.db(), &caller, None).await?;
+        let orders =
+            order::Entity::find().filter(order::Column::NodeId.in_subquery(nodes)).order_by_desc(order::Column::Number);
+        let page = paging::read(self.0.db(), orders, page.0, per_page.0, Order::from).await?;
+        let paging::Paged { items, page, per_page, total } = page;
+        Ok(Json(OrderPage { success: true, orders: items, page, per_page, total }))
+    }
+
+    /// Get an order
+    ///
+    /// With the receipts that were reported for it. An order's id cannot be guessed, and whoever has placed it without
+    /// signing in has nothing else; an order of a customer is shown to that customer and to the shop alone: 401 and 403
+    /// for others.
+    #[oai(path = "/:id", method = "get", operation_id = "get_order")]
+    async fn get(
+        &self,
+        visitor: Visitor,
+        /// The order.
+        id: Path<String>,
+    ) -> Result<Json<OneOrder>, Declined<401, 403, 404>> {
+        let db = &**self.0.db();
+        let order = find_order(db, order_id(&id.0)?).await?;
+        self.show(&visitor, &order).await?;
+        let payments: Vec<payment_submission::Model> = receipts_of(db, order.id).await?;
+        let payments = payments.into_iter().map(Submission::from).collect();
+        Ok(Json(OneOrder { success: true, order: OrderWithPayments { order: order.into(), payments } }))
+    }
+}
+
+impl Orders {
+    async fn show(&self, visitor: &Visitor, order: &order::Model) -> Result<(), Problem> {
+        if order.user_id.is_none() || order.user_id == visitor.user_id() {
+            return Ok(());
+        }
+        let Some(caller) = &visitor.caller else {
+            return Err(Problem::new(Code::Unauthorized).detail("Sign in to see this order"));
+        };
+        self.manages(caller, order).await
+    }
+
+    async fn manages(&self, caller: &Caller, order: &order::Model) -> Result<(), Problem> {
+        if !caller.can(payments::Permission::ReceiptsManage) {
+            return Err(Problem::new(Code::PermissionMissing).detail("This is another customer's order"));
+        }
+        Ok(within_reach(&**self.0.db(), caller, order).await?)
+    }
+}
+
+/// The order that a client names; what is no id names none.
+pub(super) fn order_id(text: &str) -> Result<OrderId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("Order"))
+}
+
+/// PostgreSQL stores no U+0000, wherever in a document it stands.
+fn storable(value: &Value) -> Result<(), Problem> {
+    let refused = || Err(Problem::invalid("/items", "must not contain the character U+0000"));
+    match value {
+        Value::String(text) if text.contains('\0') => refused(),
+        Value::Array(items) => items.iter().try_for_each(storable),
+        Value::Object(fields) if fields.keys().any(|name| name.contains('\0')) => refused(),
+        Value::Object(fields) => fields.values().try_for_each(storable),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}

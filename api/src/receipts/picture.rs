@@ -1,0 +1,259 @@
+//! What an uploaded file is, by its bytes: what a client declares proves nothing. Pictures of the SVG kind can run scripts
+//! and fetch things, so that only those which cannot are taken.
+
+use std::borrow::Cow;
+
+use quick_xml::{
+    Reader,
+    escape::unescape,
+    events::{BytesStart, Event},
+};
+
+/// A kind of file that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Png,
+    Jpeg,
+    Pdf,
+    Svg,
+}
+
+/// Why a file is not taken, as the end of a sentence.
+pub(super) type Refused = &'static str;
+
+const ACTIVE: Refused = "has a script, or something else that an SVG picture must not have";
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Pdf, Self::Svg];
+
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::Pdf => "pdf",
+            Self::Svg => "svg",
+        }
+    }
+
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Pdf => "application/pdf",
+            Self::Svg => "image/svg+xml",
+        }
+    }
+
+    pub(super) fn of_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.extension() == extension)
+    }
+
+    /// The kind of the file with these bytes, if it is one that is taken.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, Refused> {
+        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            return Ok(Self::Png);
+        }
+        if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+            return Ok(Self::Jpeg);
+        }
+        if bytes.starts_with(b"%PDF-") {
+            return Ok(Self::Pdf);
+        }
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if text.trim_ascii_start().starts_with(b"<") {
+            return harmless(text).map(|()| Self::Svg);
+        }
+        Err("must be a PNG, JPEG, PDF or SVG file")
+    }
+}
+
+/// Elements that run something, or hold what is not a picture.
+const ELEMENTS: [&str; 14] = [
+    "script",
+    "foreignobject",
+    "iframe",
+    "frame",
+    "object",
+    "embed",
+    "audio",
+    "video",
+    "link",
+    "meta",
+    "handler",
+    "listener",
+    "base",
+    "form",
+];
+
+/// Reads it to its end as a browser would, and refuses what it would act on.
+fn harmless(text: &[u8]) -> Result<(), Refused> {
+    let text = std::str::from_utf8(text).map_err(|_| "is no SVG picture in UTF-8")?;
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut root_seen, mut style) = (0_usize, false, false);
+    loop {
+        match reader.read_event().map_err(|_| "is no well-formed SVG picture")? {
+            Event::Start(element) => {
+                let name = local(element.local_name().as_ref())?;
+                root_seen = enter(&name, root_seen)?;
+                attributes(&element)?;
+                style = style || name == "style";
+                depth += 1;
+            }
+            Event::Empty(element) => {
+                root_seen = enter(&local(element.local_name().as_ref())?, root_seen)?;
+                attributes(&element)?;
+            }
+            Event::End(_) => {
+                depth = depth.checked_sub(1).ok_or("is no well-formed SVG picture")?;
+                style = false;
+            }
+            Event::Text(text) if style => stylish(&String::from_utf8_lossy(&text))?,
+            Event::CData(text) if style => stylish(&String::from_utf8_lossy(&text))?,
+            // A document type may define entities, and an instruction may name a style sheet or more.
+            Event::DocType(_) | Event::PI(_) => return Err(ACTIVE),
+            // In a style sheet a reference may stand for any character.
+            Event::GeneralRef(_) if style => return Err(ACTIVE),
+            // Read in another encoding, the same bytes may say something else.
+            Event::Decl(declared) if !utf8(declared.encoding().transpose()) => return Err(ACTIVE),
+            Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::GeneralRef(_) => {}
+            Event::Eof => break,
+        }
+    }
+    if root_seen && depth == 0 { Ok(()) } else { Err("is no well-formed SVG picture") }
+}
+
+fn utf8<E>(declared: Result<Option<Cow<'_, [u8]>>, E>) -> bool {
+    declared.is_ok_and(|encoding| encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"utf-8")))
+}
+
+/// Whether it is the picture's root, which has to be the first element.
+fn enter(name: &str, inside: bool) -> Result<bool, Refused> {
+    if ELEMENTS.contains(&name) {
+        return Err(ACTIVE);
+    }
+    if inside || name == "svg" { Ok(true) } else { Err("is no SVG picture") }
+}
+
+fn attributes(element: &BytesStart<'_>) -> Result<(), Refused> {
+    const MALFORMED: Refused = "is no well-formed SVG picture";
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(|_| MALFORMED)?;
+        let name = local(attribute.key.local_name().as_ref())?;
+        let value = std::str::from_utf8(&attribute.value).map_err(|_| MALFORMED)?;
+        let value = unescape(value).map_err(|_| MALFORMED)?;
+        let animates = name == "attributename" && {
+            let target = value.trim().to_ascii_lowercase();
+            target.ends_with("href") || target.starts_with("on") || target == "style"
+        };
+        if name.starts_with("on") || animates {
+            return Err(ACTIVE);
+        }
+        if ["href", "src", "action", "formaction", "data"].contains(&name.as_str()) && !inner(&value) {
+            return Err(ACTIVE);
+        }
+        // Namespaces are names and fetch nothing.
+        if !name.starts_with("xmlns") && attribute.key.prefix().is_none_or(|prefix| prefix.as_ref() != b"xmlns") {
+            stylish(&value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a reference stays inside the picture: to one of its own parts, or to a bitmap that it carries.
+fn inner(reference: &str) -> bool {
+    let reference = reference.trim().to_ascii_lowercase();
+    let bitmaps = ["data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"];
+    reference.starts_with('#') || bitmaps.iter().any(|bitmap| reference.starts_with(bitmap))
+}
+
+/// Refuses styles that fetch or run something; a backslash could hide the words for it.
+fn stylish(text: &str) -> Result<(), Refused> {
+    let text: String = text.to_ascii_lowercase().chars().filter(|character| !character.is_whitespace()).collect();
+    let forbidden = ["@import", "javascript:", "expression(", "-moz-binding", "behavior:", "image-set(", "\\"];
+    if forbidden.iter().any(|word| text.contains(word)) {
+        return Err(ACTIVE);
+    }
+    let mut rest = text.as_str();
+    while let Some((_, after)) = rest.split_once("url(") {
+        if !inner(after.trim_start_matches(['"', '\''])) {
+            return Err(ACTIVE);
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+fn local(name: &[u8]) -> Result<String, Refused> {
+    let name = std::str::from_utf8(name).map_err(|_| "is no well-formed SVG picture")?;
+    Ok(name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn svg(inside: &str) -> Result<Kind, Refused> {
+        Kind::of(format!(r#"<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>"#).as_bytes())
+    }
+
+    #[test]
+    fn kinds_are_told_by_their_first_bytes() {
+        assert_eq!(Kind::of(b"\x89PNG\r\n\x1a\nrest"), Ok(Kind::Png));
+        assert_eq!(Kind::of(b"\xff\xd8\xff\xe0rest"), Ok(Kind::Jpeg));
+        assert_eq!(Kind::of(b"%PDF-1.7 rest"), Ok(Kind::Pdf));
+        assert_eq!(Kind::of(b"\xef\xbb\xbf<?xml version=\"1.0\"?><!-- a --><svg/>"), Ok(Kind::Svg));
+        for other in [&b"GIF89a"[..], b"PK\x03\x04", b"", b"MZ", b"plain text", b"<html></html>", b"<svg>", b"<"] {
+            assert!(Kind::of(other).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn harmless_pictures_are_taken() {
+        for inside in [
+            r##"<defs><linearGradient id="a"/></defs><rect fill="url(#a)" style="stroke: url('#a')"/>"##,
+            r##"<use href="#a"/><use xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="#a"/>"##,
+            r#"<image href="data:image/png;base64,iVBORw0KGgo="/><text>on click = url(x)</text>"#,
+            "<style>.a { fill: red }</style><path d='M0 0'/>",
+        ] {
+            assert_eq!(svg(inside), Ok(Kind::Svg), "{inside}");
+        }
+    }
+
+    #[test]
+    fn whatever_runs_or_fetches_is_refused() {
+        for inside in [
+            "<script>alert(1)</script>",
+            "<ScRiPt/>",
+            r#"<x:script xmlns:x="http://www.w3.org/2000/svg"/>"#,
+            r#"<rect onload="alert(1)"/>"#,
+            r#"<rect OnClick="alert(1)"/>"#,
+            "<foreignObject><p/></foreignObject>",
+            r#"<a href="javascript:alert(1)"/>"#,
+            r#"<a href="java&#10;script:alert(1)"/>"#,
+            r#"<a href="&#106;avascript:alert(1)"/>"#,
+            r#"<image href="https://evil.example/a.png"/>"#,
+            r#"<use xlink:href="//evil.example/a.svg#b"/>"#,
+            r#"<image href="data:image/svg+xml;base64,PHN2Zz4="/>"#,
+            r#"<set attributeName="href" to="javascript:alert(1)"/>"#,
+            r#"<animate attributeName="onload" values="alert(1)"/>"#,
+            "<style>@import 'https://evil.example/a.css';</style>",
+            "<style>a { background: url(https://evil.example) }</style>",
+            "<style>a { background: u\\72l(https://evil.example) }</style>",
+            "<style><![CDATA[@import 'a']]></style>",
+            r#"<rect style="fill: url(https://evil.example)"/>"#,
+            r#"<rect fill="url( 'https://evil.example/a#b' )"/>"#,
+            "<iframe/>",
+        ] {
+            assert!(svg(inside).is_err(), "{inside}");
+        }
+        for whole in [
+            r#"<!DOCTYPE svg [<!ENTITY a "b">]><svg/>"#,
+            r#"<?xml-stylesheet href="https://evil.example"?><svg/>"#,
+            "<svg><script",
+            r#"<?xml version="1.0" encoding="utf-7"?><svg/>"#,
+            "<svg></svg><script/>",
+        ] {
+            assert!(Kind::of(whole.as_bytes()).is_err(), "{whole}");
+        }
+    }
+}

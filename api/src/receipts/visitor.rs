@@ -1,0 +1,66 @@
+//! Whoever comes to a public route of a shop: a customer who has signed in, or anybody.
+
+use std::sync::Arc;
+
+use entities::UserId;
+use payments::{Actor, Caller, CallerKind};
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{StatusCode, header},
+};
+
+use crate::{
+    access::{authenticate, cookies},
+    edge::ClientAddress,
+    idempotent::KeyHolder,
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Whoever asks.
+pub(crate) struct Visitor {
+    pub(crate) caller: Option<Arc<Caller>>,
+    address: String,
+}
+
+impl<'a> FromRequest<'a> for Visitor {
+    /// A bearer token has to be good, because a program means it; a browser's cookie that has run out must not keep a
+    /// customer from paying.
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
+        let address = ClientAddress::from_request(request, body).await?.network();
+        let caller = match authenticate(state, request, cookies::STORE_TOKEN).await {
+            Ok((caller, _)) => Some(caller),
+            Err(problem) => {
+                let unknown = poem::error::ResponseError::status(&problem) == StatusCode::UNAUTHORIZED;
+                if !unknown || request.header(header::AUTHORIZATION).is_some() {
+                    return Err(problem.into());
+                }
+                None
+            }
+        };
+        Ok(Self { caller, address })
+    }
+}
+
+impl Visitor {
+    /// The customer, if one has signed in.
+    pub(crate) fn user_id(&self) -> Option<UserId> {
+        match self.caller.as_ref()?.kind {
+            CallerKind::User(id) => Some(id),
+            CallerKind::Integration(_) | CallerKind::Operator => None,
+        }
+    }
+
+    /// How they stand in the payment's log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.caller.as_ref().map_or_else(Actor::payer, |caller| caller.actor())
+    }
+}
+
+impl KeyHolder for Visitor {
+    /// Whoever has not signed in is told from others by the address.
+    fn scope(&self) -> String {
+        self.caller.as_ref().map_or_else(|| format!("visitor:{}", self.address), |caller| caller.scope())
+    }
+}

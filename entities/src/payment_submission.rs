@@ -1,0 +1,45 @@
+//! A receipt that a payer reported for an order.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    amount::Amount,
+    id::{OrderId, PaymentId, SubmissionId},
+    status::{ReceiptMethod, ReceiptStatus},
+};
+
+/// A receipt that a payer reported for an order.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payment_submissions")]
+#[expect(missing_docs, reason = "columns without a remark are what their name says")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SubmissionId,
+    pub order_id: OrderId,
+    pub payment_id: PaymentId,
+    pub method: ReceiptMethod,
+    /// In bolívares, as the payer says.
+    pub amount_reported: Amount,
+    /// The order's total.
+    pub amount_expected: Amount,
+    /// The bank's number of the transfer.
+    #[sea_orm(column_type = "Text")]
+    pub reference: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub origin_bank: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub payer_name: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub receipt_url: Option<String>,
+    pub status: ReceiptStatus,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub rejection_reason: Option<String>,
+    pub reported_at: DateTimeUtc,
+    pub verified_at: Option<DateTimeUtc>,
+}
+
+/// Joins are written where they are used.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,255 @@
+//! Orders: what a shop's customers buy. An order follows its bank payment and moves nothing by itself.
+
+use std::collections::BTreeMap;
+
+use entities::{
+    Amount, CurrencyId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, UserId, currency, node, now, order,
+    payment,
+};
+use queue::Transaction;
+use rand::Rng;
+use rust_decimal::Decimal;
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    prelude::*,
+    sea_query::OnConflict,
+};
+use serde_json::{Value, json};
+
+use crate::money::{self, AmountError};
+
+/// Fraction digits of the bolívar.
+pub(crate) const BOLIVAR_DECIMALS: u32 = 2;
+
+/// Characters of an order number that nobody takes for each other.
+const CHARACTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// Of a thousand million numbers; that one is taken is rare, that so many in a row are never happens.
+const TRIES: usize = 16;
+
+/// The contract's words for where an order's payment is; other systems write others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are the contract's, `receipts.md`")]
+pub enum OrderStatus {
+    Pending,
+    Reported,
+    UnderReview,
+    Confirmed,
+    Rejected,
+    RefundPending,
+    Refunded,
+}
+
+impl OrderStatus {
+    /// The word in the table and in answers.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Reported => "REPORTED",
+            Self::UnderReview => "UNDER_REVIEW",
+            Self::Confirmed => "CONFIRMED",
+            Self::Rejected => "REJECTED",
+            Self::RefundPending => "REFUND_PENDING",
+            Self::Refunded => "REFUNDED",
+        }
+    }
+
+    /// What an order's bank payment makes of it; none where the contract has no word for it.
+    #[must_use]
+    pub const fn of(payment: PaymentStatus) -> Option<Self> {
+        match payment {
+            PaymentStatus::Open => Some(Self::Pending),
+            PaymentStatus::Submitted => Some(Self::Reported),
+            PaymentStatus::Paid | PaymentStatus::Completed => Some(Self::Confirmed),
+            PaymentStatus::Rejected | PaymentStatus::Failed => Some(Self::Rejected),
+            PaymentStatus::Refunded => Some(Self::Refunded),
+            PaymentStatus::NeedsReview => Some(Self::UnderReview),
+            PaymentStatus::Pending | PaymentStatus::Canceling | PaymentStatus::Canceled | PaymentStatus::Expired => {
+                None
+            }
+        }
+    }
+}
+
+/// An order that somebody places.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the contract's, `receipts.md`")]
+pub struct NewOrder {
+    pub node_id: NodeId,
+    pub user_id: Option<UserId>,
+    /// Symbol of the currency of `total`, such as `USD`.
+    pub currency: String,
+    pub total: Decimal,
+    pub total_bs: Decimal,
+    pub exchange_rate: Option<Decimal>,
+    pub items: Value,
+}
+
+/// Why an order was not placed. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// An amount is none of its currency.
+    #[error("{0} {1}")]
+    Amount(&'static str, AmountError),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Checks amounts against what their currencies have.
+///
+/// # Errors
+/// [`OrderError::Amount`].
+pub fn check_bolivares(field: &'static str, amount: Decimal) -> Result<(), OrderError> {
+    money::check(amount, BOLIVAR_DECIMALS).map_err(|error| OrderError::Amount(field, error))
+}
+
+/// Places the order.
+///
+/// # Errors
+/// [`OrderError`].
+pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, OrderError> {
+    check_bolivares("totalBs", new.total_bs)?;
+    let currency = currency_of(tx, &new.currency).await?;
+    let decimals = u32::try_from(currency.decimals).unwrap_or(0);
+    money::check(new.total, decimals).map_err(|error| OrderError::Amount("total", error))?;
+    let now = now();
+    let row = order::Model {
+        id: OrderId::new(),
+        number: 0,
+        order_number: String::new(),
+        node_id: new.node_id,
+        user_id: new.user_id,
+        currency_id: currency.id,
+        payment_id: None,
+        status: OrderStatus::Pending.word().to_owned(),
+        total: Amount(new.total),
+        total_bs: Some(Amount(new.total_bs)),
+        exchange_rate: new.exchange_rate.map(Amount),
+        items: new.items,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(insert(tx, row).await?)
+}
+
+/// The order of a bank transfer that a merchant's program asked for. Both have the same id, so that whoever knows the
+/// payment can report a receipt.
+pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Result<order::Model, DbErr> {
+    let row = order::Model {
+        id: OrderId(payment.id.0),
+        number: 0,
+        order_number: String::new(),
+        node_id: payment.node_id,
+        user_id: None,
+        currency_id: payment.currency_id,
+        payment_id: Some(payment.id),
+        status: OrderStatus::Pending.word().to_owned(),
+        total: payment.paid_price,
+        total_bs: None,
+        exchange_rate: None,
+        items: payment.items.clone(),
+        created_at: payment.created_at,
+        updated_at: payment.created_at,
+    };
+    insert(tx, row).await
+}
+
+/// With a number of the database's and one of ours for people.
+async fn insert(tx: &Transaction, row: order::Model) -> Result<order::Model, DbErr> {
+    for _ in 0..TRIES {
+        let mut new = row.clone().into_active_model();
+        (new.number, new.order_number) = (NotSet, Set(order_number()));
+        let taken = OnConflict::column(order::Column::OrderNumber).do_nothing().to_owned();
+        let inserted = order::Entity::insert_many([new]).on_conflict(taken).exec_with_returning(&**tx).await;
+        match inserted.map(|mut rows| rows.pop()) {
+            Ok(Some(order)) => return Ok(order),
+            Ok(None) | Err(DbErr::RecordNotInserted) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(DbErr::RecordNotInserted)
+}
+
+fn order_number() -> String {
+    let mut random = rand::rng();
+    let characters = (0..6).map(|_| char::from(CHARACTERS[random.random_range(0..CHARACTERS.len())]));
+    format!("KRFT-{}", characters.collect::<String>())
+}
+
+/// The currency with this symbol that belongs to no network; made when it is named for the first time.
+async fn currency_of(tx: &Transaction, symbol: &str) -> Result<currency::Model, DbErr> {
+    use currency::Column as C;
+    let known = currency::Entity::find()
+        .filter(C::Symbol.eq(symbol))
+        .filter(C::NetworkId.is_null())
+        .filter(C::DeletedAt.is_null())
+        .order_by_asc(C::Id)
+        .one(&**tx)
+        .await?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let now = now();
+    let row = currency::Model {
+        id: CurrencyId::new(),
+        network_id: None,
+        symbol: symbol.to_owned(),
+        name: symbol.to_owned(),
+        address: None,
+        decimals: 2,
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    };
+    currency::Entity::insert(row.clone().into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(row)
+}
+
+/// The node with this id that is in use, or without one the installation's root.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn node_of<C: ConnectionTrait>(db: &C, id: Option<NodeId>) -> Result<Option<node::Model>, DbErr> {
+    let nodes = node::Entity::find().filter(node::Column::DeletedAt.is_null());
+    let nodes = match id {
+        Some(id) => nodes.filter(node::Column::Id.eq(id)),
+        None => nodes.filter(node::Column::ParentId.is_null()).order_by_asc(node::Column::Number),
+    };
+    nodes.one(db).await
+}
+
+/// Lets orders follow their bank payments, in the transaction in which those move: there is no other way for the two to
+/// differ, whoever moved the payment.
+pub(crate) async fn follow<'a>(
+    tx: &Transaction,
+    changed: impl Iterator<Item = &'a payment::Model>,
+) -> Result<(), DbErr> {
+    let mut by_status: BTreeMap<&'static str, Vec<PaymentId>> = BTreeMap::new();
+    for payment in changed.filter(|payment| payment.payment_method == PaymentMethod::BankTransfer) {
+        if let Some(status) = OrderStatus::of(payment.status) {
+            by_status.entry(status.word()).or_default().push(payment.id);
+        }
+    }
+    for (status, ids) in by_status {
+        let mut orders = order::Entity::update_many()
+            .col_expr(order::Column::Status, Expr::value(status))
+            .col_expr(order::Column::UpdatedAt, Expr::value(now()))
+            .filter(order::Column::PaymentId.is_in(ids))
+            .filter(order::Column::Status.ne(status));
+        if status == OrderStatus::Confirmed.word() {
+            // How a paid order is fulfilled is for other systems to say, and not taken back when the payee is paid.
+            let unpaid = [OrderStatus::Pending, OrderStatus::Reported, OrderStatus::UnderReview, OrderStatus::Rejected];
+            orders = orders.filter(order::Column::Status.is_in(unpaid.map(OrderStatus::word)));
+        }
+        orders.exec(&**tx).await?;
+    }
+    Ok(())
+}
+
+/// What the bank payment of an order tells of it.
+pub(crate) fn metadata(order: &order::Model) -> String {
+    json!({ "order_id": order.id, "order_number": order.order_number, "number": order.number }).to_string()
+}

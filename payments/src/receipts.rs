@@ -1,0 +1,374 @@
+//! Receipts of bank transfers: as payers report them, and the verdicts of whoever looks at the bank. Both move the order's
+//! payment; the payment's row is the lock under which they are decided.
+
+use chrono::TimeDelta;
+use entities::{
+    Amount, NetworkId, OrderId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus,
+    SubmissionId, network, node, now, order, payment, payment_submission,
+};
+use queue::Transaction;
+use rust_decimal::Decimal;
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
+    sea_query::OnConflict,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    caller::{Actor, Caller},
+    event,
+    log::{self, NewLog},
+    observation::{Observation, Outcome},
+    orders,
+    record::{Observed, record},
+};
+
+/// How long the bank payment of an order may be paid. It is reported in the moment that it comes to be, so that this only
+/// counts when an operator's verdict opens it again.
+const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
+
+/// A receipt that somebody reports.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the contract's, `receipts.md`")]
+pub struct NewReceipt {
+    pub order_id: OrderId,
+    pub method: ReceiptMethod,
+    pub amount_reported: Decimal,
+    pub reference: String,
+    pub origin_bank: Option<String>,
+    pub payer_name: Option<String>,
+    pub receipt_url: Option<String>,
+    pub actor: Actor,
+    pub request_id: Option<String>,
+}
+
+/// What whoever looked at the bank says.
+#[derive(Clone, Debug)]
+pub struct ReceiptVerdict {
+    /// Of which order.
+    pub order_id: OrderId,
+    /// Of which of its receipts; of all that nobody has decided yet, when none is named.
+    pub submission_id: Option<SubmissionId>,
+    /// Whether the money is there.
+    pub confirmed: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The request that says so.
+    pub request_id: Option<String>,
+}
+
+/// Why a receipt or a verdict was refused. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiptError {
+    /// There is no such thing.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The order belongs to a node that the caller does not reach.
+    #[error("Insufficient permission to access payment's node")]
+    OutOfReach,
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`.
+///
+/// # Errors
+/// [`ReceiptError::Conflict`] when the order is paid already, or its payment has ended another way.
+pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionId, ReceiptError> {
+    let order = find_order(&**tx, new.order_id).await?;
+    let payment_id = match order.payment_id {
+        Some(id) => id,
+        None => create_payment(tx, &order, &new).await?,
+    };
+    let payment = lock(tx, payment_id).await?;
+    if !matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Rejected) {
+        return Err(refused(payment.status));
+    }
+    let submission = payment_submission::Model {
+        id: SubmissionId::new(),
+        order_id: order.id,
+        payment_id,
+        method: new.method,
+        amount_reported: Amount(new.amount_reported),
+        amount_expected: order.total,
+        reference: new.reference,
+        origin_bank: new.origin_bank,
+        payer_name: new.payer_name,
+        receipt_url: new.receipt_url,
+        status: ReceiptStatus::Reported,
+        rejection_reason: None,
+        reported_at: now(),
+        verified_at: None,
+    };
+    let mut data = told(&order, &submission);
+    data["amount_reported"] = number(submission.amount_reported);
+    data["reference"] = json!(submission.reference);
+    let what = Observation::ReceiptReported { data };
+    record(tx, vec![Observed { payment_id, what, actor: new.actor, request_id: new.request_id }]).await?;
+    let id = submission.id;
+    payment_submission::Entity::insert(submission.into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(id)
+}
+
+fn refused(status: PaymentStatus) -> ReceiptError {
+    ReceiptError::Conflict(match status {
+        PaymentStatus::Paid | PaymentStatus::Completed => "The order is confirmed already".to_owned(),
+        other => format!("The order's payment is {other}"),
+    })
+}
+
+/// Decides on a receipt, or on all of an order that nobody has decided yet. Saying the same once more changes nothing.
+///
+/// # Errors
+/// [`ReceiptError::Conflict`] when it was decided the other way.
+pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdict) -> Result<(), ReceiptError> {
+    let order = find_order(&**tx, verdict.order_id).await?;
+    within_reach(&**tx, caller, &order).await?;
+    let locked = match order.payment_id {
+        Some(id) => Some(lock(tx, id).await?),
+        None => None,
+    };
+    // Read under the lock, so that of two verdicts at once the second sees the first.
+    let receipts = receipts_of(&**tx, order.id).await?;
+    let wanted = if verdict.confirmed { ReceiptStatus::Confirmed } else { ReceiptStatus::Rejected };
+    let undecided = choose(&receipts, &verdict, wanted)?;
+    let Some(payment) = locked else {
+        return Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()));
+    };
+    if undecided.is_empty() {
+        // Named receipts that were decided the same way are done; without a name the order as a whole counts.
+        return match verdict.submission_id.is_some() || stands(payment.status, wanted) {
+            true => Ok(()),
+            false if receipts.is_empty() => {
+                Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()))
+            }
+            false => Err(decided(payment.status)),
+        };
+    }
+    if !allowed(payment.status, wanted) {
+        return Err(decided(payment.status));
+    }
+    write(tx, caller, &order, payment.id, &undecided, verdict, wanted).await
+}
+
+/// The receipts that the verdict is about and that nobody has decided yet.
+fn choose<'a>(
+    receipts: &'a [payment_submission::Model],
+    verdict: &ReceiptVerdict,
+    wanted: ReceiptStatus,
+) -> Result<Vec<&'a payment_submission::Model>, ReceiptError> {
+    let Some(id) = verdict.submission_id else {
+        return Ok(receipts.iter().filter(|receipt| receipt.status == ReceiptStatus::Reported).collect());
+    };
+    let receipt = receipts.iter().find(|receipt| receipt.id == id).ok_or(ReceiptError::NotFound("Submission"))?;
+    match receipt.status {
+        ReceiptStatus::Reported => Ok(vec![receipt]),
+        status if status == wanted => Ok(Vec::new()),
+        ReceiptStatus::Confirmed => Err(ReceiptError::Conflict("The receipt is confirmed already".to_owned())),
+        ReceiptStatus::Rejected => Err(ReceiptError::Conflict("The receipt is rejected already".to_owned())),
+    }
+}
+
+/// Whether the payment is where the verdict would bring it.
+fn stands(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
+    match wanted {
+        ReceiptStatus::Confirmed => matches!(status, PaymentStatus::Paid | PaymentStatus::Completed),
+        ReceiptStatus::Rejected => status == PaymentStatus::Rejected,
+        ReceiptStatus::Reported => false,
+    }
+}
+
+/// Whether a receipt may still be decided so. Money that is found for a payment that was given up is never dropped: the
+/// payment then goes to `needs_review`.
+fn allowed(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
+    let given_up = matches!(status, PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired);
+    let waits = matches!(status, PaymentStatus::Submitted | PaymentStatus::Rejected);
+    stands(status, wanted) || waits || (given_up && wanted == ReceiptStatus::Confirmed)
+}
+
+fn decided(status: PaymentStatus) -> ReceiptError {
+    match status {
+        PaymentStatus::Paid | PaymentStatus::Completed => {
+            ReceiptError::Conflict("The order is confirmed already".to_owned())
+        }
+        PaymentStatus::Rejected => ReceiptError::Conflict("The order is rejected already".to_owned()),
+        other => refused(other),
+    }
+}
+
+async fn write(
+    tx: &mut Transaction,
+    caller: &Caller,
+    order: &order::Model,
+    payment_id: PaymentId,
+    receipts: &[&payment_submission::Model],
+    verdict: ReceiptVerdict,
+    wanted: ReceiptStatus,
+) -> Result<(), ReceiptError> {
+    use payment_submission::Column as C;
+    let observed = receipts.iter().map(|receipt| {
+        let mut data = told(order, receipt);
+        let what = if verdict.confirmed {
+            Observation::ReceiptConfirmed { data }
+        } else {
+            data["reason"] = json!(verdict.reason);
+            Observation::ReceiptRejected { data }
+        };
+        Observed { payment_id, what, actor: caller.actor(), request_id: verdict.request_id.clone() }
+    });
+    record(tx, observed.collect()).await?;
+    let mut rows = payment_submission::Entity::update_many()
+        .col_expr(C::Status, Expr::value(wanted))
+        .filter(C::Id.is_in(receipts.iter().map(|receipt| receipt.id)))
+        .filter(C::Status.eq(ReceiptStatus::Reported));
+    rows = if verdict.confirmed {
+        rows.col_expr(C::VerifiedAt, Expr::value(now()))
+    } else {
+        rows.col_expr(C::RejectionReason, Expr::value(verdict.reason))
+    };
+    let written = rows.exec(&**tx).await?;
+    if written.rows_affected != u64::try_from(receipts.len()).unwrap_or(u64::MAX) {
+        return Err(DbErr::RecordNotUpdated.into());
+    }
+    Ok(())
+}
+
+/// The order, whoever asks.
+///
+/// # Errors
+/// [`ReceiptError::NotFound`].
+pub async fn find_order<C: ConnectionTrait>(db: &C, id: OrderId) -> Result<order::Model, ReceiptError> {
+    let order = order::Entity::find().filter(order::Column::Id.eq(id)).one(db).await?;
+    order.ok_or(ReceiptError::NotFound("Order"))
+}
+
+/// Refuses whoever does not reach the order's node.
+///
+/// # Errors
+/// [`ReceiptError::OutOfReach`].
+pub async fn within_reach<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    order: &order::Model,
+) -> Result<(), ReceiptError> {
+    let node = node::Entity::find().filter(node::Column::Id.eq(order.node_id)).one(db).await?;
+    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(()) } else { Err(ReceiptError::OutOfReach) }
+}
+
+/// The receipts of an order, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn receipts_of<C: ConnectionTrait>(
+    db: &C,
+    order_id: OrderId,
+) -> Result<Vec<payment_submission::Model>, DbErr> {
+    payment_submission::Entity::find()
+        .filter(payment_submission::Column::OrderId.eq(order_id))
+        .order_by_asc(payment_submission::Column::Id)
+        .all(db)
+        .await
+}
+
+async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
+    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
+    locked.ok_or(DbErr::RecordNotFound(format!("payment {id} of an order")))
+}
+
+/// The order's bank payment, made when its first receipt is reported. Of several first receipts at once one makes it: the
+/// others wait at the unique index for that one's commit.
+async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
+    let network = network::Entity::find().filter(network::Column::Id.eq(NetworkId::OFF_CHAIN)).one(&**tx).await?;
+    let network = network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))?;
+    let row = payment_of(order, &network);
+    let (id, external_id) = (row.id, row.external_id.clone());
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
+    let inserted = match inserted.exec_with_returning_keys(&**tx).await {
+        Ok(keys) => !keys.is_empty(),
+        Err(DbErr::RecordNotInserted) => false,
+        Err(error) => return Err(error),
+    };
+    if !inserted {
+        let known = payment::Entity::find()
+            .filter(payment::Column::NodeId.eq(order.node_id))
+            .filter(payment::Column::ExternalId.eq(&external_id))
+            .one(&**tx)
+            .await?;
+        return known.map(|known| known.id).ok_or(DbErr::RecordNotFound(external_id));
+    }
+    let created = NewLog {
+        payment_id: id,
+        sequence: Some(1),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor: new.actor.clone(),
+        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": new.request_id }),
+    };
+    let transitions = log::append(&**tx, vec![created]).await?;
+    tx.enqueue(event::announcements(&transitions).collect()).await?;
+    order::Entity::update_many()
+        .col_expr(order::Column::PaymentId, Expr::value(id))
+        .filter(order::Column::Id.eq(order.id))
+        .exec(&**tx)
+        .await?;
+    let request_id = new.request_id.clone();
+    let opened = Observed { payment_id: id, what: Observation::TransferAccepted, actor: new.actor.clone(), request_id };
+    let outcome = record(tx, vec![opened]).await?;
+    debug_assert_eq!(outcome, [Outcome::Moved(PaymentStatus::Open)]);
+    Ok(id)
+}
+
+fn payment_of(order: &order::Model, network: &network::Model) -> payment::Model {
+    let now = now();
+    payment::Model {
+        id: PaymentId::new(),
+        node_id: order.node_id,
+        // An order has one payment for each rail that was tried; this one's own.
+        external_id: format!("{}/bank_transfer", order.order_number),
+        chain_id: network.chain_id,
+        network_id: network.id,
+        wallet_id: None,
+        member_id: None,
+        currency_id: order.currency_id,
+        price: order.total,
+        paid_price: order.total,
+        payment_method: PaymentMethod::BankTransfer,
+        payment_group: PaymentGroup::Product,
+        payment_address: order.order_number.clone(),
+        items: json!([]),
+        metadata: Some(orders::metadata(order)),
+        expires_at: now + PAYABLE_FOR,
+        retry: false,
+        retry_count: 0,
+        resends: 0,
+        client_ip: None,
+        status: PaymentStatus::Pending,
+        sequence: 1,
+        sending_since: None,
+        release_requested_at: None,
+        deal_id: None,
+        diamond_address: None,
+        transaction_hash: None,
+        cancel_transaction_hash: None,
+        failure_code: None,
+        failure_message: None,
+        failure_retryable: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// What the events of a receipt say of it.
+fn told(order: &order::Model, receipt: &payment_submission::Model) -> Value {
+    json!({ "order_id": order.id, "order_number": order.order_number, "submission_id": receipt.id })
+}
+
+/// A JSON number with every digit.
+fn number(amount: Amount) -> Value {
+    amount.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number)
+}

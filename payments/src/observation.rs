@@ -1,5 +1,7 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
+pub(crate) mod transfer;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
 use queue::NewMessage;
@@ -15,12 +17,6 @@ use crate::{
 
 /// The event that tells that something is no longer on the chain; its data names what was lost.
 pub(crate) const REVERTED: &str = "payment.reverted";
-
-/// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
-/// told all the same.
-pub(crate) const RECEIPT_REPORTED: &str = "receipt.reported";
-pub(crate) const RECEIPT_CONFIRMED: &str = "receipt.confirmed";
-pub(crate) const RECEIPT_REJECTED: &str = "receipt.rejected";
 
 /// What was asked for or seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,20 +129,10 @@ impl Subject {
             Observation::NothingSent => self.nothing_sent(actor),
             Observation::RetryRequested => self.retry_requested(actor),
             Observation::ReleaseRequested => self.release_requested(actor),
-            Observation::TransferAccepted => {
-                let message = "The transfer was accepted and may be made";
-                self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
-            }
-            Observation::ReceiptReported { data } => {
-                self.tell(RECEIPT_REPORTED, "A receipt was reported", data.clone(), actor);
-                self.try_move(Trigger::PaymentSeen, "A receipt was reported", data, actor).unwrap_or(Outcome::Noted)
-            }
+            Observation::TransferAccepted => self.transfer_accepted(actor),
+            Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
-            Observation::ReceiptRejected { data } => {
-                self.tell(RECEIPT_REJECTED, "The receipt was rejected", data.clone(), actor);
-                let message = "The receipt was rejected";
-                self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
-            }
+            Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
@@ -238,16 +224,6 @@ impl Subject {
             self.payment.transaction_hash = None;
         }
         outcome
-    }
-
-    fn receipt_confirmed(&mut self, data: Value, actor: &Actor) -> Outcome {
-        let message = "The receipt was confirmed";
-        self.tell(RECEIPT_CONFIRMED, message, data.clone(), actor);
-        if self.payment.status == PaymentStatus::Rejected {
-            // Of several receipts one was rejected, and another turns out to be right.
-            self.try_move(Trigger::PaymentSeen, "Another receipt stands", data.clone(), actor);
-        }
-        self.try_move(Trigger::PaymentFinal, message, data, actor).unwrap_or(Outcome::Noted)
     }
 
     /// An event that is numbered like a transition although the state stays.

@@ -162,7 +162,7 @@ async fn waiting(
     patience: TimeDelta,
     after: Option<(PaymentId, DateTime<Utc>)>,
 ) -> Result<Vec<(PaymentId, DateTime<Utc>)>, DbErr> {
-    use payment::Column::{ExpiresAt, Id, UpdatedAt};
+    use payment::Column::{ExpiresAt, Id, PaymentMethod, UpdatedAt};
 
     let before = now() - patience;
     let mut query =
@@ -173,7 +173,13 @@ async fn waiting(
             let rest = after.map(|(id, at)| ExpiresAt.gt(at).or(ExpiresAt.eq(at).and(Id.gt(id))));
             query.filter(ExpiresAt.lt(before)).filter(Condition::all().add_option(rest)).order_by_asc(ExpiresAt)
         }
-        Step::Open | Step::Release | Step::Cancel | Step::Close => {
+        Step::Open => {
+            let rest = after.map(|(id, _)| Id.gt(id));
+            // Other rails have nobody who opens anything by a message.
+            let on_chain = PaymentMethod.eq(entities::PaymentMethod::Web3);
+            query.filter(UpdatedAt.lt(before)).filter(on_chain).filter(Condition::all().add_option(rest))
+        }
+        Step::Release | Step::Cancel | Step::Close => {
             let rest = after.map(|(id, _)| Id.gt(id));
             query.filter(UpdatedAt.lt(before)).filter(Condition::all().add_option(rest))
         }

@@ -44,6 +44,15 @@ on_both!(a_payment_whose_opening_got_lost_is_opened, async |database: TestDataba
     assert_eq!(worker.operations().await, [operation("open", "pending")]);
 });
 
+on_both!(a_payment_on_another_rail_is_left_alone, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let id = worker.accept("card").await;
+    worker.db().execute_unprepared("UPDATE payments SET payment_method = 'credit_card'").await.unwrap();
+    worker.lose_messages().await;
+    assert_eq!(worker.take_up(TimeDelta::zero()).await, 0);
+    assert_eq!(worker.payment(id).await.status, PaymentStatus::Pending);
+});
+
 on_both!(a_cancel_a_release_and_an_expiry_that_got_lost_are_done, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let canceled = worker.opened("canceled").await;

@@ -12,7 +12,6 @@ use entities::{
 use fixtures::{Merchant, TestDatabase};
 use queue::Database;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
-use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use webhooks::{Config, Lanes, Lookup, Outgoing, Secrets, Waker, fan_out, wake};

@@ -5,7 +5,6 @@ use entities::{
     webhook_endpoint,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
-use serde_json::json;
 
 use crate::Worker;
 

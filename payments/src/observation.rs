@@ -1,5 +1,10 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
+mod told;
+
+pub(crate) use self::told::with_context;
+pub use self::told::event_type;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
 use queue::NewMessage;
@@ -15,6 +20,9 @@ use crate::{
 
 /// The event that tells that something is no longer on the chain; its data names what was lost.
 pub(crate) const REVERTED: &str = "payment.reverted";
+
+/// The event that tells that a till has corrected a payment.
+pub(crate) const UPDATED: &str = "payment.updated";
 
 /// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
 /// told all the same.
@@ -68,6 +76,12 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// A till has written down a payment that it holds the money of.
+    TakenAtTill,
+    /// A till has corrected the payment; the data holds what it was before and is now.
+    Corrected { data: Value },
+    /// A till has taken the payment back: it was written down by mistake.
+    Voided { data: Value },
     /// The time to pay is over and the chain holds no deposit.
     Expired,
     /// An operator has decided, see [`crate::verdict`].
@@ -146,6 +160,18 @@ impl Subject {
                 self.tell(RECEIPT_REJECTED, "The receipt was rejected", data.clone(), actor);
                 let message = "The receipt was rejected";
                 self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
+            }
+            Observation::TakenAtTill => {
+                let message = "The till has the money";
+                self.try_move(Trigger::TakenAtTill, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
+            }
+            Observation::Corrected { data } => {
+                self.tell(UPDATED, "The till has corrected it", data, actor);
+                Outcome::Noted
+            }
+            Observation::Voided { data } => {
+                let message = "The till has deleted it";
+                self.try_move(Trigger::Voided, message, data, actor).unwrap_or(Outcome::Unchanged)
             }
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
@@ -468,34 +494,6 @@ impl Subject {
 /// A failure as logs tell it.
 fn failure(code: &str, message: &str, retryable: bool) -> Value {
     json!({ "code": code, "message": message, "retryable": retryable })
-}
-
-/// Headers by which a message can be found again in logs and dead letters.
-pub(crate) fn with_context(message: NewMessage, payment: &payment::Model, request_id: Option<&str>) -> NewMessage {
-    let message = message.header("payment_id", payment.id.to_string()).header("node_id", payment.node_id.to_string());
-    match request_id {
-        Some(request_id) => message.header("request_id", request_id),
-        None => message,
-    }
-}
-
-/// The event that tells of a move into this state.
-#[must_use]
-pub const fn event_type(status: PaymentStatus) -> &'static str {
-    match status {
-        PaymentStatus::Pending => "payment.pending",
-        PaymentStatus::Open => "payment.open",
-        PaymentStatus::Submitted => "payment.submitted",
-        PaymentStatus::Paid => "payment.paid",
-        PaymentStatus::Completed => "payment.completed",
-        PaymentStatus::Canceling => "payment.canceling",
-        PaymentStatus::Canceled => "payment.canceled",
-        PaymentStatus::Expired => "payment.expired",
-        PaymentStatus::Failed => "payment.failed",
-        PaymentStatus::Rejected => "payment.rejected",
-        PaymentStatus::Refunded => "payment.refunded",
-        PaymentStatus::NeedsReview => "payment.needs_review",
-    }
 }
 
 /// 2, 4, 8 … seconds, five minutes at most.

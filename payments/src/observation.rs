@@ -162,6 +162,7 @@ impl Subject {
                 self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
             }
             Observation::TakenAtTill => {
+                self.clear_failure();
                 let message = "The till has the money";
                 self.try_move(Trigger::TakenAtTill, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
             }

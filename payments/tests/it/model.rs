@@ -81,7 +81,10 @@ impl Model {
                 self.go(&[Submitted, Rejected], Paid);
             }
             Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
-            Observation::NothingSent
+            Observation::TakenAtTill => self.go(&[Pending], Completed),
+            Observation::Voided { .. } => self.go(&[Completed], Canceled),
+            Observation::Corrected { .. }
+            | Observation::NothingSent
             | Observation::RetryRequested
             | Observation::ReleaseRequested
             | Observation::ReleaseFailed { .. }
@@ -136,6 +139,9 @@ fn facts() -> Vec<Observation> {
         Observation::ReceiptReported { data: data() },
         Observation::ReceiptConfirmed { data: data() },
         Observation::ReceiptRejected { data: data() },
+        Observation::TakenAtTill,
+        Observation::Corrected { data: data() },
+        Observation::Voided { data: data() },
     ]
 }
 

@@ -62,8 +62,6 @@ impl Example for UserRequest {
 struct UserCreated {
     id: Uuid,
     name: String,
-    /// The id of their role.
-    role: Uuid,
     /// Always `User created successfully`.
     message: String,
 }
@@ -112,7 +110,7 @@ impl Users {
         audit::record(&tx, &caller, "user.create", ("user", id), json!({ "name": name, "role": role.id })).await?;
         tx.commit().await?;
         let message = "User created successfully".to_owned();
-        Ok(Created::Created(Json(UserCreated { id: id.0, name, role: role.id.0, message })))
+        Ok(Created::Created(Json(UserCreated { id: id.0, name, message })))
     }
 
     /// Delete a user

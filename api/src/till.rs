@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
-        for own in ["/payments", "/payments/methods/7", "/tickets", "/auth/login", "/users/me", "/roles/7/permissions"] {
+        for own in ["/payments", "/payments/methods/7", "/tickets", "/auth/login", "/users/me", "/roles/7/permissions"]
+        {
             assert!(speaks_at(own), "{own}");
         }
         for other in ["/api/v1/payments", "/api/payments", "/api/auth/login", "/paymentsome", "/v1/payments", "/"] {

@@ -1,9 +1,10 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
+mod at_till;
 mod told;
 
-pub(crate) use self::told::with_context;
 pub use self::told::event_type;
+pub(crate) use self::{at_till::UPDATED, told::with_context};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
@@ -20,9 +21,6 @@ use crate::{
 
 /// The event that tells that something is no longer on the chain; its data names what was lost.
 pub(crate) const REVERTED: &str = "payment.reverted";
-
-/// The event that tells that a till has corrected a payment.
-pub(crate) const UPDATED: &str = "payment.updated";
 
 /// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
 /// told all the same.
@@ -161,19 +159,9 @@ impl Subject {
                 let message = "The receipt was rejected";
                 self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
             }
-            Observation::TakenAtTill => {
-                self.clear_failure();
-                let message = "The till has the money";
-                self.try_move(Trigger::TakenAtTill, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
-            }
-            Observation::Corrected { data } => {
-                self.tell(UPDATED, "The till has corrected it", data, actor);
-                Outcome::Noted
-            }
-            Observation::Voided { data } => {
-                let message = "The till has deleted it";
-                self.try_move(Trigger::Voided, message, data, actor).unwrap_or(Outcome::Unchanged)
-            }
+            Observation::TakenAtTill => self.taken_at_till(actor),
+            Observation::Corrected { data } => self.corrected(data, actor),
+            Observation::Voided { data } => self.voided(data, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }

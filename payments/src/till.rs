@@ -85,7 +85,10 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     let (payment_id, external_id) = (row.id, row.external_id.clone());
     // Of two at once one waits here for the other's commit, and then finds the id taken.
     let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    match payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken).exec_with_returning_keys(&**tx).await
+    match payment::Entity::insert_many([row.into_active_model()])
+        .on_conflict(taken)
+        .exec_with_returning_keys(&**tx)
+        .await
     {
         Ok(keys) if !keys.is_empty() => {}
         Ok(_) | Err(DbErr::RecordNotInserted) => return Err(TillError::TransactionTaken),
@@ -176,7 +179,11 @@ pub async fn delete(
 /// [`Denied`].
 pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) -> Result<payment::Model, Denied> {
     let payment = reach::find_payment(db, caller, id).await?;
-    if payment.status == PaymentStatus::Canceled && is_of_till(db, id).await? { Err(Denied::NotFound) } else { Ok(payment) }
+    if payment.status == PaymentStatus::Canceled && is_of_till(db, id).await? {
+        Err(Denied::NotFound)
+    } else {
+        Ok(payment)
+    }
 }
 
 /// Payments in reach behind this one, newest first, whichever contract they came in by; none that the till has taken
@@ -243,7 +250,12 @@ fn check(entry: &Entry, currency: &currency::Model) -> Result<(), AmountError> {
     money::check(entry.amount, u32::try_from(currency.decimals).unwrap_or(0))
 }
 
-async fn observe(tx: &mut Transaction, payment_id: PaymentId, what: Observation, asked: Asked) -> Result<(), TillError> {
+async fn observe(
+    tx: &mut Transaction,
+    payment_id: PaymentId,
+    what: Observation,
+    asked: Asked,
+) -> Result<(), TillError> {
     let observed = Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id };
     match record(tx, vec![observed]).await?.as_slice() {
         [Outcome::Moved(_) | Outcome::Noted] => Ok(()),

@@ -138,9 +138,10 @@ impl PaymentsTaken {
         }
         let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = rows.last().filter(|_| more).map(|last| {
-            format!("</payments?limit={limit}&cursor={}>; rel=\"next\"", cursor_after(last.id.0))
-        });
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("</payments?limit={limit}&cursor={}>; rel=\"next\"", cursor_after(last.id.0)));
         Ok(PaymentsAnswer::Some(Json(self.show(rows).await?), next))
     }
 
@@ -228,7 +229,8 @@ impl PaymentsTaken {
     async fn show(&self, rows: Vec<payment::Model>) -> Result<Vec<TillPayment>, Problem> {
         let methods = methods(&self.0).await?;
         let shown = rows.into_iter().map(|payment| {
-            let method_id = methods.get(&payment.payment_method).copied().ok_or_else(|| Problem::new(Code::Internal))?;
+            let method_id =
+                methods.get(&payment.payment_method).copied().ok_or_else(|| Problem::new(Code::Internal))?;
             Ok(TillPayment {
                 id: payment.id.0,
                 method_id,

@@ -45,8 +45,8 @@ struct RelationRequest {
 
 impl Example for RelationRequest {
     fn example() -> Self {
-        let id = "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a10";
-        Self { payment_id: id.to_owned(), ticket_id: "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a41".to_owned() }
+        let id = "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a51";
+        Self { payment_id: id.to_owned(), ticket_id: "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a52".to_owned() }
     }
 }
 

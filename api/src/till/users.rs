@@ -50,7 +50,7 @@ impl Example for UserRequest {
         Self {
             name: "ada".to_owned(),
             pin: "481516".to_owned(),
-            role: "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a42".to_owned(),
+            role: "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a53".to_owned(),
             email: None,
             phone: None,
         }

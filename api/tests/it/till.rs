@@ -263,8 +263,7 @@ on_both!(methods_and_currencies, async |database: TestDatabase| {
     let token = app.token_on(app.merchant.node_id, &[Permission::PaymentsRead]).await;
     let methods = app.get(&token, "/payments/methods").await.expect(200).body;
     let names: Vec<&str> = methods.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
-    let seeded =
-        ["Cash", "Credit Card", "Debit Card", "Bitcoin Lightning", "Bank Transfer", "Mobile Money", "Web3"];
+    let seeded = ["Cash", "Credit Card", "Debit Card", "Bitcoin Lightning", "Bank Transfer", "Mobile Money", "Web3"];
     assert_eq!(names, seeded);
     for method in methods.as_array().unwrap() {
         assert_eq!(method.as_object().unwrap().len(), 2);

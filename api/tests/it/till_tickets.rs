@@ -128,3 +128,16 @@ on_both!(delete_ticket_payments, async |database: TestDatabase| {
     app.get(&token, &all).await.nothing();
     app.delete(&token, &format!("/payments/{two}")).await.nothing();
 });
+
+on_both!(relating_and_deleting_at_once_leaves_no_ticket_without_its_payment, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let table = ticket(&app, &token).await;
+    for round in 0..6 {
+        let id = payment(&app, &token, &format!("till-{round}")).await;
+        let (body, path) = (relation(&id, &table), format!("/payments/{id}"));
+        let (related, deleted) = tokio::join!(app.post(&token, RELATIONS, &body), app.delete(&token, &path));
+        let statuses = (related.status.as_u16(), deleted.status.as_u16());
+        assert!([(201, 409), (400, 204)].contains(&statuses), "{} {}", related.text, deleted.text);
+    }
+});

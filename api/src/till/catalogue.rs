@@ -43,8 +43,10 @@ struct Currency {
 impl From<currency::Model> for Currency {
     fn from(currency: currency::Model) -> Self {
         let iso = iso_currency::Currency::from_code(&currency.symbol).filter(|_| currency.network_id.is_none());
-        let symbol = match (iso, currency.symbol.as_str()) {
-            (Some(iso), _) => iso.symbol().symbol,
+        // The list has the general sign where a currency has none of its own.
+        let sign = iso.map(|iso| iso.symbol().symbol).filter(|sign| sign != "¤");
+        let symbol = match (sign, currency.symbol.as_str()) {
+            (Some(sign), _) => sign,
             (None, "BTC") => "₿".to_owned(),
             (None, acronym) => acronym.to_owned(),
         };

@@ -46,7 +46,9 @@ mod tests {
                 statements.lines().filter_map(|line| line.split("SELECT ").nth(1)?.split(',').next()).collect();
             assert_eq!(ids.len(), statements.lines().count());
             assert!(ids.len() > 170);
-            assert!(statements.contains("'EUR', 'Euro', NULL, 2") && statements.contains("'JPY', 'Japanese yen', NULL, 0"));
+            assert!(
+                statements.contains("'EUR', 'Euro', NULL, 2") && statements.contains("'JPY', 'Japanese yen', NULL, 0")
+            );
         }
     }
 }

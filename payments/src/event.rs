@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn every_transition_has_its_type() {
         let mut moves: Vec<&str> = PaymentStatus::ALL.iter().map(|to| crate::observation::event_type(*to)).collect();
-        use crate::observation::{RECEIPT_CONFIRMED, RECEIPT_REJECTED, RECEIPT_REPORTED, REVERTED, UPDATED};
+        use crate::observation::{RECEIPT_CONFIRMED, RECEIPT_REJECTED, RECEIPT_REPORTED, REVERTED, at_till::UPDATED};
         moves.extend(["payment.created", REVERTED, UPDATED, RECEIPT_REPORTED, RECEIPT_CONFIRMED, RECEIPT_REJECTED]);
         for name in moves {
             assert!(EVENT_TYPES.iter().any(|known| known.name == name && !known.operators), "{name} is not listed");

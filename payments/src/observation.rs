@@ -1,10 +1,10 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
-mod at_till;
+pub(crate) mod at_till;
 mod told;
 
 pub use self::told::event_type;
-pub(crate) use self::{at_till::UPDATED, told::with_context};
+pub(crate) use self::told::with_context;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};

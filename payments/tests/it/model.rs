@@ -163,7 +163,7 @@ on_both!(whatever_comes_the_machine_goes_where_the_design_says, async |database:
     let merchant = fixtures::Merchant::insert(db, 1).await;
     let acceptor = payments::Acceptor::start(db.clone());
     let mut runner = TestRunner::deterministic();
-    let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 160 } else { 16 };
+    let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 300 } else { 16 };
     let mut reached = std::collections::BTreeSet::new();
     for case in 0..cases {
         let life = lives().new_tree(&mut runner).unwrap().current();

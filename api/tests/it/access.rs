@@ -242,19 +242,8 @@ pub(crate) async fn things(
     crate::receipts::report(app, &crate::receipts::receipt(&order)).await.expect(200);
     let account = json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" });
     let account = app.post(token, "/api/payments/accounts", &account).await.expect(200).body["account"].clone();
-    let ticket = id(app.post(token, "/tickets", &json!({ "name": "table 7" })).await);
-    let role = id(app.post(token, "/roles", &json!({ "role": "Cashier" })).await);
-    let user = json!({ "name": "ada", "pin": "4711", "role": role });
-    let user = id(app.post(token, "/users", &user).await);
-    let entry = crate::till::entry(app, "till-1").await;
     let payment = app.created(token, "one").await["id"].as_str().unwrap().to_owned();
-    let things = BTreeMap::from([
-        ("tickets", ticket.clone()),
-        ("by-ticket", ticket.clone()),
-        ("ticket-payments", ticket.clone()),
-        ("roles", role.clone()),
-        ("users", user),
-        ("methods", entry["method_id"].as_str().unwrap().to_owned()),
+    let mut things = BTreeMap::from([
         ("orders", order["id"].as_str().unwrap().to_owned()),
         ("accounts", account["id"].as_str().unwrap().to_owned()),
         ("webhook-deliveries", test["delivery_id"].as_str().unwrap().to_owned()),
@@ -273,13 +262,7 @@ pub(crate) async fn things(
         ("integrations", id(app.post(token, "/api/v1/integrations", &integration).await)),
     ]);
     let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-    let bodies = BTreeMap::from([
-        ("create_till_payment", crate::till::entry(app, "theirs").await),
-        ("update_till_payment", entry),
-        ("create_ticket_payment", json!({ "payment_id": payment, "ticket_id": ticket })),
-        ("create_role", json!({ "role": "other" })),
-        ("set_role_permissions", json!({ "permissions": [] })),
-        ("create_user", json!({ "name": "eve", "pin": "4711", "role": role })),
+    let mut bodies = BTreeMap::from([
         ("create_webhook", json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["*"] })),
         ("update_webhook", json!({ "description": "theirs" })),
         ("rotate_webhook_secret", json!({})),
@@ -305,6 +288,36 @@ pub(crate) async fn things(
         ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
         ("update_account", json!({ "active": false })),
         ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
+    ]);
+    let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
+    things.extend(tills);
+    bodies.extend(tills_bodies);
+    (things, bodies)
+}
+
+async fn things_of_a_till(
+    app: &TestApp,
+    token: &str,
+    payment: &str,
+) -> (BTreeMap<&'static str, String>, BTreeMap<&'static str, Value>) {
+    let ticket = app.post(token, "/tickets", &json!({ "name": "table 7" })).await.id();
+    let role = app.post(token, "/roles", &json!({ "role": "Cashier" })).await.id();
+    let user = json!({ "name": "ada", "pin": "4711", "role": role });
+    let things = BTreeMap::from([
+        ("tickets", ticket.clone()),
+        ("by-ticket", ticket.clone()),
+        ("ticket-payments", ticket.clone()),
+        ("users", app.post(token, "/users", &user).await.id()),
+        ("roles", role.clone()),
+        ("methods", crate::till::CASH.to_owned()),
+    ]);
+    let bodies = BTreeMap::from([
+        ("create_till_payment", crate::till::entry("theirs")),
+        ("update_till_payment", crate::till::entry("till-1")),
+        ("create_ticket_payment", json!({ "payment_id": payment, "ticket_id": ticket })),
+        ("create_role", json!({ "role": "other" })),
+        ("set_role_permissions", json!({ "permissions": [] })),
+        ("create_user", json!({ "name": "eve", "pin": "4711", "role": role })),
     ]);
     (things, bodies)
 }

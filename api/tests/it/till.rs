@@ -38,7 +38,7 @@ pub(crate) const EURO: &str = "00000000-0000-7000-8000-0000c0000978";
 const YEN: &str = "00000000-0000-7000-8000-0000c0000392";
 
 /// The body of a payment that can be written down.
-pub(crate) async fn entry(_app: &TestApp, transaction_id: &str) -> Value {
+pub(crate) fn entry(transaction_id: &str) -> Value {
     json!({ "method_id": CASH, "currency_id": EURO, "transaction_id": transaction_id, "amount": 12.5 })
 }
 
@@ -71,7 +71,7 @@ on_both!(post_payments_writes_a_completed_payment_of_the_core, async |database: 
     let app = TestApp::new(database).await;
     let token = app.token().await;
     app.get(&token, "/payments").await.nothing();
-    let added = app.post(&token, "/payments", &entry(&app, "till-1").await).await.expect(201).body;
+    let added = app.post(&token, "/payments", &entry("till-1")).await.expect(201).body;
     assert_eq!(added["message"], "Payment added successfully");
     assert_eq!(added.as_object().unwrap().len(), 2);
     let id = added["id"].as_str().unwrap();
@@ -107,13 +107,13 @@ on_both!(post_payments_400, async |database: TestDatabase| {
         ("amount", json!("12.5")),
         ("amount", json!(1.005)),
     ] {
-        let mut body = entry(&app, "till-1").await;
+        let mut body = entry("till-1");
         body[field] = wrong;
         app.post(&token, "/payments", &body).await.message(400);
         body.as_object_mut().unwrap().remove(field);
         app.post(&token, "/payments", &body).await.message(400);
     }
-    let mut yen = entry(&app, "till-1").await;
+    let mut yen = entry("till-1");
     yen["currency_id"] = json!(YEN);
     yen["amount"] = json!(100.5);
     app.post(&token, "/payments", &yen).await.message(400);
@@ -131,7 +131,7 @@ on_both!(post_payments_409_transaction_id_already_used, async |database: TestDat
     let app = TestApp::new(database).await;
     let token = app.token().await;
     for round in 0..5 {
-        let body = entry(&app, &format!("till-{round}")).await;
+        let body = entry(&format!("till-{round}"));
         let (one, two) = tokio::join!(app.post(&token, "/payments", &body), app.post(&token, "/payments", &body));
         let mut statuses = [one.status.as_u16(), two.status.as_u16()];
         statuses.sort_unstable();
@@ -140,20 +140,20 @@ on_both!(post_payments_409_transaction_id_already_used, async |database: TestDat
     }
     assert_eq!(payment::Entity::find().count(&*app.database.db).await.unwrap(), 5);
     app.created(&token, "order-1").await;
-    app.post(&token, "/payments", &entry(&app, "order-1").await).await.message(409);
+    app.post(&token, "/payments", &entry("order-1")).await.message(409);
     let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;
-    app.post(&elsewhere, "/payments", &entry(&app, "till-1").await).await.expect(201);
+    app.post(&elsewhere, "/payments", &entry("till-1")).await.expect(201);
 });
 
 on_both!(post_payments_is_safe_to_repeat_with_a_key, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let body = entry(&app, "till-1").await;
+    let body = entry("till-1");
     let first = app.post_once(&token, "/payments", "k-1", &body).await.expect(201).body;
     assert_eq!(app.post_once(&token, "/payments", "k-1", &body).await.expect(201).body, first);
-    app.post_once(&token, "/payments", "k-1", &entry(&app, "till-2").await).await.message(422);
+    app.post_once(&token, "/payments", "k-1", &entry("till-2")).await.message(422);
     app.post_once(&token, "/payments", "k-2", &body).await.message(409);
-    app.post_once(&token, "/payments", "k-2", &entry(&app, "till-2").await).await.expect(201);
+    app.post_once(&token, "/payments", "k-2", &entry("till-2")).await.expect(201);
 });
 
 on_both!(get_payments_lists_every_contract_and_pages, async |database: TestDatabase| {
@@ -167,7 +167,7 @@ on_both!(get_payments_lists_every_contract_and_pages, async |database: TestDatab
     }]);
     assert_eq!(listed, expected);
     for number in 1..=4 {
-        app.post(&token, "/payments", &entry(&app, &format!("till-{number}")).await).await.expect(201);
+        app.post(&token, "/payments", &entry(&format!("till-{number}"))).await.expect(201);
     }
     let (mut path, mut seen) = ("/payments?limit=2".to_owned(), Vec::new());
     loop {
@@ -200,9 +200,9 @@ on_both!(get_payments_id_404, async |database: TestDatabase| {
 on_both!(put_payments_id, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let id = app.post(&token, "/payments", &entry(&app, "till-1").await).await.id();
-    app.post(&token, "/payments", &entry(&app, "till-2").await).await.expect(201);
-    let mut changed = entry(&app, "till-1").await;
+    let id = app.post(&token, "/payments", &entry("till-1")).await.id();
+    app.post(&token, "/payments", &entry("till-2")).await.expect(201);
+    let mut changed = entry("till-1");
     changed["amount"] = json!(13);
     changed["method_id"] = json!(CARD);
     let answer = put(&app, &token, &id, &changed).await.expect(200);
@@ -210,35 +210,35 @@ on_both!(put_payments_id, async |database: TestDatabase| {
     let read = app.get(&token, &format!("/payments/{id}")).await.expect(200).body;
     assert_eq!((&read["amount"], &read["method_id"]), (&json!(13), &json!(CARD)));
     assert_eq!(events(&app, &id).await, ["payment.created", "payment.completed", "payment.updated"]);
-    put(&app, &token, &id, &entry(&app, "till-2").await).await.message(409);
-    put(&app, &token, &id, &entry(&app, "till-3").await).await.expect(200);
+    put(&app, &token, &id, &entry("till-2")).await.message(409);
+    put(&app, &token, &id, &entry("till-3")).await.expect(200);
     let before = stored(&app, &id).await;
     let unknown = uuid::Uuid::now_v7().to_string();
     for field in ["method_id", "currency_id"] {
         for wrong in ["", "nonsense", &unknown] {
-            let mut body = entry(&app, "till-3").await;
+            let mut body = entry("till-3");
             body[field] = json!(wrong);
             put(&app, &token, &id, &body).await.message(404);
         }
     }
     for (field, wrong) in [("amount", json!(0)), ("transaction_id", json!(" ")), ("method_id", Value::Null)] {
-        let mut body = entry(&app, "till-3").await;
+        let mut body = entry("till-3");
         body[field] = wrong;
         put(&app, &token, &id, &body).await.message(400);
         put(&app, &token, &unknown, &body).await.message(400);
     }
-    put(&app, &token, &unknown, &entry(&app, "till-3").await).await.message(404);
+    put(&app, &token, &unknown, &entry("till-3")).await.message(404);
     assert_eq!(stored(&app, &id).await, before, "nothing changed");
     let deal = app.created(&token, "order-1").await["id"].as_str().unwrap().to_owned();
-    put(&app, &token, &deal, &entry(&app, "till-4").await).await.message(409);
+    put(&app, &token, &deal, &entry("till-4")).await.message(409);
     let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;
-    put(&app, &elsewhere, &id, &entry(&app, "till-3").await).await.message(403);
+    put(&app, &elsewhere, &id, &entry("till-3")).await.message(403);
 });
 
 on_both!(delete_payments_id, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let id = app.post(&token, "/payments", &entry(&app, "till-1").await).await.id();
+    let id = app.post(&token, "/payments", &entry("till-1")).await.id();
     let path = format!("/payments/{id}");
     let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;
     app.delete(&elsewhere, &path).await.message(403);
@@ -248,11 +248,11 @@ on_both!(delete_payments_id, async |database: TestDatabase| {
     assert_eq!(statuses, [204, 404], "{} {}", one.text, two.text);
     app.delete(&token, &path).await.message(404);
     app.get(&token, &path).await.message(404);
-    put(&app, &token, &id, &entry(&app, "till-1").await).await.message(404);
+    put(&app, &token, &id, &entry("till-1")).await.message(404);
     app.get(&token, "/payments").await.nothing();
     assert_eq!(stored(&app, &id).await.status, PaymentStatus::Canceled);
     assert_eq!(events(&app, &id).await, ["payment.created", "payment.completed", "payment.canceled"]);
-    app.post(&token, "/payments", &entry(&app, "till-1").await).await.expect(201);
+    app.post(&token, "/payments", &entry("till-1")).await.expect(201);
     let deal = app.created(&token, "order-1").await["id"].as_str().unwrap().to_owned();
     app.delete(&token, &format!("/payments/{deal}")).await.message(409);
     assert_eq!(stored(&app, &deal).await.status, PaymentStatus::Pending);
@@ -309,7 +309,7 @@ on_both!(who_then_what_then_the_body_then_what_is_there, async |database: TestDa
             Some(origin) => request.header("origin", origin),
             None => request,
         };
-        send(request.body_json(&entry(&app, transaction_id).await)).await
+        send(request.body_json(&entry(transaction_id))).await
     };
     write(None, "till-1").await.expect(201);
     write(Some("https://pay.example"), "till-2").await.expect(201);

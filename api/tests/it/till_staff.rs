@@ -31,11 +31,11 @@ on_both!(a_cashier_comes_to_be_and_goes, async |database: TestDatabase| {
     assert_eq!(assigned, json!({ "roleId": role, "assigned": ["payments_create", "payments_read"] }));
     let user = app.post(&admin, "/users", &json!({ "name": "ada", "pin": "4711", "role": role })).await.id();
     let ada = sign_in(&app, "ada", "4711").await;
-    app.post(&ada, "/payments", &entry(&app, "till-1").await).await.expect(201);
+    app.post(&ada, "/payments", &entry("till-1")).await.expect(201);
     app.delete(&ada, "/payments/nonsense").await.message(403);
     // A role's new permissions count at once; they take the place of those before.
     put(&app, &admin, &role, json!(["payments_read"])).await.expect(200);
-    app.post(&ada, "/payments", &entry(&app, "till-2").await).await.message(403);
+    app.post(&ada, "/payments", &entry("till-2")).await.message(403);
     app.get(&ada, "/payments").await.expect(200);
     let me = app.get(&ada, "/users/me").await.expect(200).body;
     assert_eq!((&me["user"]["user_id"], &me["user"]["role_id"]), (&json!(user), &json!(role)));

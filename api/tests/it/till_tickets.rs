@@ -12,7 +12,7 @@ use crate::{
 const RELATIONS: &str = "/payments/ticket-payments";
 
 async fn payment(app: &TestApp, token: &str, transaction_id: &str) -> String {
-    app.post(token, "/payments", &entry(app, transaction_id).await).await.id()
+    app.post(token, "/payments", &entry(transaction_id)).await.id()
 }
 
 async fn ticket(app: &TestApp, token: &str) -> String {

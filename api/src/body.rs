@@ -68,11 +68,11 @@ fn fit<T: ParseFromJSON>(value: Value, open: bool) -> Result<T, Problem> {
     T::parse_from_json(Some(value)).map_err(|error| Problem::invalid("", error.message()))
 }
 
-/// A JSON body that may be left out altogether, or be an empty object.
+/// A JSON body that may be left out altogether, or be an empty object; where `OPEN`, with fields of anybody's.
 #[derive(Debug)]
-pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
+pub(crate) struct OptionalBody<T, const OPEN: bool = false>(pub(crate) Option<T>);
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for OptionalBody<T> {
+impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for OptionalBody<T, OPEN> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -94,7 +94,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for OptionalBody<T> {
         require_json(request)?;
         match parse(&bytes)? {
             Value::Object(object) if object.is_empty() => Ok(Self(None)),
-            value => Ok(Self(Some(fit(value, false)?))),
+            value => Ok(Self(Some(fit(value, OPEN)?))),
         }
     }
 }

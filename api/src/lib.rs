@@ -21,6 +21,7 @@ mod receipts;
 mod resources;
 mod serve;
 mod state;
+mod till;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};

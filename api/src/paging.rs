@@ -83,6 +83,11 @@ bounded! {
     PerPage, 1..=100_u32, default 10
 }
 
+bounded! {
+    /// How many items a list without pages of its own has.
+    Limit, 1..=1000_u32, default 1000
+}
+
 /// A page of a list.
 #[derive(Clone, Debug, Object)]
 pub(crate) struct Paged<T: ParseFromJSON + ToJSON> {

@@ -21,7 +21,7 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::receipts;
+use crate::{receipts, till};
 
 /// Media type of every error body.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -176,6 +176,15 @@ impl Problem {
         self.0.detail.clone().unwrap_or_else(|| self.0.summary())
     }
 
+    /// The same in the till's words, where its contract has some.
+    fn sentence_at_tills(&self) -> String {
+        match (self.0.code, &self.0.detail) {
+            (Code::Unauthorized, None) => "Unauthorized API access".to_owned(),
+            (Code::PermissionMissing, _) => "Permission required".to_owned(),
+            _ => self.sentence(),
+        }
+    }
+
     /// What a problem of this kind looks like, for the document.
     pub(crate) fn example(code: Code) -> Value {
         let problem = match code {
@@ -202,6 +211,8 @@ impl Problem {
     pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
         let (media_type, json) = if receipts::speaks_at(instance) {
             ("application/json", receipts::Refusal::text(self.sentence()))
+        } else if till::speaks_at(instance) {
+            ("application/json", till::Refusal::text(self.sentence_at_tills()))
         } else {
             (MEDIA_TYPE, self.text(request_id, instance))
         };

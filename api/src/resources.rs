@@ -24,7 +24,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::receipts;
+use crate::{receipts, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -60,6 +60,12 @@ pub(crate) enum Tag {
     /// operations are `{"success":false,"error":"…"}`.
     #[oai(rename = "Bank receipts")]
     Receipts,
+    /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
+    /// Errors of these operations are `{"message":"…"}`.
+    Till,
+    /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
+    /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
+    Staff,
     /// Health, metrics and this document.
     Operations,
 }
@@ -70,7 +76,7 @@ pub(crate) type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::
 /// Everything that is served.
 pub(crate) type Api = (
     authentication::Authentication,
-    staff::Staff,
+    (staff::Staff, till::Api),
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
@@ -92,7 +98,7 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
     let state = || state.clone();
     (
         authentication::Authentication(state()),
-        staff::Staff(state()),
+        (staff::Staff(state()), till::api(state)),
         payments::Payments(state()),
         (
             reviews::Reviews(state()),

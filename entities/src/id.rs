@@ -97,6 +97,10 @@ ids! {
     SubmissionId,
     /// Of a bank account that customers transfer to.
     BankAccountId,
+    /// Of a ticket, what a till sells.
+    TicketId,
+    /// Of the till's name for how a payer pays.
+    PaymentMethodId,
 }
 
 impl NetworkId {

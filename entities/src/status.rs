@@ -70,6 +70,14 @@ words! {
         CreditCard,
         /// A bank transfer with a receipt.
         BankTransfer,
+        /// Coins and notes, at a till.
+        Cash,
+        /// A debit card, at a till.
+        DebitCard,
+        /// An invoice of the Lightning network.
+        Lightning,
+        /// From phone to phone, through an operator.
+        MobileMoney,
     }
     /// What is paid for.
     PaymentGroup {

@@ -124,6 +124,24 @@ permissions! {
     PaymentsCreate = "payments.create",
     /// Cancel payments.
     PaymentsCancel = "payments.cancel",
+    /// Correct payments of a till.
+    PaymentsUpdate = "payments.update",
+    /// Delete payments of a till, and what relates payments to tickets.
+    PaymentsDelete = "payments.delete",
+    /// Write tickets down.
+    TicketsCreate = "tickets.create",
+    /// Create users.
+    UsersCreate = "users.create",
+    /// Delete users.
+    UsersDelete = "users.delete",
+    /// Create roles.
+    RolesCreate = "roles.create",
+    /// Say what a role may do.
+    RolesUpdate = "roles.update",
+    /// Delete roles.
+    RolesDelete = "roles.delete",
+    /// Read which permissions there are.
+    PermissionsRead = "permissions.read",
     /// Manage webhook endpoints.
     WebhooksManage = "webhooks.manage",
     /// Manage nodes, integrations, wallets, members and other reference data.

@@ -51,6 +51,7 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment("payment.rejected", "The payer's evidence was rejected."),
     payment("payment.refunded", "The payer has the money back."),
     payment("payment.needs_review", "The outcome is unknown and an operator has to look."),
+    payment("payment.updated", "A till has corrected what it had written down; the status stays."),
     payment("payment.reverted", "Something that an earlier event told is no longer true: a block is gone."),
     payment("receipt.reported", "A receipt of a bank transfer was reported; the payment has the status before."),
     payment("receipt.confirmed", "A receipt of a bank transfer was confirmed; the payment has the status before."),
@@ -253,9 +254,10 @@ mod tests {
         let mut moves: Vec<&str> = PaymentStatus::ALL.iter().map(|to| crate::observation::event_type(*to)).collect();
         use crate::observation::{
             REVERTED,
+            at_till::UPDATED,
             transfer::{RECEIPT_CONFIRMED, RECEIPT_REJECTED, RECEIPT_REPORTED},
         };
-        moves.extend(["payment.created", REVERTED, RECEIPT_REPORTED, RECEIPT_CONFIRMED, RECEIPT_REJECTED]);
+        moves.extend(["payment.created", REVERTED, UPDATED, RECEIPT_REPORTED, RECEIPT_CONFIRMED, RECEIPT_REJECTED]);
         for name in moves {
             assert!(EVENT_TYPES.iter().any(|known| known.name == name && !known.operators), "{name} is not listed");
         }

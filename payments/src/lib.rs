@@ -16,6 +16,7 @@ pub mod rail;
 pub mod reach;
 pub mod receipts;
 mod record;
+pub mod till;
 pub mod transition;
 pub mod verdict;
 

@@ -1,6 +1,11 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
+pub(crate) mod at_till;
+mod told;
 pub(crate) mod transfer;
+
+pub use self::told::event_type;
+pub(crate) use self::told::with_context;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
@@ -64,6 +69,12 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// A till has written down a payment that it holds the money of.
+    TakenAtTill,
+    /// A till has corrected the payment; the data holds what it was before and is now.
+    Corrected { data: Value },
+    /// A till has taken the payment back: it was written down by mistake.
+    Voided { data: Value },
     /// The time to pay is over and the chain holds no deposit.
     Expired,
     /// An operator has decided, see [`crate::verdict`].
@@ -133,6 +144,9 @@ impl Subject {
             Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
             Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
+            Observation::TakenAtTill => self.taken_at_till(actor),
+            Observation::Corrected { data } => self.corrected(data, actor),
+            Observation::Voided { data } => self.voided(data, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
@@ -444,34 +458,6 @@ impl Subject {
 /// A failure as logs tell it.
 fn failure(code: &str, message: &str, retryable: bool) -> Value {
     json!({ "code": code, "message": message, "retryable": retryable })
-}
-
-/// Headers by which a message can be found again in logs and dead letters.
-pub(crate) fn with_context(message: NewMessage, payment: &payment::Model, request_id: Option<&str>) -> NewMessage {
-    let message = message.header("payment_id", payment.id.to_string()).header("node_id", payment.node_id.to_string());
-    match request_id {
-        Some(request_id) => message.header("request_id", request_id),
-        None => message,
-    }
-}
-
-/// The event that tells of a move into this state.
-#[must_use]
-pub const fn event_type(status: PaymentStatus) -> &'static str {
-    match status {
-        PaymentStatus::Pending => "payment.pending",
-        PaymentStatus::Open => "payment.open",
-        PaymentStatus::Submitted => "payment.submitted",
-        PaymentStatus::Paid => "payment.paid",
-        PaymentStatus::Completed => "payment.completed",
-        PaymentStatus::Canceling => "payment.canceling",
-        PaymentStatus::Canceled => "payment.canceled",
-        PaymentStatus::Expired => "payment.expired",
-        PaymentStatus::Failed => "payment.failed",
-        PaymentStatus::Rejected => "payment.rejected",
-        PaymentStatus::Refunded => "payment.refunded",
-        PaymentStatus::NeedsReview => "payment.needs_review",
-    }
 }
 
 /// 2, 4, 8 … seconds, five minutes at most.

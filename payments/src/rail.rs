@@ -150,7 +150,9 @@ impl Rail {
             | Trigger::RetryRequested
             | Trigger::Expired
             | Trigger::EvidenceRejected
-            | Trigger::RailFailed => {}
+            | Trigger::RailFailed
+            | Trigger::TakenAtTill
+            | Trigger::Voided => {}
         }
     }
 

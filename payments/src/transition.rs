@@ -41,6 +41,10 @@ pub enum Trigger {
     Returned,
     /// What was final is no longer so.
     FinalityBroken,
+    /// A till has the money in hand.
+    TakenAtTill,
+    /// The till takes back what it had written down.
+    Voided,
 }
 
 /// From any of these, on this, to that.
@@ -85,6 +89,8 @@ pub const RULES: &[Rule] = &[
         Trigger::FinalityBroken,
         NeedsReview,
     ),
+    rule(&[Pending], Trigger::TakenAtTill, Completed),
+    rule(&[Completed], Trigger::Voided, Canceled),
     // Late success of something that had been given up is never dropped.
     rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
     rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),

@@ -42,6 +42,18 @@ needs! {
     PaymentsCreate = Some(Permission::PaymentsCreate), "payments.create";
     /// Canceling payments.
     PaymentsCancel = Some(Permission::PaymentsCancel), "payments.cancel";
+    /// Correcting payments of a till.
+    PaymentsUpdate = Some(Permission::PaymentsUpdate), "payments.update";
+    /// Deleting payments of a till, and relations of payments to tickets.
+    PaymentsDelete = Some(Permission::PaymentsDelete), "payments.delete";
+    /// Writing tickets down.
+    TicketsCreate = Some(Permission::TicketsCreate), "tickets.create";
+    /// Creating users.
+    UsersCreate = Some(Permission::UsersCreate), "users.create";
+    /// Deleting users.
+    UsersDelete = Some(Permission::UsersDelete), "users.delete";
+    /// Reading which permissions there are.
+    PermissionsRead = Some(Permission::PermissionsRead), "permissions.read";
     /// Managing webhook endpoints.
     WebhooksManage = Some(Permission::WebhooksManage), "webhooks.manage";
     /// Changing nodes, integrations and other reference data.
@@ -66,6 +78,28 @@ impl Needs for SharedDataManage {
     const PERMISSION: Option<Permission> = NodesManage::PERMISSION;
     const SCHEMES: [&'static str; 2] = NodesManage::SCHEMES;
     const AT_ROOT: bool = true;
+}
+
+macro_rules! at_root {
+    ($($(#[$doc:meta])* $name:ident = $permission:ident, $word:literal;)+) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl Needs for $name {
+            const PERMISSION: Option<Permission> = Some(Permission::$permission);
+            const SCHEMES: [&'static str; 2] = [concat!("bearer:", $word), concat!("cookie:", $word)];
+            const AT_ROOT: bool = true;
+        }
+    )+};
+}
+
+at_root! {
+    /// Creating roles, which all nodes share.
+    RolesCreate = RolesCreate, "roles.create";
+    /// Saying what a role may do.
+    RolesUpdate = RolesUpdate, "roles.update";
+    /// Deleting roles.
+    RolesDelete = RolesDelete, "roles.delete";
 }
 
 /// Looking at what is of the installation and of no node: its queues.

@@ -31,7 +31,11 @@ pub(super) fn complete(operation: &mut Value) {
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
     let usual = [("400", input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
-    let problem = if finish::of_receipts(operation) { refusal } else { problem };
+    let problem = match (finish::of_receipts(operation), finish::of_till(operation)) {
+        (true, _) => refusal,
+        (_, true) => till_refusal,
+        (false, false) => problem,
+    };
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
         responses.entry(status).or_insert_with(|| problem(status));
@@ -75,6 +79,12 @@ fn problem(status: &str) -> Value {
 /// The same as the receipts contract has it.
 fn refusal(status: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Refusal" });
+    json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
+}
+
+/// The same as the till's contract has it.
+fn till_refusal(status: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/TillRefusal" });
     json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
 }
 

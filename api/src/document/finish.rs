@@ -15,7 +15,7 @@ pub(super) fn finish(mut document: Value) -> Value {
         schemas.values_mut().for_each(schema);
     }
     let used = used_by_requests(&mut document, |_| true);
-    let open = used_by_requests(&mut document, of_receipts);
+    let open = used_by_requests(&mut document, |operation| of_receipts(operation) || tagged(operation, "Till"));
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();
@@ -37,7 +37,16 @@ pub(super) fn finish(mut document: Value) -> Value {
 
 /// Whether the operation is one of the receipts contract, which has words and errors of its own.
 pub(super) fn of_receipts(operation: &Value) -> bool {
-    operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!("Bank receipts")))
+    tagged(operation, "Bank receipts")
+}
+
+/// Whether it is one of the till's contract, which has others.
+pub(super) fn of_till(operation: &Value) -> bool {
+    tagged(operation, "Till") || tagged(operation, "Staff")
+}
+
+fn tagged(operation: &Value, tag: &str) -> bool {
+    operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag)))
 }
 
 /// Every operation of the document.

@@ -41,6 +41,33 @@ pub(crate) enum PermissionWord {
     /// Cancel payments.
     #[oai(rename = "payments.cancel")]
     PaymentsCancel,
+    /// Correct payments of a till.
+    #[oai(rename = "payments.update")]
+    PaymentsUpdate,
+    /// Delete payments of a till, and relations of payments to tickets.
+    #[oai(rename = "payments.delete")]
+    PaymentsDelete,
+    /// Write tickets down.
+    #[oai(rename = "tickets.create")]
+    TicketsCreate,
+    /// Create users.
+    #[oai(rename = "users.create")]
+    UsersCreate,
+    /// Delete users.
+    #[oai(rename = "users.delete")]
+    UsersDelete,
+    /// Create roles.
+    #[oai(rename = "roles.create")]
+    RolesCreate,
+    /// Say what a role may do.
+    #[oai(rename = "roles.update")]
+    RolesUpdate,
+    /// Delete roles.
+    #[oai(rename = "roles.delete")]
+    RolesDelete,
+    /// Read which permissions there are.
+    #[oai(rename = "permissions.read")]
+    PermissionsRead,
     /// Manage webhook endpoints.
     #[oai(rename = "webhooks.manage")]
     WebhooksManage,

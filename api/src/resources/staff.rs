@@ -15,8 +15,9 @@ use crate::{
     },
     body::Body,
     edge::ClientAddress,
-    problem::{Code, Problem, Refused},
+    problem::{Code, Problem},
     state::State,
+    till::{Declined, till_name},
 };
 
 /// What a person signs in with.
@@ -52,16 +53,23 @@ pub(crate) struct StaffUser {
     is_admin: bool,
 }
 
-/// A permission of the user's role.
+/// A permission.
 #[derive(Object)]
 pub(crate) struct StaffPermission {
     /// The same word as `name`.
     id: String,
-    /// The permission's word, such as `payments.read`.
+    /// What it is called at tills, such as `payments_read`.
     name: String,
     description: String,
     /// Whether the user has it.
     enabled: bool,
+}
+
+impl From<Permission> for StaffPermission {
+    fn from(permission: Permission) -> Self {
+        let name = till_name(permission);
+        Self { id: name.clone(), name, description: describe(permission), enabled: true }
+    }
 }
 
 /// A user and what they may do.
@@ -127,7 +135,7 @@ pub(crate) struct Refreshed {
 
 pub(crate) struct Staff(pub(crate) State);
 
-#[OpenApi(tag = "Tag::Authentication")]
+#[OpenApi(tag = "Tag::Staff")]
 impl Staff {
     /// Sign a person in
     ///
@@ -135,7 +143,7 @@ impl Staff {
     /// sign-in replaces the refresh token of the one before. Five wrong tries from one address are answered 401, the
     /// next 429: the address is then blocked for 1, 1, 2, 3, 5 … minutes.
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
-    async fn login(&self, jar: &CookieJar, address: ClientAddress, body: Body<Login>) -> Result<LoginAnswer, Refused> {
+    async fn login(&self, jar: &CookieJar, address: ClientAddress, body: Body<Login>) -> Result<LoginAnswer, Declined> {
         let address = address.network();
         let _turn = self.0.sign_ins().turn(&address).await;
         if let Some(seconds) = sign_ins::blocked_for(self.0.db(), &address).await? {
@@ -155,7 +163,7 @@ impl Staff {
     /// Takes the cookie `refreshToken`, which stays valid, and sets a new cookie `accessToken`. 401 when it is missing,
     /// expired or revoked.
     #[oai(path = "/auth/refresh", method = "post", operation_id = "refresh_login")]
-    async fn refresh(&self, request: &Request, jar: &CookieJar) -> Result<Json<Refreshed>, Refused<401, 403>> {
+    async fn refresh(&self, request: &Request, jar: &CookieJar) -> Result<Json<Refreshed>, Declined<401, 403>> {
         require_same_origin(request)?;
         let unauthorized = || Problem::new(Code::Unauthorized).detail("Invalid or expired refresh token");
         let cookie = jar.get(cookies::REFRESH_TOKEN).ok_or_else(unauthorized)?;
@@ -171,7 +179,7 @@ impl Staff {
     ///
     /// Empties both cookies and revokes every token of this sign-in.
     #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Allowed<Nothing>, jar: &CookieJar) -> Result<Json<Message>, Refused> {
+    async fn logout(&self, caller: Allowed<Nothing>, jar: &CookieJar) -> Result<Json<Message>, Declined> {
         let tx = self.0.db().begin().await?;
         revoke_family(&tx, caller.claims.family).await?;
         tx.commit().await?;
@@ -183,7 +191,7 @@ impl Staff {
     ///
     /// The user that the token belongs to, and what they may do. A token of an integration is answered 401.
     #[oai(path = "/users/me", method = "get", operation_id = "get_me")]
-    async fn me(&self, caller: Allowed<Nothing>) -> Result<Json<Me>, Refused> {
+    async fn me(&self, caller: Allowed<Nothing>) -> Result<Json<Me>, Declined> {
         let nobody = || Problem::new(Code::Unauthorized).detail("The token does not belong to a user");
         let CallerKind::User(id) = caller.kind else { return Err(nobody().into()) };
         let user = user::Entity::find_by_id(id).one(&**self.0.db()).await?.ok_or_else(nobody)?;
@@ -217,11 +225,8 @@ impl Staff {
 
     async fn describe(&self, user: user::Model, caller: &Caller) -> Result<Me, Problem> {
         let role = role::Entity::find_by_id(user.role_id).one(&**self.0.db()).await?;
-        let perms = Permission::ALL.iter().filter(|permission| caller.can(**permission)).map(|permission| {
-            let word = permission.word().to_owned();
-            StaffPermission { id: word.clone(), name: word, description: describe(*permission), enabled: true }
-        });
-        let perms = perms.collect();
+        let held = Permission::ALL.iter().copied().filter(|permission| caller.can(*permission));
+        let perms = held.map(StaffPermission::from).collect();
         let user = StaffUser {
             user_id: user.id.0,
             name: user.name,
@@ -257,6 +262,15 @@ fn describe(permission: Permission) -> String {
         Permission::PaymentsRead => "Read payments and their logs",
         Permission::PaymentsCreate => "Create, release and re-send payments",
         Permission::PaymentsCancel => "Cancel payments",
+        Permission::PaymentsUpdate => "Correct payments of a till",
+        Permission::PaymentsDelete => "Delete payments of a till, and relations of payments to tickets",
+        Permission::TicketsCreate => "Write tickets down",
+        Permission::UsersCreate => "Create users",
+        Permission::UsersDelete => "Delete users",
+        Permission::RolesCreate => "Create roles",
+        Permission::RolesUpdate => "Say what a role may do",
+        Permission::RolesDelete => "Delete roles",
+        Permission::PermissionsRead => "Read which permissions there are",
         Permission::WebhooksManage => "Manage webhook endpoints",
         Permission::NodesManage => "Manage nodes, integrations, wallets and other reference data",
         Permission::ReceiptsManage => "Read orders, decide on receipts of bank transfers, keep the accounts for them",

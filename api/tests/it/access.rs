@@ -34,6 +34,28 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("refresh_login", "", Same),
     ("logout", "-", Own),
     ("get_me", "-", Own),
+    ("create_user", "users.create", Own),
+    ("delete_user", "users.delete", OutOfReach),
+    ("create_role", "roles.create", NotAtRoot),
+    ("set_role_permissions", "roles.update", NotAtRoot),
+    ("delete_role", "roles.delete", NotAtRoot),
+    ("list_permissions", "permissions.read", Same),
+    ("list_till_payments", "payments.read", Own),
+    ("get_till_payment", "payments.read", OutOfReach),
+    ("create_till_payment", "payments.create", Own),
+    ("update_till_payment", "payments.update", OutOfReach),
+    ("delete_till_payment", "payments.delete", OutOfReach),
+    ("list_till_methods", "payments.read", Same),
+    ("get_till_method", "payments.read", Same),
+    ("list_till_currencies", "payments.read", Same),
+    ("get_till_currency", "payments.read", Same),
+    ("create_ticket", "tickets.create", Own),
+    ("get_ticket", "payments.read", OutOfReach),
+    ("create_ticket_payment", "payments.create", OutOfReach),
+    ("list_ticket_payments_by_ticket", "payments.read", OutOfReach),
+    ("list_ticket_payments_by_payment", "payments.read", OutOfReach),
+    ("delete_ticket_payment", "payments.delete", OutOfReach),
+    ("delete_ticket_payments_by_ticket", "payments.delete", OutOfReach),
     ("create_payment", "payments.create", OutOfReach),
     ("list_payments", "payments.read", OutOfReach),
     ("get_payment", "payments.read", OutOfReach),
@@ -138,6 +160,8 @@ pub(crate) struct Operation {
     pub(crate) security: Value,
     /// Whether its errors are those of the receipts contract.
     receipts: bool,
+    /// Whether they are the till's.
+    till: bool,
 }
 
 impl Operation {
@@ -146,6 +170,9 @@ impl Operation {
     pub(crate) fn refused(&self, answer: Answer, status: u16, code: &str) -> String {
         if self.receipts {
             return answer.refusal(status);
+        }
+        if self.till {
+            return answer.message(status);
         }
         answer.problem(status, code)["detail"].as_str().unwrap_or_default().to_owned()
     }
@@ -161,6 +188,9 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
             let thing = things.get(resource).cloned().unwrap_or_default();
             let query = match id.as_str() {
                 "list_payments" => format!("?node_id={}", things["nodes"]),
+                "delete_ticket_payment" => {
+                    format!("?paymentId={}&ticketId={}", things["payments"], things["tickets"])
+                }
                 "get_widget_qr" => "?origin=https://pay.example".to_owned(),
                 _ => String::new(),
             };
@@ -170,6 +200,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
                 body: bodies.get(id.as_str()).cloned().unwrap_or(json!({ "name": "x" })),
                 security: operation["security"].clone(),
                 receipts: operation["tags"] == json!(["Bank receipts"]),
+                till: [json!(["Till"]), json!(["Staff"])].contains(&operation["tags"]),
                 id,
             });
         }
@@ -211,7 +242,8 @@ pub(crate) async fn things(
     crate::receipts::report(app, &crate::receipts::receipt(&order)).await.expect(200);
     let account = json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" });
     let account = app.post(token, "/api/payments/accounts", &account).await.expect(200).body["account"].clone();
-    let things = BTreeMap::from([
+    let payment = app.created(token, "one").await["id"].as_str().unwrap().to_owned();
+    let mut things = BTreeMap::from([
         ("orders", order["id"].as_str().unwrap().to_owned()),
         ("accounts", account["id"].as_str().unwrap().to_owned()),
         ("webhook-deliveries", test["delivery_id"].as_str().unwrap().to_owned()),
@@ -219,7 +251,8 @@ pub(crate) async fn things(
         ("webhooks", webhook),
         ("dead-letters", letter.id.to_string()),
         ("redrives", id(app.post(token, "/api/v1/operations/redrives", &many).await)),
-        ("payments", app.created(token, "one").await["id"].as_str().unwrap().to_owned()),
+        ("payments", payment.clone()),
+        ("by-payment", payment.clone()),
         ("nodes", node.clone()),
         ("chains", merchant.chain_id.to_string()),
         ("networks", merchant.network_id.to_string()),
@@ -229,7 +262,7 @@ pub(crate) async fn things(
         ("integrations", id(app.post(token, "/api/v1/integrations", &integration).await)),
     ]);
     let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-    let bodies = BTreeMap::from([
+    let mut bodies = BTreeMap::from([
         ("create_webhook", json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["*"] })),
         ("update_webhook", json!({ "description": "theirs" })),
         ("rotate_webhook_secret", json!({})),
@@ -255,6 +288,36 @@ pub(crate) async fn things(
         ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
         ("update_account", json!({ "active": false })),
         ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
+    ]);
+    let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
+    things.extend(tills);
+    bodies.extend(tills_bodies);
+    (things, bodies)
+}
+
+async fn things_of_a_till(
+    app: &TestApp,
+    token: &str,
+    payment: &str,
+) -> (BTreeMap<&'static str, String>, BTreeMap<&'static str, Value>) {
+    let ticket = app.post(token, "/tickets", &json!({ "name": "table 7" })).await.id();
+    let role = app.post(token, "/roles", &json!({ "role": "Cashier" })).await.id();
+    let user = json!({ "name": "ada", "pin": "4711", "role": role });
+    let things = BTreeMap::from([
+        ("tickets", ticket.clone()),
+        ("by-ticket", ticket.clone()),
+        ("ticket-payments", ticket.clone()),
+        ("users", app.post(token, "/users", &user).await.id()),
+        ("roles", role.clone()),
+        ("methods", crate::till::CASH.to_owned()),
+    ]);
+    let bodies = BTreeMap::from([
+        ("create_till_payment", crate::till::entry("theirs")),
+        ("update_till_payment", crate::till::entry("till-1")),
+        ("create_ticket_payment", json!({ "payment_id": payment, "ticket_id": ticket })),
+        ("create_role", json!({ "role": "other" })),
+        ("set_role_permissions", json!({ "permissions": [] })),
+        ("create_user", json!({ "name": "eve", "pin": "4711", "role": role })),
     ]);
     (things, bodies)
 }
@@ -297,7 +360,7 @@ on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| 
                 let sentence = operation.refused(answer, 403, "node_out_of_reach");
                 assert_eq!(sentence, "Insufficient permission to access payment's node");
             }
-            NotAtRoot => drop(answer.problem(403, "permission_missing")),
+            NotAtRoot => drop(operation.refused(answer, 403, "permission_missing")),
             Own => {
                 let mine = things.values().find(|thing| answer.text.contains(*thing));
                 assert_eq!(mine, None, "{id} shows another tenant's things: {}", answer.text);

@@ -33,7 +33,7 @@ on_both!(signs_in_with_cookies_and_says_who_it_is, async |database: TestDatabase
     assert_eq!((&user["user_id"], &user["name"]), (&json!(id), &json!("ada")));
     assert_eq!((&user["email"], &user["phone"]), (&json!(null), &json!(null)));
     assert_eq!((&user["role"], &user["isAdmin"]), (&json!("role of ada"), &json!(false)));
-    assert_eq!(answer.body["perms"][0]["name"], "payments.read");
+    assert_eq!(answer.body["perms"][0]["name"], "payments_read");
     assert_eq!(answer.body["perms"][0]["enabled"], true);
     assert_eq!(answer.body["perms"].as_array().unwrap().len(), 1);
     for (name, age) in [("accessToken", "Max-Age=60"), ("refreshToken", "Max-Age=2592000")] {
@@ -49,8 +49,8 @@ on_both!(signs_in_with_cookies_and_says_who_it_is, async |database: TestDatabase
     assert_eq!(me.body["perms"], answer.body["perms"]);
     let bearer = app.get(&value(&answer, "accessToken"), "/users/me").await.expect(200);
     assert_eq!(bearer.body, me.body);
-    send(app.client.get("/users/me")).await.problem(401, "unauthorized");
-    app.get(&app.token().await, "/users/me").await.problem(401, "unauthorized");
+    assert_eq!(send(app.client.get("/users/me")).await.message(401), "Unauthorized API access");
+    app.get(&app.token().await, "/users/me").await.message(401);
 });
 
 on_both!(an_admin_reaches_every_node_with_every_permission, async |database: TestDatabase| {
@@ -73,8 +73,7 @@ on_both!(refuses_wrong_pins_without_cookies, async |database: TestDatabase| {
         assert!(answer.headers.get("set-cookie").is_none());
     }
     for body in [json!({ "name": "ada" }), json!({ "pin": "4711" }), json!({ "name": "ada", "pin": 4711 })] {
-        let answer = send(app.client.post("/auth/login").body_json(&body)).await;
-        assert_eq!(answer.pointers().len(), 1, "{body}");
+        send(app.client.post("/auth/login").body_json(&body)).await.message(400);
     }
 });
 
@@ -121,13 +120,13 @@ on_both!(refreshes_with_a_token_that_stays_valid, async |database: TestDatabase|
     app.get(second.body["accessToken"].as_str().unwrap(), "/users/me").await.expect(200);
 
     let again = app.login("ada", "4711").await.expect(200);
-    refresh(value(&login, "refreshToken")).await.problem(401, "unauthorized");
+    refresh(value(&login, "refreshToken")).await.message(401);
     refresh(value(&again, "refreshToken")).await.expect(200);
-    refresh("nonsense".to_owned()).await.problem(401, "unauthorized");
-    send(app.client.post("/auth/refresh")).await.problem(401, "unauthorized");
+    refresh("nonsense".to_owned()).await.message(401);
+    send(app.client.post("/auth/refresh")).await.message(401);
     let cookie = format!("refreshToken={}", value(&again, "refreshToken"));
     let foreign = app.client.post("/auth/refresh").header("cookie", cookie).header("host", "pay.example");
-    send(foreign.header("origin", "https://evil.example")).await.problem(403, "foreign_origin");
+    send(foreign.header("origin", "https://evil.example")).await.message(403);
 });
 
 on_both!(signs_out_at_once, async |database: TestDatabase| {
@@ -139,9 +138,9 @@ on_both!(signs_out_at_once, async |database: TestDatabase| {
     assert_eq!(answer.body, json!({ "message": "Logout successful" }));
     assert_eq!((value(&answer, "accessToken"), value(&answer, "refreshToken")), (String::new(), String::new()));
     let refresh = format!("refreshToken={}", value(&login, "refreshToken"));
-    send(app.client.post("/auth/refresh").header("cookie", refresh)).await.problem(401, "unauthorized");
-    send(app.client.get("/users/me").header("cookie", cookie)).await.problem(401, "unauthorized");
-    send(app.client.post("/auth/logout")).await.problem(401, "unauthorized");
+    send(app.client.post("/auth/refresh").header("cookie", refresh)).await.message(401);
+    send(app.client.get("/users/me").header("cookie", cookie)).await.message(401);
+    send(app.client.post("/auth/logout")).await.message(401);
 });
 
 on_both!(a_cookie_writes_only_for_its_own_site, async |database: TestDatabase| {

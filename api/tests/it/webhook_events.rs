@@ -197,6 +197,11 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
         vec![started(), opened(), Observation::Expired],
         vec![failed(), Observation::RetryRequested],
         vec![started(), unknown()],
+        vec![
+            Observation::TakenAtTill,
+            Observation::Corrected { data: json!({ "was": { "amount": 1 }, "is": { "amount": 2 } }) },
+            Observation::Voided { data: json!({ "transaction_id": "till-1" }) },
+        ],
     ];
     for (number, life) in lives.into_iter().enumerate() {
         let payment = app.created(&token, &format!("life {number}")).await;

@@ -81,7 +81,10 @@ impl Model {
                 self.go(&[Submitted, Rejected], Paid);
             }
             Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
-            Observation::NothingSent
+            Observation::TakenAtTill => self.go(&[Pending], Completed),
+            Observation::Voided { .. } => self.go(&[Completed], Canceled),
+            Observation::Corrected { .. }
+            | Observation::NothingSent
             | Observation::RetryRequested
             | Observation::ReleaseRequested
             | Observation::ReleaseFailed { .. }
@@ -136,6 +139,9 @@ fn facts() -> Vec<Observation> {
         Observation::ReceiptReported { data: data() },
         Observation::ReceiptConfirmed { data: data() },
         Observation::ReceiptRejected { data: data() },
+        Observation::TakenAtTill,
+        Observation::Corrected { data: data() },
+        Observation::Voided { data: data() },
     ]
 }
 
@@ -157,7 +163,7 @@ on_both!(whatever_comes_the_machine_goes_where_the_design_says, async |database:
     let merchant = fixtures::Merchant::insert(db, 1).await;
     let acceptor = payments::Acceptor::start(db.clone());
     let mut runner = TestRunner::deterministic();
-    let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 120 } else { 16 };
+    let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 300 } else { 16 };
     let mut reached = std::collections::BTreeSet::new();
     for case in 0..cases {
         let life = lives().new_tree(&mut runner).unwrap().current();

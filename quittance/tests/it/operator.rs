@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use payments::jobs::DeployDiamond;
 use queue::NewMessage;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::world::World;
 
@@ -54,7 +54,9 @@ pub(crate) async fn deploy_unknown(world: &World, diamonds: usize) -> Vec<entiti
 pub(crate) async fn make_known(world: &World, ids: &[entities::DiamondId], status: entities::DiamondStatus) {
     let db = world.database().await;
     let wallet = entities::wallet::Entity::find().one(&*db).await.unwrap().unwrap();
-    let network = entities::network::Entity::find().one(&*db).await.unwrap().unwrap();
+    // The one that is no chain is out of use.
+    let live = entities::network::Column::DeletedAt.is_null();
+    let network = entities::network::Entity::find().filter(live).one(&*db).await.unwrap().unwrap();
     let row = entities::diamond::Entity::find().one(&*db).await.unwrap().unwrap();
     let tx = db.begin().await.unwrap();
     for id in ids {

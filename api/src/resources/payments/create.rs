@@ -10,14 +10,14 @@ use payments::{
     evm_address,
 };
 use poem_openapi::{
-    Object,
+    Enum, Object,
     types::{Example, ToJSON},
 };
 use uuid::Uuid;
 
 use super::{
     item::Item,
-    response::{Group, Method, Payment},
+    response::{Group, Payment},
 };
 use crate::{
     edge::RequestId,
@@ -56,7 +56,7 @@ pub(crate) struct NewPayment {
     /// What the payer is charged, in the currency's main unit.
     paid_price: Money,
     /// How the payer pays.
-    payment_method: Method,
+    payment_method: NewMethod,
     /// What is paid for.
     payment_group: Group,
     /// Whom it pays out to; for `web3` an EVM address, lower case or with its checksum.
@@ -88,6 +88,28 @@ fn eight() -> i32 {
     8
 }
 
+/// How the payer of a new payment pays; what a till has taken is written down there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename = "NewPaymentMethod", rename_all = "snake_case")]
+pub(crate) enum NewMethod {
+    /// A deposit into a deal on chain.
+    Web3,
+    /// A card, through a gateway.
+    CreditCard,
+    /// A bank transfer with a receipt.
+    BankTransfer,
+}
+
+impl From<NewMethod> for PaymentMethod {
+    fn from(method: NewMethod) -> Self {
+        match method {
+            NewMethod::Web3 => Self::Web3,
+            NewMethod::CreditCard => Self::CreditCard,
+            NewMethod::BankTransfer => Self::BankTransfer,
+        }
+    }
+}
+
 impl Example for NewPayment {
     fn example() -> Self {
         Self {
@@ -101,7 +123,7 @@ impl Example for NewPayment {
             currency_id: Uuid::nil(),
             price: ExactNumber(12.into()),
             paid_price: ExactNumber(12.into()),
-            payment_method: Method::Web3,
+            payment_method: NewMethod::Web3,
             payment_group: Group::Product,
             payment_address: "0x70997970c51812dc3a010c7d01b50e0d17dc79c8".to_owned(),
             items: Some(vec![Item::example()]),

@@ -22,6 +22,14 @@ pub(crate) enum Method {
     CreditCard,
     /// A bank transfer with a receipt.
     BankTransfer,
+    /// Coins and notes, at a till.
+    Cash,
+    /// A debit card, at a till.
+    DebitCard,
+    /// An invoice of the Lightning network.
+    Lightning,
+    /// From phone to phone, through an operator.
+    MobileMoney,
 }
 
 /// What is paid for.

@@ -1,0 +1,114 @@
+//! The contract of the point of sale: its words, its errors and its routes, over the core's payments.
+
+mod catalogue;
+mod payments_taken;
+mod permissions;
+mod refusal;
+mod relations;
+mod roles;
+mod tickets;
+mod users;
+
+pub(crate) use self::{
+    permissions::till_name,
+    refusal::{Declined, Refusal},
+};
+
+use payments::till::TillError;
+use poem_openapi::{
+    ApiResponse,
+    payload::Json,
+    types::{ParseFromJSON, ToJSON},
+};
+
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Every route of the contract but the sign-in, which stands beside the other sign-ins.
+pub(crate) type Api = (
+    payments_taken::PaymentsTaken,
+    catalogue::Catalogue,
+    relations::Relations,
+    tickets::Tickets,
+    users::Users,
+    roles::Roles,
+    permissions::Permissions,
+);
+
+/// Builds it.
+pub(crate) fn api(state: impl Fn() -> State) -> Api {
+    (
+        payments_taken::PaymentsTaken(state()),
+        catalogue::Catalogue(state()),
+        relations::Relations(state()),
+        tickets::Tickets(state()),
+        users::Users(state()),
+        roles::Roles(state()),
+        permissions::Permissions,
+    )
+}
+
+/// Whether errors at this path are told in the contract's own words.
+pub(crate) fn speaks_at(path: &str) -> bool {
+    const PREFIXES: [&str; 6] = ["/payments", "/tickets", "/auth", "/users", "/roles", "/permissions"];
+    let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    PREFIXES.into_iter().any(under)
+}
+
+/// A list, which the contract answers without a body when it is empty.
+#[derive(ApiResponse)]
+enum Listed<T: ParseFromJSON + ToJSON + Send + Sync> {
+    /// The list.
+    #[oai(status = 200)]
+    Some(Json<Vec<T>>),
+    /// There are none; there is no body.
+    #[oai(status = 204)]
+    None,
+}
+
+impl<T: ParseFromJSON + ToJSON + Send + Sync> Listed<T> {
+    fn of(items: Vec<T>) -> Self {
+        if items.is_empty() { Self::None } else { Self::Some(Json(items)) }
+    }
+}
+
+impl From<TillError> for Problem {
+    fn from(error: TillError) -> Self {
+        match error {
+            TillError::Denied(payments::Denied::NotFound) => Self::not_found("Payment"),
+            TillError::Denied(denied) => denied.into(),
+            TillError::Unknown(what) => Self::not_found(what),
+            TillError::Amount(error) => Self::invalid("/amount", error.to_string()),
+            TillError::TransactionTaken | TillError::NotOfTheTill | TillError::Conflict(_) => {
+                Self::conflict(error.to_string())
+            }
+            TillError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// What a body names and is not there is a mistake in the body, where the contract says so.
+fn in_body(error: TillError) -> Problem {
+    match error {
+        TillError::Unknown(_) => Problem::new(Code::ValidationFailed).detail(error.to_string()),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speaks_at;
+
+    #[test]
+    fn only_the_contracts_own_paths_have_its_errors() {
+        for own in ["/payments", "/payments/methods/7", "/tickets", "/auth/login", "/users/me", "/roles/7/permissions"]
+        {
+            assert!(speaks_at(own), "{own}");
+        }
+        for other in ["/api/v1/payments", "/api/payments", "/api/auth/login", "/paymentsome", "/v1/payments", "/"] {
+            assert!(!speaks_at(other), "{other}");
+        }
+    }
+}

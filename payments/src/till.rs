@@ -1,0 +1,270 @@
+//! Payments that a till writes down: the money is in its hand already, so that they are completed from the start. They
+//! alone can be corrected or taken back here; the payment's row is the lock under which that is decided.
+
+mod row;
+pub mod tickets;
+
+use entities::{
+    Amount, CurrencyId, NetworkId, NodeId, PaymentId, PaymentMethod, PaymentMethodId, PaymentStatus, currency, network,
+    now, payment, payment_method, till_payment,
+};
+use queue::Transaction;
+use rust_decimal::Decimal;
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+    prelude::*,
+    sea_query::{OnConflict, Query},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    caller::{Actor, Caller},
+    event,
+    log::{self, NewLog},
+    money::{self, AmountError},
+    observation::{Observation, Outcome},
+    reach::{self, Denied},
+    record::{Observed, record},
+};
+
+/// What a till says of a payment.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the contract's, `till.md`")]
+pub struct Entry {
+    /// As it was sent; what is no id names no method.
+    pub method_id: String,
+    pub currency_id: String,
+    pub transaction_id: String,
+    pub amount: Decimal,
+}
+
+/// Who says so, and in which request.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Asked {
+    pub actor: Actor,
+    pub request_id: Option<String>,
+}
+
+/// Why a till was refused. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum TillError {
+    /// The payment is not there, or out of reach.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// What the entry names is not there.
+    #[error("{0} not found")]
+    Unknown(&'static str),
+    /// The amount is none of the currency.
+    #[error("amount {0}")]
+    Amount(#[from] AmountError),
+    /// The node has a payment with this transaction id.
+    #[error("Transaction id already used")]
+    TransactionTaken,
+    /// It came in by another contract.
+    #[error("Only payments of the till can be changed here")]
+    NotOfTheTill,
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Writes the payment down: created and completed, in the caller's transaction.
+///
+/// # Errors
+/// [`TillError`].
+pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: Asked) -> Result<PaymentId, TillError> {
+    let (method, currency) = resolve(&**tx, &entry).await?;
+    check(&entry, &currency)?;
+    let network = network::Entity::find().filter(network::Column::Id.eq(NetworkId::OFF_CHAIN)).one(&**tx).await?;
+    let network = network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))?;
+    let row = row::of_till(node_id, method, currency.id, entry, &network);
+    let (payment_id, external_id) = (row.id, row.external_id.clone());
+    // Of two at once one waits here for the other's commit, and then finds the id taken.
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    match payment::Entity::insert_many([row.into_active_model()])
+        .on_conflict(taken)
+        .exec_with_returning_keys(&**tx)
+        .await
+    {
+        Ok(keys) if !keys.is_empty() => {}
+        Ok(_) | Err(DbErr::RecordNotInserted) => return Err(TillError::TransactionTaken),
+        Err(error) => return Err(error.into()),
+    }
+    let of_till = till_payment::Model { payment_id, created_at: now() };
+    till_payment::Entity::insert(of_till.into_active_model()).exec_without_returning(&**tx).await?;
+    let created = NewLog {
+        payment_id,
+        sequence: Some(1),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor: asked.actor.clone(),
+        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": asked.request_id }),
+    };
+    let transitions = log::append(&**tx, vec![created]).await?;
+    tx.enqueue(event::announcements(&transitions).collect()).await?;
+    observe(tx, payment_id, Observation::TakenAtTill, asked).await?;
+    Ok(payment_id)
+}
+
+/// Corrects the payment. Whoever follows the events is told.
+///
+/// # Errors
+/// [`TillError`].
+pub async fn correct(
+    tx: &mut Transaction,
+    caller: &Caller,
+    id: PaymentId,
+    entry: Entry,
+    request_id: Option<String>,
+) -> Result<(), TillError> {
+    let before = lock(tx, caller, id).await?;
+    let (method, currency) = resolve(&**tx, &entry).await?;
+    check(&entry, &currency)?;
+    changeable(tx, &before).await?;
+    use payment::Column as C;
+    let written = payment::Entity::update_many()
+        .col_expr(C::ExternalId, Expr::value(entry.transaction_id.clone()))
+        .col_expr(C::PaymentMethod, Expr::value(method))
+        .col_expr(C::CurrencyId, Expr::value(currency.id))
+        .col_expr(C::Price, Expr::value(Amount(entry.amount)))
+        .col_expr(C::PaidPrice, Expr::value(Amount(entry.amount)))
+        .filter(C::Id.eq(id))
+        .exec(&**tx)
+        .await;
+    written.map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => TillError::TransactionTaken,
+        _ => error.into(),
+    })?;
+    let was = told(&before.external_id, before.payment_method, before.currency_id, before.price);
+    let is = told(&entry.transaction_id, method, currency.id, Amount(entry.amount));
+    let asked = Asked { actor: caller.actor(), request_id };
+    observe(tx, id, Observation::Corrected { data: json!({ "was": was, "is": is }) }, asked).await?;
+    Ok(())
+}
+
+/// Takes the payment back. It stays in the log and in the events, canceled; its transaction id is free again.
+///
+/// # Errors
+/// [`TillError`]; a payment that tickets refer to is a conflict.
+pub async fn delete(
+    tx: &mut Transaction,
+    caller: &Caller,
+    id: PaymentId,
+    request_id: Option<String>,
+) -> Result<(), TillError> {
+    let before = lock(tx, caller, id).await?;
+    changeable(tx, &before).await?;
+    if tickets::of_payment(&**tx, id, 1).await?.is_empty() {
+        let freed = format!("{} (deleted {id})", before.external_id);
+        payment::Entity::update_many()
+            .col_expr(payment::Column::ExternalId, Expr::value(freed))
+            .filter(payment::Column::Id.eq(id))
+            .exec(&**tx)
+            .await?;
+        let data = json!({ "transaction_id": before.external_id });
+        let asked = Asked { actor: caller.actor(), request_id };
+        observe(tx, id, Observation::Voided { data }, asked).await?;
+        return Ok(());
+    }
+    Err(TillError::Conflict("Tickets refer to this payment".to_owned()))
+}
+
+/// The payment, whichever contract it came in by, unless the till has taken it back.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) -> Result<payment::Model, Denied> {
+    let payment = reach::find_payment(db, caller, id).await?;
+    if payment.status == PaymentStatus::Canceled && is_of_till(db, id).await? {
+        Err(Denied::NotFound)
+    } else {
+        Ok(payment)
+    }
+}
+
+/// Payments in reach behind this one, newest first, whichever contract they came in by; none that the till has taken
+/// back.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    after: Option<PaymentId>,
+    limit: u64,
+) -> Result<Vec<payment::Model>, DbErr> {
+    let of_till = Query::select().column(till_payment::Column::PaymentId).from(till_payment::Entity).to_owned();
+    let stands = Condition::any()
+        .add(payment::Column::Status.ne(PaymentStatus::Canceled))
+        .add(payment::Column::Id.not_in_subquery(of_till));
+    let mut payments = reach::within(caller).filter(stands);
+    if let Some(after) = after {
+        payments = payments.filter(payment::Column::Id.lt(after));
+    }
+    payments.order_by_desc(payment::Column::Id).limit(limit).all(db).await
+}
+
+async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<payment::Model, TillError> {
+    find(&**tx, caller, id).await?;
+    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
+    locked.ok_or(TillError::Denied(Denied::NotFound))
+}
+
+/// Only what a till has written down, and as long as nothing has happened to it since.
+async fn changeable(tx: &Transaction, payment: &payment::Model) -> Result<(), TillError> {
+    match (is_of_till(&**tx, payment.id).await?, payment.status) {
+        (false, _) => Err(TillError::NotOfTheTill),
+        (true, PaymentStatus::Completed) => Ok(()),
+        // Taken back by somebody else while this one waited for the lock.
+        (true, PaymentStatus::Canceled) => Err(TillError::Denied(Denied::NotFound)),
+        (true, other) => Err(TillError::Conflict(format!("The payment is {other}"))),
+    }
+}
+
+async fn is_of_till<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<bool, DbErr> {
+    let row = till_payment::Entity::find().filter(till_payment::Column::PaymentId.eq(id)).one(db).await?;
+    Ok(row.is_some())
+}
+
+async fn resolve<C: ConnectionTrait>(db: &C, entry: &Entry) -> Result<(PaymentMethod, currency::Model), TillError> {
+    let method = match entry.method_id.parse::<PaymentMethodId>() {
+        Ok(id) => payment_method::Entity::find().filter(payment_method::Column::Id.eq(id)).one(db).await?,
+        Err(_) => None,
+    };
+    let method = method.ok_or(TillError::Unknown("Payment method"))?;
+    let currency = match entry.currency_id.parse::<CurrencyId>() {
+        Ok(id) => {
+            let live = currency::Column::DeletedAt.is_null();
+            currency::Entity::find().filter(currency::Column::Id.eq(id)).filter(live).one(db).await?
+        }
+        Err(_) => None,
+    };
+    Ok((method.method, currency.ok_or(TillError::Unknown("Currency"))?))
+}
+
+fn check(entry: &Entry, currency: &currency::Model) -> Result<(), AmountError> {
+    money::check(entry.amount, u32::try_from(currency.decimals).unwrap_or(0))
+}
+
+async fn observe(
+    tx: &mut Transaction,
+    payment_id: PaymentId,
+    what: Observation,
+    asked: Asked,
+) -> Result<(), TillError> {
+    let observed = Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id };
+    match record(tx, vec![observed]).await?.as_slice() {
+        [Outcome::Moved(_) | Outcome::Noted] => Ok(()),
+        _ => Err(TillError::Conflict("The payment has changed meanwhile".to_owned())),
+    }
+}
+
+/// What a till says of a payment, as the log tells it.
+fn told(transaction_id: &str, method: PaymentMethod, currency_id: CurrencyId, amount: Amount) -> Value {
+    let amount = amount.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
+    json!({ "transaction_id": transaction_id, "method": method, "currency_id": currency_id, "amount": amount })
+}

@@ -1,0 +1,106 @@
+//! Tickets, and which payments cover them.
+
+use entities::{NodeId, PaymentId, TicketId, node, now, payment, ticket, ticket_payment};
+use queue::Transaction;
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
+    sea_query::OnConflict,
+};
+
+use super::TillError;
+use crate::{caller::Caller, reach::Denied};
+
+/// Writes a ticket down.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn create(tx: &Transaction, node_id: NodeId, name: Option<String>) -> Result<ticket::Model, DbErr> {
+    let ticket = ticket::Model { id: TicketId::new(), node_id, name, created_at: now() };
+    ticket::Entity::insert(ticket.clone().into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(ticket)
+}
+
+/// The ticket, if it exists and its node is in reach.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: TicketId) -> Result<ticket::Model, Denied> {
+    let ticket = ticket::Entity::find().filter(ticket::Column::Id.eq(id)).one(db).await?.ok_or(Denied::NotFound)?;
+    let node = node::Entity::find().filter(node::Column::Id.eq(ticket.node_id)).one(db).await?;
+    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(ticket) } else { Err(Denied::OutOfReach) }
+}
+
+/// Has the payment cover the ticket. The payment is locked, so that nobody deletes it meanwhile.
+///
+/// # Errors
+/// [`TillError::Unknown`] for what is not there, [`TillError::Conflict`] when it does so already.
+pub async fn relate(
+    tx: &Transaction,
+    caller: &Caller,
+    payment_id: Option<PaymentId>,
+    ticket_id: Option<TicketId>,
+) -> Result<(), TillError> {
+    let payment_id = payment_id.ok_or(TillError::Unknown("Payment"))?;
+    let ticket_id = ticket_id.ok_or(TillError::Unknown("Ticket"))?;
+    payment::Entity::find().filter(payment::Column::Id.eq(payment_id)).lock_exclusive().one(&**tx).await?;
+    super::find(&**tx, caller, payment_id).await.map_err(|denied| unknown(denied, "Payment"))?;
+    find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, "Ticket"))?;
+    let row = ticket_payment::Model { ticket_id, payment_id, created_at: now() };
+    let pair = [ticket_payment::Column::TicketId, ticket_payment::Column::PaymentId];
+    let written = ticket_payment::Entity::insert(row.into_active_model())
+        .on_conflict(OnConflict::columns(pair).do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await;
+    match written {
+        Ok(rows) if rows > 0 => Ok(()),
+        Ok(_) | Err(DbErr::RecordNotInserted) => {
+            Err(TillError::Conflict("The payment covers this ticket already".to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unknown(denied: Denied, what: &'static str) -> TillError {
+    match denied {
+        Denied::NotFound => TillError::Unknown(what),
+        other => TillError::Denied(other),
+    }
+}
+
+/// The relations of a ticket, oldest payment first, so many at most.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_ticket<C: ConnectionTrait>(
+    db: &C,
+    id: TicketId,
+    limit: u64,
+) -> Result<Vec<ticket_payment::Model>, DbErr> {
+    let relations = ticket_payment::Entity::find().filter(ticket_payment::Column::TicketId.eq(id));
+    relations.order_by_asc(ticket_payment::Column::PaymentId).limit(limit).all(db).await
+}
+
+/// The relations of a payment, oldest ticket first, so many at most.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_payment<C: ConnectionTrait>(
+    db: &C,
+    id: PaymentId,
+    limit: u64,
+) -> Result<Vec<ticket_payment::Model>, DbErr> {
+    let relations = ticket_payment::Entity::find().filter(ticket_payment::Column::PaymentId.eq(id));
+    relations.order_by_asc(ticket_payment::Column::TicketId).limit(limit).all(db).await
+}
+
+/// Ends the relation of the ticket with this payment, or with all, and says how many there were.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn part(tx: &Transaction, ticket_id: TicketId, payment_id: Option<PaymentId>) -> Result<u64, DbErr> {
+    let mut relations = ticket_payment::Entity::delete_many().filter(ticket_payment::Column::TicketId.eq(ticket_id));
+    if let Some(payment_id) = payment_id {
+        relations = relations.filter(ticket_payment::Column::PaymentId.eq(payment_id));
+    }
+    Ok(relations.exec(&**tx).await?.rows_affected)
+}

@@ -6,13 +6,13 @@ use sea_orm_migration::sea_orm::DbBackend;
 /// What stands for bitcoin in ids, behind the last three-digit number of ISO 4217.
 const BITCOIN: u16 = 0xb7c;
 
-/// Codes that stand for no money: none at all, and tests.
-const NONE: [&str; 2] = ["XXX", "XTS"];
+/// Numbers of the codes that stand for no money: none at all, and tests.
+const NONE: [u16; 2] = [999, 963];
 
 /// Statements that insert each currency which nobody has made already. Ids come of the currency's number, so that all
 /// installations have the same, and a later migration may insert newer ones the same way.
 pub(crate) fn statements(backend: DbBackend) -> String {
-    let iso = Currency::iter().filter(|currency| !NONE.contains(&currency.code())).map(|currency| {
+    let iso = Currency::iter().filter(|currency| !NONE.contains(&currency.numeric())).map(|currency| {
         let number = u16::from_str_radix(&currency.numeric().to_string(), 16).unwrap_or_default();
         statement(backend, number, currency.code(), currency.name(), currency.exponent().unwrap_or(0))
     });

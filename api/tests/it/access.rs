@@ -252,7 +252,6 @@ pub(crate) async fn things(
         ("dead-letters", letter.id.to_string()),
         ("redrives", id(app.post(token, "/api/v1/operations/redrives", &many).await)),
         ("payments", payment.clone()),
-        ("by-payment", payment.clone()),
         ("nodes", node.clone()),
         ("chains", merchant.chain_id.to_string()),
         ("networks", merchant.network_id.to_string()),
@@ -306,6 +305,7 @@ async fn things_of_a_till(
     let things = BTreeMap::from([
         ("tickets", ticket.clone()),
         ("by-ticket", ticket.clone()),
+        ("by-payment", payment.to_owned()),
         ("ticket-payments", ticket.clone()),
         ("users", app.post(token, "/users", &user).await.id()),
         ("roles", role.clone()),

@@ -57,7 +57,7 @@ on_both!(refuses_wrong_parameters_by_name, async |database: TestDatabase| {
         "per_page=101",
         "per_page=ten",
         "status=lost",
-        "payment_method=cash",
+        "payment_method=gold",
         "wallet_id=x",
         "network_id=1",
         "created_from=yesterday",

@@ -91,7 +91,7 @@ def before_call(context, case, kwargs):
                 case.query[name] = KNOWN[name]
     parameters = case.path_parameters
     # What a sequence takes over may be missing in the answer, as the network of a currency that is on none.
-    if parameters and parameters.get("id") == "None":
+    if parameters and "id" in parameters and parameters["id"] in (None, "None"):
         parameters["id"] = str(uuid.uuid5(uuid.NAMESPACE_URL, case.path))
     if parameters and valid_uuid(parameters.get("id")):
         resource = case.path.removeprefix("/api/v1/").split("/")[0].removesuffix("s") + "_id"

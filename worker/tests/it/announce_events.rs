@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use chain::Fact;
 use entities::{
-    DeliveryStatus, NodeId, PaymentId, WebhookEndpointId, WebhookStatus, node, now, webhook_body, webhook_delivery,
-    webhook_endpoint,
+    DeliveryStatus, NodeId, PaymentId, WebhookEndpointId, WebhookStatus, node, now, payment_log, webhook_body,
+    webhook_delivery, webhook_endpoint,
 };
 use fixtures::{Merchant, TestDatabase, on_both};
-use payments::Acceptor;
-use queue::{Database, NewMessage};
+use payments::{Acceptor, jobs::AnnounceEvents};
+use queue::{Database, Delivery, Job, NewMessage};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Statement, prelude::*};
 use serde_json::{Value, json};
 
@@ -208,4 +208,29 @@ on_both!(what_was_never_announced_is_told_after_a_while, async |database: TestDa
     // The handover of each is told by its own message.
     worker.run().await;
     assert_eq!(deliveries(worker.db(), id).await.len(), 105);
+});
+
+on_both!(a_message_that_comes_twice_tells_other_systems_once, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let id = worker.accept("one").await;
+    worker.lose_messages().await;
+    let created = payment_log::Entity::find()
+        .filter(payment_log::Column::PaymentId.eq(id))
+        .filter(payment_log::Column::Sequence.eq(1))
+        .one(&**worker.db())
+        .await
+        .unwrap()
+        .unwrap();
+    let context = worker::Context::new(worker.db().clone());
+    let published = async || {
+        let sql = "SELECT COUNT(*) FROM outbox WHERE kind = 'payment.created'";
+        let backend = worker.db().get_database_backend();
+        let row = worker.db().query_one_raw(Statement::from_string(backend, sql)).await.unwrap().unwrap();
+        row.try_get_by_index::<i64>(0).unwrap()
+    };
+    for _ in 0..3 {
+        let message = AnnounceEvents { log_ids: vec![created.id] };
+        worker::jobs::AnnounceEvents::run(&context, Delivery::of(message)).await.unwrap();
+        assert_eq!(published().await, 1, "the topic exchange has no unique rows; the mark is all there is");
+    }
 });

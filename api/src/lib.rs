@@ -5,6 +5,7 @@ mod answer;
 mod audit;
 mod body;
 mod config;
+mod declined;
 mod document;
 mod edge;
 #[cfg(any(test, fuzzing))]

@@ -35,8 +35,8 @@ enum Command {
 /// Print and verify events on a local port
 ///
 /// Creates an endpoint for itself at the instance, tells of each request whether its signature is valid, and deletes the
-/// endpoint at Ctrl-C. The instance has to reach this machine and has to be allowed to: the embedded default is, an other
-/// one needs `webhooks.allowed_networks` or a tunnel whose address is given by --public-url. With --secret it asks
+/// endpoint at Ctrl-C. The instance has to reach this machine and has to be allowed to: the embedded default is, another
+/// needs `webhooks.allowed_networks` or a tunnel whose address is given by --public-url. With --secret it asks
 /// nobody and only listens, for an endpoint that exists.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -1,14 +1,6 @@
-//! The contract's error body, and the error half of its handlers' answers.
+//! The contract's error body.
 
-use poem::Error;
-use poem_openapi::{
-    ApiResponse, Object, ResponseContent,
-    payload::Json,
-    registry::{MetaResponse, MetaResponses, Registry},
-    types::{ToJSON, Type},
-};
-
-use crate::problem::Problem;
+use poem_openapi::{Object, types::ToJSON};
 
 /// Why a request was refused.
 #[derive(Object)]
@@ -26,36 +18,6 @@ impl Refusal {
     }
 }
 
-/// A refusal, with up to three statuses that this operation has beyond those of every operation of its kind.
-#[derive(Debug)]
-pub(crate) struct Declined<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0>(Problem);
-
-impl<const A: u16, const B: u16, const C: u16, P: Into<Problem>> From<P> for Declined<A, B, C> {
-    fn from(problem: P) -> Self {
-        Self(problem.into())
-    }
-}
-
-impl<const A: u16, const B: u16, const C: u16> From<Declined<A, B, C>> for Error {
-    fn from(declined: Declined<A, B, C>) -> Self {
-        declined.0.into()
-    }
-}
-
-impl<const A: u16, const B: u16, const C: u16> ApiResponse for Declined<A, B, C> {
-    fn meta() -> MetaResponses {
-        let statuses = [A, B, C].into_iter().filter(|status| *status != 0);
-        let response = |status| MetaResponse {
-            description: "",
-            status: Some(status),
-            status_range: None,
-            content: Json::<Refusal>::media_types(),
-            headers: Vec::new(),
-        };
-        MetaResponses { responses: statuses.map(response).collect() }
-    }
-
-    fn register(registry: &mut Registry) {
-        Refusal::register(registry);
-    }
-}
+/// A refusal in the contract's words.
+pub(crate) type Declined<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0> =
+    crate::declined::Declined<Refusal, A, B, C>;

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod log;
 pub mod money;
 pub mod observation;
+mod off_chain;
 pub mod orders;
 pub mod rail;
 pub mod reach;

@@ -3,8 +3,8 @@
 
 use chrono::TimeDelta;
 use entities::{
-    Amount, NetworkId, OrderId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus,
-    SubmissionId, network, node, now, order, payment, payment_submission,
+    Amount, OrderId, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus, SubmissionId, network,
+    node, now, order, payment, payment_submission,
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -19,6 +19,7 @@ use crate::{
     event,
     log::{self, NewLog},
     observation::{Observation, Outcome},
+    off_chain::{self, OffChain},
     orders,
     record::{Observed, record},
 };
@@ -282,9 +283,7 @@ async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> 
 /// The order's bank payment, made when its first receipt is reported. Of several first receipts at once one makes it: the
 /// others wait at the unique index for that one's commit.
 async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
-    let network = network::Entity::find().filter(network::Column::Id.eq(NetworkId::OFF_CHAIN)).one(&**tx).await?;
-    let network = network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))?;
-    let row = payment_of(order, &network);
+    let row = payment_of(order, &off_chain::network(&**tx).await?);
     let (id, external_id) = (row.id, row.external_id.clone());
     let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
     let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
@@ -324,43 +323,17 @@ async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewRec
 }
 
 fn payment_of(order: &order::Model, network: &network::Model) -> payment::Model {
-    let now = now();
-    payment::Model {
-        id: PaymentId::new(),
+    let transfer = OffChain {
         node_id: order.node_id,
         // An order has one payment for each rail that was tried; this one's own.
         external_id: format!("{}/bank_transfer", order.order_number),
-        chain_id: network.chain_id,
-        network_id: network.id,
-        wallet_id: None,
-        member_id: None,
         currency_id: order.currency_id,
-        price: order.total,
-        paid_price: order.total,
+        amount: order.total,
         payment_method: PaymentMethod::BankTransfer,
-        payment_group: PaymentGroup::Product,
         payment_address: order.order_number.clone(),
-        items: json!([]),
-        metadata: Some(orders::metadata(order)),
-        expires_at: now + PAYABLE_FOR,
-        retry: false,
-        retry_count: 0,
-        resends: 0,
-        client_ip: None,
-        status: PaymentStatus::Pending,
-        sequence: 1,
-        sending_since: None,
-        release_requested_at: None,
-        deal_id: None,
-        diamond_address: None,
-        transaction_hash: None,
-        cancel_transaction_hash: None,
-        failure_code: None,
-        failure_message: None,
-        failure_retryable: None,
-        created_at: now,
-        updated_at: now,
-    }
+    };
+    let row = off_chain::row(transfer, network);
+    payment::Model { metadata: Some(orders::metadata(order)), expires_at: row.created_at + PAYABLE_FOR, ..row }
 }
 
 /// What the events of a receipt say of it.

@@ -1,12 +1,11 @@
 //! Payments that a till writes down: the money is in its hand already, so that they are completed from the start. They
 //! alone can be corrected or taken back here; the payment's row is the lock under which that is decided.
 
-mod row;
 pub mod tickets;
 
 use entities::{
-    Amount, CurrencyId, NetworkId, NodeId, PaymentId, PaymentMethod, PaymentMethodId, PaymentStatus, currency, network,
-    now, payment, payment_method, till_payment,
+    Amount, CurrencyId, NodeId, PaymentId, PaymentMethod, PaymentMethodId, PaymentStatus, currency, now, payment,
+    payment_method, till_payment,
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -23,6 +22,7 @@ use crate::{
     log::{self, NewLog},
     money::{self, AmountError},
     observation::{Observation, Outcome},
+    off_chain::{self, OffChain},
     reach::{self, Denied},
     record::{Observed, record},
 };
@@ -79,9 +79,16 @@ pub enum TillError {
 pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: Asked) -> Result<PaymentId, TillError> {
     let (method, currency) = resolve(&**tx, &entry).await?;
     check(&entry, &currency)?;
-    let network = network::Entity::find().filter(network::Column::Id.eq(NetworkId::OFF_CHAIN)).one(&**tx).await?;
-    let network = network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))?;
-    let row = row::of_till(node_id, method, currency.id, entry, &network);
+    let written_down = OffChain {
+        node_id,
+        // Its external id is the till's transaction id, so that one index keeps both unique on a node.
+        external_id: entry.transaction_id,
+        currency_id: currency.id,
+        amount: Amount(entry.amount),
+        payment_method: method,
+        payment_address: "till".to_owned(),
+    };
+    let row = off_chain::row(written_down, &off_chain::network(&**tx).await?);
     let (payment_id, external_id) = (row.id, row.external_id.clone());
     // Of two at once one waits here for the other's commit, and then finds the id taken.
     let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();

@@ -4,7 +4,10 @@
 //! letters are found by their ids, which rise with the time; a letter may become visible later than one with a higher
 //! id, so that each look begins a while before where the last one ended.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{EventId, NetworkId, NodeId, PaymentId, node, notice, now, payment, wallet};
@@ -72,8 +75,11 @@ async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
         let Some(last) = letters.last().map(|letter| letter.dead_letter_id) else { break };
         let full = letters.len() == TOGETHER;
         let mut news = Vec::new();
-        for letter in untold(&context.db, letters).await? {
-            if let Some(node_id) = of_node(&context.db, &letter).await?.or(root) {
+        let untold = untold(&context.db, letters).await?;
+        let nodes = nodes(&context.db, &untold).await?;
+        for letter in untold {
+            let of_payment = letter.payment_id.and_then(|id| nodes.get(&id).copied());
+            if let Some(node_id) = letter.node_id.or(of_payment).or(root) {
                 news.push(dead_letter_news(letter, node_id)?);
             }
         }
@@ -147,20 +153,17 @@ async fn untold(db: &Database, letters: Vec<DeadLetterCreated>) -> Result<Vec<De
     Ok(letters.into_iter().filter(|letter| !told.contains(&letter_key(letter.dead_letter_id))).collect())
 }
 
-/// The node that a letter is about.
-async fn of_node(db: &Database, letter: &DeadLetterCreated) -> Result<Option<NodeId>, DbErr> {
-    if letter.node_id.is_some() {
-        return Ok(letter.node_id);
-    }
-    let Some(payment_id) = letter.payment_id else { return Ok(None) };
-    let of_payment = payment::Entity::find()
+/// The nodes of the payments that letters are about which name no node.
+async fn nodes(db: &Database, letters: &[DeadLetterCreated]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
+    let of_payments = letters.iter().filter(|letter| letter.node_id.is_none()).filter_map(|letter| letter.payment_id);
+    let found: Vec<(PaymentId, NodeId)> = payment::Entity::find()
         .select_only()
-        .column(payment::Column::NodeId)
-        .filter(payment::Column::Id.eq(payment_id))
+        .columns([payment::Column::Id, payment::Column::NodeId])
+        .filter(payment::Column::Id.is_in(of_payments))
         .into_tuple()
-        .one(&**db)
+        .all(&**db)
         .await?;
-    Ok(of_payment)
+    Ok(found.into_iter().collect())
 }
 
 /// The node at the top, where nothing else is known.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A message that died, whatever its job would say of it.
-async fn letter<P: Payload>(worker: &Worker, payload: &P) {
+pub(crate) async fn letter<P: Payload>(worker: &Worker, payload: &P) {
     let sql = "INSERT INTO dead_letters (id, outbox_id, message_id, queue, kind, origin, body, body_encoding, headers, \
         attempts, error_code, error_message, fingerprint, first_at, last_at, replay_no, state, state_at) \
         VALUES ($1, $2, $3, $4, $5, 'job', $6, 'text', '{}', 1, 'specimen', '', '', $7, $7, 0, 'dead', $7)";

@@ -4,6 +4,7 @@
 mod announce_events;
 mod foresight;
 mod jobs;
+mod notices;
 mod order;
 mod recorder;
 mod recover_webhooks;

@@ -1,0 +1,68 @@
+//! What operators are told of by themselves.
+
+use entities::{wallet, webhook_delivery};
+use fixtures::{Merchant, TestDatabase, on_both};
+use payments::jobs::{DeployDiamond, OpenDeal};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
+use worker::Context;
+
+use crate::{Worker, foresight::letter};
+
+impl Worker {
+    /// Twice, as processes beside each other do.
+    async fn tell_operators(&self) {
+        let context = Context::new(self.db().clone());
+        for _ in 0..2 {
+            worker::tell_operators(&context).await.unwrap();
+        }
+    }
+
+    async fn write(&self, sql: &str, values: Vec<sea_orm::Value>) {
+        let backend = self.db().get_database_backend();
+        self.db().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.unwrap();
+    }
+}
+
+fn names(owed: &[webhook_delivery::Model]) -> Vec<&str> {
+    owed.iter().map(|delivery| delivery.event_type.as_str()).collect()
+}
+
+on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let stranger = Merchant::insert(worker.db(), 2).await;
+    let own = worker.endpoint(worker.merchant.node_id, &["dead_letter.*"]).await.id;
+    let others = worker.endpoint(stranger.node_id, &["dead_letter.*"]).await.id;
+    let shop = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
+    for id in [own, others] {
+        worker.set_endpoint(id, |row| row.operators = Set(true)).await;
+    }
+    worker.tell_operators().await;
+    let payment_id = worker.accept("one").await;
+    letter(&worker, &OpenDeal { payment_id }).await;
+    worker.write("UPDATE dead_letters SET payment_id = $1", vec![payment_id.0.into()]).await;
+    worker.tell_operators().await;
+    let owed = worker.owed(own).await;
+    assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], Some(payment_id)));
+    assert!(worker.owed(others).await.is_empty(), "another's node does not hear of it");
+    assert!(worker.owed(shop).await.is_empty(), "nor does whoever may not");
+    letter(&worker, &DeployDiamond { diamond_id: entities::DiamondId::new() }).await;
+    worker.tell_operators().await;
+    let told = worker.owed(own).await.len() + worker.owed(others).await.len();
+    assert_eq!(told, 2, "what is about no payment is told at one of the nodes at the top, once");
+});
+
+on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let operator = worker.endpoint(worker.merchant.node_id, &["signer.*"]).await.id;
+    worker.set_endpoint(operator, |row| row.operators = Set(true)).await;
+    let signer = wallet::Entity::find().one(&**worker.db()).await.unwrap().unwrap().address;
+    let lane = "INSERT INTO chain_lanes (network_id, signer, balance, paused_reason, paused_at, \"window\", updated_at) \
+                VALUES ($1, $2, '7', 'insufficient_funds', $3, 1, $3)";
+    worker.write(lane, vec![worker.merchant.network_id.0.into(), signer.into(), entities::now().into()]).await;
+    worker.tell_operators().await;
+    assert_eq!(names(&worker.owed(operator).await), ["signer.low_balance"]);
+    let later = entities::now() + chrono::TimeDelta::minutes(1);
+    worker.write("UPDATE chain_lanes SET paused_at = $1", vec![later.into()]).await;
+    worker.tell_operators().await;
+    assert_eq!(worker.owed(operator).await.len(), 2, "a second pause is told too");
+});

@@ -101,6 +101,8 @@ ids! {
     TicketId,
     /// Of the till's name for how a payer pays.
     PaymentMethodId,
+    /// Of a payment at a gateway; also our reference there.
+    GatewaySessionId,
 }
 
 impl NetworkId {

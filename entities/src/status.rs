@@ -160,6 +160,37 @@ words! {
         /// The endpoint is disabled.
         Held,
     }
+    /// How a payer's browser comes to the checkout's pages.
+    RedirectMode {
+        /// From the shop's pages, and back to them.
+        Embedded,
+        /// On its own; our pages are the last ones where the shop names none.
+        Hosted,
+    }
+    /// How a payer pays at a gateway.
+    GatewaySessionKind {
+        /// On a page of the gateway's, or on the phone.
+        Checkout,
+        /// In a storefront that shows the processor's widget.
+        Intent,
+    }
+    /// How far a payment at a gateway is. The first four are live: at most one of a payment's is.
+    GatewaySessionStatus {
+        /// Wanted; the gateway was never asked.
+        Asked,
+        /// The gateway may have been asked: it is looked for before it is asked again.
+        Sent,
+        /// The gateway has it; the payer may pay.
+        Ready,
+        /// The gateway is asked to let nobody pay any more.
+        Closing,
+        /// The money was taken.
+        Captured,
+        /// Definitely not paid.
+        Failed,
+        /// Nobody can pay it any more, and nobody has.
+        Closed,
+    }
     /// How far a recovery is.
     RecoveryStatus {
         /// On its way.

@@ -73,6 +73,7 @@ impl MigratorTrait for Migrator {
             "0010_queue_reports",
             "0011_receipts",
             "0012_till",
+            "0013_checkout",
         ]
     }
 }

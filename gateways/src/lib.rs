@@ -1,0 +1,19 @@
+//! Payment gateways and the card processor behind one trait each; knows no SQL and no payments of ours.
+//!
+//! Every call carries the reference of ours that is also its idempotency key. A call whose answer is lost is an
+//! [`Error::Unknown`]: the caller looks before it asks again.
+
+mod config;
+mod gateway;
+mod money;
+mod processor;
+mod source;
+
+pub use config::{Config, SandboxConfig};
+pub use gateway::{
+    Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
+    State, Subject,
+};
+pub use money::Money;
+pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
+pub use source::{Source, UnknownSource};

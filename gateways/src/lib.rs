@@ -8,6 +8,7 @@ mod gateway;
 mod money;
 mod processor;
 mod registry;
+mod sandbox;
 mod source;
 
 pub use config::{Config, SandboxConfig};
@@ -18,4 +19,5 @@ pub use gateway::{
 pub use money::Money;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
+pub use sandbox::Sandbox;
 pub use source::{Source, UnknownSource};

@@ -9,8 +9,9 @@ mod money;
 mod processor;
 mod registry;
 mod source;
+mod stripe;
 
-pub use config::{Config, SandboxConfig};
+pub use config::{Config, SandboxConfig, StripeConfig};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
@@ -19,3 +20,4 @@ pub use money::Money;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
 pub use source::{Source, UnknownSource};
+pub use stripe::Stripe;

@@ -85,10 +85,7 @@ impl StripeConfig {
             "gateways.stripe.webhook_secret must be the signing secret of a webhook endpoint, which begins with whsec_",
         );
         wrong(!is_base(&self.base_url), "gateways.stripe.base_url must be an http or https URL without a query");
-        wrong(
-            !(1..=600_000).contains(&self.timeout_ms),
-            "gateways.stripe.timeout_ms must be from 1 to 600000",
-        );
+        wrong(!(1..=600_000).contains(&self.timeout_ms), "gateways.stripe.timeout_ms must be from 1 to 600000");
         mistakes
     }
 }

@@ -24,9 +24,7 @@ use self::{
     answers::{Intent, Listed, Session, referring},
     client::{Call, Client, PAGE, missing},
 };
-use crate::{
-    Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, StripeConfig,
-};
+use crate::{Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, StripeConfig};
 
 /// How much older than our request an object of Stripe's may seem, seconds: clocks differ.
 const CLOCKS_DIFFER_S: i64 = 60;
@@ -96,15 +94,13 @@ impl Stripe {
         let ours = handle.reference;
         let created = || since(handle.asked_at);
         if handle.account.is_some() {
-            let page = |after: Option<&str>| {
-                Call::new(page!(ListPaymentIntent::new().created(created()).limit(PAGE), after))
-            };
+            let page =
+                |after: Option<&str>| Call::new(page!(ListPaymentIntent::new().created(created()).limit(PAGE), after));
             let found = self.client.find(page, |intent: &Intent| intent.reference() == Some(ours)).await?;
             return Ok(found.map(|intent| Kept::Intent(intent.id)));
         }
-        let page = |after: Option<&str>| {
-            Call::new(page!(ListCheckoutSession::new().created(created()).limit(PAGE), after))
-        };
+        let page =
+            |after: Option<&str>| Call::new(page!(ListCheckoutSession::new().created(created()).limit(PAGE), after));
         let found = self.client.find(page, |session: &Session| session.reference() == Some(ours)).await?;
         Ok(found.map(|session| Kept::Session(session.id)))
     }
@@ -141,7 +137,8 @@ impl Stripe {
             None => Ok(None),
             Some(Kept::Intent(id)) => Ok(Some(id)),
             Some(Kept::Session(id)) => {
-                let session: Option<Session> = self.client.look(Call::new(RetrieveCheckoutSession::new(id).build())).await?;
+                let session: Option<Session> =
+                    self.client.look(Call::new(RetrieveCheckoutSession::new(id).build())).await?;
                 Ok(session.and_then(|session| session.payment_intent).map(|intent| intent.id().to_owned()))
             }
         }

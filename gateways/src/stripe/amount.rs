@@ -5,9 +5,8 @@ use rust_decimal::Decimal;
 use crate::{Error, Money};
 
 /// Without a fraction at Stripe, whatever ISO 4217 says of them.
-const WITHOUT_FRACTION: &[&str] = &[
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
-];
+const WITHOUT_FRACTION: &[&str] =
+    &["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
 
 /// Written in thousandths, of which Stripe takes only tens.
 const OF_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
@@ -29,8 +28,8 @@ pub(super) enum Use {
 /// What Stripe is told; an error when it takes no such amount, which would otherwise be rounded there or refused.
 pub(super) fn minor(money: &Money, purpose: Use) -> Result<i64, Error> {
     let currency = money.currency.as_str();
-    let whole = WHOLE_IN_HUNDREDTHS.contains(&currency)
-        || (purpose == Use::Payout && PAID_OUT_WHOLE.contains(&currency));
+    let whole =
+        WHOLE_IN_HUNDREDTHS.contains(&currency) || (purpose == Use::Payout && PAID_OUT_WHOLE.contains(&currency));
     let step = match () {
         () if whole => 100,
         () if OF_THOUSANDTHS.contains(&currency) => 10,

@@ -67,7 +67,8 @@ impl<'a> Call<'a> {
 
     fn headers(&self, key: &SecretString) -> Result<HeaderMap, Error> {
         let header = |value: &str| {
-            HeaderValue::from_str(value).map_err(|_| Error::Misconfigured("a header for Stripe is not ASCII".to_owned()))
+            HeaderValue::from_str(value)
+                .map_err(|_| Error::Misconfigured("a header for Stripe is not ASCII".to_owned()))
         };
         let mut headers = HeaderMap::new();
         let mut bearer = header(&format!("Bearer {}", key.expose_secret()))?;
@@ -110,7 +111,8 @@ impl Client {
             // The caller decides what is asked again, after a look.
             .retry(reqwest::retry::never())
             .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            // It has to come first: only then is it certain that nothing has left.
+            .connect_timeout((timeout / 2).min(Duration::from_secs(10)))
             .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let base_url = config.base_url.trim_end_matches('/').to_owned();

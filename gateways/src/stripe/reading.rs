@@ -55,7 +55,11 @@ impl Stripe {
         loop {
             let list = ListDispute::new().charge(charge.id.as_str()).limit(PAGE);
             let Page { data, has_more } = self.client.send(Call::new(page!(list, after))).await?;
-            sum += data.iter().filter(|dispute: &&Dispute| takes(dispute)).map(|dispute| value(dispute.amount, currency)).sum::<Decimal>();
+            sum += data
+                .iter()
+                .filter(|dispute: &&Dispute| takes(dispute))
+                .map(|dispute| value(dispute.amount, currency))
+                .sum::<Decimal>();
             after = data.last().map(|dispute| dispute.id.clone());
             if !has_more || after.is_none() {
                 return Ok(sum);

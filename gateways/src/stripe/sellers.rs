@@ -57,9 +57,8 @@ impl Processor for Stripe {
     }
 
     async fn find_account(&self, reference: Uuid, asked_at: DateTime<Utc>) -> Result<Option<Account>, Error> {
-        let page = |after: Option<&str>| {
-            Call::new(page!(ListAccount::new().created(since(asked_at)).limit(PAGE), after))
-        };
+        let page =
+            |after: Option<&str>| Call::new(page!(ListAccount::new().created(since(asked_at)).limit(PAGE), after));
         let ours = |account: &answers::Account| account.reference() == Some(reference);
         Ok(self.client.find(page, ours).await?.map(told))
     }
@@ -72,10 +71,12 @@ impl Processor for Stripe {
     async fn login_link(&self, id: &str) -> Result<Url, Error> {
         let account = self.seller(id).await?;
         let request = match &self.config.seller_return_url {
-            Some(back) if !account.details_submitted => CreateAccountLink::new(id, CreateAccountLinkType::AccountOnboarding)
-                .refresh_url(back.as_str())
-                .return_url(back.as_str())
-                .build(),
+            Some(back) if !account.details_submitted => {
+                CreateAccountLink::new(id, CreateAccountLinkType::AccountOnboarding)
+                    .refresh_url(back.as_str())
+                    .return_url(back.as_str())
+                    .build()
+            }
             _ => CreateAccountLoginLink::new(id).build(),
         };
         let Link { url } = self.client.send(Call::new(request)).await?;

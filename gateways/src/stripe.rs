@@ -21,7 +21,7 @@ use stripe_types::RangeQueryTs;
 
 use self::{
     amount::Use,
-    answers::{Intent, Listed, Session, referring},
+    answers::{Intent, Listed, Named, Session, referring},
     client::{Call, Client, PAGE, missing},
 };
 use crate::{Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, StripeConfig};
@@ -91,17 +91,17 @@ impl Stripe {
         if let Some(id) = &handle.gateway_id {
             return Ok(Kept::of(id));
         }
-        let ours = handle.reference;
+        let ours = |found: &Named| found.reference() == Some(handle.reference);
         let created = || since(handle.asked_at);
         if handle.account.is_some() {
             let page =
                 |after: Option<&str>| Call::new(page!(ListPaymentIntent::new().created(created()).limit(PAGE), after));
-            let found = self.client.find(page, |intent: &Intent| intent.reference() == Some(ours)).await?;
+            let found = self.client.find(page, ours).await?;
             return Ok(found.map(|intent| Kept::Intent(intent.id)));
         }
         let page =
             |after: Option<&str>| Call::new(page!(ListCheckoutSession::new().created(created()).limit(PAGE), after));
-        let found = self.client.find(page, |session: &Session| session.reference() == Some(ours)).await?;
+        let found = self.client.find(page, ours).await?;
         Ok(found.map(|session| Kept::Session(session.id)))
     }
 

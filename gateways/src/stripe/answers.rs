@@ -57,7 +57,14 @@ macro_rules! listed {
     };
 }
 
-listed!(Session, Intent, Refund, Dispute, Account, Payout);
+listed!(Named, Intent, Refund, Account, Payout);
+
+/// Anything in a list, of which some is not ours and may be of any kind.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    pub(super) id: String,
+    metadata: Option<Metadata>,
+}
 
 /// A Checkout Session.
 #[derive(Deserialize)]
@@ -69,7 +76,6 @@ pub(super) struct Session {
     pub(super) payment_intent: Option<Expandable<Intent>>,
     pub(super) amount_total: Option<i64>,
     pub(super) currency: Option<String>,
-    pub(super) metadata: Option<Metadata>,
 }
 
 /// A PaymentIntent.
@@ -83,7 +89,7 @@ pub(super) struct Intent {
     pub(super) client_secret: Option<String>,
     pub(super) latest_charge: Option<Expandable<Charge>>,
     pub(super) last_payment_error: Option<Refusal>,
-    pub(super) metadata: Option<Metadata>,
+    metadata: Option<Metadata>,
 }
 
 /// What was taken of a card or an account.
@@ -101,7 +107,6 @@ pub(super) struct Dispute {
     pub(super) id: String,
     pub(super) amount: i64,
     pub(super) status: String,
-    metadata: Option<Metadata>,
 }
 
 #[derive(Deserialize)]

@@ -156,7 +156,8 @@ impl Client {
     ) -> Result<Option<T>, Error> {
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let Page { data, has_more } = self.send(page(after.as_deref())).await?;
+            // A list within something that is not there has nothing.
+            let Some(Page { data, has_more }) = self.look(page(after.as_deref())).await? else { return Ok(None) };
             after = data.last().map(|last: &T| last.id().to_owned());
             if let Some(found) = data.into_iter().find(&fits) {
                 return Ok(Some(found));
@@ -211,6 +212,8 @@ fn refusal(status: StatusCode, body: &[u8], effect: Effect) -> Error {
         429 => Error::Unavailable(told),
         // The same key is under way, or something behind Stripe failed.
         409 | 424 => effect.lost(told),
+        // A look can only be refused because of how we ask: that says nothing of what we ask about.
+        400..500 if effect == Effect::Reads && code != MISSING => Error::Misconfigured(told),
         // Another request was made under this key: what became of it is not said.
         400..500 if refusal.kind.as_deref() == Some(ANOTHER_REQUEST) => effect.lost(told),
         400..500 => {

@@ -67,6 +67,8 @@ pub(crate) struct Books {
     pub(crate) calls: Vec<Call>,
     pub(crate) faults: VecDeque<Fault>,
     pub(crate) ledger: Ledger,
+    /// What the next look is answered.
+    pub(crate) look_fault: Option<u16>,
     keys: BTreeMap<String, Kept>,
     under_way: BTreeSet<String>,
 }
@@ -136,8 +138,10 @@ async fn serve(books: Arc<Mutex<Books>>, request: Request<Incoming>) -> Result<R
         let mut books = books.lock().unwrap();
         books.calls.push(call.clone());
         let fault = if call.method == "POST" { books.faults.pop_front() } else { None };
-        let answer = match &fault {
-            Some(Fault::Refuse(status, body)) => (*status, body.clone()),
+        let look_fault = if call.method == "GET" { books.look_fault.take() } else { None };
+        let answer = match (&fault, look_fault) {
+            (Some(Fault::Refuse(status, body)), _) => (*status, body.clone()),
+            (_, Some(status)) => ledger::error(status, "api_error", None, "No."),
             _ => books.answer(&call, key.as_deref()),
         };
         if let (Some(Fault::Slow(_)), Some(key)) = (&fault, &key) {

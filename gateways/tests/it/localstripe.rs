@@ -96,17 +96,13 @@ async fn another_ones_stripe_is_understood() {
 
     let reference = Uuid::new_v4();
     let told = reference.to_string();
-    let intent = |card: String| {
-        let form = [
-            ("amount", "1234".to_owned()),
-            ("currency", "eur".to_owned()),
-            ("payment_method", card),
-            ("metadata[reference]", told.clone()),
-        ];
-        form
-    };
-    let form = intent(local.card("4242424242424242").await);
-    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let card = local.card("4242424242424242").await;
+    let form = [
+        ("amount", "1234"),
+        ("currency", "eur"),
+        ("payment_method", card.as_str()),
+        ("metadata[reference]", told.as_str()),
+    ];
     let id = local.post("/v1/payment_intents", &form).await;
     let handle = handle(reference, &id);
     assert_eq!(stripe.look_up(&handle).await.unwrap().unwrap().state, State::Waiting);

@@ -3,7 +3,10 @@
 use std::sync::Once;
 
 use chrono::{TimeDelta, Utc};
-use gateways::{Gateway, Handle, Money, OnBehalf, Order, Payer, Payment, Returns, State, Stripe, StripeConfig};
+use gateways::{
+    Config, Gateway, Gateways, Handle, Money, OnBehalf, Order, Payer, Payment, Returns, Source, State, Stripe,
+    StripeConfig,
+};
 use rust_decimal::Decimal;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -82,6 +85,18 @@ pub(crate) fn known(order: &Order, payment: &Payment) -> Handle {
 pub(crate) fn sums(payment: &Payment) -> (State, String, String, String) {
     let text = |amount: Decimal| amount.normalize().to_string();
     (payment.state.clone(), text(payment.captured), text(payment.refunded), text(payment.reversed))
+}
+
+#[tokio::test]
+async fn settings_of_stripe_make_a_gateway_for_its_nodes_and_a_processor() {
+    let (ours, theirs) = (Uuid::new_v4(), Uuid::new_v4());
+    let none = Gateways::new(&Config::default()).unwrap();
+    assert!(none.get(Source::Stripe).is_none() && none.processor().is_none());
+    let stripe = StripeConfig { nodes: vec![ours], ..config("https://api.stripe.com") };
+    let gateways = Gateways::new(&Config { stripe: Some(stripe), ..Config::default() }).unwrap();
+    assert!(gateways.get(Source::Stripe).is_some() && gateways.processor().is_some());
+    assert_eq!(gateways.offered(&[theirs, ours]), [Source::Stripe]);
+    assert!(gateways.offered(&[theirs]).is_empty());
 }
 
 #[tokio::test]

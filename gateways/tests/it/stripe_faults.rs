@@ -42,6 +42,7 @@ fn faults() -> Vec<(&'static str, Fault, &'static str, bool)> {
         ("a proxy's error after it was done", Fault::Instead(502, "<html>Bad gateway</html>"), "unknown", true),
         ("a garbled answer", Fault::Instead(200, "{\"id\": \"cs_te"), "unknown", true),
         ("an answer about something else", Fault::Instead(200, "{\"hello\": 1}"), "unknown", true),
+        ("an answer without end", Fault::Instead(200, "x".repeat(9 << 20).leak()), "unknown", true),
         ("the answer is lost", Fault::Cut, "unknown", true),
         ("the answer is too late", Fault::Slow(Duration::from_secs(2)), "unknown", true),
     ]
@@ -141,6 +142,26 @@ async fn a_look_changes_nothing_so_that_its_faults_are_no_unknown_outcome() {
     }
     assert_eq!(word(&stripe.open(&order).await.unwrap_err()), "unknown");
     silent.abort();
+}
+
+#[tokio::test]
+async fn a_look_that_is_refused_does_not_say_that_the_payment_is() {
+    let (fake, stripe) = pair().await;
+    let order = order(euros("10"));
+    let opened = stripe.open(&order).await.unwrap();
+    for (status, expected) in [
+        (400, "misconfigured"),
+        (402, "misconfigured"),
+        (404, "misconfigured"),
+        (429, "unavailable"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+    ] {
+        for handle in [handle(&order), known(&order, &opened)] {
+            fake.books().look_fault = Some(status);
+            assert_eq!(word(&stripe.look_up(&handle).await.unwrap_err()), expected, "{status}");
+        }
+    }
 }
 
 #[tokio::test]

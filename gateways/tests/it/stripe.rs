@@ -16,7 +16,7 @@ use crate::fake_stripe::FakeStripe;
 
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test";
 
-/// Settings for a Stripe that is here, patient for half a second.
+/// Settings for a Stripe that is here.
 pub(crate) fn config(base_url: &str) -> StripeConfig {
     static TLS: Once = Once::new();
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -25,7 +25,7 @@ pub(crate) fn config(base_url: &str) -> StripeConfig {
         webhook_secret: WEBHOOK_SECRET.into(),
         base_url: base_url.to_owned(),
         nodes: Vec::new(),
-        timeout_ms: 500,
+        timeout_ms: 20_000,
         seller_return_url: None,
     }
 }
@@ -35,6 +35,11 @@ pub(crate) async fn pair() -> (FakeStripe, Stripe) {
     let fake = FakeStripe::start().await;
     let stripe = Stripe::new(&config(&format!("http://{}", fake.address))).unwrap();
     (fake, stripe)
+}
+
+/// One that waits for a second.
+pub(crate) fn impatient(base_url: &str) -> Stripe {
+    Stripe::new(&StripeConfig { timeout_ms: 1_000, ..config(base_url) }).unwrap()
 }
 
 pub(crate) fn euros(value: &str) -> Money {

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     fake_stripe::{FakeStripe, Fault, card_declined},
-    stripe::{config, euros, handle, known, order, order_for_seller, pair},
+    stripe::{config, euros, handle, impatient, known, order, order_for_seller, pair},
 };
 
 fn word(error: &Error) -> &'static str {
@@ -44,7 +44,7 @@ fn faults() -> Vec<(&'static str, Fault, &'static str, bool)> {
         ("an answer about something else", Fault::Instead(200, "{\"hello\": 1}"), "unknown", true),
         ("an answer without end", Fault::Instead(200, "x".repeat(9 << 20).leak()), "unknown", true),
         ("the answer is lost", Fault::Cut, "unknown", true),
-        ("the answer is too late", Fault::Slow(Duration::from_secs(2)), "unknown", true),
+        ("the answer is too late", Fault::Slow(Duration::from_secs(4)), "unknown", true),
     ]
 }
 
@@ -54,8 +54,10 @@ async fn each_fault_of_opening_has_its_word_and_a_look_finds_what_was_made() {
         for order in [order(euros("10")), order_for_seller(euros("10"), "1")] {
             let (fake, stripe) = pair().await;
             let asked = handle(&order);
+            let hurried = impatient(&format!("http://{}", fake.address));
+            let asking = if matches!(fault, Fault::Slow(_)) { &hurried } else { &stripe };
             fake.fail(fault.clone());
-            let error = stripe.open(&order).await.unwrap_err();
+            let error = asking.open(&order).await.unwrap_err();
             assert_eq!(word(&error), expected, "{what}: {error}");
             assert!(!error.to_string().contains("sk_test"), "{what}: {error}");
 
@@ -94,11 +96,18 @@ async fn nothing_has_left_when_nobody_listens() {
 async fn an_answer_that_is_late_is_under_way_and_then_the_same() {
     let (fake, stripe) = pair().await;
     let order = order(euros("10"));
-    fake.fail(Fault::Slow(Duration::from_secs(1)));
+    fake.fail(Fault::Slow(Duration::from_secs(4)));
+    let hurried = impatient(&format!("http://{}", fake.address));
+    assert_eq!(word(&hurried.open(&order).await.unwrap_err()), "unknown");
+    // Stripe is still at it.
     assert_eq!(word(&stripe.open(&order).await.unwrap_err()), "unknown");
-    assert_eq!(word(&stripe.open(&order).await.unwrap_err()), "unknown");
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let opened = stripe.open(&order).await.unwrap();
+    let opened = loop {
+        match stripe.open(&order).await {
+            Ok(opened) => break opened,
+            Err(error) => assert_eq!(word(&error), "unknown"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     assert_eq!(stripe.open(&order).await.unwrap().gateway_id, opened.gateway_id);
     assert_eq!(fake.books().ledger.ids("cs_").len(), 1);
 }
@@ -135,7 +144,7 @@ async fn a_look_changes_nothing_so_that_its_faults_are_no_unknown_outcome() {
             open.push(stream);
         }
     });
-    let stripe = Stripe::new(&config(&format!("http://{address}"))).unwrap();
+    let stripe = impatient(&format!("http://{address}"));
     let order = order(euros("10"));
     for handle in [handle(&order), Handle { gateway_id: Some("cs_test_1".to_owned()), ..handle(&order) }] {
         assert_eq!(word(&stripe.look_up(&handle).await.unwrap_err()), "unavailable");

@@ -27,6 +27,8 @@ fn refuse(status: u16, kind: &str, code: &str) -> Fault {
 
 /// Each fault, what the adapter calls it, and whether the payment is there nevertheless.
 fn faults() -> Vec<(&'static str, Fault, &'static str, bool)> {
+    let padding = "x".repeat(9 << 20);
+    let endless = format!(r#"{{"id": "cs_1", "status": "open", "payment_status": "unpaid", "pad": "{padding}"}}"#);
     let stripes = r#"{"error": {"type": "api_error", "message": "An error."}}"#;
     vec![
         ("the card is declined", card_declined(), "declined", false),
@@ -36,13 +38,14 @@ fn faults() -> Vec<(&'static str, Fault, &'static str, bool)> {
         ("another address", Fault::Refuse(302, json!({})), "misconfigured", false),
         ("too many requests", refuse(429, "invalid_request_error", "rate_limit"), "unavailable", false),
         ("the key is under way", refuse(409, "idempotency_error", "idempotency_key_in_use"), "unknown", false),
+        ("something is locked", refuse(409, "invalid_request_error", "lock_timeout"), "unknown", false),
         ("what is behind Stripe failed", refuse(424, "api_error", "external"), "unknown", false),
         ("an error before it was done", refuse(500, "api_error", "none"), "unknown", false),
         ("an error after it was done", Fault::Instead(500, stripes), "unknown", true),
         ("a proxy's error after it was done", Fault::Instead(502, "<html>Bad gateway</html>"), "unknown", true),
         ("a garbled answer", Fault::Instead(200, "{\"id\": \"cs_te"), "unknown", true),
         ("an answer about something else", Fault::Instead(200, "{\"hello\": 1}"), "unknown", true),
-        ("an answer without end", Fault::Instead(200, "x".repeat(9 << 20).leak()), "unknown", true),
+        ("an answer without end", Fault::Instead(200, endless.leak()), "unknown", true),
         ("the answer is lost", Fault::Cut, "unknown", true),
         ("the answer is too late", Fault::Slow(Duration::from_secs(4)), "unknown", true),
     ]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::{Config, Gateway, Processor, Source};
+use crate::{Config, Gateway, Processor, Source, Stripe};
 
 /// The gateways of an installation. A clone shares them.
 #[derive(Clone, Default)]
@@ -31,8 +31,14 @@ impl Gateways {
     ///
     /// # Errors
     /// When the system has no certificates of authorities.
-    pub fn new(_config: &Config) -> Result<Self, BuildError> {
-        Ok(Self::default())
+    pub fn new(config: &Config) -> Result<Self, BuildError> {
+        let mut gateways = Self::default();
+        if let Some(config) = &config.stripe {
+            let stripe = Arc::new(Stripe::new(config)?);
+            gateways.set_processor(Arc::<Stripe>::clone(&stripe));
+            gateways.insert(Source::Stripe, stripe, config.nodes.clone());
+        }
+        Ok(gateways)
     }
 
     /// Adds a gateway for these nodes and all below them, for all nodes if there are none. One that was there for the

@@ -194,7 +194,7 @@ on_both!(of_a_hundred_at_once_one_is_opened, async |database: TestDatabase| {
 on_both!(a_lost_answer_is_looked_for_and_not_asked_for_again, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     // The sandbox carries it out and answers too late.
-    let id = shop.open("late", "7.14").await;
+    let id = shop.open("late", "7.000014").await;
     let session_id = shop.begin(id).await.unwrap();
     shop.worker.run().await;
     let session = shop.session(session_id).await;
@@ -208,7 +208,7 @@ on_both!(a_lost_answer_is_looked_for_and_not_asked_for_again, async |database: T
 
 on_both!(what_a_gateway_declines_has_failed, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
-    let id = shop.open("declined", "5.13").await;
+    let id = shop.open("declined", "5.000013").await;
     let session_id = shop.begin(id).await.unwrap();
     shop.worker.run().await;
     let payment = shop.worker.payment(id).await;

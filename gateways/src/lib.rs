@@ -5,12 +5,16 @@
 
 mod config;
 mod gateway;
+mod http;
+mod mobile_money;
 mod money;
+mod oauth;
+mod paypal;
 mod processor;
 mod registry;
 mod source;
 
-pub use config::{Config, SandboxConfig};
+pub use config::{Config, MobileMoneyConfig, OperatorConfig, PayPalConfig, SandboxConfig};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,

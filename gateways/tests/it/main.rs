@@ -1,0 +1,12 @@
+//! Gateways against servers that behave as the gateways' documentation says, and fail on command.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod fake;
+mod mobile_money;
+mod mobile_money_callbacks;
+mod operator;
+mod paypal;
+mod paypal_callbacks;
+mod paypal_money;
+mod paypal_server;
+mod registry;

@@ -24,7 +24,6 @@ pub(super) struct RequestState {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Transaction {
-    #[serde(alias = "status")]
     transaction_status: String,
     amount: String,
     currency: String,

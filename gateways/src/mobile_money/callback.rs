@@ -16,12 +16,13 @@ struct Told {
     server_correlation_id: Option<String>,
     client_correlation_id: Option<String>,
     requesting_organisation_transaction_reference: Option<String>,
-    metadata: Vec<Pair>,
+    metadata: Option<Vec<Pair>>,
 }
 
 #[derive(Deserialize)]
 struct Pair {
     key: String,
+    #[serde(default)]
     value: serde_json::Value,
 }
 
@@ -49,11 +50,12 @@ pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Heard, 
             server_correlation_id: query(callback, "serverCorrelationId"),
             client_correlation_id: query(callback, "clientCorrelationId"),
             requesting_organisation_transaction_reference: None,
-            metadata: Vec::new(),
+            metadata: None,
         },
         ToldIn::Body => serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?,
     };
-    let echoed = told.metadata.iter().find(|pair| pair.key == "XCorrelationId").and_then(|pair| pair.value.as_str());
+    let echoed =
+        told.metadata.iter().flatten().find(|pair| pair.key == "XCorrelationId").and_then(|pair| pair.value.as_str());
     let names = [
         echoed.map(str::to_owned),
         told.requesting_organisation_transaction_reference,

@@ -69,7 +69,7 @@ async fn a_payment_is_named_in_any_of_the_ways_that_are_documented() {
     let (headers, _) = credentials(Source::HuriMoney, CALLBACK_SECRET);
     let in_url = format!("reference={reference}");
     for (query, body, expected) in [
-        (in_url.as_str(), "{}".to_owned(), heard(Some(reference), None)),
+        (in_url.as_str(), r#"{"metadata":null}"#.to_owned(), heard(Some(reference), None)),
         (
             "",
             json!({ "requestingOrganisationTransactionReference": reference }).to_string(),

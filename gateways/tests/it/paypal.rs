@@ -149,6 +149,17 @@ async fn one_token_serves_many_at_a_time_and_is_replaced_when_it_is_refused() {
 }
 
 #[tokio::test]
+async fn a_token_is_replaced_before_it_expires() {
+    let server = PayPalServer::start().await;
+    server.shorten_tokens(1);
+    let gateway = server.gateway();
+    gateway.open(&order("5", "EUR")).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(950)).await;
+    gateway.open(&order("5", "EUR")).await.unwrap();
+    assert_eq!((server.fake.calls(TOKEN).len(), server.fake.calls(OPEN).len()), (2, 2));
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_twice_is_a_mistake_of_ours() {
     let server = PayPalServer::start().await;
     let gateway = server.gateway();

@@ -28,6 +28,8 @@ struct World {
     refunds: Vec<String>,
     changes: usize,
     instrument_declined: bool,
+    /// Seconds that tokens are good for, in place of nine hours.
+    token_lifetime: Option<u64>,
     capture_status: Option<&'static str>,
 }
 
@@ -97,6 +99,11 @@ impl PayPalServer {
 
     pub(crate) fn set_status(&self, id: &str, status: &str) {
         self.world.lock().unwrap().change(id, |order| order["status"] = status.into());
+    }
+
+    /// Tokens are good for so many seconds.
+    pub(crate) fn shorten_tokens(&self, seconds: u64) {
+        self.world.lock().unwrap().token_lifetime = Some(seconds);
     }
 
     pub(crate) fn expire_tokens(&self) {
@@ -192,7 +199,10 @@ impl World {
         }
         self.tokens += 1;
         let token = format!("token-{}", self.tokens);
-        (200, json!({ "access_token": token, "token_type": "Bearer", "expires_in": 32_400 }))
+        (
+            200,
+            json!({ "access_token": token, "token_type": "Bearer", "expires_in": self.token_lifetime.unwrap_or(32_400) }),
+        )
     }
 
     fn open(&mut self, request: &Request) -> (u16, Value) {

@@ -63,7 +63,7 @@ impl Default for PayPalConfig {
             webhook_id: String::new(),
             webhook_tolerance_s: 3_600,
             brand_name: None,
-            timeout_ms: 20_000,
+            timeout_ms: 10_000,
         }
     }
 }
@@ -117,13 +117,16 @@ impl Default for OperatorConfig {
             partner_name: String::new(),
             callback_user: String::new(),
             callback_secret: SecretString::default(),
-            timeout_ms: 20_000,
+            timeout_ms: 10_000,
         }
     }
 }
 
 /// The shortest secret that a callback may be trusted for, characters.
 const CALLBACK_SECRET_MIN: usize = 16;
+
+/// A process has a payment to itself for a minute and a half, and one step of it makes up to six calls.
+const TIMEOUT_MAX_MS: u64 = 15_000;
 
 impl Config {
     /// What is wrong with the settings, one sentence each.
@@ -215,8 +218,8 @@ fn reach(prefix: &str, base_url: &str, timeout_ms: u64) -> Vec<String> {
         Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_here(&url)) => {}
         _ => mistakes.push(format!("{prefix}.base_url must be an https URL: it is sent credentials")),
     }
-    if !(1..=120_000).contains(&timeout_ms) {
-        mistakes.push(format!("{prefix}.timeout_ms must be from 1 to 120000"));
+    if !(1..=TIMEOUT_MAX_MS).contains(&timeout_ms) {
+        mistakes.push(format!("{prefix}.timeout_ms must be from 1 to {TIMEOUT_MAX_MS}"));
     }
     mistakes
 }

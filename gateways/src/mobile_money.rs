@@ -139,16 +139,23 @@ impl MobileMoney {
         missed.map(|missed| missed.id()).transpose()
     }
 
+    /// A payment under our id. None when the operator was never asked.
+    async fn find(&self, reference: Uuid, amount: &Money) -> Result<Option<Payment>, Error> {
+        let Some(id) = self.missed(reference).await? else { return Ok(None) };
+        self.look(Id::of(&id).ok_or_else(lost)?, amount).await?.ok_or_else(lost).map(Some)
+    }
+
     async fn look(&self, id: Id<'_>, amount: &Money) -> Result<Option<Payment>, Error> {
         match id {
             Id::Transaction(id) => {
                 let Some(transaction) = self.transaction(id).await? else { return Ok(None) };
-                let payment = payment(format!("transactions/{id}"), transaction.state()?, amount);
+                let kept = format!("transactions/{id}");
+                let payment = payment(kept, Some(id), transaction.state()?, amount);
                 self.with_refunds(payment, Some(&transaction), amount).map(Some)
             }
             Id::Request(id) => {
                 let Some(request) = self.request_state(id).await? else { return Ok(None) };
-                let payment = payment(id.to_owned(), request.state()?, amount);
+                let payment = payment(id.to_owned(), request.transaction(), request.state()?, amount);
                 // Only those who can take a transaction back know one that was taken back.
                 let transaction = match request.transaction() {
                     Some(id) if self.profile.reversals && payment.state == State::Captured => {
@@ -246,13 +253,10 @@ impl Gateway for MobileMoney {
             request = request.header("X-Callback-URL", url.as_str());
         }
         if let Some(opened) = self.ask(request).await? {
-            return Ok(payment(opened.id()?.to_owned(), opened.state()?, &order.amount));
+            return Ok(payment(opened.id()?.to_owned(), opened.transaction(), opened.state()?, &order.amount));
         }
-        let found = match self.missed(order.reference).await? {
-            Some(id) => self.look(Id::of(&id).ok_or_else(lost)?, &order.amount).await?,
-            None => None,
-        };
-        found.ok_or_else(lost)
+        let found = self.find(order.reference, &order.amount).await;
+        found.map_err(asked_before)?.ok_or_else(lost)
     }
 
     /// Without the operator's id, only operators with a resource for missing responses can be asked. The others' word is
@@ -265,12 +269,9 @@ impl Gateway for MobileMoney {
         {
             return Ok(Some(payment));
         }
-        match self.missed(handle.reference).await? {
-            Some(id) => self.look(Id::of(&id).ok_or_else(lost)?, &handle.amount).await?.ok_or_else(lost).map(Some),
-            // It has had it once.
-            None if kept.is_some() => Err(lost()),
-            None => Ok(None),
-        }
+        let found = self.find(handle.reference, &handle.amount).await?;
+        // What it has had once cannot be missing.
+        if found.is_none() && kept.is_some() { Err(lost()) } else { Ok(found) }
     }
 
     /// The operator takes the money as soon as the payer agrees.
@@ -301,7 +302,7 @@ impl Gateway for MobileMoney {
         let request = self.request(Method::POST, &path, refund.reference).json(&body);
         match self.ask(request).await? {
             Some(asked) => Ok(Refunded { gateway_id: asked.id()?.to_owned(), state: asked.state()? }),
-            None => self.look_up_refund(handle, refund).await?.ok_or_else(lost),
+            None => self.look_up_refund(handle, refund).await.map_err(asked_before)?.ok_or_else(lost),
         }
     }
 
@@ -326,14 +327,23 @@ impl Gateway for MobileMoney {
     }
 }
 
+/// The error of a look at what the operator says it was asked for before: it may well have been carried out.
+fn asked_before(error: Error) -> Error {
+    match error {
+        Error::Unavailable(what) | Error::Misconfigured(what) | Error::Unknown(what) => Error::Unknown(what),
+        Error::Declined { code, .. } => Error::Unknown(code),
+    }
+}
+
 fn lost() -> Error {
     Error::Unknown("the operator knows of the request, and does not tell what became of it".to_owned())
 }
 
-fn payment(gateway_id: String, state: State, amount: &Money) -> Payment {
+fn payment(gateway_id: String, transaction: Option<&str>, state: State, amount: &Money) -> Payment {
     let captured = if state == State::Captured { amount.value } else { Decimal::ZERO };
     Payment {
         gateway_id,
+        charge_id: transaction.map(str::to_owned),
         state,
         approve_url: None,
         client_secret: None,

@@ -224,6 +224,7 @@ fn order_id(handle: &Handle) -> Result<&str, Error> {
 fn closed(id: &str) -> Payment {
     Payment {
         gateway_id: id.to_owned(),
+        charge_id: None,
         state: State::Closed,
         approve_url: None,
         client_secret: None,

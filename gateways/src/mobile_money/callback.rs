@@ -14,6 +14,7 @@ use crate::{Callback, Heard, Refused, Subject, http::segment};
 #[serde(default, rename_all = "camelCase")]
 struct Told {
     server_correlation_id: Option<String>,
+    transaction_reference: Option<String>,
     client_correlation_id: Option<String>,
     requesting_organisation_transaction_reference: Option<String>,
     metadata: Option<Vec<Pair>>,
@@ -48,6 +49,7 @@ pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Heard, 
     let told = match profile.told_in {
         ToldIn::Query => Told {
             server_correlation_id: query(callback, "serverCorrelationId"),
+            transaction_reference: query(callback, "transactionReference"),
             client_correlation_id: query(callback, "clientCorrelationId"),
             requesting_organisation_transaction_reference: None,
             metadata: None,
@@ -64,7 +66,8 @@ pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Heard, 
         query(callback, "reference"),
     ];
     let reference = names.into_iter().flatten().find_map(|name| Uuid::parse_str(&name).ok());
-    let gateway_id = told.server_correlation_id.filter(|id| segment(id).is_some());
+    let ids = [told.server_correlation_id, told.transaction_reference];
+    let gateway_id = ids.into_iter().flatten().find(|id| segment(id).is_some());
     if reference.is_none() && gateway_id.is_none() {
         return Err(Refused::Malformed("it names no payment".to_owned()));
     }

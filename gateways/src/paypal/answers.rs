@@ -112,6 +112,7 @@ impl OrderAnswer {
         };
         Ok(Payment {
             gateway_id: self.id.clone(),
+            charge_id: self.captures().next().map(|capture| capture.id.clone()).filter(|id| !id.is_empty()),
             approve_url: if state == State::Waiting { page(&self.links) } else { None },
             state,
             client_secret: None,

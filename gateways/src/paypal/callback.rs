@@ -43,6 +43,7 @@ struct Resource {
     supplementary_data: Supplementary,
     purchase_units: Vec<Unit>,
     disputed_transactions: Vec<Disputed>,
+    links: Vec<Link>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,6 +68,15 @@ struct Unit {
 #[serde(default)]
 struct Disputed {
     custom: String,
+    /// The capture's id.
+    seller_transaction_id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Link {
+    href: String,
+    rel: String,
 }
 
 pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
@@ -122,21 +132,45 @@ async fn verify(paypal: &PayPal, request: String) -> Result<(), Refused> {
 
 impl Event {
     fn about(self) -> Subject {
-        let resource = self.resource;
-        let text = |text: String| if text.is_empty() { None } else { Some(text) };
-        let (custom_id, gateway_id) = if self.event_type.starts_with("CHECKOUT.ORDER.") {
-            (resource.purchase_units.into_iter().next().map(|unit| unit.custom_id), text(resource.id))
-        } else if self.event_type.starts_with("PAYMENT.CAPTURE.") || self.event_type.starts_with("PAYMENT.REFUND.") {
-            (Some(resource.custom_id), text(resource.supplementary_data.related_ids.order_id))
-        } else if self.event_type.starts_with("CUSTOMER.DISPUTE.") {
-            (resource.disputed_transactions.into_iter().next().map(|disputed| disputed.custom), None)
-        } else {
-            (None, None)
+        let (custom_id, gateway_id) = match self.event_type.split_once('.') {
+            Some(("CHECKOUT", rest)) if rest.starts_with("ORDER.") => self.resource.into_order(),
+            Some(("PAYMENT", "CAPTURE.REFUNDED" | "CAPTURE.REVERSED")) => self.resource.into_refund(),
+            Some(("PAYMENT", rest)) if rest.starts_with("REFUND.") => self.resource.into_refund(),
+            Some(("PAYMENT", rest)) if rest.starts_with("CAPTURE.") => self.resource.into_capture(),
+            Some(("CUSTOMER", rest)) if rest.starts_with("DISPUTE.") => self.resource.into_dispute(),
+            _ => return Subject::Nothing,
         };
-        let reference = custom_id.and_then(|id| Uuid::parse_str(&id).ok());
+        let reference = Uuid::parse_str(&custom_id).ok();
+        let gateway_id = Some(gateway_id).filter(|id| !id.is_empty());
         if reference.is_none() && gateway_id.is_none() {
             return Subject::Nothing;
         }
         Subject::Payment { reference, gateway_id }
+    }
+}
+
+/// Our id, and the order's or the capture's of PayPal; empty where they are missing.
+impl Resource {
+    fn into_order(self) -> (String, String) {
+        let unit = self.purchase_units.into_iter().next().unwrap_or_default();
+        (unit.custom_id, self.id)
+    }
+
+    fn into_capture(self) -> (String, String) {
+        let order = self.supplementary_data.related_ids.order_id;
+        (self.custom_id, if order.is_empty() { self.id } else { order })
+    }
+
+    /// The id is the refund's own; the capture is one up.
+    fn into_refund(self) -> (String, String) {
+        let order = self.supplementary_data.related_ids.order_id;
+        let up = self.links.into_iter().find(|link| link.rel == "up").unwrap_or_default();
+        let capture = up.href.rsplit('/').next().unwrap_or_default().to_owned();
+        (self.custom_id, if order.is_empty() { capture } else { order })
+    }
+
+    fn into_dispute(self) -> (String, String) {
+        let disputed = self.disputed_transactions.into_iter().next().unwrap_or_default();
+        (disputed.custom, disputed.seller_transaction_id)
     }
 }

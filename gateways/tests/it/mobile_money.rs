@@ -211,6 +211,12 @@ async fn asking_twice_asks_the_payer_once() {
     let (order, gateway) = (payable(operator.source), operator.gateway());
     let ids = [gateway.open(&order).await.unwrap().gateway_id, gateway.open(&order).await.unwrap().gateway_id];
     assert_eq!(ids, ["b32d-0", "b32d-0"]);
+    // It has been asked for, so a look that fails must not say that nothing has happened.
+    for fault in Fault::UNKNOWN.iter().chain(&[Fault::Refuse(429), Fault::Refuse(403)]) {
+        operator.fake.fail("GET /responses/", *fault);
+        let error = gateway.open(&order).await.unwrap_err();
+        assert!(matches!(error, Error::Unknown(_)), "{fault:?}: {error:?}");
+    }
     assert_eq!(operator.questions(), 1);
 }
 

@@ -76,6 +76,7 @@ async fn a_payment_is_named_in_any_of_the_ways_that_are_documented() {
             heard(Some(reference), None),
         ),
         ("", json!({ "clientCorrelationId": reference }).to_string(), heard(Some(reference), None)),
+        ("", json!({ "transactionReference": "REF-1" }).to_string(), heard(None, Some("REF-1"))),
         ("", json!({ "serverCorrelationId": "b32d-0" }).to_string(), heard(None, Some("b32d-0"))),
     ] {
         assert_eq!(gateway.hear(&callback(&headers, query, &body)).await.unwrap(), expected, "{query} {body}");

@@ -38,19 +38,21 @@ async fn events_about_money_lead_to_their_payment() {
     let related = r#""supplementary_data": { "related_ids": { "order_id": "5O1" } }"#;
     let known = Subject::Payment { reference: Some(reference), gateway_id: Some("5O1".to_owned()) };
     let by_reference = Subject::Payment { reference: Some(reference), gateway_id: None };
-    let by_id = Subject::Payment { reference: None, gateway_id: Some("5O1".to_owned()) };
+    let by_id = |id: &str| Subject::Payment { reference: None, gateway_id: Some(id.to_owned()) };
+    let by_capture = Subject::Payment { reference: Some(reference), gateway_id: Some("CAP-1".to_owned()) };
     let custom = format!(r#""custom_id": "{reference}""#);
+    let up = r#""links": [{ "rel": "self", "href": "https://x/refunds/REF-1" }, { "rel": "up", "href": "https://x/captures/CAP-1" }]"#;
+    let disputed = format!(r#"{{ "custom": "{reference}", "seller_transaction_id": "CAP-1" }}"#);
     let cases = [
-        ("PAYMENT.CAPTURE.COMPLETED", format!(r#"{{ "id": "CAP-1", {custom}, {related} }}"#), known.clone()),
-        ("PAYMENT.CAPTURE.REVERSED", format!(r#"{{ "id": "REF-1", {custom} }}"#), by_reference.clone()),
-        ("PAYMENT.CAPTURE.REFUNDED", format!(r#"{{ "id": "REF-1", {custom} }}"#), by_reference.clone()),
-        ("PAYMENT.CAPTURE.PENDING", format!(r#"{{ "id": "CAP-1", "custom_id": "x", {related} }}"#), by_id),
-        (
-            "CUSTOMER.DISPUTE.CREATED",
-            format!(r#"{{ "disputed_transactions": [{{ "custom": "{reference}" }}] }}"#),
-            by_reference,
-        ),
-        ("PAYMENT.CAPTURE.DENIED", r#"{ "id": "CAP-of-somebody-else" }"#.to_owned(), Subject::Nothing),
+        ("PAYMENT.CAPTURE.COMPLETED", format!(r#"{{ "id": "CAP-1", {custom}, {related} }}"#), known),
+        ("PAYMENT.CAPTURE.DENIED", format!(r#"{{ "id": "CAP-1", {custom} }}"#), by_capture.clone()),
+        ("PAYMENT.CAPTURE.REVERSED", format!(r#"{{ "id": "REF-1", {custom} }}"#), by_reference),
+        ("PAYMENT.CAPTURE.REFUNDED", format!(r#"{{ "id": "REF-1", {custom}, {up} }}"#), by_capture.clone()),
+        ("PAYMENT.REFUND.FAILED", format!(r#"{{ "id": "REF-1", {custom}, {up} }}"#), by_capture.clone()),
+        ("CUSTOMER.DISPUTE.CREATED", format!(r#"{{ "disputed_transactions": [{disputed}] }}"#), by_capture),
+        ("PAYMENT.CAPTURE.PENDING", format!(r#"{{ "id": "CAP-1", "custom_id": "x", {related} }}"#), by_id("5O1")),
+        ("PAYMENT.CAPTURE.PENDING", r#"{ "id": "CAP-of-somebody-else" }"#.to_owned(), by_id("CAP-of-somebody-else")),
+        ("PAYMENT.CAPTURE.REVERSED", r#"{ "id": "REF-of-nobody" }"#.to_owned(), Subject::Nothing),
         ("BILLING.PLAN.CREATED", format!(r#"{{ {custom} }}"#), Subject::Nothing),
     ];
     for (event, resource, expected) in cases {

@@ -52,6 +52,7 @@ async fn an_approved_order_is_captured_once() {
         let payment = it.gateway.capture(&it.handle).await.unwrap();
         assert_eq!((payment.state.clone(), sums(&payment)), (State::Captured, euros([20, 0, 0])));
     }
+    assert_eq!(it.look().await.charge_id, Some(format!("CAP-{}", it.id)));
     assert_eq!(it.server.charges(), ["20.00"]);
     assert_eq!(it.server.fake.calls(&format!("POST /v2/checkout/orders/{}/capture", it.id)).len(), 1);
 }

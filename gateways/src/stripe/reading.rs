@@ -17,7 +17,10 @@ impl Stripe {
     pub(super) async fn payment_of_session(&self, session: &Session) -> Result<Payment, Error> {
         let mut payment = new_session(session)?;
         match intent(session) {
-            Some(intent) => self.put_amounts(&mut payment, intent).await?,
+            Some(intent) => {
+                payment.charge_id = Some(intent.id.clone());
+                self.put_amounts(&mut payment, intent).await?;
+            }
             // Nothing to pay, which we never ask for, leaves no PaymentIntent.
             None if payment.state == State::Captured => {
                 let currency = session.currency.as_deref().unwrap_or_default();
@@ -90,6 +93,7 @@ pub(super) fn new_intent(intent: &Intent) -> Result<Payment, Error> {
 fn bare(id: &str, state: State) -> Payment {
     Payment {
         gateway_id: id.to_owned(),
+        charge_id: None,
         state,
         approve_url: None,
         client_secret: None,

@@ -125,7 +125,7 @@ impl Shop {
     }
 
     /// What the payer does on the sandbox's page.
-    async fn act(&self, id: GatewaySessionId, act: &str) {
+    pub(crate) async fn act(&self, id: GatewaySessionId, act: &str) {
         let page = self.session(id).await.approve_url.unwrap();
         assert!(page.starts_with(&self.base_url), "{page}");
         let shown = self.http.get(&page).send().await.unwrap();

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access_token;
 mod caller;
+pub mod checkout;
 pub mod commands;
 pub mod event;
 pub mod evm_address;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use payments::{Acceptor, AccessTokens};
+use payments::{Acceptor, AccessTokens, checkout::Signatures};
 use queue::{Database, Foreseer};
 
 use crate::{
@@ -55,6 +55,7 @@ pub struct State(Arc<Shared>);
 struct Shared {
     parts: Parts,
     access_tokens: AccessTokens,
+    signatures: Signatures,
     tokens: TokenIssuer,
     callers: CallerLoader,
     sign_ins: SignIns,
@@ -69,6 +70,7 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Shared {
             access_tokens: AccessTokens::new(&parts.config.auth.access_token_secret),
+            signatures: Signatures::new(&parts.config.auth.access_token_secret),
             tokens: TokenIssuer::new(&parts.config.auth),
             callers: CallerLoader::start(parts.database.clone()),
             sign_ins: SignIns::default(),
@@ -121,6 +123,10 @@ impl State {
 
     pub(crate) fn access_tokens(&self) -> &AccessTokens {
         &self.0.access_tokens
+    }
+
+    pub(crate) fn signatures(&self) -> &Signatures {
+        &self.0.signatures
     }
 
     pub(crate) fn tokens(&self) -> &TokenIssuer {

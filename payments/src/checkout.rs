@@ -14,14 +14,15 @@ use entities::{
 use queue::Transaction;
 use rust_decimal::Decimal;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, prelude::*,
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
+    prelude::*,
     sea_query::{OnConflict, Query},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::{
-    list::{Attribute, Order, sorted},
+    list::{Attribute, Order, page},
     signature::{Purpose, Signatures},
     told::{Told, told},
     view::{Checkout, Status, load},

@@ -189,7 +189,7 @@ impl Settings {
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
         let (auth, http) = (self.auth.clone(), self.http.clone());
-        api::Config { auth, http, operations: self.operations.clone(), receipts: self.receipts.clone() }
+        api::Config { auth, http, operations: self.operations.clone(), receipts: self.receipts.clone(), public_url: self.base_url.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 //! that pages never overlap. The same on both databases.
 
 use entities::payment;
-use sea_orm::{DatabaseBackend, Order as Direction, QueryTrait, Select, prelude::*};
+use sea_orm::{DatabaseBackend, Order as Direction, QuerySelect, QueryTrait, Select, prelude::*};
 
 use super::Status;
 
@@ -74,8 +74,7 @@ pub struct Order {
 }
 
 /// The payments in this order; the newest first where no key is given. Payments without a value come last either way.
-#[must_use]
-pub fn sorted(payments: Select<payment::Entity>, backend: DatabaseBackend, order: &[Order]) -> Select<payment::Entity> {
+fn sorted(payments: Select<payment::Entity>, backend: DatabaseBackend, order: &[Order]) -> Select<payment::Entity> {
     let newest_first = [Order { by: Attribute::CreatedAt, descending: true }];
     let order = if order.is_empty() { &newest_first } else { order };
     let mut payments = payments;
@@ -91,9 +90,22 @@ pub fn sorted(payments: Select<payment::Entity>, backend: DatabaseBackend, order
     payments
 }
 
+/// So many of the payments in this order, behind the first `offset`.
+#[must_use]
+pub fn page(
+    payments: Select<payment::Entity>,
+    backend: DatabaseBackend,
+    order: &[Order],
+    offset: u32,
+    limit: u32,
+) -> Select<payment::Entity> {
+    sorted(payments, backend, order).offset(u64::from(offset)).limit(u64::from(limit))
+}
+
 /// SQL of the values to compare, in their order. Nothing of a request is in it.
 fn keys(by: Attribute, backend: DatabaseBackend) -> Vec<String> {
-    let of_checkout = |column: &str| text(&format!("SELECT {column} FROM checkouts WHERE payment_id = payments.id"), backend);
+    let of_checkout =
+        |column: &str| text(&format!("SELECT {column} FROM checkouts WHERE payment_id = payments.id"), backend);
     let told = |types: &str| {
         // Ids of rows rise with time.
         vec![format!(
@@ -112,7 +124,8 @@ fn keys(by: Attribute, backend: DatabaseBackend) -> Vec<String> {
             vec![text("SELECT symbol FROM currencies WHERE currencies.id = payments.currency_id", backend)]
         }
         Attribute::ApprovedAt => vec![
-            "SELECT approved_at FROM gateway_sessions WHERE payment_id = payments.id ORDER BY id DESC LIMIT 1".to_owned(),
+            "SELECT approved_at FROM gateway_sessions WHERE payment_id = payments.id ORDER BY id DESC LIMIT 1"
+                .to_owned(),
         ],
         Attribute::CanceledAt => told("'payment.canceling', 'payment.canceled', 'payment.expired'"),
         Attribute::SubmittedAt => told("'payment.submitted'"),
@@ -155,11 +168,8 @@ fn status() -> String {
     let approved = "EXISTS (SELECT 1 FROM gateway_sessions AS last WHERE last.payment_id = payments.id \
                     AND last.approved_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gateway_sessions AS later \
                     WHERE later.payment_id = payments.id AND later.id > last.id))";
-    let submitted = format!(
-        "CASE WHEN {approved} THEN '{}' ELSE '{}' END",
-        Status::Approved.word(),
-        Status::Submitted.word()
-    );
+    let submitted =
+        format!("CASE WHEN {approved} THEN '{}' ELSE '{}' END", Status::Approved.word(), Status::Submitted.word());
     let words: Vec<String> = entities::PaymentStatus::ALL
         .iter()
         .filter(|core| !matches!(core, entities::PaymentStatus::Submitted | entities::PaymentStatus::NeedsReview))

@@ -63,12 +63,7 @@ pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Re
     Ok(in_words.collect())
 }
 
-fn body(
-    topic: &str,
-    status: Status,
-    checkout: &checkout::Model,
-    submitted: Option<&payment_log::Model>,
-) -> String {
+fn body(topic: &str, status: Status, checkout: &checkout::Model, submitted: Option<&payment_log::Model>) -> String {
     let submitted_at = submitted.map(|row| row.created_at.to_rfc3339_opts(SecondsFormat::Micros, true));
     let mut data = json!({
         "id": checkout.payment_id,

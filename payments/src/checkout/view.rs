@@ -173,8 +173,18 @@ mod tests {
         let word = |status| Status::of(status, false, Some(PaymentStatus::Paid)).word();
         let words: Vec<&str> = PaymentStatus::ALL.iter().map(|status| word(*status)).collect();
         let expected = [
-            "init", "pending", "submitted", "captured", "completed", "canceled", "canceled", "canceled", "failed",
-            "failed", "completed", "captured",
+            "init",
+            "pending",
+            "submitted",
+            "captured",
+            "completed",
+            "canceled",
+            "canceled",
+            "canceled",
+            "failed",
+            "failed",
+            "completed",
+            "captured",
         ];
         assert_eq!(words, expected);
         assert_eq!(Status::of(PaymentStatus::Submitted, true, None), Status::Approved);

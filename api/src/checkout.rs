@@ -5,13 +5,14 @@ mod countries;
 mod create;
 mod language;
 mod list;
-mod origin;
 mod pages;
 mod payments_asked;
 mod plan;
 mod refusal;
 mod request;
 mod response;
+mod returns;
+mod submit;
 mod texts;
 mod token;
 
@@ -25,12 +26,19 @@ use crate::{
 };
 
 /// Every route of the contract.
-pub(crate) type Api = (token::Token, payments_asked::PaymentsAsked, pages::Pages, pages::Assets);
+pub(crate) type Api =
+    (token::Token, payments_asked::PaymentsAsked, returns::ReturnsRoutes, pages::Pages, pages::Assets);
 
 /// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
-    (token::Token(state()), payments_asked::PaymentsAsked(state()), pages::Pages(state()), pages::Assets)
+    (
+        token::Token(state()),
+        payments_asked::PaymentsAsked(state()),
+        returns::ReturnsRoutes(state()),
+        pages::Pages(state()),
+        pages::Assets,
+    )
 }
 
 /// Whether errors at this path are problem objects in the contract's words.
@@ -50,7 +58,7 @@ impl From<CheckoutError> for Problem {
             CheckoutError::Denied(denied) => denied.into(),
             CheckoutError::UnknownCurrency => Self::invalid("/purchase/total/currency", error.to_string()),
             CheckoutError::Amount(_) => Self::invalid("/purchase/total/value", error.to_string()),
-            CheckoutError::ClientIdTaken | CheckoutError::NotCancelable(_) => {
+            CheckoutError::ClientIdTaken | CheckoutError::NotSubmittable(_) | CheckoutError::NotCancelable(_) => {
                 Self::new(Code::Conflict).detail(error.to_string())
             }
             CheckoutError::Database(error) => error.into(),

@@ -17,9 +17,6 @@ pub struct Config {
     pub operations: OperationsConfig,
     /// Orders that are paid by bank transfer.
     pub receipts: ReceiptsConfig,
-    /// Where browsers reach this API; where it is not known, addresses are those that each client has used itself.
-    #[serde(skip)]
-    pub public_url: Option<String>,
 }
 
 /// What operators may do beyond what is always safe.

@@ -12,6 +12,7 @@ mod edge;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gateway_callbacks;
 mod idempotent;
 mod money;
 mod paging;
@@ -21,6 +22,7 @@ mod query_time;
 mod reach;
 mod receipts;
 mod resources;
+mod sandbox;
 mod serve;
 mod state;
 mod till;

@@ -24,7 +24,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{checkout, receipts, till};
+use crate::{checkout, gateway_callbacks, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -67,6 +67,8 @@ pub(crate) enum Tag {
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
+    /// What payment gateways tell us; for them alone.
+    Gateways,
     /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
     /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
     Staff,
@@ -84,7 +86,8 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (receipts::Api, checkout::Api),
+    (gateway_callbacks::GatewayCallbacks, sandbox::Api, checkout::Api),
+    receipts::Api,
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
@@ -93,8 +96,7 @@ pub(crate) type Api = (
     wallets::Wallets,
     members::Members,
     (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
-    health::Health,
-    documentation::Documentation,
+    (health::Health, documentation::Documentation),
 );
 
 /// Builds it.
@@ -111,7 +113,8 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
-        (receipts::api(&state()), checkout::api(&state())),
+        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state), checkout::api(&state())),
+        receipts::api(&state()),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),
@@ -124,7 +127,6 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             webhook_deliveries::WebhookDeliveries(state()),
             webhook_recoveries::WebhookRecoveries(state()),
         ),
-        health::Health(state()),
-        documentation::Documentation,
+        (health::Health(state()), documentation::Documentation),
     )
 }

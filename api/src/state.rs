@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use payments::{Acceptor, AccessTokens, checkout::Signatures};
+use gateways::Gateways;
+use payments::{Acceptor, AccessTokens, CheckoutLinks};
 use queue::{Database, Foreseer};
+use secrecy::SecretString;
 
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
@@ -37,6 +39,12 @@ pub struct Parts {
     pub config: Config,
     /// How webhooks are delivered, and what their secrets are derived from.
     pub webhooks: webhooks::Config,
+    /// What payers may choose from, and whose callbacks are heard.
+    pub gateways: Gateways,
+    /// Where gateways send browsers.
+    pub checkout_links: CheckoutLinks,
+    /// What signs requests to the built-in sandbox; none where it is not served.
+    pub sandbox: Option<SecretString>,
     /// What readiness depends on.
     pub health: Vec<HealthPart>,
     /// Asks the jobs what replaying a dead letter would do, and whether they could read a body.
@@ -55,7 +63,6 @@ pub struct State(Arc<Shared>);
 struct Shared {
     parts: Parts,
     access_tokens: AccessTokens,
-    signatures: Signatures,
     tokens: TokenIssuer,
     callers: CallerLoader,
     sign_ins: SignIns,
@@ -70,7 +77,6 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Shared {
             access_tokens: AccessTokens::new(&parts.config.auth.access_token_secret),
-            signatures: Signatures::new(&parts.config.auth.access_token_secret),
             tokens: TokenIssuer::new(&parts.config.auth),
             callers: CallerLoader::start(parts.database.clone()),
             sign_ins: SignIns::default(),
@@ -95,6 +101,18 @@ impl State {
 
     pub(crate) fn webhook_secrets(&self) -> &webhooks::Secrets {
         &self.0.webhook_secrets
+    }
+
+    pub(crate) fn gateways(&self) -> &Gateways {
+        &self.0.parts.gateways
+    }
+
+    pub(crate) fn checkout_links(&self) -> &CheckoutLinks {
+        &self.0.parts.checkout_links
+    }
+
+    pub(crate) fn sandbox(&self) -> Option<&SecretString> {
+        self.0.parts.sandbox.as_ref()
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {
@@ -123,10 +141,6 @@ impl State {
 
     pub(crate) fn access_tokens(&self) -> &AccessTokens {
         &self.0.access_tokens
-    }
-
-    pub(crate) fn signatures(&self) -> &Signatures {
-        &self.0.signatures
     }
 
     pub(crate) fn tokens(&self) -> &TokenIssuer {

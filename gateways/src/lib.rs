@@ -7,6 +7,8 @@ mod config;
 mod gateway;
 mod money;
 mod processor;
+mod registry;
+mod sandbox;
 mod source;
 
 pub use config::{Config, SandboxConfig};
@@ -16,4 +18,6 @@ pub use gateway::{
 };
 pub use money::Money;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
+pub use registry::{BuildError, Gateways};
+pub use sandbox::Sandbox;
 pub use source::{Source, UnknownSource};

@@ -3,15 +3,15 @@
 //! all of it is decided.
 
 mod list;
-mod signature;
 mod told;
 mod view;
 
 use chrono::TimeDelta;
 use entities::{
-    Amount, NodeId, PaymentId, PaymentMethod, PaymentStatus, RedirectMode, checkout, currency, now, payment,
+    Amount, GatewaySessionKind, NodeId, PaymentId, PaymentMethod, PaymentStatus, RedirectMode, checkout, currency,
+    gateway_session, now, payment,
 };
-use queue::Transaction;
+use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
@@ -23,19 +23,20 @@ use uuid::Uuid;
 
 pub use self::{
     list::{Attribute, Order, page},
-    signature::{Purpose, Signatures},
     told::{Told, told},
     view::{Checkout, Status, load},
 };
 use crate::{
     caller::{Actor, Caller},
     event,
+    jobs::CheckSession,
     log::{self, NewLog},
     money::{self, AmountError},
-    observation::{Observation, Outcome},
+    observation::{AtGateway, Observation, Outcome},
     off_chain::{self, OffChain},
     reach::{self, Denied},
     record::{Observed, record},
+    sessions::{self, NewSession, SessionError},
     till::Asked,
 };
 
@@ -64,6 +65,17 @@ pub struct NewCheckout {
     pub success_url: Option<String>,
 }
 
+/// How a payer pays.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The gateway's three letters.
+    pub source: String,
+    /// What the core calls paying there.
+    pub payment_method: PaymentMethod,
+    /// The payer's phone, where a form has asked for it.
+    pub phone: Option<String>,
+}
+
 /// Why a shop or a payer was refused. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
@@ -79,6 +91,9 @@ pub enum CheckoutError {
     /// The shop has a payment with this reference.
     #[error("A payment with this clientId exists already")]
     ClientIdTaken,
+    /// Somebody has chosen already, or the payment has gone on.
+    #[error("The payment is {0} and cannot be submitted")]
+    NotSubmittable(Status),
     /// The payment has gone on, so that it can no longer be canceled.
     #[error("The payment is {0} and cannot be canceled")]
     NotCancelable(Status),
@@ -144,7 +159,7 @@ pub async fn create(
     };
     let transitions = log::append(&**tx, vec![created]).await?;
     tx.enqueue(event::announcements(&transitions).collect()).await?;
-    let what = Observation::TransferAccepted;
+    let what = Observation::Gateway(AtGateway::Payable);
     record(tx, vec![Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id }]).await?;
     find_row(tx, payment_id).await
 }
@@ -223,6 +238,54 @@ pub async fn cancel(tx: &mut Transaction, id: PaymentId, asked: Asked) -> Result
         _ => return Err(CheckoutError::NotCancelable(before.status())),
     }
     reload(tx, id).await
+}
+
+/// Chooses the gateway and has the payment opened there. Of several at once one does.
+///
+/// # Errors
+/// [`CheckoutError::NotSubmittable`] unless the payment is `pending`.
+pub async fn submit(
+    tx: &mut Transaction,
+    id: PaymentId,
+    choice: Choice,
+    asked: Asked,
+) -> Result<gateway_session::Model, CheckoutError> {
+    let before = lock(tx, id).await?;
+    if let Some(phone) = choice.phone {
+        let mut payer = before.checkout.payer.clone().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        payer["phone"] = json!(phone);
+        checkout::Entity::update_many()
+            .col_expr(checkout::Column::Payer, Expr::value(payer))
+            .filter(checkout::Column::PaymentId.eq(id))
+            .exec(&**tx)
+            .await?;
+    }
+    let new = NewSession {
+        payment_id: id,
+        source: choice.source,
+        kind: GatewaySessionKind::Checkout,
+        payment_method: choice.payment_method,
+        account: None,
+        fee: None,
+        actor: asked.actor,
+        request_id: asked.request_id,
+    };
+    match sessions::begin(tx, new).await {
+        Ok(session) => Ok(session),
+        Err(SessionError::Database(error)) => Err(error.into()),
+        // Open, but too late: it is canceled in a moment.
+        Err(SessionError::Late) => Err(CheckoutError::NotSubmittable(Status::Canceled)),
+        Err(SessionError::NotPayable(_) | SessionError::Live(_)) => Err(CheckoutError::NotSubmittable(before.status())),
+    }
+}
+
+/// Has somebody look at the payment at its gateway, because its payer has come back from there.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
+    tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: id })]).await?;
+    Ok(())
 }
 
 /// The payment as it stands, locked until the transaction ends.

@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use super::{
     countries::is_country,
     request::{Amount, CheckoutRequest, Context, Payer, RedirectMode},
+    submit::method,
 };
 use crate::{
     problem::{Code, Location, Mistake, Problem},
@@ -65,7 +66,8 @@ impl CheckoutRequest {
         Ok(NewCheckout {
             total: value,
             currency: total.currency.clone(),
-            payment_method: method(source),
+            // A card as long as nobody has chosen.
+            payment_method: source.map_or(PaymentMethod::CreditCard, method),
             purchase: self.purchase.to_json().unwrap_or_default(),
             redirect_mode,
             locale: context.locale,
@@ -78,14 +80,6 @@ impl CheckoutRequest {
             cancel_url: self.cancel_url.map(|url| url.0),
             success_url: self.success_url.map(|url| url.0),
         })
-    }
-}
-
-/// What the core calls paying by this gateway; a card as long as nobody has chosen one.
-fn method(source: Option<Source>) -> PaymentMethod {
-    match source {
-        Some(source) if source.is_mobile_money() => PaymentMethod::MobileMoney,
-        _ => PaymentMethod::CreditCard,
     }
 }
 

@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{origin::Origin, response::CheckoutPayment};
+use super::response::CheckoutPayment;
 
 /// A page of payments.
 #[derive(Object)]
@@ -28,10 +28,10 @@ pub(super) struct CheckoutList {
 }
 
 impl CheckoutList {
-    pub(super) fn new(data: Vec<CheckoutPayment>, total: u64, asked: &Asked, origin: &Origin, more: bool) -> Self {
+    pub(super) fn new(data: Vec<CheckoutPayment>, total: u64, asked: &Asked, base_url: &str, more: bool) -> Self {
         let (limit, offset) = (asked.limit, asked.offset);
-        let prev = (offset > 0).then(|| asked.address(origin, offset.saturating_sub(limit)));
-        let next = more.then(|| asked.address(origin, offset.saturating_add(limit)));
+        let prev = (offset > 0).then(|| asked.address(base_url, offset.saturating_sub(limit)));
+        let next = more.then(|| asked.address(base_url, offset.saturating_add(limit)));
         Self { data, total, offset, limit, prev, next }
     }
 }
@@ -56,7 +56,7 @@ impl Asked {
         order
     }
 
-    fn address(&self, origin: &Origin, offset: u32) -> String {
+    fn address(&self, base_url: &str, offset: u32) -> String {
         let words = |attributes: &[Attribute]| {
             attributes.iter().map(|attribute| attribute.word()).collect::<Vec<_>>().join(",")
         };
@@ -64,7 +64,7 @@ impl Asked {
         let named = names.into_iter().filter(|(_, attributes)| !attributes.is_empty());
         let mut query: Vec<String> = named.map(|(name, attributes)| format!("{name}={}", words(attributes))).collect();
         query.push(format!("limit={}&offset={offset}", self.limit));
-        format!("{}/v1/payments?{}", origin.0, query.join("&"))
+        format!("{base_url}/v1/payments?{}", query.join("&"))
     }
 }
 
@@ -142,9 +142,8 @@ mod tests {
         let expected =
             [order(Attribute::Status, false), order(Attribute::Value, true), order(Attribute::CreatedAt, true)];
         assert_eq!(asked.order(), expected);
-        let origin = Origin("https://pay.example".to_owned());
         assert_eq!(
-            asked.address(&origin, 20),
+            asked.address("https://pay.example", 20),
             "https://pay.example/v1/payments?sort=status,value&desc=value,createdAt&limit=20&offset=20"
         );
         assert!(Names::parse_from_parameter("amount").is_err() && Names::parse_from_parameter("").is_err());

@@ -8,14 +8,19 @@ mod waiting;
 
 use entities::PaymentId;
 use gateways::Source;
-use payments::checkout::{self, Checkout, Purpose, Status};
+use payments::checkout::{self, Checkout, Status};
 use poem::{FromRequest, Request, RequestBody, Response, Result, http::StatusCode, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi, param::Path, payload::PlainText,
 };
 
 use self::html::Html;
-use super::{Language, origin::Origin, plan::offered};
+use super::{
+    Language,
+    create::is_phone,
+    plan::offered,
+    submit::{choice, submitted},
+};
 use crate::{
     access::require_same_origin,
     body,
@@ -92,6 +97,9 @@ impl Reader {
     }
 }
 
+/// What the forms of our pages are signed for.
+const FORM: &str = "form";
+
 /// A form of our own page.
 struct Form {
     fields: Vec<(String, String)>,
@@ -116,7 +124,7 @@ impl Form {
 
     /// Whether our page has made it for this payment.
     fn require_own(&self, state: &State, id: PaymentId) -> Result<(), Problem> {
-        if state.signatures().verify(self.field("token"), Purpose::Form, id) {
+        if state.checkout_links().verify_word(FORM, id, self.field("token")) {
             return Ok(());
         }
         Err(Problem::new(Code::ForeignOrigin).detail("The signature is missing or wrong"))
@@ -146,15 +154,46 @@ impl Pages {
         })
     }
 
-    /// Cancel on the page
-    #[oai(path = "/:id/cancel", method = "post", operation_id = "checkout_page_cancel", hidden = true)]
-    async fn cancel(
+    /// Choose on the page
+    #[oai(path = "/:id/submit", method = "post", operation_id = "checkout_page_submit", hidden = true)]
+    async fn submit(
         &self,
         id: Path<String>,
         request_id: RequestId,
-        origin: Origin,
+        reader: Reader,
         form: Form,
     ) -> Result<Page, Refused<404>> {
+        let found = self.find(&id.0).await?;
+        let (id, language) = (found.payment.id, reader.language(&found));
+        form.require_own(&self.0, id)?;
+        let own_page = || Page::SeeOther(self.0.checkout_links().page(id));
+        if found.status() != Status::Pending {
+            return Ok(own_page());
+        }
+        let mend = |notice: &str| Ok(Page::mend(self.choose(&found, language, Some(notice))));
+        let Ok(source) = form.field("source").parse::<Source>() else { return mend("No gateway was chosen") };
+        // People write numbers with spaces between.
+        let phone: String = form.field("phone").split([' ', '-', '.', '(', ')']).collect();
+        let phone = Some(phone).filter(|_| source.is_mobile_money());
+        if phone.as_deref().is_some_and(|phone| !is_phone(phone) || phone.len() > 32) {
+            return mend("Please enter your phone number for this way to pay.");
+        }
+        let choice = match choice(&self.0, &found, Some(source), phone) {
+            Ok(choice) => choice,
+            Err(_) => return mend("This gateway is not offered here"),
+        };
+        let by = checkout::by_payer(Some(request_id.to_string()));
+        match submitted(&self.0, id, choice, by).await {
+            Ok(answer) => Ok(Page::SeeOther(answer.next)),
+            // Declined, or chosen in another window: the page tells how it stands.
+            Err(problem) if poem::error::ResponseError::status(&problem).is_client_error() => Ok(own_page()),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
+    /// Cancel on the page
+    #[oai(path = "/:id/cancel", method = "post", operation_id = "checkout_page_cancel", hidden = true)]
+    async fn cancel(&self, id: Path<String>, request_id: RequestId, form: Form) -> Result<Page, Refused<404>> {
         let found = self.find(&id.0).await?;
         let id = found.payment.id;
         form.require_own(&self.0, id)?;
@@ -165,7 +204,7 @@ impl Pages {
             Err(checkout::CheckoutError::NotCancelable(_)) => drop(tx),
             Err(error) => return Err(error.into()),
         }
-        Ok(Page::SeeOther(super::response::page(&origin, id)))
+        Ok(Page::SeeOther(self.0.checkout_links().page(id)))
     }
 }
 
@@ -177,7 +216,7 @@ impl Pages {
     }
 
     fn token(&self, found: &Checkout) -> String {
-        self.0.signatures().derive(Purpose::Form, found.payment.id)
+        self.0.checkout_links().signature(FORM, found.payment.id)
     }
 
     fn choose(&self, found: &Checkout, language: Language, notice: Option<&str>) -> Html {

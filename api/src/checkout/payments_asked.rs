@@ -13,14 +13,14 @@ use poem_openapi::{
 
 use super::{
     list::{Asked, CheckoutList, Names},
-    origin::Origin,
     request::CheckoutRequest,
-    response::{CheckoutAnswer, CheckoutPayment, page},
+    response::{CheckoutAnswer, CheckoutPayment},
+    submit::{SubmitRequest, choice, submitted},
 };
 use crate::{
     access::{Allowed, PaymentsCancel, PaymentsCreate, PaymentsRead},
     answer::Created,
-    body::{Body, NoBody},
+    body::{Body, NoBody, OptionalBody},
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
     paging::{Offset, PageLimit, count},
@@ -42,7 +42,6 @@ impl PaymentsAsked {
         &self,
         caller: Allowed<PaymentsCreate>,
         request_id: RequestId,
-        origin: Origin,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
@@ -59,8 +58,8 @@ impl PaymentsAsked {
             let payment = checkout::create(tx, caller.node_id, asked.into_core(&currency)?, by).await?;
             let created = checkout::load(&**tx, vec![payment]).await?.pop();
             let created = created.ok_or_else(|| Problem::not_found("Payment"))?;
-            let next = page(&origin, created.payment.id);
-            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, &origin, created)? })
+            let next = state.checkout_links().page(created.payment.id);
+            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, created)? })
         });
         Ok(Created::Created(Json(answer.await?)))
     }
@@ -73,7 +72,6 @@ impl PaymentsAsked {
     async fn list(
         &self,
         caller: Allowed<PaymentsRead>,
-        origin: Origin,
         /// Attributes to sort by, repeated or joined by commas.
         sort: Query<Option<Vec<Names>>>,
         /// Attributes whose greatest values come first; those that `sort` does not name are added to it.
@@ -96,9 +94,8 @@ impl PaymentsAsked {
         let more = rows.len() > shown;
         rows.truncate(shown);
         let payments = checkout::load(db, rows).await?.into_iter();
-        let data: Result<Vec<_>, Problem> =
-            payments.map(|payment| CheckoutPayment::new(&self.0, &origin, payment)).collect();
-        Ok(Json(CheckoutList::new(data?, total, &asked, &origin, more)))
+        let data: Result<Vec<_>, Problem> = payments.map(|payment| CheckoutPayment::new(&self.0, payment)).collect();
+        Ok(Json(CheckoutList::new(data?, total, &asked, self.0.checkout_links().base_url(), more)))
     }
 
     /// Get a payment of the checkout
@@ -108,12 +105,38 @@ impl PaymentsAsked {
     async fn get(
         &self,
         caller: Allowed<PaymentsRead>,
-        origin: Origin,
         /// The payment.
         id: Path<String>,
     ) -> Result<Json<CheckoutPayment>, Refused<404>> {
         let found = self.find(&caller, &id.0).await?;
-        Ok(Json(CheckoutPayment::new(&self.0, &origin, found)?))
+        Ok(Json(CheckoutPayment::new(&self.0, found)?))
+    }
+
+    /// Submit a payment of the checkout
+    ///
+    /// Opens the payment at the gateway that is named here or was in `plan`; `next` is where the payer's browser goes: the
+    /// gateway's page, or ours that waits. 400 when no gateway is named or this one does not serve the shop, when the
+    /// payment is not `pending`, and when the gateway declines.
+    #[oai(path = "/:id/submit", method = "post", operation_id = "submit_checkout")]
+    async fn submit(
+        &self,
+        caller: Allowed<PaymentsCreate>,
+        request_id: RequestId,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        /// The payment.
+        id: Path<String>,
+        body: OptionalBody<SubmitRequest, true>,
+    ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
+        let found = self.find(&caller, &id.0).await?;
+        let named = body.0.and_then(|body| body.source).map(gateways::Source::from);
+        let choice = choice(&self.0, &found, named, None)?;
+        let id = found.payment.id;
+        let (state, target, body) = (&self.0, format!("POST /v1/payments/{id}/submit"), choice.source.clone());
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body };
+        let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+        Ok(Json(once.command(submitted(state, id, choice, by)).await?))
     }
 
     /// Cancel a payment of the checkout
@@ -124,7 +147,6 @@ impl PaymentsAsked {
         &self,
         caller: Allowed<PaymentsCancel>,
         request_id: RequestId,
-        origin: Origin,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
@@ -138,8 +160,8 @@ impl PaymentsAsked {
         let answer = once.create(async |tx| {
             let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
             let canceled = checkout::cancel(tx, id, by).await?;
-            let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| page(&origin, id));
-            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, &origin, canceled)? })
+            let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));
+            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, canceled)? })
         });
         Ok(Json(answer.await?))
     }

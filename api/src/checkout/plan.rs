@@ -3,7 +3,10 @@
 use gateways::Source;
 use poem_openapi::Object;
 
-use super::{origin::Origin, request};
+use payments::checkout::Checkout;
+use uuid::Uuid;
+
+use super::request;
 use crate::state::State;
 
 /// A gateway that the payer may choose.
@@ -28,8 +31,8 @@ pub(super) struct Plan {
 }
 
 impl PlanOption {
-    pub(super) fn new(source: Source, origin: &Origin) -> Self {
-        let image = format!("{}{}", origin.0, image_path(source));
+    pub(super) fn new(source: Source, base_url: &str) -> Self {
+        let image = format!("{base_url}{}", image_path(source));
         Self { code: source.into(), name: source.title().to_owned(), image }
     }
 }
@@ -40,6 +43,7 @@ pub(super) fn image_path(source: Source) -> String {
 }
 
 /// The gateways that serve this payment.
-pub(super) fn offered(_state: &State, _checkout: &payments::checkout::Checkout) -> Vec<Source> {
-    Source::ALL.to_vec()
+pub(super) fn offered(state: &State, of: &Checkout) -> Vec<Source> {
+    let line: Vec<Uuid> = of.line.iter().map(|node| node.0).collect();
+    state.gateways().offered(&line)
 }

@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use gateways::Source;
-use payments::checkout::{Checkout, Purpose, Status};
+use payments::{
+    checkout::{Checkout, Status},
+    checkout_links::Return,
+};
 use poem_openapi::{Enum, Object, types::ParseFromJSON};
 use uuid::Uuid;
 
 use super::{
-    origin::Origin,
     plan::{Plan, PlanOption, offered},
     request::{self, Context, Payer, Purchase},
 };
@@ -15,6 +17,9 @@ use crate::{
     problem::{Code, Problem},
     state::State,
 };
+
+/// What a payment's own signature is for.
+const SIGNATURE: &str = "billing";
 
 /// How far a payment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -92,7 +97,7 @@ pub(super) struct Billing {
     intent: Option<Intent>,
     /// The gateway's id of the money that was taken.
     proof: Option<String>,
-    /// What `captureUrl` and `declineUrl` are signed with.
+    /// Our signature of the payment, the same as long as it exists.
     signature: String,
 }
 
@@ -137,18 +142,14 @@ pub(super) struct CheckoutAnswer {
     pub(super) data: CheckoutPayment,
 }
 
-/// Our page for the payment.
-pub(super) fn page(origin: &Origin, id: entities::PaymentId) -> String {
-    format!("{}/checkout/{id}", origin.0)
-}
-
 impl CheckoutPayment {
-    pub(super) fn new(state: &State, origin: &Origin, of: Checkout) -> Result<Self, Problem> {
+    pub(super) fn new(state: &State, of: Checkout) -> Result<Self, Problem> {
         let status = of.status();
         let captured = matches!(status, Status::Captured | Status::Completed);
-        let billing = Billing::new(state, origin, &of, captured);
+        let billing = Billing::new(state, &of, captured);
         let source = of.checkout.source.as_deref().and_then(|code| code.parse::<Source>().ok());
-        let options = offered(state, &of).into_iter().map(|source| PlanOption::new(source, origin)).collect();
+        let base_url = state.checkout_links().base_url();
+        let options = offered(state, &of).into_iter().map(|source| PlanOption::new(source, base_url)).collect();
         let (canceled_at, submitted_at) = (canceled_at(&of, status), of.last(&["payment.submitted"]));
         let (approved_at, captured_at) = (of.approved_at(), of.last(&["payment.paid"]));
         let failed_at = of.last(&["payment.failed", "payment.rejected"]);
@@ -193,10 +194,9 @@ fn canceled_at(of: &Checkout, status: Status) -> Option<DateTime<Utc>> {
 }
 
 impl Billing {
-    fn new(state: &State, origin: &Origin, of: &Checkout, captured: bool) -> Self {
+    fn new(state: &State, of: &Checkout, captured: bool) -> Self {
         let (id, session) = (of.payment.id, of.session.as_ref());
-        let signature = state.signatures().derive(Purpose::Return, id);
-        let back = |way: &str| format!("{}/v1/payments/{id}/{way}?sig={signature}", origin.0);
+        let links = state.checkout_links();
         let provider_id = session.and_then(|session| session.gateway_id.clone());
         let trace = |event: &entities::payment_log::Model| Trace {
             event: event.event_type.clone(),
@@ -212,15 +212,15 @@ impl Billing {
             created_at: session.created_at,
         });
         Self {
-            submit_url: page(origin, id),
+            submit_url: links.page(id),
             approve_url: session.and_then(|session| session.approve_url.clone()),
-            decline_url: back("decline"),
-            capture_url: back("capture"),
+            decline_url: links.back(id, Return::Decline),
+            capture_url: links.back(id, Return::Capture),
             proof: provider_id.clone().filter(|_| captured),
             provider_id,
             traces: of.events.iter().map(trace).collect(),
             intent,
-            signature,
+            signature: links.signature(SIGNATURE, id),
         }
     }
 }

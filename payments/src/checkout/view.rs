@@ -1,6 +1,6 @@
 //! A payment as the checkout contract tells it: the core's states under its names, and when each was reached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use entities::{NodeId, PaymentId, PaymentStatus, checkout, gateway_session, node, payment, payment_log};
@@ -81,6 +81,8 @@ pub struct Checkout {
     pub events: Vec<payment_log::Model>,
     /// The shop's name.
     pub payee: String,
+    /// The shop's node and all above it.
+    pub line: Vec<NodeId>,
 }
 
 impl Checkout {
@@ -119,19 +121,37 @@ pub async fn load<C: ConnectionTrait>(db: &C, payments: Vec<payment::Model>) -> 
     let mut rows: HashMap<PaymentId, checkout::Model> = rows.into_iter().map(|row| (row.payment_id, row)).collect();
     let mut events = events(db, &ids).await?;
     let mut sessions = sessions(db, &ids).await?;
-    let nodes = payments.iter().map(|payment| payment.node_id);
-    let nodes = node::Entity::find().filter(node::Column::Id.is_in(nodes)).all(db).await?;
-    let names: HashMap<NodeId, String> = nodes.into_iter().map(|node| (node.id, node.name)).collect();
+    let nodes = lines(db, &payments).await?;
     let known = payments.into_iter().filter_map(|payment| rows.remove(&payment.id).map(|checkout| (payment, checkout)));
     Ok(known
         .map(|(payment, checkout)| Checkout {
             session: sessions.remove(&payment.id),
             events: events.remove(&payment.id).unwrap_or_default(),
-            payee: names.get(&payment.node_id).cloned().unwrap_or_default(),
+            payee: nodes.get(&payment.node_id).map(|node| node.0.clone()).unwrap_or_default(),
+            line: nodes.get(&payment.node_id).map(|node| node.1.clone()).unwrap_or_default(),
             payment,
             checkout,
         })
         .collect())
+}
+
+/// Of each node its name, and itself with all above it.
+async fn lines<C: ConnectionTrait>(
+    db: &C,
+    payments: &[payment::Model],
+) -> Result<HashMap<NodeId, (String, Vec<NodeId>)>, DbErr> {
+    let own = payments.iter().map(|payment| payment.node_id);
+    let own = node::Entity::find().filter(node::Column::Id.is_in(own)).all(db).await?;
+    let paths: BTreeSet<&str> = own.iter().flat_map(|node| above(&node.path)).collect();
+    let all = node::Entity::find().filter(node::Column::Path.is_in(paths)).all(db).await?;
+    let ids: HashMap<&str, NodeId> = all.iter().map(|node| (node.path.as_str(), node.id)).collect();
+    let line = |node: &node::Model| above(&node.path).filter_map(|path| ids.get(path).copied()).collect();
+    Ok(own.iter().map(|node| (node.id, (node.name.clone(), line(node)))).collect())
+}
+
+/// The path itself and those of all nodes above: `1.3.6`, `1.3` and `1`.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
 }
 
 async fn events<C: ConnectionTrait>(

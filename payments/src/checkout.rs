@@ -194,6 +194,39 @@ async fn keep(tx: &Transaction, payment_id: PaymentId, new: NewCheckout) -> Resu
     Ok(())
 }
 
+/// Checkouts of payments that came in by the contract of deals, so that their payers have a page, too: the hosted one.
+pub(crate) async fn of_payments(tx: &Transaction, payments: &[&payment::Model]) -> Result<(), DbErr> {
+    if payments.is_empty() {
+        return Ok(());
+    }
+    let currencies = payments.iter().map(|payment| payment.currency_id);
+    let currencies = currency::Entity::find().filter(currency::Column::Id.is_in(currencies)).all(&**tx).await?;
+    let symbol = |payment: &payment::Model| {
+        let currency = currencies.iter().find(|currency| currency.id == payment.currency_id);
+        currency.map(|currency| currency.symbol.clone()).unwrap_or_default()
+    };
+    let rows = payments.iter().map(|payment| {
+        let total = json!({ "value": payment.paid_price.to_string(), "currency": symbol(payment) });
+        let row = checkout::Model {
+            payment_id: payment.id,
+            redirect_mode: RedirectMode::Hosted,
+            locale: None,
+            channels: None,
+            terminal_id: None,
+            payer: None,
+            purchase: json!({ "total": total }),
+            client_id: Some(payment.external_id.clone()),
+            client_note: None,
+            source: None,
+            cancel_url: None,
+            success_url: None,
+        };
+        row.into_active_model()
+    });
+    checkout::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
 /// Payments of this contract in the caller's reach.
 #[must_use]
 pub fn within(caller: &Caller) -> Select<payment::Entity> {

@@ -15,7 +15,9 @@ pub(super) fn finish(mut document: Value) -> Value {
         schemas.values_mut().for_each(schema);
     }
     let used = used_by_requests(&mut document, |_| true);
-    let open = used_by_requests(&mut document, |operation| of_receipts(operation) || tagged(operation, "Till") || of_checkout(operation));
+    let open = used_by_requests(&mut document, |operation| {
+        of_receipts(operation) || tagged(operation, "Till") || of_checkout(operation)
+    });
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();

@@ -9,17 +9,13 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{
-    AcceptError, Accepted, MemberRef, NewMember, NewPayment, opening::open_at_once, references::References,
-};
+use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, opening::open_at_once, references::References};
 use crate::{
     caller::Caller,
     event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
-    observation::{Observation, with_context},
-    orders,
-    record::{Observed, record},
+    observation::with_context,
 };
 
 type Outcome = Result<Accepted, AcceptError>;

@@ -53,10 +53,7 @@ pub(super) async fn due(
 }
 
 /// Only of those in the format that names them.
-async fn merchants(
-    db: &Database,
-    deliveries: &[webhook_delivery::Model],
-) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
+async fn merchants(db: &Database, deliveries: &[webhook_delivery::Model]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
     let naming = deliveries.iter().filter(|delivery| delivery.format == WebhookFormat::CheckoutV1);
     let ids: HashSet<PaymentId> = naming.filter_map(|delivery| delivery.payment_id).collect();
     if ids.is_empty() {

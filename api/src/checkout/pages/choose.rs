@@ -55,7 +55,7 @@ fn phone(page: &mut Html, of: &Checkout) {
     let known = payer.and_then(Result::ok).and_then(|payer| payer.phone).unwrap_or_default();
     page.raw(r#"<div class="field"><label for="phone">"#).say("Phone number, for mobile money").raw("</label>");
     page.raw(&format!(
-        r#"<input id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel" maxlength="32" pattern="\+[0-9]+" value="{}" aria-describedby="phone-hint">"#,
+        r#"<input id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel" maxlength="32" pattern="\+[0-9 .\-]+" value="{}" aria-describedby="phone-hint">"#,
         escaped(&known)
     ));
     page.raw(r#"<small id="phone-hint">"#).say("With country code, such as +2693210000").raw("</small></div>");

@@ -22,8 +22,8 @@ pub(super) struct Amount {
     /// A decimal number as text, such as `12.50`; an integer for currencies without a fraction (KMF, MGA, JPY and others).
     #[oai(validator(max_length = 40))]
     pub(super) value: String,
-    /// ISO 4217, three capital letters.
-    #[oai(validator(min_length = 3, max_length = 3))]
+    /// ISO 4217, three capital letters; payments of other contracts may be in other currencies.
+    #[oai(validator(max_length = 64))]
     pub(super) currency: String,
 }
 

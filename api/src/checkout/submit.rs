@@ -72,7 +72,6 @@ pub(super) async fn submitted(
     let mut tx = state.db().begin().await?;
     let session = checkout::submit(&mut tx, id, choice, by).await?;
     tx.commit().await?;
-    fail::fail_point!("checkout.submitted");
     let session = answered(state, session).await?;
     if session.status == GatewaySessionStatus::Failed {
         let why = session.failure_message.or(session.failure_code).unwrap_or_default();

@@ -5,13 +5,18 @@
 
 mod config;
 mod gateway;
+mod http;
+mod mobile_money;
 mod money;
+mod oauth;
+mod paypal;
 mod processor;
 mod registry;
 mod sandbox;
 mod source;
+mod stripe;
 
-pub use config::{Config, SandboxConfig};
+pub use config::{Config, MobileMoneyConfig, OperatorConfig, PayPalConfig, SandboxConfig, StripeConfig};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
@@ -21,3 +26,4 @@ pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
 pub use sandbox::Sandbox;
 pub use source::{Source, UnknownSource};
+pub use stripe::Stripe;

@@ -131,6 +131,7 @@ fn row(new: &NewSession) -> gateway_session::Model {
         failure_code: None,
         failure_message: None,
         looks: 0,
+        follower: None,
         leased_until: None,
         approved_at: None,
         created_at: now,
@@ -183,6 +184,26 @@ pub async fn forgotten<C: ConnectionTrait>(
         .into_tuple()
         .all(db)
         .await
+}
+
+/// Makes the message the session's follower, unless another one is: one that was heard of since `patience` ago. Whether it
+/// is the follower now.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn follow(db: &Database, id: GatewaySessionId, message_id: Uuid, patience: TimeDelta) -> Result<bool, DbErr> {
+    use gateway_session::Column as C;
+    let free = Condition::any()
+        .add(C::Follower.is_null())
+        .add(C::Follower.eq(message_id))
+        .add(C::UpdatedAt.lt(now() - patience));
+    let taken = gateway_session::Entity::update_many()
+        .col_expr(C::Follower, Expr::value(message_id))
+        .filter(C::Id.eq(id))
+        .filter(free)
+        .exec(&**db)
+        .await?;
+    Ok(taken.rows_affected > 0)
 }
 
 /// A session in one process's hands.
@@ -258,6 +279,8 @@ pub struct Callback {
     pub reference: Option<Uuid>,
     /// The gateway's own, where it names that.
     pub gateway_id: Option<String>,
+    /// Whether that is what the gateway finds the payment by: some tell it in callbacks alone, when an answer is lost.
+    pub finds_by_id: bool,
 }
 
 /// Has somebody look at the payment that a callback is about. One that was heard already, or is about nothing that is
@@ -281,6 +304,14 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
     }
     let found = gateway_session::Entity::find().filter(C::Source.eq(&callback.source)).filter(ids).one(&**tx).await?;
     if let Some(session) = found {
+        if callback.finds_by_id && session.gateway_id.is_none() {
+            gateway_session::Entity::update_many()
+                .col_expr(C::GatewayId, Expr::value(callback.gateway_id))
+                .filter(C::Id.eq(session.id))
+                .filter(C::GatewayId.is_null())
+                .exec(&**tx)
+                .await?;
+        }
         tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: session.payment_id })]).await?;
     }
     Ok(())

@@ -24,7 +24,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{gateway_callbacks, receipts, sandbox, till};
+use crate::{checkout, gateway_callbacks, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -60,6 +60,10 @@ pub(crate) enum Tag {
     /// operations are `{"success":false,"error":"…"}`.
     #[oai(rename = "Bank receipts")]
     Receipts,
+    /// Payments that a shop's customer makes on our page, at a gateway of their choice. Errors of these operations have
+    /// one of the statuses 400, 401, 403, 404, 429 and 500, and are told in the language of `Accept-Language` (English,
+    /// French, Spanish, Portuguese).
+    Checkout,
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
@@ -82,7 +86,7 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (gateway_callbacks::GatewayCallbacks, sandbox::Api),
+    (gateway_callbacks::GatewayCallbacks, sandbox::Api, checkout::Api),
     receipts::Api,
     integrations::Integrations,
     nodes::Nodes,
@@ -109,7 +113,7 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
-        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state)),
+        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state), checkout::api(&state())),
         receipts::api(&state()),
         integrations::Integrations(state()),
         nodes::Nodes(state()),

@@ -148,6 +148,10 @@ words! {
     WebhookFormat {
         /// `{id, type, occurred_at, sequence, data}`, signed as Standard Webhooks say.
         Standard,
+        /// `{topic, data}` of payments that a checkout has taken, in that contract's words and with its signature, too.
+        #[sea_orm(string_value = "checkout.v1")]
+        #[serde(rename = "checkout.v1")]
+        CheckoutV1,
     }
     /// How far a delivery is.
     DeliveryStatus {

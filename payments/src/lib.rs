@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access_token;
 mod caller;
+pub mod checkout;
 pub mod checkout_links;
 pub mod commands;
 pub mod event;

@@ -1,5 +1,6 @@
 //! `quittance demo`: a merchant and a payer against a running instance, each step with its time.
 
+mod checkout;
 mod merchant;
 mod receipts;
 
@@ -28,6 +29,8 @@ enum Section {
     Deals,
     /// Bank transfers with receipts
     Receipts,
+    /// Hosted checkouts, against the sandbox
+    Checkout,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,9 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     }
     if wanted(Section::Receipts) {
         receipts::play(&first).await?;
+    }
+    if wanted(Section::Checkout) {
+        checkout::play(&first, Duration::from_secs(options.patience)).await?;
     }
     say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
     Ok(())

@@ -15,7 +15,9 @@ pub(super) fn finish(mut document: Value) -> Value {
         schemas.values_mut().for_each(schema);
     }
     let used = used_by_requests(&mut document, |_| true);
-    let open = used_by_requests(&mut document, |operation| of_receipts(operation) || tagged(operation, "Till"));
+    let open = used_by_requests(&mut document, |operation| {
+        of_receipts(operation) || tagged(operation, "Till") || of_checkout(operation)
+    });
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();
@@ -43,6 +45,11 @@ pub(super) fn of_receipts(operation: &Value) -> bool {
 /// Whether it is one of the till's contract, which has others.
 pub(super) fn of_till(operation: &Value) -> bool {
     tagged(operation, "Till") || tagged(operation, "Staff")
+}
+
+/// Whether it is one of the checkout's contract, whose clients know few statuses.
+pub(super) fn of_checkout(operation: &Value) -> bool {
+    tagged(operation, "Checkout")
 }
 
 fn tagged(operation: &Value, tag: &str) -> bool {
@@ -166,10 +173,13 @@ fn strict(value: &mut Value, closed: bool) {
 }
 
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. A problem's `payment_id` is the one exception.
+/// required. A problem's `payment_id` is the one exception, and the checkout's contract, which leaves such fields out.
 fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
+        if name.starts_with("Checkout") {
+            continue;
+        }
         let Some(properties) = schema["properties"].as_object() else { continue };
         let all: Vec<String> =
             properties.keys().filter(|property| name != "Problem" || *property != "payment_id").cloned().collect();

@@ -5,6 +5,11 @@ mod app;
 
 mod access;
 mod authentication;
+mod checkout;
+mod checkout_answers;
+mod checkout_list;
+mod checkout_pages;
+mod checkout_submit;
 mod commands;
 mod create;
 mod dead_letters;

@@ -1,6 +1,7 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
 pub(crate) mod at_till;
+mod invoice;
 mod told;
 pub(crate) mod transfer;
 
@@ -69,6 +70,12 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// An invoice of the Lightning network was asked for; the data holds its amount.
+    InvoiceWanted { data: Value },
+    /// The node will not make the invoice.
+    InvoiceRefused { code: String, message: String },
+    /// The node has the money of the invoice.
+    InvoiceSettled { data: Value },
     /// A till has written down a payment that it holds the money of.
     TakenAtTill,
     /// A till has corrected the payment; the data holds what it was before and is now.
@@ -144,6 +151,9 @@ impl Subject {
             Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
             Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
+            Observation::InvoiceWanted { data } => self.invoice_wanted(data, actor),
+            Observation::InvoiceRefused { code, message } => self.invoice_refused(code, message, actor),
+            Observation::InvoiceSettled { data } => self.invoice_settled(data, actor),
             Observation::TakenAtTill => self.taken_at_till(actor),
             Observation::Corrected { data } => self.corrected(data, actor),
             Observation::Voided { data } => self.voided(data, actor),
@@ -307,8 +317,8 @@ impl Subject {
         if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
             return Outcome::Unchanged;
         }
-        if self.payment.payment_method == PaymentMethod::BankTransfer {
-            // The money went into the payee's own account: nobody holds it who would have to hand it over.
+        if matches!(self.payment.payment_method, PaymentMethod::BankTransfer | PaymentMethod::Lightning) {
+            // The money went into the payee's own account or node: nobody holds it who would have to hand it over.
             let message = "The payee has the money already";
             return self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(Outcome::Unchanged);
         }

@@ -6,14 +6,16 @@
 mod config;
 mod gateway;
 mod money;
+pub mod phoenixd;
 mod processor;
 mod source;
 
-pub use config::{Config, SandboxConfig};
+pub use config::{Config, LightningConfig, PhoenixdConfig, SandboxConfig};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
 };
 pub use money::Money;
+pub use phoenixd::Phoenixd;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use source::{Source, UnknownSource};

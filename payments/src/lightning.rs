@@ -231,7 +231,7 @@ pub async fn looked<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<(), DbE
     step(id, &[InvoiceStatus::Open], InvoiceStatus::Open, db).await.map(drop)
 }
 
-/// Notes what the node has made, and has it watched. False when it was known already.
+/// Notes what the node has made, and has it watched from then on where there is something to wait for.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -240,19 +240,19 @@ pub async fn made(
     id: PaymentId,
     payment_hash: &str,
     bolt11: &str,
-    watch_at: DateTime<Utc>,
-) -> Result<bool, DbErr> {
+    watch_at: Option<DateTime<Utc>>,
+) -> Result<(), DbErr> {
     use lightning_invoice::Column as C;
     let from = [InvoiceStatus::Asked, InvoiceStatus::Sent];
     let update = moving(id, &from, InvoiceStatus::Open)
         .col_expr(C::PaymentHash, Expr::value(payment_hash))
         .col_expr(C::Bolt11, Expr::value(bolt11));
-    if update.exec(&**tx).await?.rows_affected == 0 {
-        return Ok(false);
+    let first = update.exec(&**tx).await?.rows_affected > 0;
+    if let Some(watch_at) = watch_at.filter(|_| first) {
+        let watch = NewMessage::of(&WatchInvoice { payment_id: id }).header("payment_id", id.to_string());
+        tx.enqueue(vec![watch.due_at(watch_at)]).await?;
     }
-    let watch = NewMessage::of(&WatchInvoice { payment_id: id }).header("payment_id", id.to_string());
-    tx.enqueue(vec![watch.due_at(watch_at)]).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// The node will never make it: the payment ends.

@@ -8,6 +8,7 @@ use std::{
 use chain::{AgentHealth, Waker};
 use chrono::TimeDelta;
 use entities::{NetworkId, now};
+use gateways::Phoenixd;
 use queue::Database;
 use tokio::sync::watch;
 
@@ -22,6 +23,7 @@ pub struct Context {
     /// Tells the webhooks' lanes of this process, where they run, that there is something to send.
     pub webhooks: webhooks::Waker,
     agents: Arc<Mutex<HashMap<NetworkId, RunningAgent>>>,
+    lightning: Option<Phoenixd>,
 }
 
 /// An agent of this process.
@@ -35,7 +37,17 @@ impl Context {
     /// For jobs on this database.
     #[must_use]
     pub fn new(db: Database) -> Self {
-        Self { db, webhooks: webhooks::Waker::default(), agents: Arc::default() }
+        Self { db, webhooks: webhooks::Waker::default(), agents: Arc::default(), lightning: None }
+    }
+
+    /// With a Lightning node that makes invoices.
+    #[must_use]
+    pub fn with_lightning(self, node: Option<Phoenixd>) -> Self {
+        Self { lightning: node, ..self }
+    }
+
+    pub(crate) fn lightning(&self) -> Option<&Phoenixd> {
+        self.lightning.as_ref()
     }
 
     pub(crate) fn set_agent(&self, network_id: NetworkId, agent: RunningAgent) {

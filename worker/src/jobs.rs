@@ -1,12 +1,14 @@
 //! Every job, by the verb phrase that also names its file, its type and its message.
 
 pub(crate) mod announce_events;
+mod ask_invoice;
 pub(crate) mod cancel_deal;
 mod deploy_diamond;
 pub(crate) mod expire_payment;
 pub(crate) mod open_deal;
 pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
+mod watch_invoice;
 
 use std::collections::HashMap;
 
@@ -15,12 +17,14 @@ use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 pub use announce_events::AnnounceEvents;
+pub use ask_invoice::AskInvoice;
 pub use cancel_deal::CancelDeal;
 pub use deploy_diamond::DeployDiamond;
 pub use expire_payment::ExpirePayment;
 pub use open_deal::OpenDeal;
 pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
+pub use watch_invoice::WatchInvoice;
 
 use crate::Context;
 
@@ -32,6 +36,8 @@ pub fn registry() -> Registry<Context> {
         .register::<CancelDeal>()
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
+        .register::<AskInvoice>()
+        .register::<WatchInvoice>()
         .register::<DeployDiamond>()
         .register::<AnnounceEvents>()
         .register::<RecoverWebhooks>()

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
-    AnnounceEvents, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+    AnnounceEvents, AskInvoice, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+    WatchInvoice,
 };
 use queue::{
     Foreseer, Outlook, Payload,
@@ -182,4 +183,19 @@ on_both!(a_recovery_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, RecoverWebhooks { recovery_id }, WouldResume, "go on where it stands").await;
     worker.deliver(queue::NewMessage::of(&RecoverWebhooks { recovery_id })).await;
     assert_foreseen(&worker, RecoverWebhooks { recovery_id }, AlreadyDone, "at its end").await;
+});
+
+on_both!(an_invoice_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.invoice().await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "never asked").await;
+    worker.node.break_next(fixtures::Fault::AnswerLost);
+    worker.run().await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "looked for").await;
+    worker.deliver(queue::NewMessage::of(&AskInvoice { payment_id })).await;
+    assert_foreseen(&worker, WatchInvoice { payment_id }, WouldResume, "whether the invoice is paid").await;
+    worker.node.pay();
+    worker.deliver(queue::NewMessage::of(&WatchInvoice { payment_id })).await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, AlreadyDone, "the invoice is settled").await;
+    assert_foreseen(&worker, AskInvoice { payment_id: PaymentId::new() }, WouldFailAgain, "no invoice").await;
 });

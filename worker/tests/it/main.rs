@@ -4,6 +4,7 @@
 mod announce_events;
 mod foresight;
 mod jobs;
+mod lightning;
 mod notices;
 mod order;
 mod recorder;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use chain::{Fact, Recorder};
 use entities::{PaymentId, payment};
-use fixtures::{Merchant, TestDatabase};
+use fixtures::{LightningNode, Merchant, TestDatabase};
 use payments::{Acceptor, commands};
 use queue::{BrokerConfig, Database, Runner};
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
@@ -28,6 +29,8 @@ struct Worker {
     database: TestDatabase,
     merchant: Merchant,
     runner: Runner<Context>,
+    /// Whose invoices it asks for.
+    node: LightningNode,
 }
 
 impl Worker {
@@ -36,9 +39,11 @@ impl Worker {
         database.committed = None;
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
-        let context = Arc::new(Context::new(database.db.clone()));
+        let node = LightningNode::start().await;
+        let context = Context::new(database.db.clone()).with_lightning(Some(lightning::client(&node.base_url)));
+        let context = Arc::new(context);
         let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
-        Self { database, merchant, runner }
+        Self { database, merchant, runner, node }
     }
 
     fn db(&self) -> &Database {

@@ -6,7 +6,8 @@ use chain::{Evidence, Fact};
 use entities::{PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
-    self, AnnounceEvents, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+    self, AnnounceEvents, AskInvoice, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+    WatchInvoice,
 };
 use queue::{NewMessage, Payload};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
@@ -48,6 +49,22 @@ async fn work_for(worker: &Worker, queue: &str) -> Option<NewMessage> {
             worker.read_until(entities::now() + chrono::TimeDelta::hours(2)).await;
             NewMessage::of(&ExpirePayment { payment_id })
         }
+        AskInvoice::QUEUE => {
+            // Made, but the answer was lost; and paid since.
+            worker.node.break_next(fixtures::Fault::AnswerLost);
+            let payment_id = worker.invoice().await;
+            worker.run().await;
+            worker.lose_messages().await;
+            worker.node.pay();
+            NewMessage::of(&AskInvoice { payment_id })
+        }
+        WatchInvoice::QUEUE => {
+            let payment_id = worker.invoice().await;
+            worker.run().await;
+            worker.lose_messages().await;
+            worker.node.pay();
+            NewMessage::of(&WatchInvoice { payment_id })
+        }
         DeployDiamond::QUEUE => {
             let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
             let mut row: diamond::ActiveModel = row.into();
@@ -81,6 +98,7 @@ async fn everything(worker: &Worker) -> Vec<String> {
     for (table, key, columns) in [
         ("payments", "id", "status || sequence || resends || coalesce(deal_id, '')"),
         ("payment_logs", "id", "event_type"),
+        ("lightning_invoices", "payment_id", "status || coalesce(payment_hash, '')"),
         ("diamonds", "id", "status"),
         ("chain_operations", "id", "kind || status || sends"),
         ("chain_deals", "subject_id", "state"),

@@ -8,6 +8,8 @@ mod gateway;
 mod money;
 pub mod phoenixd;
 mod processor;
+mod registry;
+mod sandbox;
 mod source;
 
 pub use config::{Config, LightningConfig, PhoenixdConfig, SandboxConfig};
@@ -18,4 +20,6 @@ pub use gateway::{
 pub use money::Money;
 pub use phoenixd::Phoenixd;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
+pub use registry::{BuildError, Gateways};
+pub use sandbox::Sandbox;
 pub use source::{Source, UnknownSource};

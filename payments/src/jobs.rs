@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entities::{DiamondId, PaymentId, PaymentLogId, WebhookRecoveryId};
+use entities::{DiamondId, GatewaySessionId, PaymentId, PaymentLogId, WebhookRecoveryId};
 use queue::{Payload, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,10 @@ payloads! {
     AskInvoice { payment_id: PaymentId } = "ask_invoice", prefetch 20, batch 1;
     /// Look at the payment's Lightning invoice again and again until it is paid or over.
     WatchInvoice { payment_id: PaymentId } = "watch_invoice", prefetch 20, batch 1;
+    /// Open a payment at its gateway, and look at it there until it is concluded.
+    OpenSession { session_id: GatewaySessionId } = "open_session", prefetch 50, batch 1;
+    /// Look at a payment at its gateway, because something may have happened to it there.
+    CheckSession { payment_id: PaymentId } = "check_session", prefetch 50, batch 1;
     /// Deploy a wallet's diamond.
     DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
     /// Tell these transitions, rows of payments' logs, to whoever listens.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
-use payments::lightning;
+use payments::{jobs::OpenSession, lightning};
+use queue::NewMessage;
 use sea_orm::{Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
             announce(&context, PATIENCE).await,
             recover(&context, PATIENCE).await,
             look_at_invoices(&context, PATIENCE).await,
+            look(&context, PATIENCE).await,
         ] {
             if let Err(error) = done {
                 tracing::warn!("stragglers are left until the next time: {error:#}");
@@ -159,6 +161,24 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
     Ok(taken)
 }
 
+/// Has payments looked at that nobody has looked at their gateways for so long, and returns how many those were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let sessions = payments::sessions::forgotten(&*context.db, patience, CHUNK).await?;
+    if !sessions.is_empty() {
+        let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "look").increment(count);
+        tracing::info!(count, "payments at gateways have waited for too long and are looked at");
+        let mut tx = context.db.begin().await?;
+        let again = sessions.iter().map(|id| NewMessage::of(&OpenSession { session_id: *id }));
+        tx.enqueue(again.collect()).await?;
+        tx.commit().await?;
+    }
+    Ok(sessions.len())
+}
+
 /// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.
 /// Their node is asked by the jobs alone: it may take its time.
 ///
@@ -205,7 +225,9 @@ async fn waiting(
         }
         Step::Release | Step::Cancel | Step::Close => {
             let rest = after.map(|(id, _)| Id.gt(id));
-            query.filter(UpdatedAt.lt(before)).filter(Condition::all().add_option(rest))
+            // What a gateway is asked for is the session's to take up.
+            let on_chain = PaymentMethod.eq(entities::PaymentMethod::Web3);
+            query.filter(UpdatedAt.lt(before)).filter(on_chain).filter(Condition::all().add_option(rest))
         }
     };
     query.order_by_asc(Id).into_tuple().all(&*context.db).await

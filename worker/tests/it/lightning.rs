@@ -13,7 +13,6 @@ use payments::{
 };
 use queue::NewMessage;
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
-use worker::Context;
 
 use crate::Worker;
 
@@ -274,7 +273,7 @@ on_both!(invoices_whose_messages_got_lost_are_taken_up, async |database: TestDat
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
     worker.lose_messages().await;
-    let context = Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     let take_up = async |patience| {
         let taken = worker::look_at_straggling_invoices(&context, patience).await.unwrap();
         worker.run().await;
@@ -294,7 +293,7 @@ on_both!(the_clock_alone_expires_no_invoice, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
     worker.run().await;
-    let context = Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     // Seen from a day after its time.
     worker::take_up_stragglers(&context, TimeDelta::days(-1)).await.unwrap();
     worker.deliver(NewMessage::of(&payments::jobs::ExpirePayment { payment_id: id })).await;

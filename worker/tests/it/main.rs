@@ -19,10 +19,18 @@ use std::sync::Arc;
 use chain::{Fact, Recorder};
 use entities::{PaymentId, payment};
 use fixtures::{LightningNode, Merchant, TestDatabase};
-use payments::{Acceptor, commands};
+use gateways::Gateways;
+use payments::{Acceptor, CheckoutLinks, commands};
 use queue::{BrokerConfig, Database, Runner};
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
+use secrecy::SecretString;
 use worker::{Context, PaymentRecorder};
+
+/// What jobs work with where no gateway is asked for anything.
+fn context(db: &Database) -> Context {
+    let links = CheckoutLinks::new("http://127.0.0.1:9154", &SecretString::from("a secret of tests"));
+    Context::new(db.clone(), Gateways::default(), links)
+}
 
 /// A worker without agents: jobs run when they are told to.
 struct Worker {
@@ -40,7 +48,7 @@ impl Worker {
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
         let node = LightningNode::start().await;
-        let context = Context::new(database.db.clone()).with_lightning(Some(lightning::client(&node.base_url)));
+        let context = context(&database.db).with_lightning(Some(lightning::client(&node.base_url)));
         let context = Arc::new(context);
         let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
         Self { database, merchant, runner, node }

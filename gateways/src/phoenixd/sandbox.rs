@@ -16,6 +16,9 @@ use crate::PhoenixdConfig;
 /// The sandbox node's key. It guards nothing.
 const KEY: [u8; 32] = [0x42; 32];
 
+/// Where its API is served, below our own address.
+const ROUTES: &str = "/sandbox/lightning";
+
 /// Pauses before a callback is sent again that nobody has taken.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
@@ -42,18 +45,19 @@ pub fn make_invoice(amount_sat: u64, description: &str, expiry_s: u64, at: DateT
     Some(SandboxInvoice { payment_hash: hex::encode(payment_hash), preimage: hex::encode(preimage), bolt11 })
 }
 
-/// Sends a callback with the node's signature to this address, and again for a while when nobody takes it.
-pub async fn call_back(config: &PhoenixdConfig, url: &str, body: String) {
+/// Sends a callback with the sandbox node's signature to us, and again for a while when nobody takes it.
+pub async fn call_back(config: &PhoenixdConfig, body: &str) {
+    let url = format!("{}/webhook/phoenixd", config.base_url.trim_end_matches(ROUTES));
     let Ok(http) = Client::builder().no_proxy().timeout(Duration::from_millis(config.timeout_ms)).build() else {
         return;
     };
     for pause in [Duration::ZERO].into_iter().chain(AGAIN) {
         tokio::time::sleep(pause).await;
         let request = http
-            .post(url)
+            .post(&url)
             .header(header::CONTENT_TYPE, "application/json")
             .header(SIGNATURE, config.signature(body.as_bytes()))
-            .body(body.clone());
+            .body(body.to_owned());
         if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
             return;
         }
@@ -67,7 +71,7 @@ impl PhoenixdConfig {
     pub fn sandbox(ours: &str, from: &SecretString) -> Self {
         let unlocked = Self { webhook_secret: from.clone(), ..Self::default() };
         Self {
-            base_url: format!("{}/sandbox/lightning", ours.trim_end_matches('/')),
+            base_url: format!("{}{ROUTES}", ours.trim_end_matches('/')),
             password: unlocked.signature(b"password of the sandbox node").into(),
             webhook_secret: unlocked.signature(b"webhook secret of the sandbox node").into(),
             is_sandbox: true,

@@ -2,6 +2,7 @@
 
 mod merchant;
 mod receipts;
+mod till;
 
 use std::{
     path::PathBuf,
@@ -28,6 +29,8 @@ enum Section {
     Deals,
     /// Bank transfers with receipts
     Receipts,
+    /// A till, with a Lightning invoice
+    Till,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,9 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     }
     if wanted(Section::Receipts) {
         receipts::play(&first).await?;
+    }
+    if wanted(Section::Till) {
+        till::play(&first, Duration::from_secs(options.patience)).await?;
     }
     say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
     Ok(())

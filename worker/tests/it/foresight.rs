@@ -188,8 +188,7 @@ on_both!(an_invoice_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let payment_id = worker.invoice().await;
     assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "never asked").await;
-    worker.node.break_next(fixtures::Fault::AnswerLost);
-    worker.run().await;
+    worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
     assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "looked for").await;
     worker.deliver(queue::NewMessage::of(&AskInvoice { payment_id })).await;
     assert_foreseen(&worker, WatchInvoice { payment_id }, WouldResume, "whether the invoice is paid").await;

@@ -51,10 +51,8 @@ async fn work_for(worker: &Worker, queue: &str) -> Option<NewMessage> {
         }
         AskInvoice::QUEUE => {
             // Made, but the answer was lost; and paid since.
-            worker.node.break_next(fixtures::Fault::AnswerLost);
             let payment_id = worker.invoice().await;
-            worker.run().await;
-            worker.lose_messages().await;
+            worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
             worker.node.pay();
             NewMessage::of(&AskInvoice { payment_id })
         }

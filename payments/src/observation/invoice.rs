@@ -9,6 +9,7 @@ use crate::{caller::Actor, transition::Trigger};
 impl Subject {
     /// Nothing has to be asked before the payer may pay but the invoice itself, whose row tells how far that is.
     pub(super) fn invoice_wanted(&mut self, data: Value, actor: &Actor) -> Outcome {
+        self.clear_failure();
         self.try_move(Trigger::Opened, "An invoice was asked for", data, actor).unwrap_or(Outcome::Unchanged)
     }
 
@@ -23,6 +24,9 @@ impl Subject {
     /// The money is the payee's at once: no one holds it who would have to release it. After the invoice was given up it
     /// is found money all the same, which somebody has to look at.
     pub(super) fn invoice_settled(&mut self, data: Value, actor: &Actor) -> Outcome {
+        if matches!(self.payment.status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Paid) {
+            self.clear_failure();
+        }
         if self.payment.status == PaymentStatus::Open {
             self.try_move(Trigger::PaymentSeen, "The invoice was paid", data.clone(), actor);
         }

@@ -160,7 +160,6 @@ impl Config {
             .chain(late)
             .chain(self.receipts.mistakes())
             .chain(self.till.mistakes(http.request_timeout_ms))
-            .chain(self.lightning.mistakes())
             .collect()
     }
 }

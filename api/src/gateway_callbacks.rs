@@ -91,8 +91,13 @@ impl GatewayCallbacks {
 
     async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
         let Subject::Payment { reference, gateway_id } = heard.about else { return Ok(()) };
-        let callback =
-            sessions::Callback { source: source.code().to_owned(), event_id: heard.event_id, reference, gateway_id };
+        let callback = sessions::Callback {
+            source: source.code().to_owned(),
+            event_id: heard.event_id,
+            reference,
+            gateway_id,
+            finds_by_id: source.is_mobile_money(),
+        };
         let mut tx = self.0.db().begin().await?;
         sessions::hear(&mut tx, callback).await?;
         fail::fail_point!("callback.before_commit");

@@ -5,14 +5,22 @@
 
 mod config;
 mod gateway;
+mod http;
+mod mobile_money;
 mod money;
+mod oauth;
+mod paypal;
 pub mod phoenixd;
 mod processor;
 mod registry;
 mod sandbox;
 mod source;
+mod stripe;
 
-pub use config::{Config, LightningConfig, PhoenixdConfig, SandboxConfig};
+pub use config::{
+    Config, LightningConfig, MobileMoneyConfig, OperatorConfig, PayPalConfig, PhoenixdConfig, SandboxConfig,
+    StripeConfig,
+};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
@@ -23,3 +31,4 @@ pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
 pub use sandbox::Sandbox;
 pub use source::{Source, UnknownSource};
+pub use stripe::Stripe;

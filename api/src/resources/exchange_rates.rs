@@ -86,10 +86,8 @@ impl ExchangeRates {
         &self,
         caller: Allowed<SharedDataManage>,
         /// Symbol of the currency that is priced, such as `BTC`.
-        #[oai(validator(min_length = 1, max_length = 32))]
         base: Path<String>,
         /// Symbol of the currency of the price, such as `EUR`.
-        #[oai(validator(min_length = 1, max_length = 32))]
         quote: Path<String>,
         body: Body<NewRate>,
     ) -> Result<Json<Rate>, Refused<404>> {

@@ -9,6 +9,7 @@ mod notices;
 mod order;
 mod recorder;
 mod recover_webhooks;
+mod sessions;
 mod stragglers;
 mod transfers;
 mod twice;
@@ -42,14 +43,19 @@ struct Worker {
 }
 
 impl Worker {
-    async fn on(mut database: TestDatabase) -> Self {
+    async fn on(database: TestDatabase) -> Self {
+        let context = context(&database.db);
+        Self::with(database, context).await
+    }
+
+    /// The same, with what jobs work with.
+    async fn with(mut database: TestDatabase, context: Context) -> Self {
         // Nobody takes what commits hand over: everything is due at once.
         database.committed = None;
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
         let node = LightningNode::start().await;
-        let context = context(&database.db).with_lightning(Some(lightning::client(&node.base_url)));
-        let context = Arc::new(context);
+        let context = Arc::new(context.with_lightning(Some(lightning::client(&node.base_url))));
         let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
         Self { database, merchant, runner, node }
     }

@@ -196,59 +196,49 @@ on_both!(a_callback_never_comes, async |database: TestDatabase| {
     assert!(worker.dead_letters().await.is_empty());
 });
 
-on_both!(
-    an_invoice_expires_when_the_node_says_so_and_money_that_comes_late_is_looked_at,
-    async |database: TestDatabase| {
-        let worker = Worker::on(database).await;
-        let id = worker.invoice().await;
-        worker.run().await;
-        worker.expires(id, TimeDelta::seconds(-10)).await;
+on_both!(money_that_comes_after_the_expiry_is_looked_at, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let id = worker.invoice().await;
+    worker.run().await;
+    worker.expires(id, TimeDelta::seconds(-10)).await;
+    worker.watch(id).await;
+    assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "what was on its way may still arrive");
+    worker.expires(id, TimeDelta::seconds(-60)).await;
+    worker.node.break_next(Fault::Fails);
+    worker.watch(id).await;
+    assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "nobody knows");
+    for _ in 0..2 {
         worker.watch(id).await;
-        assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "what was on its way may still arrive");
-        worker.expires(id, TimeDelta::seconds(-60)).await;
-        worker.node.break_next(Fault::Fails);
-        worker.watch(id).await;
-        assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "nobody knows");
-        for _ in 0..2 {
-            worker.watch(id).await;
-            assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
-        }
-        worker.node.pay();
-        for _ in 0..2 {
-            worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
-            assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
-        }
-        assert_eq!(
-            worker.transitions(id).await,
-            ["payment.created", "payment.open", "payment.expired", "payment.needs_review"]
-        );
-    }
-);
-
-on_both!(
-    an_invoice_that_expired_before_its_answer_was_known_is_found_when_it_is_paid,
-    async |database: TestDatabase| {
-        let worker = Worker::on(database).await;
-        let id = worker.invoice().await;
-        worker.expires(id, TimeDelta::seconds(-60)).await;
-        worker.run().await;
-        assert_eq!(
-            worker.standing(id).await,
-            (PaymentStatus::Expired, InvoiceStatus::Expired),
-            "there is no time left"
-        );
-        assert!(worker.node.invoices().is_empty());
-
-        let id = worker.invoice().await;
-        worker.ask_in_vain(id, Fault::AnswerLost).await;
-        worker.expires(id, TimeDelta::seconds(-60)).await;
-        worker.ask(id).await;
         assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
-        worker.node.pay();
+    }
+    worker.node.pay();
+    for _ in 0..2 {
         worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
         assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
     }
-);
+    assert_eq!(
+        worker.transitions(id).await,
+        ["payment.created", "payment.open", "payment.expired", "payment.needs_review"]
+    );
+});
+
+on_both!(an_invoice_that_was_given_up_unseen_is_found, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let id = worker.invoice().await;
+    worker.expires(id, TimeDelta::seconds(-60)).await;
+    worker.run().await;
+    assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired), "there is no time left");
+    assert!(worker.node.invoices().is_empty());
+
+    let id = worker.invoice().await;
+    worker.ask_in_vain(id, Fault::AnswerLost).await;
+    worker.expires(id, TimeDelta::seconds(-60)).await;
+    worker.ask(id).await;
+    assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
+    worker.node.pay();
+    worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
+    assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
+});
 
 on_both!(what_is_paid_after_a_cancel_is_looked_at, async |database: TestDatabase| {
     let worker = Worker::on(database).await;

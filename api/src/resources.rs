@@ -5,6 +5,7 @@ pub(crate) mod chains;
 pub(crate) mod currencies;
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod exchange_rates;
 pub(crate) mod health;
 pub(crate) mod integrations;
 pub(crate) mod members;
@@ -24,7 +25,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{checkout, gateway_callbacks, receipts, sandbox, till};
+use crate::{checkout, gateway_callbacks, lightning_callbacks, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -86,13 +87,13 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (gateway_callbacks::GatewayCallbacks, sandbox::Api, checkout::Api),
+    (gateway_callbacks::GatewayCallbacks, lightning_callbacks::LightningCallbacks, sandbox::Api, checkout::Api),
     receipts::Api,
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
     networks::Networks,
-    currencies::Currencies,
+    (currencies::Currencies, exchange_rates::ExchangeRates),
     wallets::Wallets,
     members::Members,
     (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
@@ -113,13 +114,18 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
-        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state), checkout::api(&state())),
+        (
+            gateway_callbacks::GatewayCallbacks(state()),
+            lightning_callbacks::LightningCallbacks(state()),
+            sandbox::api(state),
+            checkout::api(&state()),
+        ),
         receipts::api(&state()),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),
         networks::Networks(state()),
-        currencies::Currencies(state()),
+        (currencies::Currencies(state()), exchange_rates::ExchangeRates(state())),
         wallets::Wallets(state()),
         members::Members(state()),
         (

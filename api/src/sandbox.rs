@@ -1,6 +1,7 @@
 //! The built-in sandbox: it plays gateways, so that everything can be tried offline, and moves no money. Its adapter in
 //! `gateways` speaks with it over HTTP like those of real gateways. Not part of the document.
 
+mod lightning;
 mod page;
 mod payments;
 
@@ -20,11 +21,11 @@ use crate::{
 };
 
 /// Every route of the sandbox.
-pub(crate) type Api = (payments::SandboxPayments, page::SandboxPage);
+pub(crate) type Api = (payments::SandboxPayments, page::SandboxPage, lightning::SandboxLightning);
 
 /// Builds it.
 pub(crate) fn api(state: impl Fn() -> State) -> Api {
-    (payments::SandboxPayments(state()), page::SandboxPage(state()))
+    (payments::SandboxPayments(state()), page::SandboxPage(state()), lightning::SandboxLightning(state()))
 }
 
 /// Where the sandbox is not served, nothing is there.

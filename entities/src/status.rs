@@ -193,6 +193,21 @@ words! {
         /// Nobody can pay it any more, and nobody has.
         Closed,
     }
+    /// How far an invoice of the Lightning network is. The first three are live.
+    InvoiceStatus {
+        /// Wanted; the node was never asked.
+        Asked,
+        /// The node may have been asked: it is looked for there before it is asked again.
+        Sent,
+        /// The node has made it; the payer may pay.
+        Open,
+        /// The node has the money.
+        Settled,
+        /// Nobody paid in time. The node is believed all the same if it says otherwise later.
+        Expired,
+        /// The node will not make it.
+        Refused,
+    }
     /// How far a recovery is.
     RecoveryStatus {
         /// On its way.

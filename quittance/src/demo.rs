@@ -3,6 +3,7 @@
 mod checkout;
 mod merchant;
 mod receipts;
+mod till;
 
 use std::{
     path::PathBuf,
@@ -29,6 +30,8 @@ enum Section {
     Deals,
     /// Bank transfers with receipts
     Receipts,
+    /// A till, with a Lightning invoice
+    Till,
     /// Hosted checkouts, against the sandbox
     Checkout,
 }
@@ -76,6 +79,9 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     }
     if wanted(Section::Receipts) {
         receipts::play(&first).await?;
+    }
+    if wanted(Section::Till) {
+        till::play(&first, Duration::from_secs(options.patience)).await?;
     }
     if wanted(Section::Checkout) {
         checkout::play(&first, Duration::from_secs(options.patience)).await?;

@@ -1,6 +1,7 @@
 //! Every job, by the verb phrase that also names its file, its type and its message.
 
 pub(crate) mod announce_events;
+mod ask_invoice;
 pub(crate) mod cancel_deal;
 mod check_session;
 mod deploy_diamond;
@@ -9,6 +10,7 @@ pub(crate) mod open_deal;
 mod open_session;
 pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
+mod watch_invoice;
 
 use std::collections::HashMap;
 
@@ -17,6 +19,7 @@ use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 pub use announce_events::AnnounceEvents;
+pub use ask_invoice::AskInvoice;
 pub use cancel_deal::CancelDeal;
 pub use check_session::CheckSession;
 pub use deploy_diamond::DeployDiamond;
@@ -25,6 +28,7 @@ pub use open_deal::OpenDeal;
 pub use open_session::OpenSession;
 pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
+pub use watch_invoice::WatchInvoice;
 
 use crate::Context;
 
@@ -36,6 +40,8 @@ pub fn registry() -> Registry<Context> {
         .register::<CancelDeal>()
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
+        .register::<AskInvoice>()
+        .register::<WatchInvoice>()
         .register::<OpenSession>()
         .register::<CheckSession>()
         .register::<DeployDiamond>()

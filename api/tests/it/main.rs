@@ -32,6 +32,7 @@ mod server;
 mod staff;
 mod tenants;
 mod till;
+mod till_lightning;
 mod till_staff;
 mod till_tickets;
 mod tokens;

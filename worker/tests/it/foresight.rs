@@ -5,8 +5,8 @@ use std::sync::Arc;
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
-    AnnounceEvents, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession, RecoverWebhooks,
-    ReleaseDeal,
+    AnnounceEvents, AskInvoice, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
+    RecoverWebhooks, ReleaseDeal, WatchInvoice,
 };
 use queue::{
     Foreseer, Outlook, Payload,
@@ -200,4 +200,18 @@ on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
     assert_foreseen(worker, OpenSession { session_id }, AlreadyDone, "captured at its gateway").await;
     let nobody = OpenSession { session_id: entities::GatewaySessionId::new() };
     assert_foreseen(worker, nobody, AlreadyDone, "no such session").await;
+});
+
+on_both!(an_invoice_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.invoice().await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "never asked").await;
+    worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "looked for").await;
+    worker.deliver(queue::NewMessage::of(&AskInvoice { payment_id })).await;
+    assert_foreseen(&worker, WatchInvoice { payment_id }, WouldResume, "whether the invoice is paid").await;
+    worker.node.pay();
+    worker.deliver(queue::NewMessage::of(&WatchInvoice { payment_id })).await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, AlreadyDone, "the invoice is settled").await;
+    assert_foreseen(&worker, AskInvoice { payment_id: PaymentId::new() }, WouldFailAgain, "no invoice").await;
 });

@@ -6,8 +6,8 @@ use chain::{Evidence, Fact};
 use entities::{PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
-    self, AnnounceEvents, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
-    RecoverWebhooks, ReleaseDeal,
+    self, AnnounceEvents, AskInvoice, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
+    RecoverWebhooks, ReleaseDeal, WatchInvoice,
 };
 use queue::{NewMessage, Payload};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
@@ -62,6 +62,20 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             worker.lose_messages().await;
             NewMessage::of(&CheckSession { payment_id })
         }
+        AskInvoice::QUEUE => {
+            // Made, but the answer was lost; and paid since.
+            let payment_id = worker.invoice().await;
+            worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
+            worker.node.pay();
+            NewMessage::of(&AskInvoice { payment_id })
+        }
+        WatchInvoice::QUEUE => {
+            let payment_id = worker.invoice().await;
+            worker.run().await;
+            worker.lose_messages().await;
+            worker.node.pay();
+            NewMessage::of(&WatchInvoice { payment_id })
+        }
         DeployDiamond::QUEUE => {
             let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
             let mut row: diamond::ActiveModel = row.into();
@@ -95,6 +109,7 @@ async fn everything(worker: &Worker) -> Vec<String> {
     for (table, key, columns) in [
         ("payments", "id", "status || sequence || resends || coalesce(deal_id, '')"),
         ("payment_logs", "id", "event_type"),
+        ("lightning_invoices", "payment_id", "status || coalesce(payment_hash, '')"),
         ("diamonds", "id", "status"),
         ("chain_operations", "id", "kind || status || sends"),
         ("chain_deals", "subject_id", "state"),

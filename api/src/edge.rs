@@ -87,7 +87,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         {
             let template = response.data::<RouteTemplate>().copied();
             response = checkout::tell(&problem, language, id.as_str(), &path);
-            template.map(|template| response.set_data(template));
+            if let Some(template) = template {
+                response.set_data(template);
+            }
         }
         keep_to_yourself(&mut response);
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {

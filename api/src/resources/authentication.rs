@@ -126,9 +126,10 @@ pub(crate) async fn find_integration(
     secret_key: &str,
 ) -> Result<Option<integration::Model>, DbErr> {
     // PostgreSQL cannot compare U+0000, and no key has one.
-    let found = match api_key.contains('\0') {
-        true => None,
-        false => integration::Entity::find().filter(integration::Column::ApiKey.eq(api_key)).one(&**db).await?,
+    let found = if api_key.contains('\0') {
+        None
+    } else {
+        integration::Entity::find().filter(integration::Column::ApiKey.eq(api_key)).one(&**db).await?
     };
     // An unknown key costs as much as a wrong secret.
     let stored = found.as_ref().map_or("", |found| found.secret_hash.as_str());

@@ -133,13 +133,13 @@ pub(crate) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let relay_stop = CancellationToken::new();
+    let public_url = public_url(&base.settings, roles.api.as_ref())?;
+    let node = lightning_node(&mut base, &public_url).await?;
     let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
     let relay = tokio::spawn(relay.run(relay_stop.clone()));
     let mut tasks = JoinSet::new();
-    let public_url = public_url(&base.settings, roles.api.as_ref())?;
     let (gateways, sandbox) = gateway_registry::open(&base.settings, &public_url)?;
     let links = CheckoutLinks::new(&public_url, &base.settings.auth.access_token_secret);
-    let node = lightning_node(&mut base, &public_url).await?;
     let context = worker::Context::new(base.db.clone(), gateways, links).with_lightning(node);
     if let Some(options) = roles.worker {
         start_worker(&base.settings, &base.broker, context.clone(), options, &stop, &mut tasks)?;

@@ -1,7 +1,7 @@
 //! The tree of tenants.
 
 use chrono::{DateTime, Utc};
-use entities::{NodeId, node, now};
+use entities::{NodeId, Plan, node, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
@@ -205,6 +205,7 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewNode) -> Result<Node,
         path: Set(format!("{}.{number}", parent.path)),
         number: Set(number),
         name: Set(new.name),
+        plan: Set(Plan::Starter),
         created_at: Set(now()),
         updated_at: Set(now()),
         deleted_at: Set(None),

@@ -7,6 +7,7 @@ mod config;
 mod gateway;
 mod money;
 mod processor;
+mod registry;
 mod source;
 
 pub use config::{Config, SandboxConfig};
@@ -16,4 +17,5 @@ pub use gateway::{
 };
 pub use money::Money;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
+pub use registry::{BuildError, Gateways};
 pub use source::{Source, UnknownSource};

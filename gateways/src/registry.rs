@@ -1,0 +1,68 @@
+//! Which gateways are there, and whom they serve.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use uuid::Uuid;
+
+use crate::{Config, Gateway, Processor, Source};
+
+/// The gateways of an installation. A clone shares them.
+#[derive(Clone, Default)]
+pub struct Gateways {
+    entries: Arc<BTreeMap<Source, Entry>>,
+    processor: Option<Arc<dyn Processor>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    gateway: Arc<dyn Gateway>,
+    /// Those that are served, with all below them; all are when this is empty.
+    nodes: Vec<Uuid>,
+}
+
+/// The gateways cannot be reached from this system at all.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTP client for the gateways can be built: {0}")]
+pub struct BuildError(#[from] reqwest::Error);
+
+impl Gateways {
+    /// Those that have settings. The sandbox is not among them: what stands for the sources without a gateway of their
+    /// own is [inserted](Self::insert) by whoever knows that this is wanted.
+    ///
+    /// # Errors
+    /// When the system has no certificates of authorities.
+    pub fn new(_config: &Config) -> Result<Self, BuildError> {
+        Ok(Self::default())
+    }
+
+    /// Adds a gateway for these nodes and all below them, for all nodes if there are none. One that was there for the
+    /// same source is replaced.
+    pub fn insert(&mut self, source: Source, gateway: Arc<dyn Gateway>, nodes: Vec<Uuid>) {
+        Arc::make_mut(&mut self.entries).insert(source, Entry { gateway, nodes });
+    }
+
+    /// Sets what sellers have their accounts at.
+    pub fn set_processor(&mut self, processor: Arc<dyn Processor>) {
+        self.processor = Some(processor);
+    }
+
+    /// The source's gateway.
+    #[must_use]
+    pub fn get(&self, source: Source) -> Option<&Arc<dyn Gateway>> {
+        self.entries.get(&source).map(|entry| &entry.gateway)
+    }
+
+    /// What sellers have their accounts at.
+    #[must_use]
+    pub fn processor(&self) -> Option<&Arc<dyn Processor>> {
+        self.processor.as_ref()
+    }
+
+    /// What payers of a node may choose from, in the order in which they are shown it. The path is the node and all
+    /// above it.
+    #[must_use]
+    pub fn offered(&self, path: &[Uuid]) -> Vec<Source> {
+        let serves = |entry: &Entry| entry.nodes.is_empty() || entry.nodes.iter().any(|node| path.contains(node));
+        self.entries.iter().filter(|(_, entry)| serves(entry)).map(|(source, _)| *source).collect()
+    }
+}

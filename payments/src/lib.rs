@@ -7,6 +7,7 @@ pub mod commands;
 pub mod event;
 pub mod evm_address;
 pub mod idempotency;
+pub mod intents;
 pub mod jobs;
 pub mod ledger;
 pub mod log;

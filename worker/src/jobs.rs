@@ -7,8 +7,11 @@ pub(crate) mod expire_payment;
 pub(crate) mod open_deal;
 pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
+pub(crate) mod send_payout;
+pub(crate) mod send_refund;
+pub(crate) mod sync_account;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use entities::{PaymentId, PaymentStatus, payment};
 use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
@@ -21,6 +24,9 @@ pub use expire_payment::ExpirePayment;
 pub use open_deal::OpenDeal;
 pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
+pub use send_payout::SendPayout;
+pub use send_refund::SendRefund;
+pub use sync_account::SyncAccount;
 
 use crate::Context;
 
@@ -33,8 +39,18 @@ pub fn registry() -> Registry<Context> {
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
         .register::<DeployDiamond>()
+        .register::<SendRefund>()
+        .register::<SendPayout>()
+        .register::<SyncAccount>()
         .register::<AnnounceEvents>()
         .register::<RecoverWebhooks>()
+}
+
+/// When to look again at what a gateway has not decided, by how often that was done: 2, 4, 8 … seconds, five minutes at most,
+/// which is well within the patience of stragglers.
+fn look_again(looks: i32) -> Duration {
+    let doublings = u32::try_from(looks).unwrap_or(0).min(8);
+    Duration::from_secs((2_u64 << doublings).min(300))
 }
 
 /// Locks those of the payments that are in one of these states, in the order of their ids.

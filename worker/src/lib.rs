@@ -6,6 +6,7 @@ pub mod jobs;
 mod notices;
 mod recorder;
 mod retention;
+mod seller_events;
 mod stragglers;
 
 pub use agents::{ChainAgents, chain_agents};

@@ -11,6 +11,7 @@ mod edge;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gateway_callbacks;
 mod idempotent;
 mod money;
 mod paging;
@@ -20,6 +21,7 @@ mod query_time;
 mod reach;
 mod receipts;
 mod resources;
+mod sandbox;
 mod serve;
 mod state;
 mod till;

@@ -24,7 +24,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{receipts, till};
+use crate::{gateway_callbacks, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -63,6 +63,8 @@ pub(crate) enum Tag {
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
+    /// What payment gateways tell us; for them alone.
+    Gateways,
     /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
     /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
     Staff,
@@ -80,6 +82,7 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
+    (gateway_callbacks::GatewayCallbacks, sandbox::Api),
     receipts::Api,
     integrations::Integrations,
     nodes::Nodes,
@@ -89,8 +92,7 @@ pub(crate) type Api = (
     wallets::Wallets,
     members::Members,
     (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
-    health::Health,
-    documentation::Documentation,
+    (health::Health, documentation::Documentation),
 );
 
 /// Builds it.
@@ -107,6 +109,7 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
+        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state)),
         receipts::api(&state()),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
@@ -120,7 +123,6 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             webhook_deliveries::WebhookDeliveries(state()),
             webhook_recoveries::WebhookRecoveries(state()),
         ),
-        health::Health(state()),
-        documentation::Documentation,
+        (health::Health(state()), documentation::Documentation),
     )
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use payments::{Acceptor, AccessTokens};
+use gateways::Gateways;
+use payments::{Acceptor, AccessTokens, CheckoutLinks};
 use queue::{Database, Foreseer};
+use secrecy::SecretString;
 
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
@@ -37,6 +39,12 @@ pub struct Parts {
     pub config: Config,
     /// How webhooks are delivered, and what their secrets are derived from.
     pub webhooks: webhooks::Config,
+    /// What payers may choose from, and whose callbacks are heard.
+    pub gateways: Gateways,
+    /// Where gateways send browsers.
+    pub checkout_links: CheckoutLinks,
+    /// What signs requests to the built-in sandbox; none where it is not served.
+    pub sandbox: Option<SecretString>,
     /// What readiness depends on.
     pub health: Vec<HealthPart>,
     /// Asks the jobs what replaying a dead letter would do, and whether they could read a body.
@@ -93,6 +101,18 @@ impl State {
 
     pub(crate) fn webhook_secrets(&self) -> &webhooks::Secrets {
         &self.0.webhook_secrets
+    }
+
+    pub(crate) fn gateways(&self) -> &Gateways {
+        &self.0.parts.gateways
+    }
+
+    pub(crate) fn checkout_links(&self) -> &CheckoutLinks {
+        &self.0.parts.checkout_links
+    }
+
+    pub(crate) fn sandbox(&self) -> Option<&SecretString> {
+        self.0.parts.sandbox.as_ref()
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {

@@ -24,6 +24,9 @@ pub struct Model {
     pub status: GatewaySessionStatus,
     #[sea_orm(column_type = "Text", nullable)]
     pub gateway_id: Option<String>,
+    /// The id under which the gateway's later events name it, where that is another one.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub charge_id: Option<String>,
     /// Where the payer agrees.
     #[sea_orm(column_type = "Text", nullable)]
     pub approve_url: Option<String>,
@@ -46,6 +49,8 @@ pub struct Model {
     pub failure_message: Option<String>,
     /// How often it was looked at since the gateway has it.
     pub looks: i32,
+    /// One process at a time speaks with the gateway about it.
+    pub leased_until: Option<DateTimeUtc>,
     pub approved_at: Option<DateTimeUtc>,
     /// When it was asked for.
     pub created_at: DateTimeUtc,

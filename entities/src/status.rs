@@ -174,7 +174,7 @@ words! {
         /// In a storefront that shows the processor's widget.
         Intent,
     }
-    /// How far a payment at a gateway is. The first four are live: at most one of a payment's is.
+    /// How far a payment at a gateway is. The first three are live: at most one of a payment's is.
     GatewaySessionStatus {
         /// Wanted; the gateway was never asked.
         Asked,
@@ -182,8 +182,6 @@ words! {
         Sent,
         /// The gateway has it; the payer may pay.
         Ready,
-        /// The gateway is asked to let nobody pay any more.
-        Closing,
         /// The money was taken.
         Captured,
         /// Definitely not paid.

@@ -77,6 +77,8 @@ pub struct Handle {
 pub struct Payment {
     /// The gateway's id.
     pub gateway_id: String,
+    /// The id under which later events name it (refunds, disputes), where that is another one.
+    pub charge_id: Option<String>,
     /// How far it is.
     pub state: State,
     /// Where the payer agrees, where that is a page.

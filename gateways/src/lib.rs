@@ -8,6 +8,8 @@ mod gateway;
 mod money;
 mod processor;
 mod registry;
+mod sandbox;
+mod sandbox_processor;
 mod source;
 
 pub use config::{Config, SandboxConfig};
@@ -18,4 +20,6 @@ pub use gateway::{
 pub use money::Money;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
+pub use sandbox::Sandbox;
+pub use sandbox_processor::SandboxProcessor;
 pub use source::{Source, UnknownSource};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! sources {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal, $phone:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal, $phone:literal, $path:literal;)+) => {
         /// A gateway as the checkout contract names it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Source {
@@ -31,23 +31,29 @@ macro_rules! sources {
             pub const fn is_mobile_money(self) -> bool {
                 match self { $(Self::$name => $phone),+ }
             }
+
+            /// Where it calls back, from our address on.
+            #[must_use]
+            pub const fn callback_path(self) -> &'static str {
+                match self { $(Self::$name => concat!("/v1/webhooks/payments/", $path)),+ }
+            }
         }
     };
 }
 
 sources! {
     /// Cards, by Stripe.
-    Stripe = "STR", "Stripe", false;
+    Stripe = "STR", "Stripe", false, "stripe";
     /// PayPal.
-    PayPal = "PYP", "PayPal", false;
+    PayPal = "PYP", "PayPal", false, "paypal";
     /// MVola of Madagascar.
-    MvolaMadagascar = "MVM", "MVola Madagascar", true;
+    MvolaMadagascar = "MVM", "MVola Madagascar", true, "mvola-mg";
     /// MVola of the Comoros.
-    MvolaComoros = "MVK", "MVola Comoros", true;
+    MvolaComoros = "MVK", "MVola Comoros", true, "mvola-km";
     /// Holo.
-    Holo = "HOL", "Holo", true;
+    Holo = "HOL", "Holo", true, "holo";
     /// Huri Money.
-    HuriMoney = "HRM", "Huri Money", true;
+    HuriMoney = "HRM", "Huri Money", true, "huri";
 }
 
 /// No source has this code.

@@ -1,8 +1,9 @@
 //! Card payments that a storefront takes for a seller: an order has one, with one live session at the card processor.
 
+use chrono::TimeDelta;
 use entities::{
-    Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, PaymentId, PaymentMethod, PaymentStatus,
-    connected_account, currency, gateway_session, node, now, order, payment,
+    Amount, GatewaySessionKind, PaymentId, PaymentMethod, PaymentStatus, connected_account, currency, gateway_session,
+    node, order, payment,
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -14,16 +15,20 @@ use crate::{
     event,
     log::{self, NewLog},
     money,
-    observation::Observation,
+    observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
     orders,
     record::{Observed, record},
     refunds::{find_order, lock},
     sellers::{SellerError, account_of, platform_fee},
+    sessions::{self, NewSession, SessionError},
 };
 
 /// The card processor, as gateways are named.
 const SOURCE: &str = "STR";
+
+/// How long an intent may be paid. Orders of a shop do not expire, but nobody waits for a card for longer.
+const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
 
 /// The order's live session at the card processor; made if there is none, and then the processor is asked. Whoever asks
 /// again for an unpaid order gets the same.
@@ -50,19 +55,23 @@ pub async fn ask(
     };
     let payment = lock(tx, payment_id).await?;
     payable(tx, &payment, actor, request_id).await?;
-    if let Some(session) = live(tx, payment.id).await? {
-        return Ok(session);
+    let new = NewSession {
+        payment_id,
+        source: SOURCE.to_owned(),
+        kind: GatewaySessionKind::Intent,
+        payment_method: PaymentMethod::CreditCard,
+        account: Some(account_id),
+        fee: Some(fee_of(&**tx, &payment).await?),
+        actor: actor.clone(),
+        request_id: request_id.map(str::to_owned),
+    };
+    match sessions::begin(tx, new).await {
+        Ok(session) => Ok(session),
+        Err(SessionError::Live(session)) => Ok(*session),
+        Err(SessionError::NotPayable(status)) => Err(not_payable(status)),
+        Err(SessionError::Late) => Err(SellerError::conflict("The time to pay is over")),
+        Err(SessionError::Database(error)) => Err(error.into()),
     }
-    let fee = fee_of(&**tx, &payment).await?;
-    begin(tx, &payment, account_id, fee).await
-}
-
-/// The intent's session as it is now.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn look<C: ConnectionTrait>(db: &C, id: GatewaySessionId) -> Result<Option<gateway_session::Model>, DbErr> {
-    gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).one(db).await
 }
 
 async fn unpaid<C: ConnectionTrait>(db: &C, order: &order::Model) -> Result<(), SellerError> {
@@ -105,7 +114,8 @@ async fn create(
         payment_address: order.order_number.clone(),
     };
     let row = off_chain::row(of_card, &off_chain::network(&**tx).await?);
-    let row = payment::Model { metadata: Some(orders::metadata(order)), ..row };
+    let row =
+        payment::Model { metadata: Some(orders::metadata(order)), expires_at: row.created_at + PAYABLE_FOR, ..row };
     let (id, external_id) = (row.id, row.external_id.clone());
     let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
     let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
@@ -137,7 +147,7 @@ async fn create(
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    observe(tx, id, Observation::TransferAccepted, actor, request_id).await?;
+    observe(tx, id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
     Ok(id)
 }
 
@@ -152,7 +162,7 @@ async fn payable(
         PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(()),
         PaymentStatus::Failed => {
             observe(tx, payment.id, Observation::RetryRequested, actor, request_id).await?;
-            observe(tx, payment.id, Observation::TransferAccepted, actor, request_id).await?;
+            observe(tx, payment.id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
             Ok(())
         }
         PaymentStatus::Paid | PaymentStatus::Completed => Err(SellerError::conflict("The order is paid already")),
@@ -161,50 +171,12 @@ async fn payable(
         | PaymentStatus::Expired
         | PaymentStatus::Rejected
         | PaymentStatus::Refunded
-        | PaymentStatus::NeedsReview) => Err(SellerError::conflict(format!("The order's card payment is {other}"))),
+        | PaymentStatus::NeedsReview) => Err(not_payable(other)),
     }
 }
 
-async fn live(tx: &Transaction, payment_id: PaymentId) -> Result<Option<gateway_session::Model>, DbErr> {
-    // Word by word the condition of an index.
-    gateway_session::Entity::find()
-        .filter(gateway_session::Column::PaymentId.eq(payment_id))
-        .filter(Expr::cust("status IN ('asked', 'sent', 'ready', 'closing')"))
-        .one(&**tx)
-        .await
-}
-
-async fn begin(
-    tx: &mut Transaction,
-    payment: &payment::Model,
-    account: String,
-    fee: Amount,
-) -> Result<gateway_session::Model, SellerError> {
-    let now = now();
-    let zero = Amount(Decimal::ZERO);
-    let session = gateway_session::Model {
-        id: GatewaySessionId::new(),
-        payment_id: payment.id,
-        source: SOURCE.to_owned(),
-        kind: GatewaySessionKind::Intent,
-        status: GatewaySessionStatus::Asked,
-        gateway_id: None,
-        approve_url: None,
-        client_secret: None,
-        account: Some(account),
-        fee: Some(fee),
-        captured: zero,
-        refunded: zero,
-        reversed: zero,
-        failure_code: None,
-        failure_message: None,
-        looks: 0,
-        approved_at: None,
-        created_at: now,
-        updated_at: now,
-    };
-    gateway_session::Entity::insert(session.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    Ok(session)
+fn not_payable(status: PaymentStatus) -> SellerError {
+    SellerError::conflict(format!("The order's card payment is {status}"))
 }
 
 /// The platform's part, by the plan that the seller's node has now.

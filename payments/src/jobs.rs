@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entities::{DiamondId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, WebhookRecoveryId};
+use entities::{DiamondId, GatewaySessionId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, WebhookRecoveryId};
 use queue::{Payload, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,10 @@ payloads! {
     ReleaseDeal { payment_id: PaymentId } = "release_deal", prefetch 400, batch 100;
     /// Expire the payment when nobody has paid.
     ExpirePayment { payment_id: PaymentId } = "expire_payment", prefetch 100, batch 100;
+    /// Open a payment at its gateway, and look at it there until it is concluded.
+    OpenSession { session_id: GatewaySessionId } = "open_session", prefetch 50, batch 1;
+    /// Look at a payment at its gateway, because something may have happened to it there.
+    CheckSession { payment_id: PaymentId } = "check_session", prefetch 50, batch 1;
     /// Deploy a wallet's diamond.
     DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
     /// Give money back to the payer through the payment's gateway, or look what became of that.

@@ -1,12 +1,13 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
 pub(crate) mod at_till;
+mod gateway;
 pub(crate) mod refund;
 mod told;
 pub(crate) mod transfer;
 
 pub(crate) use self::told::with_context;
-pub use self::{refund::RefundSeen, told::event_type};
+pub use self::{gateway::AtGateway, refund::RefundSeen, told::event_type};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
@@ -70,6 +71,8 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// A gateway was asked for something, or tells something.
+    Gateway(AtGateway),
     /// A till has written down a payment that it holds the money of.
     TakenAtTill,
     /// A till has corrected the payment; the data holds what it was before and is now.
@@ -147,6 +150,7 @@ impl Subject {
             Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
             Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
+            Observation::Gateway(what) => self.at_gateway(what, actor),
             Observation::TakenAtTill => self.taken_at_till(actor),
             Observation::Corrected { data } => self.corrected(data, actor),
             Observation::Voided { data } => self.voided(data, actor),
@@ -277,10 +281,13 @@ impl Subject {
     }
 
     fn cancel_requested(&mut self, actor: &Actor) -> Outcome {
-        let has_rail = self.payment.payment_method == PaymentMethod::Web3;
+        let on_chain = self.payment.payment_method == PaymentMethod::Web3;
+        // What a gateway has taken goes back by refunds, of which there may be several.
+        let at_gateway = gateway::is_method(self.payment.payment_method) && self.payment.status != PaymentStatus::Paid;
         // A deal that opened although its sending had been said to have failed has to be closed as well.
         let sent = self.payment.sending_since.is_some() || self.payment.deal_id.is_some();
-        let trigger = if has_rail && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
+        let trigger =
+            if (on_chain || at_gateway) && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
         self.try_move(trigger, "A cancel was asked for", json!({}), actor).unwrap_or(Outcome::Unchanged)
     }
 
@@ -311,7 +318,7 @@ impl Subject {
         if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
             return Outcome::Unchanged;
         }
-        if self.payment.payment_method == PaymentMethod::BankTransfer {
+        if self.payment.payment_method != PaymentMethod::Web3 {
             // The money went into the payee's own account: nobody holds it who would have to hand it over.
             let message = "The payee has the money already";
             return self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(Outcome::Unchanged);
@@ -397,6 +404,9 @@ impl Subject {
     /// What has to happen because the payment has come into this state.
     fn follow_up(&mut self, to: PaymentStatus) {
         let payment_id = self.payment.id;
+        if gateway::is_method(self.payment.payment_method) {
+            return self.follow_up_at_gateway(to, self.payment.expires_at);
+        }
         if self.payment.payment_method != PaymentMethod::Web3 {
             // A transfer has no rail to ask; all that may happen by itself is that nobody makes it in time.
             if self.payment.payment_method == PaymentMethod::BankTransfer && to == PaymentStatus::Open {

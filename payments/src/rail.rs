@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::transition::Trigger;
 
+/// How a gateway's loss of what it had taken is named.
+pub(crate) const CAPTURE: &str = "capture";
+
 /// What the rail is known to show of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +140,7 @@ impl Rail {
             Trigger::PaymentFinal => {
                 (self.opened, self.deposit) = (true, Deposit::Final);
                 self.found("DealDeposited");
+                self.found(CAPTURE);
             }
             Trigger::Released => self.ended(Shown::Released, "DealReleased"),
             Trigger::Returned => self.ended(Shown::Returned, "DealCanceled"),
@@ -169,7 +173,7 @@ impl Rail {
     fn lose(&mut self, event: &str) {
         match event {
             "DealCreated" => *self = Self::default(),
-            "DealDeposited" => (self.deposit, self.end) = (Deposit::None, None),
+            "DealDeposited" | CAPTURE => (self.deposit, self.end) = (Deposit::None, None),
             "DealReleased" | "DealCanceled" => self.end = None,
             unknown => tracing::error!(unknown, "a lost event that is not known"),
         }

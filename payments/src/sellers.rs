@@ -1,16 +1,16 @@
 //! Sellers: what they have told of themselves, and how their account at the card processor stands.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use entities::{ConnectedAccountStatus, NodeId, Plan, connected_account, now};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, RefundId, connected_account, now};
 use queue::{NewMessage, Transaction};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    prelude::*, sea_query::OnConflict,
+    Statement, prelude::*, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::jobs::SyncAccount;
+use crate::jobs::{SendPayout, SendRefund, SyncAccount};
 
 /// Why something was refused. Nothing was written then, and nothing may be committed.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +230,34 @@ pub async fn declined(
     (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
     row.updated_at = Set(now());
     row.update(&**tx).await.map(drop)
+}
+
+/// Has those taken up whose message must be lost, because nothing has happened to them for so long; how many those are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
+    // Word by word the conditions of indexes. Each is marked, so that nobody takes it up again at once.
+    let mut messages = Vec::new();
+    for (table, key) in [("refunds", "id"), ("payouts", "id"), ("connected_accounts", "node_id")] {
+        let sql = format!(
+            "UPDATE {table} SET updated_at = $1 WHERE {key} IN (SELECT {key} FROM {table} \
+             WHERE status IN ('asked', 'sent') AND updated_at < $2 ORDER BY updated_at LIMIT {most}) RETURNING {key} AS id"
+        );
+        let times: [sea_orm::Value; 2] = [now().into(), (now() - patience).into()];
+        let taken = Statement::from_sql_and_values(tx.get_database_backend(), sql, times);
+        for row in tx.query_all_raw(taken).await? {
+            let id: Uuid = row.try_get("", "id")?;
+            messages.push(match table {
+                "refunds" => NewMessage::of(&SendRefund { refund_id: RefundId(id) }),
+                "payouts" => NewMessage::of(&SendPayout { payout_id: PayoutId(id) }),
+                _ => NewMessage::of(&SyncAccount { node_id: NodeId(id) }),
+            });
+        }
+    }
+    let taken = messages.len();
+    tx.enqueue(messages).await?;
+    Ok(taken)
 }
 
 async fn lock(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_account::Model>, DbErr> {

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod failpoints;
+mod gateway_registry;
 mod listen;
 mod logging;
 mod node;

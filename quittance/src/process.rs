@@ -6,10 +6,10 @@ use anyhow::Context;
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use migration::{Migrator, MigratorTrait};
-use payments::Acceptor;
+use payments::{Acceptor, CheckoutLinks};
 use queue::{Archivist, Broker, CommittedMessages, Database, Relay, Runner, redrive::Conductor};
 use sea_orm::{ConnectionTrait, DatabaseBackend};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use webhooks::Lanes;
 
-use crate::{cli::say, settings::Settings};
+use crate::{cli::say, gateway_registry, settings::Settings};
 
 /// How long a process that starts waits for its database.
 const DATABASE_WAIT: Duration = Duration::from_secs(30);
@@ -135,15 +135,18 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
     let relay = tokio::spawn(relay.run(relay_stop.clone()));
     let mut tasks = JoinSet::new();
-    let context = worker::Context::new(base.db.clone());
+    let public_url = public_url(&base.settings, roles.api.as_ref())?;
+    let (gateways, sandbox) = gateway_registry::open(&base.settings, &public_url)?;
+    let links = CheckoutLinks::new(&public_url, &base.settings.auth.access_token_secret);
+    let context = worker::Context::new(base.db.clone(), gateways, links);
     if let Some(options) = roles.worker {
         start_worker(&base.settings, &base.broker, context.clone(), options, &stop, &mut tasks)?;
     }
     if let Some(listener) = roles.api {
-        let state = api_state(&base.settings, &base.broker, context, false)?;
+        let state = api_state(&base.settings, &base.broker, context, sandbox, false)?;
         tasks.spawn(serve(state.clone(), api::routes(state), listener, stop.clone()));
     } else if let Some(address) = roles.worker.and_then(|options| options.listen_health) {
-        let state = api_state(&base.settings, &base.broker, context, true)?;
+        let state = api_state(&base.settings, &base.broker, context, None, true)?;
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen-health {address}"))?;
         tasks.spawn(serve(state.clone(), api::health_routes(state), listener, stop.clone()));
     }
@@ -163,6 +166,15 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     base.broker.close().await;
     tracing::info!("stopped");
     result
+}
+
+/// How browsers and the built-in sandbox's callers reach the API: as it was told, else where it listens.
+fn public_url(settings: &Settings, listener: Option<&TcpListener>) -> anyhow::Result<String> {
+    if let Some(url) = &settings.base_url {
+        return Ok(url.clone());
+    }
+    let address = listener.map_or(Ok(settings.listen), TcpListener::local_addr)?;
+    Ok(format!("http://{address}"))
 }
 
 fn start_worker(
@@ -220,9 +232,10 @@ fn api_state(
     settings: &Settings,
     broker: &Arc<dyn Broker>,
     context: worker::Context,
+    sandbox: Option<SecretString>,
     broker_needed: bool,
 ) -> anyhow::Result<api::State> {
-    let db = context.db.clone();
+    let (db, gateways, checkout_links) = (context.db.clone(), context.gateways.clone(), context.checkout_links.clone());
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
     queue::describe_metrics();
     webhooks::describe_metrics();
@@ -248,6 +261,9 @@ fn api_state(
         acceptor: Acceptor::start(db.clone()),
         config: settings.api(),
         webhooks: settings.webhooks.clone(),
+        gateways,
+        checkout_links,
+        sandbox,
         health: vec![queue_health, chain_health],
         foreseer,
         depth: (settings.broker.url.expose_secret() != "embedded").then(|| depth(broker)),

@@ -13,6 +13,7 @@ use figment::{
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::{cli::Overrides, secrets};
 
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) http: api::HttpConfig,
     pub(crate) operations: api::OperationsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
+    pub(crate) gateways: gateways::Config,
     pub(crate) chain: chain::Config,
     pub(crate) webhooks: webhooks::Config,
     pub(crate) keystore: KeystoreSettings,
@@ -100,6 +102,7 @@ impl Default for Settings {
             http: api::HttpConfig::default(),
             operations: api::OperationsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
+            gateways: gateways::Config::default(),
             chain: chain::Config::default(),
             webhooks: webhooks::Config::default(),
             keystore: KeystoreSettings::default(),
@@ -107,6 +110,12 @@ impl Default for Settings {
             log: LogSettings::default(),
         }
     }
+}
+
+/// What signs requests to the sandbox, where nothing else was configured.
+fn sandbox_secret(secret: &SecretString) -> SecretString {
+    let digest = Sha256::digest(format!("sandbox v1 {}", secret.expose_secret()));
+    SecretString::from(alloy::hex::encode(digest))
 }
 
 /// The addresses of this host itself.
@@ -168,6 +177,9 @@ impl Settings {
         if self.webhooks.secret.expose_secret().is_empty() {
             self.webhooks.secret = webhooks::derived_secret(&self.auth.access_token_secret);
         }
+        if self.gateways.sandbox.secret.expose_secret().is_empty() {
+            self.gateways.sandbox.secret = sandbox_secret(&self.auth.access_token_secret);
+        }
         self.receipts.uploads_dir.get_or_insert_with(|| folder.join("uploads"));
         self.keystore.dir.get_or_insert_with(|| folder.join("keystore"));
         self.data_dir = folder;
@@ -184,6 +196,11 @@ impl Settings {
     /// Whether this process has a development chain of its own.
     pub(crate) fn runs_devchain(&self) -> bool {
         self.devchain.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
+    }
+
+    /// Whether the built-in gateway stands for those that are not configured.
+    pub(crate) fn runs_sandbox(&self) -> bool {
+        self.gateways.sandbox.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
     }
 
     /// Those of the API.

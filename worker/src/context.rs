@@ -8,6 +8,8 @@ use std::{
 use chain::{AgentHealth, Waker};
 use chrono::TimeDelta;
 use entities::{NetworkId, now};
+use gateways::Gateways;
+use payments::CheckoutLinks;
 use queue::Database;
 use tokio::sync::watch;
 
@@ -21,6 +23,10 @@ pub struct Context {
     pub db: Database,
     /// Tells the webhooks' lanes of this process, where they run, that there is something to send.
     pub webhooks: webhooks::Waker,
+    /// What takes money from payers.
+    pub gateways: Gateways,
+    /// Where gateways send browsers.
+    pub checkout_links: CheckoutLinks,
     agents: Arc<Mutex<HashMap<NetworkId, RunningAgent>>>,
 }
 
@@ -32,10 +38,10 @@ pub(crate) struct RunningAgent {
 }
 
 impl Context {
-    /// For jobs on this database.
+    /// For jobs on this database, with these gateways.
     #[must_use]
-    pub fn new(db: Database) -> Self {
-        Self { db, webhooks: webhooks::Waker::default(), agents: Arc::default() }
+    pub fn new(db: Database, gateways: Gateways, checkout_links: CheckoutLinks) -> Self {
+        Self { db, webhooks: webhooks::Waker::default(), gateways, checkout_links, agents: Arc::default() }
     }
 
     pub(crate) fn set_agent(&self, network_id: NetworkId, agent: RunningAgent) {

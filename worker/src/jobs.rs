@@ -2,9 +2,11 @@
 
 pub(crate) mod announce_events;
 pub(crate) mod cancel_deal;
+mod check_session;
 mod deploy_diamond;
 pub(crate) mod expire_payment;
 pub(crate) mod open_deal;
+mod open_session;
 pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
 pub(crate) mod send_payout;
@@ -19,9 +21,11 @@ use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude:
 
 pub use announce_events::AnnounceEvents;
 pub use cancel_deal::CancelDeal;
+pub use check_session::CheckSession;
 pub use deploy_diamond::DeployDiamond;
 pub use expire_payment::ExpirePayment;
 pub use open_deal::OpenDeal;
+pub use open_session::OpenSession;
 pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
 pub use send_payout::SendPayout;
@@ -38,6 +42,8 @@ pub fn registry() -> Registry<Context> {
         .register::<CancelDeal>()
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
+        .register::<OpenSession>()
+        .register::<CheckSession>()
         .register::<DeployDiamond>()
         .register::<SendRefund>()
         .register::<SendPayout>()

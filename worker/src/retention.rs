@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use entities::{idempotency_key, login_failure, now, refresh_token};
+use entities::{gateway_callback, idempotency_key, login_failure, now, refresh_token};
 use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(600);
+
+/// Gateways send a callback again for some days at most; what is older than this, they refuse by its signature.
+const CALLBACKS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 /// What it works on.
 pub struct Retention {
@@ -44,6 +47,10 @@ async fn sweep(db: &Database) -> Result<(), DbErr> {
         .await?;
     refresh_token::Entity::delete_many()
         .filter(refresh_token::Column::ExpiresAt.lt(now - TimeDelta::days(7)))
+        .exec(&*tx)
+        .await?;
+    gateway_callback::Entity::delete_many()
+        .filter(gateway_callback::Column::CreatedAt.lt(now - CALLBACKS_KEPT_FOR))
         .exec(&*tx)
         .await?;
     login_failure::Entity::delete_many()

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
+use payments::jobs::OpenSession;
+use queue::NewMessage;
 use sea_orm::{Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use tokio_util::sync::CancellationToken;
 
@@ -74,9 +76,13 @@ impl Step {
 /// Looks until it is told to stop; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
-        for done in
-            [take_up(&context, PATIENCE).await, announce(&context, PATIENCE).await, recover(&context, PATIENCE).await]
-        {
+        for done in [
+            take_up(&context, PATIENCE).await,
+            announce(&context, PATIENCE).await,
+            recover(&context, PATIENCE).await,
+            look(&context, PATIENCE).await,
+            settle(&context, PATIENCE).await,
+        ] {
             if let Err(error) = done {
                 tracing::warn!("stragglers are left until the next time: {error:#}");
             }
@@ -155,6 +161,41 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
     Ok(taken)
 }
 
+/// Has payments looked at that nobody has looked at their gateways for so long, and returns how many those were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let sessions = payments::sessions::forgotten(&*context.db, patience, CHUNK).await?;
+    if !sessions.is_empty() {
+        let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "look").increment(count);
+        tracing::info!(count, "payments at gateways have waited for too long and are looked at");
+        let mut tx = context.db.begin().await?;
+        let again = sessions.iter().map(|id| NewMessage::of(&OpenSession { session_id: *id }));
+        tx.enqueue(again.collect()).await?;
+        tx.commit().await?;
+    }
+    Ok(sessions.len())
+}
+
+/// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many those
+/// were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let mut tx = context.db.begin().await?;
+    let taken = payments::sellers::take_up(&mut tx, patience, CHUNK).await?;
+    tx.commit().await?;
+    if taken > 0 {
+        let count = u64::try_from(taken).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "settle").increment(count);
+        tracing::info!(count, "refunds, payouts or accounts have waited for too long and are taken up");
+    }
+    Ok(taken)
+}
+
 /// A page of those that wait, in the order of their index, with the place of each in that order.
 async fn waiting(
     context: &Context,
@@ -181,7 +222,9 @@ async fn waiting(
         }
         Step::Release | Step::Cancel | Step::Close => {
             let rest = after.map(|(id, _)| Id.gt(id));
-            query.filter(UpdatedAt.lt(before)).filter(Condition::all().add_option(rest))
+            // What a gateway is asked for is the session's to take up.
+            let on_chain = PaymentMethod.eq(entities::PaymentMethod::Web3);
+            query.filter(UpdatedAt.lt(before)).filter(on_chain).filter(Condition::all().add_option(rest))
         }
     };
     query.order_by_asc(Id).into_tuple().all(&*context.db).await

@@ -240,6 +240,9 @@ pub(crate) fn state_with(database: &TestDatabase, change: impl FnOnce(&mut api::
         acceptor: Acceptor::start(database.db.clone()),
         config: config(),
         webhooks: webhooks::Config { secret: SecretString::from(SECRET), ..webhooks::Config::default() },
+        gateways: gateways::Gateways::default(),
+        checkout_links: checkout_links(),
+        sandbox: None,
         health: Vec::new(),
         foreseer: crate::letters::foreseer(&Arc::default()),
         depth: None,
@@ -247,6 +250,11 @@ pub(crate) fn state_with(database: &TestDatabase, change: impl FnOnce(&mut api::
     };
     change(&mut parts);
     api::State::new(parts)
+}
+
+/// Where gateways send browsers.
+pub(crate) fn checkout_links() -> payments::CheckoutLinks {
+    payments::CheckoutLinks::new("http://127.0.0.1:9154", &SecretString::from(SECRET))
 }
 
 /// The body as text, with the values of these fields replaced by the fields' names, wherever they stand.

@@ -8,7 +8,7 @@ use payments::Acceptor;
 use poem::{EndpointExt, test::TestClient};
 use serde_json::json;
 
-use crate::app::{TestApp, send};
+use crate::app::{TestApp, checkout_links, send};
 
 on_both!(is_up_with_its_database, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
@@ -26,6 +26,9 @@ on_both!(says_which_part_is_down, async |database: TestDatabase| {
         database: database.db.clone(),
         config: api::Config::default(),
         webhooks: webhooks::Config::default(),
+        gateways: gateways::Gateways::default(),
+        checkout_links: checkout_links(),
+        sandbox: None,
         health: vec![
             part("broker", Err("no connection".to_owned())),
             part("chain", Ok(())),
@@ -56,6 +59,9 @@ on_both!(goes_on_without_what_it_can_do_without, async |database: TestDatabase| 
         database: database.db.clone(),
         config: api::Config::default(),
         webhooks: webhooks::Config::default(),
+        gateways: gateways::Gateways::default(),
+        checkout_links: checkout_links(),
+        sandbox: None,
         health: vec![part("broker", Err("no connection".to_owned())), part("chain", Ok(()))],
         foreseer: crate::letters::foreseer(&Arc::default()),
         depth: None,

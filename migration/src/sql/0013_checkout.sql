@@ -25,9 +25,11 @@ CREATE TABLE gateway_sessions (
     source TEXT NOT NULL,
     -- `checkout`: the payer is sent to the gateway's page; `intent`: a storefront shows the processor's widget.
     kind TEXT NOT NULL,
-    -- asked, sent, ready, closing; captured, failed, closed. See `entities::GatewaySessionStatus`.
+    -- asked, sent, ready; captured, failed, closed. See `entities::GatewaySessionStatus`.
     status TEXT NOT NULL,
     gateway_id TEXT,
+    -- The id under which the gateway's later events name it, where that is another one.
+    charge_id TEXT,
     approve_url TEXT,
     client_secret TEXT,
     -- The seller's account at the processor, and what the platform keeps.
@@ -40,18 +42,21 @@ CREATE TABLE gateway_sessions (
     failure_message TEXT,
     -- How often it was looked at since the gateway has it.
     looks INTEGER NOT NULL,
+    -- One process at a time speaks with the gateway about it.
+    leased_until TIMESTAMPTZ,
     approved_at TIMESTAMPTZ,
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL
 );
 -- One gateway at a time may be asked for a payment's money.
 CREATE UNIQUE INDEX gateway_sessions_live ON gateway_sessions (payment_id)
-    WHERE status IN ('asked', 'sent', 'ready', 'closing');
+    WHERE status IN ('asked', 'sent', 'ready');
 CREATE INDEX gateway_sessions_payment_id ON gateway_sessions (payment_id, id);
 CREATE INDEX gateway_sessions_gateway_id ON gateway_sessions (source, gateway_id);
+CREATE INDEX gateway_sessions_charge_id ON gateway_sessions (source, charge_id);
 -- Stragglers: live ones that nobody has looked at for long.
 CREATE INDEX gateway_sessions_updated_at ON gateway_sessions (updated_at)
-    WHERE status IN ('asked', 'sent', 'ready', 'closing');
+    WHERE status IN ('asked', 'sent', 'ready');
 
 -- Callbacks that were heard, so that one that is sent again is heard once.
 CREATE TABLE gateway_callbacks (

@@ -1,9 +1,12 @@
 //! The state machine against a second one, written from the design and not from its table: whatever comes in whatever
 //! order, twice and late, both end in the same state.
 
-use entities::PaymentStatus::{self, *};
+use entities::{
+    GatewaySessionKind,
+    PaymentStatus::{self, *},
+};
 use fixtures::{TestDatabase, on_both};
-use payments::{Observation, Outcome, RefundSeen};
+use payments::{AtGateway, Observation, Outcome, RefundSeen};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -81,6 +84,7 @@ impl Model {
                 self.go(&[Submitted, Rejected], Paid);
             }
             Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
+            Observation::Gateway(seen) => self.at_gateway(seen),
             Observation::TakenAtTill => self.go(&[Pending], Completed),
             Observation::Voided { .. } => self.go(&[Completed], Canceled),
             Observation::Refund(RefundSeen::Succeeded { all: true, .. }) => {
@@ -96,6 +100,45 @@ impl Model {
             Observation::Resolved(_) => unreachable!("verdicts have tests of their own"),
         }
         self
+    }
+
+    fn at_gateway(&mut self, seen: &AtGateway) {
+        use GatewaySessionKind::{Checkout, Intent};
+        match seen {
+            AtGateway::Payable => {
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Pending], Open);
+            }
+            AtGateway::Chosen { kind, .. } => {
+                self.handed_over = true;
+                if *kind == Checkout {
+                    self.go(&[Open, Rejected], Submitted);
+                }
+            }
+            AtGateway::Approved { .. } => self.go(&[Open], Submitted),
+            AtGateway::Captured { kind, .. } => {
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Open, Submitted], Paid);
+                match kind {
+                    Checkout => self.go(&[Paid, Canceling], Completed),
+                    Intent => self.go(&[Canceling], Completed),
+                }
+            }
+            AtGateway::CapturedOtherwise { .. } | AtGateway::Reversed { .. } => {
+                self.go(&[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded], NeedsReview);
+            }
+            AtGateway::Failed { .. } => {
+                self.handed_over = false;
+                self.go(&[Submitted], Failed);
+                self.go(&[Canceling], Canceled);
+            }
+            AtGateway::Closed { .. } => {
+                self.handed_over = false;
+                self.go(&[Submitted], Open);
+                self.go(&[Canceling], Canceled);
+            }
+            AtGateway::Returned { .. } => self.go(&[Submitted, Paid, Canceling, Completed], Refunded),
+        }
     }
 
     fn go(&mut self, from: &[PaymentStatus], to: PaymentStatus) {
@@ -139,6 +182,17 @@ fn facts() -> Vec<Observation> {
         lost("DealCreated"),
         lost("DealDeposited"),
         lost("DealReleased"),
+        Observation::Gateway(AtGateway::Payable),
+        Observation::Gateway(AtGateway::Chosen { kind: GatewaySessionKind::Checkout, data: data() }),
+        Observation::Gateway(AtGateway::Chosen { kind: GatewaySessionKind::Intent, data: data() }),
+        Observation::Gateway(AtGateway::Approved { data: data() }),
+        Observation::Gateway(AtGateway::Captured { kind: GatewaySessionKind::Checkout, data: data() }),
+        Observation::Gateway(AtGateway::Captured { kind: GatewaySessionKind::Intent, data: data() }),
+        Observation::Gateway(AtGateway::CapturedOtherwise { data: data() }),
+        Observation::Gateway(AtGateway::Failed { code: code(), message: message(), data: data() }),
+        Observation::Gateway(AtGateway::Closed { data: data() }),
+        Observation::Gateway(AtGateway::Reversed { data: data() }),
+        Observation::Gateway(AtGateway::Returned { data: data() }),
         Observation::TransferAccepted,
         Observation::ReceiptReported { data: data() },
         Observation::ReceiptConfirmed { data: data() },

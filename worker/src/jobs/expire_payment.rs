@@ -71,8 +71,8 @@ async fn read_until(
 
 fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
     if payment.payment_method != PaymentMethod::Web3 {
-        // No chain knows of it: the time itself is all there is to wait for.
-        return payment.expires_at < Utc::now();
+        // No chain knows of it: the time itself is all there is to wait for, and that nobody can pay at a gateway.
+        return payment.expires_at < Utc::now() && payment.sending_since.is_none();
     }
     read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
 }

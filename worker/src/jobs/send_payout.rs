@@ -3,8 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context as _;
-use chrono::TimeDelta;
-use entities::{PayoutId, PayoutStatus, now, payout};
+use entities::{PayoutId, PayoutStatus, payout};
 use gateways::{Error, Money, PaidOut, PayoutState, Processor};
 use payments::{
     jobs,
@@ -12,7 +11,7 @@ use payments::{
 };
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use rust_decimal::Decimal;
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use super::look_again;
 use crate::{Context, seller_events};
@@ -45,27 +44,6 @@ impl Job<Context> for SendPayout {
         };
         Ok(ids().map(foresee).collect())
     }
-}
-
-/// Takes up those whose message must be lost, and returns how many those were.
-pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -> anyhow::Result<usize> {
-    let ids: Vec<PayoutId> = payout::Entity::find()
-        .select_only()
-        .column(payout::Column::Id)
-        // Word by word the condition of an index.
-        .filter(Expr::cust("status IN ('asked', 'sent')"))
-        .filter(payout::Column::UpdatedAt.lt(now() - patience))
-        .order_by_asc(payout::Column::UpdatedAt)
-        .limit(most)
-        .into_tuple()
-        .all(&*context.db)
-        .await?;
-    for id in &ids {
-        if let Err(error) = send(context, *id).await {
-            tracing::warn!(payout_id = %id, "a payout is left until the next time: {error:#}");
-        }
-    }
-    Ok(ids.len())
 }
 
 /// One step; when to look again, while the processor has not decided.

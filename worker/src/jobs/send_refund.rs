@@ -3,19 +3,17 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context as _;
-use chrono::TimeDelta;
-use entities::{RefundId, RefundStatus, currency, gateway_session, now, payment, refund};
-use gateways::{Error, Gateway, Handle, Money, Refunded, State};
+use entities::{RefundId, RefundStatus, payment, refund};
+use gateways::{Error, Gateway, Handle, Refunded, State};
 use payments::{
     Actor, jobs,
     refunds::{self, Became},
 };
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
-use rust_decimal::Decimal;
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use super::look_again;
-use crate::Context;
+use crate::{Context, sessions};
 
 /// See the module. The row is marked as sent before the gateway is asked; what is marked already is looked for first, and
 /// asked for again, with the same idempotency key, only when the gateway certainly does not have it.
@@ -47,38 +45,17 @@ impl Job<Context> for SendRefund {
     }
 }
 
-/// Takes up those whose message must be lost, and returns how many those were.
-pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -> anyhow::Result<usize> {
-    let ids: Vec<RefundId> = refund::Entity::find()
-        .select_only()
-        .column(refund::Column::Id)
-        // Word by word the condition of an index.
-        .filter(Expr::cust("status IN ('asked', 'sent')"))
-        .filter(refund::Column::UpdatedAt.lt(now() - patience))
-        .order_by_asc(refund::Column::UpdatedAt)
-        .limit(most)
-        .into_tuple()
-        .all(&*context.db)
-        .await?;
-    for id in &ids {
-        if let Err(error) = send(context, *id).await {
-            tracing::warn!(refund_id = %id, "a refund is left until the next time: {error:#}");
-        }
-    }
-    Ok(ids.len())
-}
-
 /// One step; when to look again, while the gateway has not decided.
 async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration>> {
     let tx = context.db.begin().await?;
     let Some(refund) = refunds::hand_over(&tx, id).await? else { return Ok(None) };
-    let (handle, decimals, source) = of_session(&*tx, &refund).await?;
     fail::fail_point!("send_refund.before_sent");
     tx.commit().await?;
     fail::fail_point!("send_refund.sent");
+    let (handle, source) = of_session(context, &refund).await?;
     let gateway = source.parse().ok().and_then(|source| context.gateways.get(source));
     let gateway = gateway.with_context(|| format!("no gateway is configured for {source}"))?;
-    let became = ask(&**gateway, &handle, &refund, decimals).await?;
+    let became = ask(&**gateway, &handle, &refund).await?;
     fail::fail_point!("send_refund.asked");
     let later = matches!(became, Became::Pending { .. }).then(|| look_again(refund.looks));
     let mut tx = context.db.begin().await?;
@@ -88,16 +65,11 @@ async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration
     Ok(later)
 }
 
-async fn ask(
-    gateway: &dyn Gateway,
-    handle: &Handle,
-    refund: &refund::Model,
-    decimals: u32,
-) -> anyhow::Result<Became> {
+async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> anyhow::Result<Became> {
     let wanted = gateways::Refund {
         reference: refund.id.0,
         amount: handle.amount.of_minor(refund.amount),
-        fee: Decimal::new(refund.fee, decimals),
+        fee: handle.amount.of_minor(refund.fee).value,
         reason: refund.reason.clone(),
         asked_at: refund.created_at,
     };
@@ -127,22 +99,12 @@ fn told(refunded: Refunded) -> Became {
     }
 }
 
-/// How the gateway finds the payment, its currency's fraction digits, and which gateway that is.
-async fn of_session<C: ConnectionTrait>(db: &C, refund: &refund::Model) -> anyhow::Result<(Handle, u32, String)> {
-    let session = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(refund.session_id)).one(db);
-    let session = session.await?.context("the refund's session is gone")?;
-    let payment = payment::Entity::find().filter(payment::Column::Id.eq(session.payment_id)).one(db);
+/// How the gateway finds the payment, and which gateway that is.
+async fn of_session(context: &Context, refund: &refund::Model) -> anyhow::Result<(Handle, String)> {
+    let session = payments::sessions::find(&*context.db, refund.session_id).await?;
+    let session = session.context("the refund's session is gone")?;
+    let payment = payment::Entity::find().filter(payment::Column::Id.eq(session.payment_id)).one(&*context.db);
     let payment = payment.await?.context("the session's payment is gone")?;
-    let currency = currency::Entity::find().filter(currency::Column::Id.eq(payment.currency_id)).one(db);
-    let currency = currency.await?.context("the payment's currency is gone")?;
-    let decimals = u32::try_from(currency.decimals)?;
-    let amount = Money { value: payment.paid_price.0, currency: currency.symbol, decimals };
-    let handle = Handle {
-        reference: session.id.0,
-        gateway_id: session.gateway_id,
-        amount,
-        asked_at: session.created_at,
-        account: session.account,
-    };
-    Ok((handle, decimals, session.source))
+    let amount = sessions::money(context, &payment).await?;
+    Ok((sessions::handle(&session, &amount), session.source))
 }

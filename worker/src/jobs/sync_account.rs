@@ -11,7 +11,7 @@ use payments::{
     sellers::{self, Details, Seen, Standing},
 };
 use queue::{Delivery, Foresight, Job, JobResult, NewMessage};
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use secrecy::SecretString;
 
 use crate::{Context, seller_events};
@@ -47,27 +47,6 @@ impl Job<Context> for SyncAccount {
         };
         Ok(ids().map(foresee).collect())
     }
-}
-
-/// Takes up those whose message must be lost, and returns how many those were.
-pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -> anyhow::Result<usize> {
-    let ids: Vec<NodeId> = connected_account::Entity::find()
-        .select_only()
-        .column(connected_account::Column::NodeId)
-        // Word by word the condition of an index.
-        .filter(Expr::cust("status IN ('asked', 'sent')"))
-        .filter(connected_account::Column::UpdatedAt.lt(now() - patience))
-        .order_by_asc(connected_account::Column::UpdatedAt)
-        .limit(most)
-        .into_tuple()
-        .all(&*context.db)
-        .await?;
-    for id in &ids {
-        if let Err(error) = sync(context, *id).await {
-            tracing::warn!(node_id = %id, "a seller's account is left until the next time: {error:#}");
-        }
-    }
-    Ok(ids.len())
 }
 
 /// Which version of the details is to be handed over.

@@ -200,7 +200,7 @@ on_both!(what_was_never_announced_is_told_after_a_while, async |database: TestDa
         worker.accept(&format!("order {number}")).await;
     }
     worker.db().execute_unprepared("DELETE FROM outbox WHERE kind = 'announce_events'").await.unwrap();
-    let context = worker::Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     let announce = async |patience| worker::announce_stragglers(&context, patience).await.unwrap();
     assert_eq!(announce(chrono::TimeDelta::minutes(10)).await, 0, "its message may still come");
     assert_eq!(announce(chrono::TimeDelta::zero()).await, 105);
@@ -222,7 +222,7 @@ on_both!(a_message_that_comes_twice_tells_other_systems_once, async |database: T
         .await
         .unwrap()
         .unwrap();
-    let context = worker::Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     let published = async || {
         let sql = "SELECT COUNT(*) FROM outbox WHERE kind = 'payment.created'";
         let backend = worker.db().get_database_backend();

@@ -15,7 +15,6 @@ use queue::{
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value, prelude::Uuid,
 };
-use worker::Context;
 
 use crate::{
     Worker,
@@ -41,7 +40,7 @@ pub(crate) async fn letter<P: Payload>(worker: &Worker, payload: &P) {
 }
 
 fn foreseer(worker: &Worker) -> Foreseer {
-    worker::jobs::registry().foreseer(Arc::new(Context::new(worker.db().clone())))
+    worker::jobs::registry().foreseer(Arc::new(crate::context(worker.db())))
 }
 
 /// What a dry run says of the only letter there is; the letter then goes.

@@ -18,10 +18,18 @@ use std::sync::Arc;
 use chain::{Fact, Recorder};
 use entities::{PaymentId, payment};
 use fixtures::{Merchant, TestDatabase};
-use payments::{Acceptor, commands};
+use gateways::Gateways;
+use payments::{Acceptor, CheckoutLinks, commands};
 use queue::{BrokerConfig, Database, Runner};
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
+use secrecy::SecretString;
 use worker::{Context, PaymentRecorder};
+
+/// What jobs work with where no gateway is asked for anything.
+fn context(db: &Database) -> Context {
+    let links = CheckoutLinks::new("http://127.0.0.1:9154", &SecretString::from("a secret of tests"));
+    Context::new(db.clone(), Gateways::default(), links)
+}
 
 /// A worker without agents: jobs run when they are told to.
 struct Worker {
@@ -36,7 +44,7 @@ impl Worker {
         database.committed = None;
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
-        let context = Arc::new(Context::new(database.db.clone()));
+        let context = Arc::new(context(&database.db));
         let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
         Self { database, merchant, runner }
     }

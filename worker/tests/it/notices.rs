@@ -4,14 +4,13 @@ use entities::{wallet, webhook_delivery};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::jobs::{DeployDiamond, OpenDeal};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
-use worker::Context;
 
 use crate::{Worker, foresight::letter};
 
 impl Worker {
     /// Twice, as processes beside each other do.
     async fn tell_operators(&self) {
-        let context = Context::new(self.db().clone());
+        let context = crate::context(self.db());
         for _ in 0..2 {
             worker::tell_operators(&context).await.unwrap();
         }

@@ -11,7 +11,6 @@ use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{Acceptor, jobs::RecoverWebhooks};
 use queue::{Delivery, Job, NewMessage};
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
-use worker::Context;
 
 use crate::Worker;
 
@@ -151,7 +150,7 @@ on_both!(a_run_of_many_steps_misses_nothing_and_a_message_twice_makes_one_step, 
     worker.deliveries_in(endpoint, DeliveryStatus::Failed, 700).await;
     worker.deliveries_in(endpoint, DeliveryStatus::Held, 600).await;
     let id = worker.recovery(endpoint, true).await;
-    let context = Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     let first = Delivery::of(RecoverWebhooks { recovery_id: id });
     for _ in 0..3 {
         worker::jobs::RecoverWebhooks::run(&context, first.clone()).await.unwrap();
@@ -200,7 +199,7 @@ on_both!(a_run_whose_message_got_lost_goes_on, async |database: TestDatabase| {
     let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
     worker.deliveries_in(endpoint, DeliveryStatus::Failed, 600).await;
     let id = worker.recovery(endpoint, true).await;
-    let context = Context::new(worker.db().clone());
+    let context = crate::context(worker.db());
     assert_eq!(worker::recover_stragglers(&context, TimeDelta::minutes(10)).await.unwrap(), 0, "it may still come");
     assert_eq!(worker::recover_stragglers(&context, TimeDelta::zero()).await.unwrap(), 1);
     assert_eq!(worker.recovered(id).await.examined, 500);

@@ -17,7 +17,7 @@ impl Worker {
     }
 
     async fn take_up(&self, patience: TimeDelta) -> usize {
-        let context = worker::Context::new(self.db().clone());
+        let context = crate::context(self.db());
         worker::take_up_stragglers(&context, patience).await.unwrap()
     }
 

@@ -1,0 +1,113 @@
+//! What gateways tell us about payments: whether it is theirs, and what to look at. Nothing moves by a callback alone.
+
+use entities::now;
+use gateways::{Callback, Heard, Refused as NotHeard, Source, Subject};
+use payments::sessions;
+use poem::{Body, Request};
+use poem_openapi::OpenApi;
+
+use crate::{
+    problem::{Code, Problem, Refused},
+    resources::Tag,
+    state::State,
+};
+
+/// Longest callback that is read, bytes.
+const BODY_MAX: usize = 256 * 1_024;
+
+pub(crate) struct GatewayCallbacks(pub(crate) State);
+
+#[OpenApi(prefix_path = "/v1/webhooks/payments", tag = "Tag::Gateways")]
+impl GatewayCallbacks {
+    /// Stripe calls back
+    ///
+    /// An event, signed in `Stripe-Signature`. 401 unless the signature is right and recent, 400 when the event cannot be
+    /// read, 404 where Stripe is not configured. The same event again is answered 200 and changes nothing.
+    #[oai(path = "/stripe", method = "post", operation_id = "stripe_webhook")]
+    async fn stripe(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::Stripe, request, body).await
+    }
+
+    /// PayPal calls back
+    ///
+    /// An event, signed in the `paypal-transmission-…` headers. Answers are those of Stripe's.
+    #[oai(path = "/paypal", method = "post", operation_id = "paypal_webhook")]
+    async fn paypal(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::PayPal, request, body).await
+    }
+
+    /// MVola Madagascar calls back
+    ///
+    /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
+    /// configured.
+    #[oai(path = "/mvola-mg", method = "put", operation_id = "mvola_madagascar_callback")]
+    async fn mvola_madagascar(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::MvolaMadagascar, request, body).await
+    }
+
+    /// MVola Comoros calls back
+    ///
+    /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
+    /// configured.
+    #[oai(path = "/mvola-km", method = "post", operation_id = "mvola_comoros_callback")]
+    async fn mvola_comoros(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::MvolaComoros, request, body).await
+    }
+
+    /// Holo calls back
+    ///
+    /// With the credentials that it was given, and everything else in the query. 401 without them, 400 when it cannot be
+    /// read, 404 where it is not configured.
+    #[oai(path = "/holo", method = "get", operation_id = "holo_callback")]
+    async fn holo(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::Holo, request, body).await
+    }
+
+    /// Huri Money calls back
+    ///
+    /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
+    /// configured.
+    #[oai(path = "/huri", method = "post", operation_id = "huri_money_callback")]
+    async fn huri_money(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::HuriMoney, request, body).await
+    }
+}
+
+impl GatewayCallbacks {
+    async fn hear(&self, source: Source, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+        let gateway = self.0.gateways().get(source).ok_or_else(|| Problem::not_found("Gateway"))?;
+        let body = body.into_bytes_limit(BODY_MAX).await;
+        let body = body.map_err(|_| Problem::new(Code::MalformedRequest).detail("The body cannot be read"))?;
+        let headers: Vec<(String, String)> = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let query = request.uri().query().unwrap_or_default();
+        let callback = Callback { headers: &headers, query, body: &body, at: now() };
+        let heard = gateway.hear(&callback).await.map_err(refused)?;
+        self.look(source, heard).await
+    }
+
+    async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
+        let Subject::Payment { reference, gateway_id } = heard.about else { return Ok(()) };
+        let callback =
+            sessions::Callback { source: source.code().to_owned(), event_id: heard.event_id, reference, gateway_id };
+        let mut tx = self.0.db().begin().await?;
+        sessions::hear(&mut tx, callback).await?;
+        fail::fail_point!("callback.before_commit");
+        Ok(tx.commit().await?)
+    }
+}
+
+fn refused(error: NotHeard) -> Problem {
+    match error {
+        NotHeard::Forged => Problem::new(Code::Unauthorized).detail(error.to_string()),
+        NotHeard::Malformed(_) => Problem::new(Code::MalformedRequest).detail(error.to_string()),
+        // It is sent again.
+        NotHeard::Unchecked(why) => {
+            tracing::warn!(why, "a callback could not be checked");
+            Problem::new(Code::Internal)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The page on which a payer approves, declines, or does nothing at all.
+
+use payments::sessions;
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::Path,
+    payload::{Html, PlainText},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    payments::{change, decimal, read},
+    secret,
+};
+use crate::{problem::Refused, state::State};
+
+/// Only our own styles. Where the browser is sent afterwards is for the shop to say.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors *";
+
+pub(crate) struct SandboxPage(pub(crate) State);
+
+/// What a browser gets.
+#[derive(ApiResponse)]
+pub(crate) enum Shown {
+    /// The page.
+    #[oai(status = 200)]
+    Page(Html<String>, #[oai(header = "Content-Security-Policy")] String),
+    /// Onwards.
+    #[oai(status = 303)]
+    Onwards(PlainText<String>, #[oai(header = "Location")] String),
+}
+
+#[OpenApi(prefix_path = "/sandbox/pay")]
+impl SandboxPage {
+    /// The page
+    #[oai(path = "/:id", method = "get", operation_id = "sandbox_page", hidden = true)]
+    async fn page(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+        secret(&self.0)?;
+        let known = read(&self.0, id.0).await?;
+        Ok(Shown::Page(Html(page(known.id, &known.body)), POLICY.to_owned()))
+    }
+
+    /// The payer approves
+    #[oai(path = "/:id/approve", method = "post", operation_id = "sandbox_approve", hidden = true)]
+    async fn approve(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+        let pay = |body: &mut Value| {
+            body["state"] = json!("captured");
+            body["captured"] = body["amount"].clone();
+        };
+        self.act(id.0, "waiting", pay, "success_url").await
+    }
+
+    /// The payer declines
+    #[oai(path = "/:id/decline", method = "post", operation_id = "sandbox_decline", hidden = true)]
+    async fn decline(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+        let refuse = |body: &mut Value| {
+            body["state"] = json!("failed");
+            body["code"] = json!("payer_declined");
+            body["message"] = json!("The payer has declined");
+        };
+        self.act(id.0, "waiting", refuse, "cancel_url").await
+    }
+
+    /// The payer goes away: nothing is ever told
+    #[oai(path = "/:id/timeout", method = "post", operation_id = "sandbox_time_out", hidden = true)]
+    async fn time_out(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+        secret(&self.0)?;
+        let known = read(&self.0, id.0).await?;
+        Ok(onwards(&known.body, "success_url", id.0))
+    }
+
+    /// The payer's bank takes the money back
+    #[oai(path = "/:id/reverse", method = "post", operation_id = "sandbox_reverse", hidden = true)]
+    async fn reverse(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+        let reverse = |body: &mut Value| {
+            let left = decimal(body, "captured") - decimal(body, "refunded");
+            body["reversed"] = json!(left.to_string());
+        };
+        self.act(id.0, "captured", reverse, "").await
+    }
+}
+
+impl SandboxPage {
+    /// What the payer has done, and the word of it: the sandbox is in the house and calls nobody back over HTTP.
+    async fn act(&self, id: Uuid, from: &str, act: impl FnOnce(&mut Value), then: &str) -> Result<Shown, Refused<404>> {
+        secret(&self.0)?;
+        let known = change(&self.0, id, from, act).await?;
+        let mut tx = self.0.db().begin().await?;
+        let callback = sessions::Callback {
+            source: known.body["source"].as_str().unwrap_or_default().to_owned(),
+            event_id: None,
+            reference: Some(known.reference),
+            gateway_id: None,
+        };
+        sessions::hear(&mut tx, callback).await?;
+        tx.commit().await?;
+        Ok(onwards(&known.body, then, id))
+    }
+}
+
+fn onwards(body: &Value, then: &str, id: Uuid) -> Shown {
+    let url = body[then].as_str().map_or_else(|| format!("/sandbox/pay/{id}"), str::to_owned);
+    Shown::Onwards(PlainText(String::new()), url)
+}
+
+fn page(payment: Uuid, body: &Value) -> String {
+    let text = |name: &str| escaped(body[name].as_str().unwrap_or_default());
+    let state = match body["state"].as_str() {
+        Some("waiting") => "Nobody has paid yet.",
+        Some("captured") => "It is paid.",
+        Some("failed") => "The payer has declined.",
+        _ => "It cannot be paid any more.",
+    };
+    let acts: &[(&str, &str, &str)] = match body["state"].as_str() {
+        Some("waiting") => &[("approve", "Approve", "action"), ("decline", "Decline", ""), ("timeout", "Time out", "")],
+        Some("captured") => &[("reverse", "Let the payer's bank take it back", "")],
+        _ => &[],
+    };
+    let acts: String = acts
+        .iter()
+        .map(|(act, label, id)| {
+            let id = if id.is_empty() { String::new() } else { format!(" id=\"{id}\"") };
+            format!("<button{id} formmethod=\"post\" formaction=\"/sandbox/pay/{payment}/{act}\">{label}</button>")
+        })
+        .collect();
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"robots\" content=\"noindex\"><title>Sandbox</title><link rel=\"icon\" href=\"data:,\">\
+         <link rel=\"stylesheet\" href=\"/pay/assets/pay.css\"></head><body><main>\
+         <header><p id=\"order\">{}</p><h1>{} <span id=\"currency\">{}</span></h1>\
+         <p id=\"remaining\">Sandbox for {}: no money moves here</p></header>\
+         <section id=\"act\"><p id=\"explanation\">{state}</p><form id=\"choice\" method=\"post\">{acts}</form></section>\
+         </main></body></html>",
+        text("description"),
+        text("amount"),
+        text("currency"),
+        text("source"),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}

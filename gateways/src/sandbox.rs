@@ -1,0 +1,213 @@
+//! The built-in gateway, which moves no money: an HTTP client, like every adapter, of routes that our own API serves.
+//!
+//! Amounts that end in 13 are declined, and those that end in 14 are not answered in time although they were carried out.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use rust_decimal::Decimal;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, SandboxConfig, Source, State,
+};
+
+/// Longer than this nobody waits for it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A source that the sandbox stands for.
+#[derive(Clone)]
+pub struct Sandbox {
+    client: SandboxClient,
+    source: Source,
+}
+
+/// Speaks with the sandbox's routes.
+#[derive(Clone)]
+pub(crate) struct SandboxClient {
+    http: Client,
+    base_url: String,
+    secret: SecretString,
+}
+
+impl SandboxClient {
+    /// # Errors
+    /// When no HTTP client can be built.
+    pub(crate) fn new(config: &SandboxConfig) -> Result<Self, reqwest::Error> {
+        let http = Client::builder().timeout(TIMEOUT).connect_timeout(TIMEOUT).no_proxy().build()?;
+        let base_url = format!("{}/sandbox", config.base_url.trim_end_matches('/'));
+        Ok(Self { http, base_url, secret: config.secret.clone() })
+    }
+
+    /// None when there is no such thing.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Option<Value>, Error> {
+        let url = format!("{}{path}", self.base_url);
+        let mut request = self.http.request(method, url).bearer_auth(self.secret.expose_secret());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.map_err(lost)?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::PAYMENT_REQUIRED => {
+                let said: Declined = answer.json().await.map_err(lost)?;
+                Err(Error::Declined { code: said.code, message: said.message })
+            }
+            status if status.is_success() => answer.json().await.map(Some).map_err(lost),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                Err(Error::Misconfigured(status.to_string()))
+            }
+            status @ StatusCode::TOO_MANY_REQUESTS => Err(Error::Unavailable(status.to_string())),
+            status => Err(Error::Unknown(status.to_string())),
+        }
+    }
+}
+
+/// Only what has never reached the sandbox has certainly not been carried out.
+fn lost(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    if error.is_connect() { Error::Unavailable(error.to_string()) } else { Error::Unknown(error.to_string()) }
+}
+
+#[derive(Deserialize)]
+struct Declined {
+    code: String,
+    message: String,
+}
+
+/// A payment or a refund as the routes tell it.
+#[derive(Deserialize)]
+struct Told {
+    id: String,
+    state: String,
+    code: Option<String>,
+    message: Option<String>,
+    approve_url: Option<String>,
+    client_secret: Option<SecretString>,
+    #[serde(default)]
+    captured: Decimal,
+    #[serde(default)]
+    refunded: Decimal,
+    #[serde(default)]
+    reversed: Decimal,
+}
+
+impl Told {
+    fn of(body: Value) -> Result<Self, Error> {
+        serde_json::from_value(body).map_err(|error| Error::Unknown(error.to_string()))
+    }
+
+    fn state(&self) -> Result<State, Error> {
+        Ok(match self.state.as_str() {
+            "waiting" => State::Waiting,
+            "captured" => State::Captured,
+            "closed" => State::Closed,
+            "failed" => State::Failed {
+                code: self.code.clone().unwrap_or_default(),
+                message: self.message.clone().unwrap_or_default(),
+            },
+            other => return Err(Error::Unknown(format!("the sandbox says {other}"))),
+        })
+    }
+
+    fn payment(self) -> Result<Payment, Error> {
+        Ok(Payment {
+            state: self.state()?,
+            gateway_id: self.id,
+            charge_id: None,
+            approve_url: self.approve_url.and_then(|url| url.parse().ok()),
+            client_secret: self.client_secret,
+            captured: self.captured,
+            refunded: self.refunded,
+            reversed: self.reversed,
+        })
+    }
+}
+
+impl Sandbox {
+    /// Plays this source.
+    ///
+    /// # Errors
+    /// When no HTTP client can be built.
+    pub fn new(config: &SandboxConfig, source: Source) -> Result<Self, reqwest::Error> {
+        Ok(Self { client: SandboxClient::new(config)?, source })
+    }
+
+    async fn payment(&self, method: Method, path: &str, body: Option<Value>) -> Result<Option<Payment>, Error> {
+        let Some(body) = self.client.call(method, path, body).await? else { return Ok(None) };
+        Told::of(body)?.payment().map(Some)
+    }
+}
+
+fn refunded(body: Value) -> Result<Refunded, Error> {
+    let told = Told::of(body)?;
+    Ok(Refunded { state: told.state()?, gateway_id: told.id })
+}
+
+fn gone() -> Error {
+    Error::Unknown("the sandbox does not know the payment any more".to_owned())
+}
+
+fn path(handle: &Handle) -> Result<String, Error> {
+    let id = handle.gateway_id.as_deref().ok_or_else(gone)?;
+    Ok(format!("/payments/{id}"))
+}
+
+#[async_trait::async_trait]
+impl Gateway for Sandbox {
+    async fn open(&self, order: &Order) -> Result<Payment, Error> {
+        let returns = order.returns.as_ref();
+        let body = json!({
+            "reference": order.reference,
+            "source": self.source.code(),
+            "amount": order.amount.value.to_string(),
+            "currency": order.amount.currency,
+            "decimals": order.amount.decimals,
+            "description": order.description,
+            "success_url": returns.map(|returns| returns.success.as_str()),
+            "cancel_url": returns.map(|returns| returns.cancel.as_str()),
+            "account": order.on_behalf.as_ref().map(|seller| &seller.account),
+            "fee": order.on_behalf.as_ref().map(|seller| seller.fee.to_string()),
+        });
+        self.payment(Method::POST, "/payments", Some(body)).await?.ok_or_else(gone)
+    }
+
+    async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error> {
+        let path = match &handle.gateway_id {
+            Some(id) => format!("/payments/{id}"),
+            None => format!("/payments?reference={}", handle.reference),
+        };
+        self.payment(Method::GET, &path, None).await
+    }
+
+    async fn capture(&self, handle: &Handle) -> Result<Payment, Error> {
+        self.look_up(handle).await?.ok_or_else(gone)
+    }
+
+    async fn close(&self, handle: &Handle) -> Result<Payment, Error> {
+        self.payment(Method::POST, &format!("{}/close", path(handle)?), None).await?.ok_or_else(gone)
+    }
+
+    async fn refund(&self, handle: &Handle, refund: &Refund) -> Result<Refunded, Error> {
+        let body = json!({
+            "reference": refund.reference,
+            "amount": refund.amount.value.to_string(),
+            "decimals": refund.amount.decimals,
+            "fee": refund.fee.to_string(),
+        });
+        let path = format!("{}/refunds", path(handle)?);
+        refunded(self.client.call(Method::POST, &path, Some(body)).await?.ok_or_else(gone)?)
+    }
+
+    async fn look_up_refund(&self, _: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error> {
+        let path = format!("/refunds?reference={}", refund.reference);
+        self.client.call(Method::GET, &path, None).await?.map(refunded).transpose()
+    }
+
+    /// It sends no callbacks: it is in the house, and says there itself what to look at.
+    async fn hear(&self, _: &Callback<'_>) -> Result<Heard, Refused> {
+        Err(Refused::Forged)
+    }
+}

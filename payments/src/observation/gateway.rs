@@ -1,0 +1,151 @@
+//! What follows from what is asked of a gateway, and from what it tells.
+
+use chrono::{DateTime, Utc};
+use entities::{GatewaySessionKind, PaymentMethod, PaymentStatus};
+use queue::NewMessage;
+use serde_json::{Value, json};
+
+use super::{Outcome, Subject};
+use crate::{caller::Actor, jobs::CheckSession, rail::CAPTURE, transition::Trigger};
+
+/// What was asked of a gateway, or what it tells.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the facts that the variants name")]
+pub enum AtGateway {
+    /// The payer may choose a gateway.
+    Payable,
+    /// The payment is to be opened there; from now on a cancel has to ask the gateway.
+    Chosen { kind: GatewaySessionKind, data: Value },
+    /// The payer has agreed.
+    Approved { data: Value },
+    /// The gateway has the money.
+    Captured { kind: GatewaySessionKind, data: Value },
+    /// The gateway has taken another amount than was asked for.
+    CapturedOtherwise { data: Value },
+    /// It definitely failed there.
+    Failed { code: String, message: String, data: Value },
+    /// Nobody can pay there any more, and nobody has.
+    Closed { data: Value },
+    /// The payer's bank took the money back.
+    Reversed { data: Value },
+    /// All of it went back to the payer.
+    Returned { data: Value },
+}
+
+/// Whether payments by this method are opened at a gateway.
+pub(super) const fn is_method(method: PaymentMethod) -> bool {
+    matches!(method, PaymentMethod::CreditCard | PaymentMethod::MobileMoney)
+}
+
+impl Subject {
+    pub(super) fn at_gateway(&mut self, what: AtGateway, actor: &Actor) -> Outcome {
+        match what {
+            AtGateway::Payable => {
+                let message = "The payer may choose how to pay";
+                self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
+            }
+            AtGateway::Chosen { kind, data } => self.chosen(kind, data, actor),
+            AtGateway::Approved { data } => {
+                if self.payment.status == PaymentStatus::Open {
+                    self.try_move(Trigger::PaymentSeen, "The payer has agreed", data.clone(), actor);
+                }
+                self.note("gateway.approved", "The payer has agreed", data, actor)
+            }
+            AtGateway::Captured { kind, data } => self.captured(kind, data, actor),
+            AtGateway::CapturedOtherwise { data } => {
+                let message = "The gateway has taken another amount than was asked for";
+                self.move_or_note(Trigger::FinalityBroken, "gateway.captured_otherwise", message, data, actor)
+            }
+            AtGateway::Failed { code, message, data } => self.failed_at_gateway(code, message, data, actor),
+            AtGateway::Closed { data } => self.closed_at_gateway(data, actor),
+            AtGateway::Reversed { mut data } => {
+                data["lost"] = json!(CAPTURE);
+                self.finality_broken(data, actor)
+            }
+            AtGateway::Returned { data } => {
+                let message = "The payer has all of it back";
+                self.try_move(Trigger::Returned, message, data, actor).unwrap_or(Outcome::Unchanged)
+            }
+        }
+    }
+
+    fn chosen(&mut self, kind: GatewaySessionKind, data: Value, actor: &Actor) -> Outcome {
+        self.clear_failure();
+        self.payment.sending_since = Some(self.now);
+        let message = "The payment is opened at a gateway";
+        match kind {
+            GatewaySessionKind::Checkout => {
+                self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(Outcome::Unchanged)
+            }
+            // A widget in a shop: whether anybody pays is seen later.
+            GatewaySessionKind::Intent => self.note("gateway.asked", message, data, actor),
+        }
+    }
+
+    fn captured(&mut self, kind: GatewaySessionKind, data: Value, actor: &Actor) -> Outcome {
+        self.clear_failure();
+        if self.payment.status == PaymentStatus::Open {
+            self.try_move(Trigger::PaymentSeen, "The payer has paid", data.clone(), actor);
+        }
+        let message = "The gateway has the money";
+        let outcome = self.move_or_note(Trigger::PaymentFinal, "gateway.captured", message, data.clone(), actor);
+        // A checkout's gateway is the shop's own; a seller's money still has to be paid out. A cancel that came too late
+        // ends the same way as it would on a chain.
+        let held = kind == GatewaySessionKind::Intent && self.payment.status == PaymentStatus::Paid;
+        if held || !matches!(self.payment.status, PaymentStatus::Paid | PaymentStatus::Canceling) {
+            return outcome;
+        }
+        self.try_move(Trigger::Released, "The payee has the money", data, actor).unwrap_or(outcome)
+    }
+
+    fn failed_at_gateway(&mut self, code: String, message: String, mut data: Value, actor: &Actor) -> Outcome {
+        data["code"] = json!(code);
+        data["message"] = json!(message);
+        self.payment.sending_since = None;
+        if self.payment.status == PaymentStatus::Canceling {
+            return self.closed_at_gateway(data, actor);
+        }
+        if matches!(self.payment.status, PaymentStatus::Open | PaymentStatus::Submitted) {
+            self.fail_with(code, message, false);
+        }
+        self.move_or_note(Trigger::RailFailed, "gateway.failed", "The gateway has refused the payment", data, actor)
+    }
+
+    fn closed_at_gateway(&mut self, data: Value, actor: &Actor) -> Outcome {
+        self.payment.sending_since = None;
+        let message = "Nobody has paid at the gateway, and nobody can any more";
+        let trigger = match self.payment.status {
+            PaymentStatus::Submitted => Trigger::PaymentGone,
+            _ => Trigger::Closed,
+        };
+        match self.payment.status {
+            PaymentStatus::Submitted | PaymentStatus::Canceling => {
+                self.try_move(trigger, message, data, actor).unwrap_or(Outcome::Unchanged)
+            }
+            _ => self.note("gateway.closed", message, data, actor),
+        }
+    }
+
+    /// What a payment at a gateway needs in this state.
+    pub(super) fn follow_up_at_gateway(&mut self, to: PaymentStatus, expires_at: DateTime<Utc>) {
+        let payment_id = self.payment.id;
+        match to {
+            PaymentStatus::Open => {
+                self.send(NewMessage::of(&crate::jobs::ExpirePayment { payment_id }).due_at(expires_at));
+            }
+            // What somebody may still pay there has to be closed.
+            PaymentStatus::Canceling | PaymentStatus::Expired => {
+                self.send(NewMessage::of(&CheckSession { payment_id }));
+            }
+            PaymentStatus::Pending
+            | PaymentStatus::Submitted
+            | PaymentStatus::Paid
+            | PaymentStatus::Completed
+            | PaymentStatus::Canceled
+            | PaymentStatus::Failed
+            | PaymentStatus::Rejected
+            | PaymentStatus::Refunded
+            | PaymentStatus::NeedsReview => {}
+        }
+    }
+}

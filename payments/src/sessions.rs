@@ -1,0 +1,306 @@
+//! Payments at gateways: at most one live session of a payment at a time, whose id is the gateway's idempotency key.
+//!
+//! Whoever speaks with a gateway holds the session's lease. Before it is asked to open anything, the session says `sent`:
+//! whoever finds it so looks for the payment at the gateway before asking again.
+
+mod settle;
+
+pub use settle::{Seen, Standing, settle};
+
+use chrono::TimeDelta;
+use entities::{
+    Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, PaymentId, PaymentMethod, PaymentStatus,
+    checkout, gateway_callback, gateway_session, now, payment,
+};
+use queue::{Database, NewMessage, Transaction};
+use sea_orm::{
+    ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, prelude::*, sea_query::OnConflict,
+};
+use serde_json::json;
+
+use crate::{
+    caller::Actor,
+    jobs::{CheckSession, OpenSession},
+    observation::{AtGateway, Observation, with_context},
+    record::{Observed, record},
+};
+
+/// A payment that is to be opened at a gateway.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Which.
+    pub payment_id: PaymentId,
+    /// The gateway's three letters.
+    pub source: String,
+    /// How the payer will pay there.
+    pub kind: GatewaySessionKind,
+    /// What the payment is from now on.
+    pub payment_method: PaymentMethod,
+    /// The seller's account at the processor.
+    pub account: Option<String>,
+    /// What the platform keeps.
+    pub fee: Option<Amount>,
+    /// Who asks.
+    pub actor: Actor,
+    /// The request that asks.
+    pub request_id: Option<String>,
+}
+
+/// Why no session was begun. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The payment is not waiting for a payer.
+    #[error("a payment that is {0} cannot be paid at a gateway")]
+    NotPayable(PaymentStatus),
+    /// Its time is over.
+    #[error("the time to pay is over")]
+    Late,
+    /// It is live at a gateway already.
+    #[error("the payment is open at a gateway already")]
+    Live(Box<gateway_session::Model>),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// The live ones. Word by word the condition of an index.
+const LIVE: &str = "status IN ('asked', 'sent', 'ready')";
+
+impl SessionError {
+    fn missing(id: PaymentId) -> Self {
+        Self::Database(DbErr::RecordNotFound(format!("payment {id}")))
+    }
+}
+
+/// Writes the session down and sends the message that opens it. The payment's row is the lock: of several at once one
+/// begins.
+///
+/// # Errors
+/// [`SessionError`]; an intent that is asked for again is [`SessionError::Live`] with the one there is.
+pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_session::Model, SessionError> {
+    let payment = lock(tx, new.payment_id).await?.ok_or_else(|| SessionError::missing(new.payment_id))?;
+    let live = of_payment(new.payment_id).filter(Expr::cust(LIVE)).one(&**tx).await?;
+    if let Some(live) = live {
+        return Err(SessionError::Live(Box::new(live)));
+    }
+    if payment.status != PaymentStatus::Open {
+        return Err(SessionError::NotPayable(payment.status));
+    }
+    if payment.expires_at <= now() {
+        return Err(SessionError::Late);
+    }
+    let session = row(&new);
+    gateway_session::Entity::insert(session.clone().into_active_model()).exec_without_returning(&**tx).await?;
+    payment::Entity::update_many()
+        .col_expr(payment::Column::PaymentMethod, Expr::value(new.payment_method))
+        .filter(payment::Column::Id.eq(payment.id))
+        .exec(&**tx)
+        .await?;
+    checkout::Entity::update_many()
+        .col_expr(checkout::Column::Source, Expr::value(&new.source))
+        .filter(checkout::Column::PaymentId.eq(payment.id))
+        .exec(&**tx)
+        .await?;
+    let data = json!({ "session_id": session.id, "source": session.source });
+    let what = Observation::Gateway(AtGateway::Chosen { kind: new.kind, data });
+    let observed = Observed { payment_id: payment.id, what, actor: new.actor, request_id: new.request_id.clone() };
+    record(tx, vec![observed]).await?;
+    let open = NewMessage::of(&OpenSession { session_id: session.id });
+    tx.enqueue(vec![with_context(open, &payment, new.request_id.as_deref())]).await?;
+    Ok(session)
+}
+
+fn row(new: &NewSession) -> gateway_session::Model {
+    let (now, nothing) = (now(), Amount(rust_decimal::Decimal::ZERO));
+    gateway_session::Model {
+        id: GatewaySessionId::new(),
+        payment_id: new.payment_id,
+        source: new.source.clone(),
+        kind: new.kind,
+        status: GatewaySessionStatus::Asked,
+        gateway_id: None,
+        charge_id: None,
+        approve_url: None,
+        client_secret: None,
+        account: new.account.clone(),
+        fee: new.fee,
+        captured: nothing,
+        refunded: nothing,
+        reversed: nothing,
+        failure_code: None,
+        failure_message: None,
+        looks: 0,
+        leased_until: None,
+        approved_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+async fn lock(tx: &Transaction, id: PaymentId) -> Result<Option<payment::Model>, DbErr> {
+    payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await
+}
+
+fn of_payment(id: PaymentId) -> Select<gateway_session::Entity> {
+    gateway_session::Entity::find()
+        .filter(gateway_session::Column::PaymentId.eq(id))
+        .order_by_desc(gateway_session::Column::Id)
+}
+
+/// The payment's session that is live, or the newest that was.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<gateway_session::Model>, DbErr> {
+    of_payment(id).one(db).await
+}
+
+/// The session.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find<C: ConnectionTrait>(db: &C, id: GatewaySessionId) -> Result<Option<gateway_session::Model>, DbErr> {
+    gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).one(db).await
+}
+
+/// Live sessions that nobody has looked at since then, longest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forgotten<C: ConnectionTrait>(
+    db: &C,
+    patience: TimeDelta,
+    most: u64,
+) -> Result<Vec<GatewaySessionId>, DbErr> {
+    gateway_session::Entity::find()
+        .select_only()
+        .column(gateway_session::Column::Id)
+        .filter(Expr::cust(LIVE))
+        .filter(gateway_session::Column::UpdatedAt.lt(now() - patience))
+        .order_by_asc(gateway_session::Column::UpdatedAt)
+        .limit(most)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// A session in one process's hands.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// As it is now; one that was never asked for says `sent` from here on.
+    pub session: gateway_session::Model,
+    /// What it said before.
+    pub was: GatewaySessionStatus,
+    /// Its payment.
+    pub payment: payment::Model,
+}
+
+/// Takes the session's lease; none when another process has it, or there is no such session. With `send`, one that was
+/// never asked for is marked as sent.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claim(
+    db: &Database,
+    id: GatewaySessionId,
+    lease: TimeDelta,
+    send: impl FnOnce(&payment::Model) -> bool,
+) -> Result<Option<Claimed>, DbErr> {
+    use gateway_session::Column as C;
+    let tx = db.begin().await?;
+    let free = Condition::any().add(C::LeasedUntil.is_null()).add(C::LeasedUntil.lt(now()));
+    let found = gateway_session::Entity::find().filter(C::Id.eq(id)).filter(free).lock_exclusive().one(&*tx).await?;
+    let Some(mut session) = found else { return Ok(None) };
+    let payment = payment::Entity::find().filter(payment::Column::Id.eq(session.payment_id)).one(&*tx).await?;
+    let Some(payment) = payment else { return Ok(None) };
+    let was = session.status;
+    if was == GatewaySessionStatus::Asked && send(&payment) {
+        session.status = GatewaySessionStatus::Sent;
+    }
+    session.leased_until = Some(now() + lease);
+    gateway_session::Entity::update_many()
+        .col_expr(C::Status, Expr::value(session.status))
+        .col_expr(C::LeasedUntil, Expr::value(session.leased_until))
+        .filter(C::Id.eq(id))
+        .exec(&*tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(Claimed { session, was, payment }))
+}
+
+/// Gives the lease back. With `unasked`, nothing has happened at the gateway for certain.
+///
+/// # Errors
+/// When the database does not answer; the lease then ends by itself.
+pub async fn release(db: &Database, claimed: &Claimed, unasked: bool) -> Result<(), DbErr> {
+    use gateway_session::Column as C;
+    let mut update = gateway_session::Entity::update_many()
+        .col_expr(C::LeasedUntil, Expr::value(Option::<DateTimeUtc>::None))
+        .col_expr(C::UpdatedAt, Expr::value(now()))
+        .filter(C::Id.eq(claimed.session.id))
+        .filter(C::LeasedUntil.eq(claimed.session.leased_until));
+    if unasked {
+        update = update.col_expr(C::Status, Expr::value(GatewaySessionStatus::Asked));
+        update = update.filter(C::Status.eq(GatewaySessionStatus::Sent));
+    }
+    update.exec(&**db).await.map(drop)
+}
+
+/// A callback of a gateway that is the gateway's own.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// The gateway's three letters.
+    pub source: String,
+    /// The gateway's id of the event.
+    pub event_id: Option<String>,
+    /// Our id, where the gateway names it.
+    pub reference: Option<Uuid>,
+    /// The gateway's own, where it names that.
+    pub gateway_id: Option<String>,
+}
+
+/// Has somebody look at the payment that a callback is about. One that was heard already, or is about nothing that is
+/// known here, changes nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr> {
+    use gateway_session::Column as C;
+    if let Some(event_id) = callback.event_id
+        && !first_time(tx, &callback.source, event_id).await?
+    {
+        return Ok(());
+    }
+    let mut ids = Condition::any().add_option(callback.reference.map(|id| C::Id.eq(GatewaySessionId(id))));
+    if let Some(gateway_id) = &callback.gateway_id {
+        ids = ids.add(C::GatewayId.eq(gateway_id)).add(C::ChargeId.eq(gateway_id));
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let found = gateway_session::Entity::find().filter(C::Source.eq(&callback.source)).filter(ids).one(&**tx).await?;
+    if let Some(session) = found {
+        tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: session.payment_id })]).await?;
+    }
+    Ok(())
+}
+
+/// Whether a gateway's event was not heard before.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn first_time(tx: &Transaction, source: &str, event_id: String) -> Result<bool, DbErr> {
+    use gateway_callback::Column as C;
+    let row = gateway_callback::ActiveModel {
+        source: Set(source.to_owned()),
+        event_id: Set(event_id),
+        created_at: Set(now()),
+    };
+    let once = OnConflict::columns([C::Source, C::EventId]).do_nothing().to_owned();
+    match gateway_callback::Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
+        Ok(inserted) => Ok(inserted > 0),
+        Err(DbErr::RecordNotInserted) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

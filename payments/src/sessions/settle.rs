@@ -1,0 +1,169 @@
+//! Writing down how a payment stands at its gateway, and what follows for the payment.
+
+use entities::{Amount, GatewaySessionId, GatewaySessionStatus, gateway_session, now, payment};
+use queue::Transaction;
+use rust_decimal::Decimal;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    caller::Actor,
+    ledger,
+    observation::{AtGateway, Observation},
+    record::{Observed, record},
+};
+
+/// A payment as its gateway tells it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The gateway's id; none when it was never asked.
+    pub gateway_id: Option<String>,
+    /// The id under which later events name it, where that is another one.
+    pub charge_id: Option<String>,
+    /// Where the payer agrees.
+    pub approve_url: Option<String>,
+    /// For the processor's widget.
+    pub client_secret: Option<String>,
+    /// How far it is.
+    pub standing: Standing,
+    /// What was taken of the payer.
+    pub captured: Decimal,
+    /// What went back by refunds.
+    pub refunded: Decimal,
+    /// What the payer's bank took back.
+    pub reversed: Decimal,
+}
+
+impl Seen {
+    /// Of something that has no money, and of which nothing else is known.
+    #[must_use]
+    pub const fn without_money(standing: Standing) -> Self {
+        Self {
+            gateway_id: None,
+            charge_id: None,
+            approve_url: None,
+            client_secret: None,
+            standing,
+            captured: Decimal::ZERO,
+            refunded: Decimal::ZERO,
+            reversed: Decimal::ZERO,
+        }
+    }
+}
+
+/// How far a payment is at its gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are those of `gateways::State`")]
+pub enum Standing {
+    Waiting,
+    Approved,
+    Captured,
+    Failed { code: String, message: String },
+    Closed,
+}
+
+/// Writes down what was seen, gives the lease back, and lets the payment follow; the session as it is then. Seeing the
+/// same once more changes nothing.
+///
+/// # Errors
+/// When a statement fails; nothing may then be committed.
+pub async fn settle(
+    tx: &mut Transaction,
+    id: GatewaySessionId,
+    seen: Seen,
+    actor: Actor,
+) -> Result<Option<gateway_session::Model>, DbErr> {
+    let Some(known) = super::find(&**tx, id).await? else { return Ok(None) };
+    // The payment first, as everywhere.
+    let Some(payment) = super::lock(tx, known.payment_id).await? else { return Ok(None) };
+    let locked = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
+    let Some(session) = locked.one(&**tx).await? else { return Ok(None) };
+    let observed = follow(&session, &payment, &seen);
+    let stored = write(tx, session, seen).await?;
+    let of = |what| Observed::new(payment.id, Observation::Gateway(what), actor.clone());
+    record(tx, observed.into_iter().map(of).collect()).await?;
+    if stored.status == GatewaySessionStatus::Captured {
+        ledger::capture_posted(tx, &stored, stored.captured).await?;
+        ledger::reversal_posted(tx, &stored, stored.reversed).await?;
+    }
+    Ok(Some(stored))
+}
+
+const fn is_live(status: GatewaySessionStatus) -> bool {
+    matches!(status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent | GatewaySessionStatus::Ready)
+}
+
+/// What the payment is told. Pure.
+fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &Seen) -> Vec<AtGateway> {
+    let data = || told(session, seen);
+    let taken = session.status == GatewaySessionStatus::Captured;
+    let mut what = Vec::new();
+    let agreed = matches!(seen.standing, Standing::Approved | Standing::Captured);
+    if agreed && session.approved_at.is_none() {
+        what.push(AtGateway::Approved { data: data() });
+    }
+    match &seen.standing {
+        Standing::Captured if !taken => {
+            if seen.captured == payment.paid_price.0 {
+                what.push(AtGateway::Captured { kind: session.kind, data: data() });
+            } else {
+                what.push(AtGateway::CapturedOtherwise { data: data() });
+            }
+        }
+        Standing::Failed { code, message } if is_live(session.status) => {
+            what.push(AtGateway::Failed { code: code.clone(), message: message.clone(), data: data() });
+        }
+        Standing::Closed if is_live(session.status) => what.push(AtGateway::Closed { data: data() }),
+        Standing::Waiting | Standing::Approved | Standing::Captured | Standing::Failed { .. } | Standing::Closed => {}
+    }
+    if seen.reversed > session.reversed.0 {
+        what.push(AtGateway::Reversed { data: data() });
+    }
+    if seen.captured > Decimal::ZERO && seen.refunded >= seen.captured && seen.refunded > session.refunded.0 {
+        what.push(AtGateway::Returned { data: data() });
+    }
+    what
+}
+
+fn told(session: &gateway_session::Model, seen: &Seen) -> Value {
+    let mut data = json!({ "session_id": session.id, "source": session.source, "gateway_id": seen.gateway_id });
+    for (name, amount) in [("captured", seen.captured), ("refunded", seen.refunded), ("reversed", seen.reversed)] {
+        if !amount.is_zero() {
+            data[name] = json!(amount.to_string());
+        }
+    }
+    data
+}
+
+async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) -> Result<gateway_session::Model, DbErr> {
+    let status = match &seen.standing {
+        // Money that was taken is not untaken by a gateway that says something else later; reversals are told as such.
+        _ if session.status == GatewaySessionStatus::Captured => GatewaySessionStatus::Captured,
+        Standing::Captured => GatewaySessionStatus::Captured,
+        Standing::Waiting | Standing::Approved if is_live(session.status) => GatewaySessionStatus::Ready,
+        Standing::Waiting | Standing::Approved => session.status,
+        Standing::Failed { .. } => GatewaySessionStatus::Failed,
+        Standing::Closed => GatewaySessionStatus::Closed,
+    };
+    let agreed = matches!(seen.standing, Standing::Approved | Standing::Captured);
+    let approved_at = session.approved_at.or_else(|| agreed.then(now));
+    let most = |known: Amount, seen: Decimal| Amount(known.0.max(seen));
+    let (captured, refunded) = (most(session.captured, seen.captured), most(session.refunded, seen.refunded));
+    let looks = session.looks.saturating_add(1);
+    let known = session.clone();
+    let mut row = session.into_active_model();
+    row.status = Set(status);
+    row.gateway_id = Set(seen.gateway_id.or(known.gateway_id));
+    row.charge_id = Set(seen.charge_id.or(known.charge_id));
+    row.approve_url = Set(seen.approve_url.or(known.approve_url));
+    row.client_secret = Set(seen.client_secret.or(known.client_secret));
+    (row.captured, row.refunded, row.reversed) = (Set(captured), Set(refunded), Set(Amount(seen.reversed)));
+    if let Standing::Failed { code, message } = seen.standing {
+        (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
+    }
+    (row.looks, row.leased_until) = (Set(looks), Set(None));
+    (row.approved_at, row.updated_at) = (Set(approved_at), Set(now()));
+    row.update(&**tx).await
+}

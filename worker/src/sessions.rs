@@ -1,0 +1,250 @@
+//! Taking a payment at a gateway one step further: open it, look at it, take what was agreed to, or close it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use chrono::TimeDelta;
+use entities::{
+    GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, PaymentStatus, checkout, currency, gateway_session,
+    node, now, payment,
+};
+use gateways::{Error, Gateway, Handle, Money, OnBehalf, Order, Payer, Returns, Source, State};
+use payments::{
+    Actor,
+    checkout_links::Return,
+    sessions::{self, Claimed, Seen, Standing},
+};
+use queue::{JobError, JobResult};
+use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use serde_json::Value;
+
+use crate::Context;
+
+/// How long one process may speak with a gateway; every call has a shorter time of its own.
+const LEASE: TimeDelta = TimeDelta::seconds(90);
+
+/// When a session that another process has in hand is looked at again.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Between two looks at what nobody has told anything about, seconds: 2, 4, 8 … at most.
+const LOOK_MAX_S: u64 = 300;
+
+/// How a step has left a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing will happen to it by itself.
+    Concluded,
+    /// The payer may still pay; to be looked at again.
+    Live {
+        /// How often it was looked at.
+        looks: i32,
+        /// Until when the payer may.
+        expires_at: chrono::DateTime<chrono::Utc>,
+    },
+}
+
+impl Left {
+    /// When to look again; none when there is no need.
+    pub(crate) fn again(self) -> Option<Duration> {
+        let Self::Live { looks, expires_at } = self else { return None };
+        let doublings = u32::try_from(looks.max(1)).unwrap_or(1).min(16);
+        let pause = Duration::from_secs((1_u64 << doublings).min(LOOK_MAX_S));
+        // Right after the end of its time, when it has to be closed.
+        let rest = (expires_at - now()).to_std().unwrap_or_default() + BUSY;
+        Some(pause.min(rest))
+    }
+}
+
+/// One step, committed.
+///
+/// # Errors
+/// [`JobError::Snooze`] while another process has it in hand; [`JobError::Retry`] when the gateway does not answer.
+pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) -> Result<Left, JobError> {
+    let claimed = sessions::claim(&context.db, id, LEASE, |payment| !is_over(payment)).await?;
+    let Some(claimed) = claimed else {
+        return match sessions::find(&*context.db, id).await? {
+            None => Ok(Left::Concluded),
+            Some(_) => Err(JobError::Snooze(BUSY)),
+        };
+    };
+    fail::fail_point!("session.claimed");
+    let step = step(context, &claimed).await;
+    fail::fail_point!("session.answered");
+    let seen = match step {
+        Ok(seen) => seen,
+        Err(error) => return give_back(context, &claimed, error).await.and(Ok(Left::Concluded)),
+    };
+    let mut tx = context.db.begin().await?;
+    let session = sessions::settle(&mut tx, id, seen, Actor::worker(job)).await?;
+    fail::fail_point!("session.before_commit");
+    tx.commit().await?;
+    Ok(session.map_or(Left::Concluded, |session| left(&session, &claimed.payment)))
+}
+
+fn left(session: &gateway_session::Model, payment: &payment::Model) -> Left {
+    if session.status == GatewaySessionStatus::Ready {
+        return Left::Live { looks: session.looks, expires_at: payment.expires_at };
+    }
+    Left::Concluded
+}
+
+/// Whether nobody may pay any more.
+fn is_over(payment: &payment::Model) -> bool {
+    !matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted) || payment.expires_at <= now()
+}
+
+/// Why a step was not made.
+struct Stopped {
+    error: Error,
+    /// Whether the gateway has nothing of it for certain.
+    unasked: bool,
+}
+
+async fn give_back(context: &Context, claimed: &Claimed, stopped: Stopped) -> JobResult {
+    sessions::release(&context.db, claimed, stopped.unasked).await?;
+    let Claimed { session, .. } = claimed;
+    Err(JobError::Retry(anyhow!(stopped.error).context(format!("gateway {}, session {}", session.source, session.id))))
+}
+
+async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
+    let Claimed { session, was, payment } = claimed;
+    if session.status == GatewaySessionStatus::Asked {
+        // Canceled, or too late, before anybody had asked the gateway for anything.
+        return Ok(Seen::without_money(Standing::Closed));
+    }
+    let never_asked = *was == GatewaySessionStatus::Asked;
+    let stopped = |error| Stopped { error, unasked: never_asked };
+    let gateway = gateway(context, session).map_err(stopped)?;
+    let order =
+        order(context, session, payment).await.map_err(|error| stopped(Error::Unavailable(format!("{error:#}"))))?;
+    let handle = handle(session, &order.amount);
+    if never_asked {
+        return open(gateway, &order, &handle).await;
+    }
+    let known = gateway.look_up(&handle).await.map_err(|error| Stopped { error, unasked: false })?;
+    match known {
+        None if *was == GatewaySessionStatus::Sent && is_over(payment) => Ok(Seen::without_money(Standing::Closed)),
+        None if *was == GatewaySessionStatus::Sent => open(gateway, &order, &handle).await,
+        None => {
+            let error = Error::Unknown("the gateway does not know the payment any more".to_owned());
+            Err(Stopped { error, unasked: false })
+        }
+        Some(known) => conclude(gateway, handle, known, payment).await,
+    }
+}
+
+/// Asks the gateway to open the payment; its refusal is an answer.
+async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<Seen, Stopped> {
+    fail::fail_point!("session.before_open");
+    match gateway.open(order).await {
+        Ok(opened) if opened.state == State::Approved => {
+            let handle = Handle { gateway_id: Some(opened.gateway_id), ..handle.clone() };
+            let taken = gateway.capture(&handle).await.map_err(|error| Stopped { error, unasked: false })?;
+            Ok(seen(taken))
+        }
+        Ok(opened) => Ok(seen(opened)),
+        Err(Error::Declined { code, message }) => Ok(Seen::without_money(Standing::Failed { code, message })),
+        Err(error) => {
+            let unasked = matches!(error, Error::Unavailable(_) | Error::Misconfigured(_));
+            Err(Stopped { error, unasked })
+        }
+    }
+}
+
+/// Takes what the payer has agreed to, and closes what nobody may pay any more.
+async fn conclude(
+    gateway: &dyn Gateway,
+    handle: Handle,
+    known: gateways::Payment,
+    payment: &payment::Model,
+) -> Result<Seen, Stopped> {
+    let handle = Handle { gateway_id: Some(known.gateway_id.clone()), ..handle };
+    let done = match known.state {
+        State::Waiting | State::Approved if is_over(payment) => gateway.close(&handle).await,
+        State::Approved => gateway.capture(&handle).await,
+        State::Waiting | State::Captured | State::Failed { .. } | State::Closed => Ok(known),
+    };
+    done.map(seen).map_err(|error| Stopped { error, unasked: false })
+}
+
+fn gateway<'a>(context: &'a Context, session: &gateway_session::Model) -> Result<&'a dyn Gateway, Error> {
+    let source: Result<Source, _> = session.source.parse();
+    let source = source.map_err(|error| Error::Misconfigured(error.to_string()))?;
+    let gateway = context.gateways.get(source);
+    gateway.map(AsRef::as_ref).ok_or_else(|| Error::Misconfigured(format!("no gateway is configured for {source}")))
+}
+
+/// How the payment is found at its gateway.
+pub(crate) fn handle(session: &gateway_session::Model, amount: &Money) -> Handle {
+    Handle {
+        reference: session.id.0,
+        gateway_id: session.gateway_id.clone(),
+        amount: amount.clone(),
+        asked_at: session.created_at,
+        account: session.account.clone(),
+    }
+}
+
+/// A payment's amount, as gateways are told it.
+pub(crate) async fn money(context: &Context, payment: &payment::Model) -> anyhow::Result<Money> {
+    let currency = currency::Entity::find().filter(currency::Column::Id.eq(payment.currency_id)).one(&*context.db);
+    let currency = currency.await?.context("the payment's currency is gone")?;
+    let decimals = u32::try_from(currency.decimals).context("the currency's fraction digits")?;
+    Ok(Money { value: payment.paid_price.0, currency: currency.symbol, decimals })
+}
+
+async fn order(context: &Context, session: &gateway_session::Model, payment: &payment::Model) -> anyhow::Result<Order> {
+    let db = &*context.db;
+    let node = node::Entity::find().filter(node::Column::Id.eq(payment.node_id)).one(db).await?;
+    let checkout = checkout::Entity::find().filter(checkout::Column::PaymentId.eq(payment.id)).one(db).await?;
+    let shop = node.map(|node| node.name).unwrap_or_default();
+    let links = &context.checkout_links;
+    let back = |what| links.back(payment.id, what).parse().context("base_url");
+    let returns = match session.kind {
+        GatewaySessionKind::Checkout => {
+            Some(Returns { success: back(Return::Capture)?, cancel: back(Return::Decline)? })
+        }
+        GatewaySessionKind::Intent => None,
+    };
+    let source: Option<Source> = session.source.parse().ok();
+    let callback_url = source.map(Source::callback_path).map(|path| format!("{}{path}", links.base_url()));
+    let payer = checkout.as_ref().and_then(|checkout| checkout.payer.as_ref()).map(payer).unwrap_or_default();
+    let fee = session.fee.map(|fee| fee.0).unwrap_or_default();
+    Ok(Order {
+        reference: session.id.0,
+        amount: money(context, payment).await?,
+        description: format!("{shop} {}", payment.external_id).trim().to_owned(),
+        payer,
+        returns,
+        callback_url: callback_url.map(|url| url.parse().context("base_url")).transpose()?,
+        locale: checkout.and_then(|checkout| checkout.locale),
+        on_behalf: session.account.clone().map(|account| OnBehalf { account, fee }),
+    })
+}
+
+fn payer(known: &Value) -> Payer {
+    let text = |name: &str| known[name].as_str().map(str::to_owned);
+    Payer { full_name: text("fullName"), email: text("email"), phone: text("phone") }
+}
+
+fn seen(known: gateways::Payment) -> Seen {
+    use secrecy::ExposeSecret;
+
+    let standing = match known.state {
+        State::Waiting => Standing::Waiting,
+        State::Approved => Standing::Approved,
+        State::Captured => Standing::Captured,
+        State::Failed { code, message } => Standing::Failed { code, message },
+        State::Closed => Standing::Closed,
+    };
+    Seen {
+        gateway_id: Some(known.gateway_id),
+        charge_id: known.charge_id,
+        approve_url: known.approve_url.map(String::from),
+        client_secret: known.client_secret.map(|secret| secret.expose_secret().to_owned()),
+        standing,
+        captured: known.captured,
+        refunded: known.refunded,
+        reversed: known.reversed,
+    }
+}

@@ -13,6 +13,7 @@ mod edge;
 pub mod fuzzing;
 mod gateway_callbacks;
 mod idempotent;
+mod marketplace;
 mod money;
 mod paging;
 mod problem;

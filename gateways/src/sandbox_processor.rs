@@ -38,7 +38,7 @@ struct PayoutTold {
 
 #[derive(Deserialize)]
 struct LoginLink {
-    url: Url,
+    url: String,
 }
 
 impl SandboxProcessor {
@@ -85,14 +85,14 @@ fn paid_out(told: PayoutTold) -> Result<PaidOut, Error> {
 #[async_trait::async_trait]
 impl Processor for SandboxProcessor {
     async fn put_account(&self, seller: &Seller, known: Option<&str>) -> Result<Account, Error> {
+        let iban = seller.iban.expose_secret();
         let body = json!({
             "reference": seller.reference,
             "account": known,
             "business_name": seller.business_name,
             "email": seller.email,
             "country": seller.country,
-            "iban_ends_in": seller.iban.expose_secret().chars().rev().take(4).collect::<Vec<_>>().iter().rev()
-                .collect::<String>(),
+            "iban_ends_in": iban.get(iban.len().saturating_sub(4)..),
             "told_at": seller.told_at,
         });
         self.call(Method::POST, "/accounts", Some(body)).await?.map(account).ok_or_else(gone)
@@ -110,7 +110,7 @@ impl Processor for SandboxProcessor {
     async fn login_link(&self, id: &str) -> Result<Url, Error> {
         let link: LoginLink =
             self.call(Method::POST, &format!("/accounts/{id}/login-links"), None).await?.ok_or_else(gone)?;
-        Ok(link.url)
+        link.url.parse().map_err(|_| Error::Unknown("the sandbox's link is none".to_owned()))
     }
 
     async fn pay_out(&self, payout: &Payout) -> Result<PaidOut, Error> {

@@ -1,16 +1,19 @@
 //! Sellers: what they have told of themselves, and how their account at the card processor stands.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, RefundId, connected_account, now};
+use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, RefundId, connected_account, now, payout};
 use queue::{NewMessage, Transaction};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    Statement, prelude::*, sea_query::OnConflict,
+    ActiveModelTrait, ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, Statement, prelude::*, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::jobs::{SendPayout, SendRefund, SyncAccount};
+use crate::{
+    jobs::{SendPayout, SendRefund, SyncAccount},
+    sessions,
+};
 
 /// Why something was refused. Nothing was written then, and nothing may be committed.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +233,52 @@ pub async fn declined(
     (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
     row.updated_at = Set(now());
     row.update(&**tx).await.map(drop)
+}
+
+/// What a processor's callback is about.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "ids are ours (`reference`) or the processor's")]
+pub enum About {
+    /// A payout.
+    Payout { reference: Option<Uuid>, gateway_id: Option<String> },
+    /// A seller's account.
+    Account { account: String },
+}
+
+/// Has somebody look at what a callback is about. One that was heard already, or is about nothing that is known here,
+/// changes nothing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, about: About) -> Result<(), DbErr> {
+    if let Some(event_id) = event_id
+        && !sessions::first_time(tx, source, event_id).await?
+    {
+        return Ok(());
+    }
+    let message = match about {
+        About::Payout { reference, gateway_id } => {
+            let ids = Condition::any()
+                .add_option(reference.map(|id| payout::Column::Id.eq(PayoutId(id))))
+                .add_option(gateway_id.map(|id| payout::Column::ProcessorId.eq(id)));
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let known = payout::Entity::find().filter(ids).one(&**tx).await?;
+            known.map(|payout| {
+                NewMessage::of(&SendPayout { payout_id: payout.id }).header("node_id", payout.node_id.to_string())
+            })
+        }
+        About::Account { account } => {
+            let of_processor = connected_account::Column::AccountId.eq(account);
+            let known = connected_account::Entity::find().filter(of_processor).one(&**tx).await?;
+            known.map(|account| {
+                let node_id = account.node_id;
+                NewMessage::of(&SyncAccount { node_id }).header("node_id", node_id.to_string())
+            })
+        }
+    };
+    tx.enqueue(message.into_iter().collect()).await.map(drop)
 }
 
 /// Has those taken up whose message must be lost, because nothing has happened to them for so long; how many those are.

@@ -41,6 +41,9 @@ impl Subject {
     pub(super) fn at_gateway(&mut self, what: AtGateway, actor: &Actor) -> Outcome {
         match what {
             AtGateway::Payable => {
+                if self.payment.status == PaymentStatus::Pending {
+                    self.clear_failure();
+                }
                 let message = "The payer may choose how to pay";
                 self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
             }

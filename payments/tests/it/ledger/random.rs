@@ -34,16 +34,16 @@ struct Run {
 impl Run {
     async fn step(&mut self, tx: &mut Transaction) {
         match self.random.random_range(0..100) {
-            0..12 => self.sell(tx).await,
-            12..40 => self.refund(tx).await,
-            40..65 => self.pay_out(tx).await,
-            65..92 => self.settle(tx).await,
+            0..5 => self.sell(tx).await,
+            5..20 => self.refund(tx).await,
+            20..50 => self.pay_out(tx).await,
+            50..72 => self.settle(tx).await,
             _ => self.reverse(tx).await,
         }
     }
 
     async fn sell(&mut self, tx: &mut Transaction) {
-        let cents = self.random.random_range(1..50_000);
+        let cents = self.random.random_range(1..100_000);
         let sale = self.shop.sale_in(tx, cents, self.random.random_range(0..=cents / 20)).await;
         assert_eq!(intents_paid(tx, &sale).await, "The order is paid already");
         self.sales.push(sale);
@@ -136,5 +136,5 @@ on_both!(after_ten_thousand_random_steps_the_ledger_is_clean, async |database: T
     println!("{:?} done, {} refused, {:?}", run.done, run.refused, started.elapsed());
     assert!(run.done.iter().all(|done| *done > 300) && run.refused > 300, "{:?} {}", run.done, run.refused);
     let check = run.shop.clean().await;
-    assert!(check.entries > 3_000, "{check:?}");
+    assert!(check.entries > 2_000, "{check:?}");
 });

@@ -108,6 +108,17 @@ need_webhook_libraries() {
     export QUITTANCE_TEST_WEBHOOKS_JAVASCRIPT="$tools/node_modules/standardwebhooks"
 }
 
+# A Stripe that somebody else has written, in an environment of its own.
+need_localstripe() {
+    local folder="$tools/localstripe"
+    if [[ -z ${QUITTANCE_TEST_LOCALSTRIPE:-} ]]; then
+        python_environment "$folder" localstripe 1.15.10
+        export QUITTANCE_TEST_LOCALSTRIPE="$folder/bin/localstripe"
+    fi
+    "$QUITTANCE_TEST_LOCALSTRIPE" --help >/dev/null ||
+        fail "localstripe ($QUITTANCE_TEST_LOCALSTRIPE) cannot be run"
+}
+
 # schemathesis, in an environment of its own.
 need_schemathesis() {
     local version=4.32.0 folder="$tools/schemathesis"

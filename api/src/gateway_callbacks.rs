@@ -93,11 +93,11 @@ impl GatewayCallbacks {
     }
 
     async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
-        let (source, event_id) = (source.code().to_owned(), heard.event_id);
+        let (finds_by_id, source, event_id) = (source.is_mobile_money(), source.code().to_owned(), heard.event_id);
         let mut tx = self.0.db().begin().await?;
         match heard.about {
             Subject::Payment { reference, gateway_id } => {
-                let callback = sessions::Callback { source, event_id, reference, gateway_id };
+                let callback = sessions::Callback { source, event_id, reference, gateway_id, finds_by_id };
                 sessions::hear(&mut tx, callback).await?;
             }
             Subject::Payout { reference, gateway_id } => {

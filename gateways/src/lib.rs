@@ -5,14 +5,19 @@
 
 mod config;
 mod gateway;
+mod http;
+mod mobile_money;
 mod money;
+mod oauth;
+mod paypal;
 mod processor;
 mod registry;
 mod sandbox;
 mod sandbox_processor;
 mod source;
+mod stripe;
 
-pub use config::{Config, SandboxConfig};
+pub use config::{Config, MobileMoneyConfig, OperatorConfig, PayPalConfig, SandboxConfig, StripeConfig};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
@@ -23,3 +28,4 @@ pub use registry::{BuildError, Gateways};
 pub use sandbox::Sandbox;
 pub use sandbox_processor::SandboxProcessor;
 pub use source::{Source, UnknownSource};
+pub use stripe::Stripe;

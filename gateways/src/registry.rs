@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::{Config, Gateway, Processor, Source};
+use crate::{Config, Gateway, Processor, Source, Stripe, mobile_money::MobileMoney, paypal::PayPal};
 
 /// The gateways of an installation. A clone shares them.
 #[derive(Clone, Default)]
@@ -31,8 +31,21 @@ impl Gateways {
     ///
     /// # Errors
     /// When the system has no certificates of authorities.
-    pub fn new(_config: &Config) -> Result<Self, BuildError> {
-        Ok(Self::default())
+    pub fn new(config: &Config) -> Result<Self, BuildError> {
+        let mut gateways = Self::default();
+        if let Some(config) = &config.stripe {
+            let stripe = Arc::new(Stripe::new(config)?);
+            gateways.set_processor(Arc::<Stripe>::clone(&stripe));
+            gateways.insert(Source::Stripe, stripe, config.nodes.clone());
+        }
+        if let Some(paypal) = &config.paypal {
+            gateways.insert(Source::PayPal, Arc::new(PayPal::new(paypal)?), paypal.nodes.clone());
+        }
+        for (_, profile, operator) in config.mobile_money.operators() {
+            let gateway = MobileMoney::new(profile, operator)?;
+            gateways.insert(profile.source, Arc::new(gateway), operator.nodes.clone());
+        }
+        Ok(gateways)
     }
 
     /// Adds a gateway for these nodes and all below them, for all nodes if there are none. One that was there for the

@@ -2,9 +2,7 @@
 //!
 //! Amounts that end in 13 are declined, and those that end in 14 are not answered in time although they were carried out.
 
-use std::time::Duration;
-
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Method;
 use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -12,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::{
     Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, SandboxConfig, Source, State,
+    http::{self, Effect, Http},
 };
 
-/// Longer than this nobody waits for it.
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// Longer than this nobody waits for it, milliseconds.
+const TIMEOUT_MS: u64 = 3_000;
 
 /// A source that the sandbox stands for.
 #[derive(Clone)]
@@ -27,8 +26,7 @@ pub struct Sandbox {
 /// Speaks with the sandbox's routes.
 #[derive(Clone)]
 pub(crate) struct SandboxClient {
-    http: Client,
-    base_url: String,
+    http: Http,
     secret: SecretString,
 }
 
@@ -36,39 +34,29 @@ impl SandboxClient {
     /// # Errors
     /// When no HTTP client can be built.
     pub(crate) fn new(config: &SandboxConfig) -> Result<Self, reqwest::Error> {
-        let http = Client::builder().timeout(TIMEOUT).connect_timeout(TIMEOUT).no_proxy().build()?;
-        let base_url = format!("{}/sandbox", config.base_url.trim_end_matches('/'));
-        Ok(Self { http, base_url, secret: config.secret.clone() })
+        Ok(Self { http: Http::new(&config.base_url, TIMEOUT_MS)?, secret: config.secret.clone() })
     }
 
     /// None when there is no such thing.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Option<Value>, Error> {
-        let url = format!("{}{path}", self.base_url);
-        let mut request = self.http.request(method, url).bearer_auth(self.secret.expose_secret());
+        let looks = method == Method::GET;
+        let mut request =
+            self.http.request(method, &format!("/sandbox{path}")).bearer_auth(self.secret.expose_secret());
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.map_err(lost)?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::PAYMENT_REQUIRED => {
-                let said: Declined = answer.json().await.map_err(lost)?;
+        let effect = if looks { Effect::Looks } else { Effect::Moves };
+        let answer = http::send(request, effect).await?.checked(effect)?;
+        match answer.status {
+            404 => Ok(None),
+            402 => {
+                let said: Declined = answer.read(effect)?;
                 Err(Error::Declined { code: said.code, message: said.message })
             }
-            status if status.is_success() => answer.json().await.map(Some).map_err(lost),
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Err(Error::Misconfigured(status.to_string()))
-            }
-            status @ StatusCode::TOO_MANY_REQUESTS => Err(Error::Unavailable(status.to_string())),
-            status => Err(Error::Unknown(status.to_string())),
+            _ if answer.is_success() => answer.read(effect).map(Some),
+            status => Err(effect.lost(format!("answered {status}"))),
         }
     }
-}
-
-/// Only what has never reached the sandbox has certainly not been carried out.
-fn lost(error: reqwest::Error) -> Error {
-    let error = error.without_url();
-    if error.is_connect() { Error::Unavailable(error.to_string()) } else { Error::Unknown(error.to_string()) }
 }
 
 #[derive(Deserialize)]

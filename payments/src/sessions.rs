@@ -258,6 +258,8 @@ pub struct Callback {
     pub reference: Option<Uuid>,
     /// The gateway's own, where it names that.
     pub gateway_id: Option<String>,
+    /// Whether that is what the gateway finds the payment by: some tell it in callbacks alone, when an answer is lost.
+    pub finds_by_id: bool,
 }
 
 /// Has somebody look at the payment that a callback is about. One that was heard already, or is about nothing that is
@@ -281,6 +283,14 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
     }
     let found = gateway_session::Entity::find().filter(C::Source.eq(&callback.source)).filter(ids).one(&**tx).await?;
     if let Some(session) = found {
+        if callback.finds_by_id && session.gateway_id.is_none() {
+            gateway_session::Entity::update_many()
+                .col_expr(C::GatewayId, Expr::value(callback.gateway_id))
+                .filter(C::Id.eq(session.id))
+                .filter(C::GatewayId.is_null())
+                .exec(&**tx)
+                .await?;
+        }
         tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: session.payment_id })]).await?;
     }
     Ok(())

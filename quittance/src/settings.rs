@@ -230,6 +230,7 @@ impl Settings {
         }
         mistakes.extend(self.chain.mistakes());
         mistakes.extend(self.webhooks.mistakes());
+        mistakes.extend(self.gateways.mistakes());
         let http = self.api();
         // Secrets may still be empty: those are made by `complete`.
         let unset = |mistake: &String| {

@@ -92,6 +92,7 @@ impl SandboxPage {
             event_id: None,
             reference: Some(known.reference),
             gateway_id: None,
+            finds_by_id: false,
         };
         sessions::hear(&mut tx, callback).await?;
         tx.commit().await?;

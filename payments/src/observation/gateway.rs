@@ -41,18 +41,18 @@ impl Subject {
     pub(super) fn at_gateway(&mut self, what: AtGateway, actor: &Actor) -> Outcome {
         match what {
             AtGateway::Payable => {
-                if self.payment.status == PaymentStatus::Pending {
-                    self.clear_failure();
-                }
+                self.clear_failure();
                 let message = "The payer may choose how to pay";
                 self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
             AtGateway::Chosen { kind, data } => self.chosen(kind, data, actor),
             AtGateway::Approved { data } => {
-                if self.payment.status == PaymentStatus::Open {
-                    self.try_move(Trigger::PaymentSeen, "The payer has agreed", data.clone(), actor);
+                let message = "The payer has agreed";
+                let noted = self.note("gateway.approved", message, data.clone(), actor);
+                if self.payment.status != PaymentStatus::Open {
+                    return noted;
                 }
-                self.note("gateway.approved", "The payer has agreed", data, actor)
+                self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(noted)
             }
             AtGateway::Captured { kind, data } => self.captured(kind, data, actor),
             AtGateway::CapturedOtherwise { data } => {
@@ -108,7 +108,8 @@ impl Subject {
         if self.payment.status == PaymentStatus::Canceling {
             return self.closed_at_gateway(data, actor);
         }
-        if matches!(self.payment.status, PaymentStatus::Open | PaymentStatus::Submitted) {
+        // An open one may still be paid at another gateway, or by another intent.
+        if self.payment.status == PaymentStatus::Submitted {
             self.fail_with(code, message, false);
         }
         self.move_or_note(Trigger::RailFailed, "gateway.failed", "The gateway has refused the payment", data, actor)

@@ -14,9 +14,7 @@ pub(crate) const RECEIPT_REJECTED: &str = "receipt.rejected";
 
 impl Subject {
     pub(super) fn transfer_accepted(&mut self, actor: &Actor) -> Outcome {
-        if self.payment.status == PaymentStatus::Pending {
-            self.clear_failure();
-        }
+        self.clear_failure();
         let message = "The transfer was accepted and may be made";
         self.try_move(Trigger::Opened, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
     }

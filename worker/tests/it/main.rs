@@ -4,10 +4,12 @@
 mod announce_events;
 mod foresight;
 mod jobs;
+mod marketplace;
 mod notices;
 mod order;
 mod recorder;
 mod recover_webhooks;
+mod sessions;
 mod stragglers;
 mod transfers;
 mod twice;
@@ -39,13 +41,18 @@ struct Worker {
 }
 
 impl Worker {
-    async fn on(mut database: TestDatabase) -> Self {
+    async fn on(database: TestDatabase) -> Self {
+        let context = context(&database.db);
+        Self::with(database, context).await
+    }
+
+    /// The same, with what jobs work with.
+    async fn with(mut database: TestDatabase, context: Context) -> Self {
         // Nobody takes what commits hand over: everything is due at once.
         database.committed = None;
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
-        let context = Arc::new(context(&database.db));
-        let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
+        let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), Arc::new(context));
         Self { database, merchant, runner }
     }
 

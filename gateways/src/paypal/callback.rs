@@ -1,0 +1,176 @@
+//! What PayPal calls back with. PayPal itself is asked whether the signature is its own.
+
+use chrono::DateTime;
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::PayPal;
+use crate::{
+    Callback, Heard, Refused, Subject,
+    http::{Effect, short},
+};
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    transmission_id: &'a str,
+    transmission_time: &'a str,
+    transmission_sig: &'a str,
+    cert_url: &'a str,
+    auth_algo: &'a str,
+    webhook_id: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    verification_status: String,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+    event_type: String,
+    #[serde(default)]
+    resource: Resource,
+}
+
+/// An order, a capture, a refund or a dispute.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Resource {
+    id: String,
+    custom_id: String,
+    supplementary_data: Supplementary,
+    purchase_units: Vec<Unit>,
+    disputed_transactions: Vec<Disputed>,
+    links: Vec<Link>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Supplementary {
+    related_ids: Related,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Related {
+    order_id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Unit {
+    custom_id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Disputed {
+    custom: String,
+    /// The capture's id.
+    seller_transaction_id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Link {
+    href: String,
+    rel: String,
+}
+
+pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
+    let header = |name| callback.header(name).filter(|value| !value.is_empty()).ok_or(Refused::Forged);
+    let signature = Signature {
+        transmission_id: header("paypal-transmission-id")?,
+        transmission_time: header("paypal-transmission-time")?,
+        transmission_sig: header("paypal-transmission-sig")?,
+        cert_url: header("paypal-cert-url")?,
+        auth_algo: header("paypal-auth-algo")?,
+        webhook_id: &paypal.webhook_id,
+    };
+    let sent_at = DateTime::parse_from_rfc3339(signature.transmission_time).map_err(|_| Refused::Forged)?;
+    if callback.at.signed_duration_since(sent_at).abs() > paypal.tolerance {
+        return Err(Refused::Forged);
+    }
+    let request = verification(&signature, callback.body)?;
+    verify(paypal, request).await?;
+    let event: Event = serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?;
+    Ok(Heard { event_id: Some(event.id.clone()), about: event.about() })
+}
+
+/// The event goes in as it came: PayPal signs its bytes, which would not survive being read and written again.
+fn verification(signature: &Signature<'_>, body: &[u8]) -> Result<String, Refused> {
+    let malformed = |_| Refused::Malformed("it is not a JSON object".to_owned());
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).map_err(malformed)?;
+    let event = std::str::from_utf8(body).map_err(|_| Refused::Malformed("it is not UTF-8".to_owned()))?;
+    let mut request = serde_json::to_string(signature).map_err(malformed)?;
+    request.pop();
+    request.push_str(r#","webhook_event":"#);
+    request.push_str(event);
+    request.push('}');
+    Ok(request)
+}
+
+async fn verify(paypal: &PayPal, request: String) -> Result<(), Refused> {
+    let unchecked = |error: crate::Error| Refused::Unchecked(error.to_string());
+    let path = "/v1/notifications/verify-webhook-signature";
+    let request = paypal.http.request(Method::POST, path).header(CONTENT_TYPE, "application/json").body(request);
+    let answer = paypal.oauth.send(request, Effect::Looks).await.and_then(|answer| answer.checked(Effect::Looks));
+    let answer = answer.map_err(unchecked)?;
+    if !answer.is_success() {
+        // What PayPal cannot even read as one of its signatures is none.
+        return Err(Refused::Forged);
+    }
+    let verdict: Verdict = answer.read(Effect::Looks).map_err(unchecked)?;
+    match verdict.verification_status.as_str() {
+        "SUCCESS" => Ok(()),
+        "FAILURE" => Err(Refused::Forged),
+        other => Err(Refused::Unchecked(format!("the verdict is {}", short(other)))),
+    }
+}
+
+impl Event {
+    fn about(self) -> Subject {
+        let (custom_id, gateway_id) = match self.event_type.split_once('.') {
+            Some(("CHECKOUT", rest)) if rest.starts_with("ORDER.") => self.resource.into_order(),
+            Some(("PAYMENT", "CAPTURE.REFUNDED" | "CAPTURE.REVERSED")) => self.resource.into_refund(),
+            Some(("PAYMENT", rest)) if rest.starts_with("REFUND.") => self.resource.into_refund(),
+            Some(("PAYMENT", rest)) if rest.starts_with("CAPTURE.") => self.resource.into_capture(),
+            Some(("CUSTOMER", rest)) if rest.starts_with("DISPUTE.") => self.resource.into_dispute(),
+            _ => return Subject::Nothing,
+        };
+        let reference = Uuid::parse_str(&custom_id).ok();
+        let gateway_id = Some(gateway_id).filter(|id| !id.is_empty());
+        if reference.is_none() && gateway_id.is_none() {
+            return Subject::Nothing;
+        }
+        Subject::Payment { reference, gateway_id }
+    }
+}
+
+/// Our id, and the order's or the capture's of PayPal; empty where they are missing.
+impl Resource {
+    fn into_order(self) -> (String, String) {
+        let unit = self.purchase_units.into_iter().next().unwrap_or_default();
+        (unit.custom_id, self.id)
+    }
+
+    fn into_capture(self) -> (String, String) {
+        let order = self.supplementary_data.related_ids.order_id;
+        (self.custom_id, if order.is_empty() { self.id } else { order })
+    }
+
+    /// The id is the refund's own; the capture is one up.
+    fn into_refund(self) -> (String, String) {
+        let order = self.supplementary_data.related_ids.order_id;
+        let up = self.links.into_iter().find(|link| link.rel == "up").unwrap_or_default();
+        let capture = up.href.rsplit('/').next().unwrap_or_default().to_owned();
+        (self.custom_id, if order.is_empty() { capture } else { order })
+    }
+
+    fn into_dispute(self) -> (String, String) {
+        let disputed = self.disputed_transactions.into_iter().next().unwrap_or_default();
+        (disputed.custom, disputed.seller_transaction_id)
+    }
+}

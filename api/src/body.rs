@@ -168,6 +168,17 @@ impl<'a> ApiExtractor<'a> for NoBody {
     }
 }
 
+/// The fields of a form, in their order, read to the same limits.
+pub(crate) async fn form(request: &Request, body: &mut RequestBody) -> Result<Vec<(String, String)>, Problem> {
+    let media_type = request.content_type().and_then(|sent| sent.split(';').next()).unwrap_or("").trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let detail = "The body must be application/x-www-form-urlencoded";
+        return Err(Problem::new(Code::UnsupportedMediaType).detail(detail));
+    }
+    let bytes = bytes(request, body).await?;
+    Ok(url::form_urlencoded::parse(&bytes).into_owned().collect())
+}
+
 fn require_json(request: &Request) -> Result<(), Problem> {
     let media_type = request.content_type().and_then(|sent| sent.split(';').next()).unwrap_or("").trim();
     let json =

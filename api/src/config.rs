@@ -1,9 +1,10 @@
 //! Settings of the HTTP side, one struct per concern, each with working defaults except the secrets.
 
+use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::receipts::ReceiptsConfig;
+use crate::{receipts::ReceiptsConfig, till::TillConfig};
 
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +18,10 @@ pub struct Config {
     pub operations: OperationsConfig,
     /// Orders that are paid by bank transfer.
     pub receipts: ReceiptsConfig,
+    /// Payments taken at a point of sale.
+    pub till: TillConfig,
+    /// The node whose invoices tills show.
+    pub lightning: LightningConfig,
 }
 
 /// What operators may do beyond what is always safe.
@@ -150,6 +155,11 @@ impl Config {
         let zero = numbers.iter().filter(|(_, value)| *value == 0).map(|(name, _)| format!("{name} must be above 0"));
         let late = (http.body_timeout_ms >= http.request_timeout_ms)
             .then(|| "http.body_timeout_ms must be below http.request_timeout_ms".to_owned());
-        short.chain(zero).chain(late).chain(self.receipts.mistakes()).collect()
+        short
+            .chain(zero)
+            .chain(late)
+            .chain(self.receipts.mistakes())
+            .chain(self.till.mistakes(http.request_timeout_ms))
+            .collect()
     }
 }

@@ -21,6 +21,7 @@ use poem::{
 use tracing::Instrument;
 
 use crate::{
+    checkout,
     problem::{Code, Location, Problem},
     state::State,
 };
@@ -68,6 +69,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             request.set_method(Method::TRACE);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let language = checkout::Language::of(&request);
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
         let mut response = match self.admit(&request, &address) {
@@ -80,6 +82,13 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Err(problem) => problem.respond(id.as_str(), &path),
         };
 
+        if checkout::serves(&path)
+            && let Some(problem) = response.data::<Problem>().cloned()
+        {
+            let template = response.data::<RouteTemplate>().copied();
+            response = checkout::tell(&problem, language, id.as_str(), &path);
+            template.map(|template| response.set_data(template));
+        }
         keep_to_yourself(&mut response);
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);

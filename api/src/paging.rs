@@ -88,6 +88,16 @@ bounded! {
     Limit, 1..=1000_u32, default 1000
 }
 
+bounded! {
+    /// How many items a page of the checkout's list has.
+    PageLimit, 1..=100_u32, default 20
+}
+
+bounded! {
+    /// How many items are passed over.
+    Offset, 0..=i32::MAX.unsigned_abs(), default 0
+}
+
 /// A page of a list.
 #[derive(Clone, Debug, Object)]
 pub(crate) struct Paged<T: ParseFromJSON + ToJSON> {

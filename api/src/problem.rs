@@ -198,6 +198,25 @@ impl Problem {
         }
     }
 
+    /// The same with every sentence as `say` says it.
+    pub(crate) fn body_in(&self, request_id: &str, instance: &str, say: &dyn Fn(&str) -> String) -> ProblemBody {
+        let mut body = self.body(request_id, instance);
+        body.title = say(&body.title);
+        for mistake in &mut body.errors {
+            mistake.detail = say(&mistake.detail);
+        }
+        body.detail = match (&self.0.detail, body.errors.first()) {
+            (None, Some(first)) if !first.pointer.is_empty() => summary(first),
+            _ => say(&body.detail),
+        };
+        body
+    }
+
+    /// Whether the value at this pointer is among what is wrong.
+    pub(crate) fn names(&self, pointer: &str) -> bool {
+        self.0.errors.iter().any(|mistake| mistake.pointer == pointer)
+    }
+
     /// What happened, for a person.
     pub(crate) fn sentence(&self) -> String {
         self.0.detail.clone().unwrap_or_else(|| self.0.summary())
@@ -251,6 +270,8 @@ impl Problem {
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name.clone(), value.clone());
         }
+        // The edge tells it anew where a contract has languages and statuses of its own.
+        response.set_data(self.clone());
         response
     }
 }
@@ -260,10 +281,14 @@ impl Parts {
     fn summary(&self) -> String {
         match self.errors.first() {
             Some(first) if first.pointer.is_empty() => format!("The body {}", first.detail),
-            Some(first) => format!("{} {}", first.pointer.trim_start_matches('/'), first.detail),
+            Some(first) => summary(first),
             None => self.code.title().to_owned(),
         }
     }
+}
+
+fn summary(mistake: &Mistake) -> String {
+    format!("{} {}", mistake.pointer.trim_start_matches('/'), mistake.detail)
 }
 
 impl fmt::Display for Problem {

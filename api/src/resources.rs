@@ -5,6 +5,7 @@ pub(crate) mod chains;
 pub(crate) mod currencies;
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod exchange_rates;
 pub(crate) mod health;
 pub(crate) mod integrations;
 pub(crate) mod members;
@@ -24,7 +25,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{gateway_callbacks, marketplace, receipts, sandbox, till};
+use crate::{checkout, gateway_callbacks, lightning_callbacks, marketplace, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -60,6 +61,10 @@ pub(crate) enum Tag {
     /// operations are `{"success":false,"error":"…"}`.
     #[oai(rename = "Bank receipts")]
     Receipts,
+    /// Payments that a shop's customer makes on our page, at a gateway of their choice. Errors of these operations have
+    /// one of the statuses 400, 401, 403, 404, 429 and 500, and are told in the language of `Accept-Language` (English,
+    /// French, Spanish, Portuguese).
+    Checkout,
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
@@ -86,13 +91,13 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (gateway_callbacks::GatewayCallbacks, sandbox::Api),
+    (gateway_callbacks::GatewayCallbacks, lightning_callbacks::LightningCallbacks, sandbox::Api, checkout::Api),
     (receipts::Api, marketplace::Api),
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
     networks::Networks,
-    currencies::Currencies,
+    (currencies::Currencies, exchange_rates::ExchangeRates),
     wallets::Wallets,
     members::Members,
     (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
@@ -113,13 +118,18 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
-        (gateway_callbacks::GatewayCallbacks(state()), sandbox::api(state)),
+        (
+            gateway_callbacks::GatewayCallbacks(state()),
+            lightning_callbacks::LightningCallbacks(state()),
+            sandbox::api(state),
+            checkout::api(&state()),
+        ),
         (receipts::api(&state()), marketplace::api(state)),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),
         networks::Networks(state()),
-        currencies::Currencies(state()),
+        (currencies::Currencies(state()), exchange_rates::ExchangeRates(state())),
         wallets::Wallets(state()),
         members::Members(state()),
         (

@@ -2,6 +2,7 @@
 //! `gateways` speaks with it over HTTP like those of real gateways. Not part of the document.
 
 mod accounts;
+mod lightning;
 mod page;
 mod payments;
 
@@ -21,11 +22,17 @@ use crate::{
 };
 
 /// Every route of the sandbox.
-pub(crate) type Api = (payments::SandboxPayments, accounts::SandboxAccounts, page::SandboxPage);
+pub(crate) type Api =
+    (payments::SandboxPayments, accounts::SandboxAccounts, page::SandboxPage, lightning::SandboxLightning);
 
 /// Builds it.
 pub(crate) fn api(state: impl Fn() -> State) -> Api {
-    (payments::SandboxPayments(state()), accounts::SandboxAccounts(state()), page::SandboxPage(state()))
+    (
+        payments::SandboxPayments(state()),
+        accounts::SandboxAccounts(state()),
+        page::SandboxPage(state()),
+        lightning::SandboxLightning(state()),
+    )
 }
 
 /// Where the sandbox is not served, nothing is there.

@@ -1,6 +1,8 @@
 //! The contract of the point of sale: its words, its errors and its routes, over the core's payments.
 
 mod catalogue;
+mod config;
+mod invoices;
 mod payments_taken;
 mod permissions;
 mod refusal;
@@ -9,6 +11,7 @@ mod roles;
 mod tickets;
 mod users;
 
+pub use self::config::TillConfig;
 pub(crate) use self::{
     permissions::till_name,
     refusal::{Declined, Refusal},
@@ -29,7 +32,7 @@ use crate::{
 /// Every route of the contract but the sign-in, which stands beside the other sign-ins.
 pub(crate) type Api = (
     payments_taken::PaymentsTaken,
-    catalogue::Catalogue,
+    (catalogue::Catalogue, invoices::Invoices),
     relations::Relations,
     tickets::Tickets,
     users::Users,
@@ -41,7 +44,7 @@ pub(crate) type Api = (
 pub(crate) fn api(state: impl Fn() -> State) -> Api {
     (
         payments_taken::PaymentsTaken(state()),
-        catalogue::Catalogue(state()),
+        (catalogue::Catalogue(state()), invoices::Invoices(state())),
         relations::Relations(state()),
         tickets::Tickets(state()),
         users::Users(state()),

@@ -49,6 +49,8 @@ pub struct Model {
     pub failure_message: Option<String>,
     /// How often it was looked at since the gateway has it.
     pub looks: i32,
+    /// The message that comes back until it is concluded; others look once.
+    pub follower: Option<Uuid>,
     /// One process at a time speaks with the gateway about it.
     pub leased_until: Option<DateTimeUtc>,
     pub approved_at: Option<DateTimeUtc>,

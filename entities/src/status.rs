@@ -148,6 +148,10 @@ words! {
     WebhookFormat {
         /// `{id, type, occurred_at, sequence, data}`, signed as Standard Webhooks say.
         Standard,
+        /// `{topic, data}` of payments that a checkout has taken, in that contract's words and with its signature, too.
+        #[sea_orm(string_value = "checkout.v1")]
+        #[serde(rename = "checkout.v1")]
+        CheckoutV1,
     }
     /// How far a delivery is.
     DeliveryStatus {
@@ -232,6 +236,21 @@ words! {
         Paid,
         /// It came back, or never went.
         Failed,
+    }
+    /// How far an invoice of the Lightning network is. The first three are live.
+    InvoiceStatus {
+        /// Wanted; the node was never asked.
+        Asked,
+        /// The node may have been asked: it is looked for there before it is asked again.
+        Sent,
+        /// The node has made it; the payer may pay.
+        Open,
+        /// The node has the money.
+        Settled,
+        /// Nobody paid in time. The node is believed all the same if it says otherwise later.
+        Expired,
+        /// The node will not make it.
+        Refused,
     }
     /// How far a recovery is.
     RecoveryStatus {

@@ -1,8 +1,12 @@
 //! Settings of the gateways, one struct for each, with what is needed to reach them.
 
+mod lightning;
 mod stripe;
 
-pub use stripe::StripeConfig;
+pub use self::{
+    lightning::{LightningConfig, PhoenixdConfig},
+    stripe::StripeConfig,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -17,6 +21,8 @@ use crate::mobile_money::{HOLO, HURI, MVOLA_KM, MVOLA_MG, Profile};
 pub struct Config {
     /// The built-in one, which moves no money.
     pub sandbox: SandboxConfig,
+    /// The node whose invoices tills show.
+    pub lightning: LightningConfig,
     /// Cards, and the accounts of sellers.
     pub stripe: Option<StripeConfig>,
     /// PayPal.
@@ -145,6 +151,7 @@ impl Config {
         for (name, profile, operator) in self.mobile_money.operators() {
             operator.mistakes(&format!("gateways.mobile_money.{name}"), profile, &mut mistakes);
         }
+        mistakes.extend(self.lightning.mistakes());
         mistakes
     }
 }

@@ -10,6 +10,7 @@ mod mobile_money;
 mod money;
 mod oauth;
 mod paypal;
+pub mod phoenixd;
 mod processor;
 mod registry;
 mod sandbox;
@@ -17,12 +18,16 @@ mod sandbox_processor;
 mod source;
 mod stripe;
 
-pub use config::{Config, MobileMoneyConfig, OperatorConfig, PayPalConfig, SandboxConfig, StripeConfig};
+pub use config::{
+    Config, LightningConfig, MobileMoneyConfig, OperatorConfig, PayPalConfig, PhoenixdConfig, SandboxConfig,
+    StripeConfig,
+};
 pub use gateway::{
     Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
     State, Subject,
 };
 pub use money::Money;
+pub use phoenixd::Phoenixd;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
 pub use sandbox::Sandbox;

@@ -75,6 +75,7 @@ impl MigratorTrait for Migrator {
             "0012_till",
             "0013_checkout",
             "0014_marketplace",
+            "0015_lightning",
         ]
     }
 }

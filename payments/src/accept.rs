@@ -2,6 +2,7 @@
 //! grows with load and a lone request waits for nobody.
 
 mod batch;
+mod opening;
 mod references;
 
 use std::borrow::Cow;

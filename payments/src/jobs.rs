@@ -42,6 +42,10 @@ payloads! {
     ReleaseDeal { payment_id: PaymentId } = "release_deal", prefetch 400, batch 100;
     /// Expire the payment when nobody has paid.
     ExpirePayment { payment_id: PaymentId } = "expire_payment", prefetch 100, batch 100;
+    /// Have the Lightning node make the payment's invoice, or else see whether it is paid.
+    AskInvoice { payment_id: PaymentId } = "ask_invoice", prefetch 20, batch 1;
+    /// Look at the payment's Lightning invoice again and again until it is paid or over.
+    WatchInvoice { payment_id: PaymentId } = "watch_invoice", prefetch 20, batch 1;
     /// Open a payment at its gateway, and look at it there until it is concluded.
     OpenSession { session_id: GatewaySessionId } = "open_session", prefetch 50, batch 1;
     /// Look at a payment at its gateway, because something may have happened to it there.

@@ -2,6 +2,7 @@
 
 pub(crate) mod at_till;
 mod gateway;
+mod invoice;
 pub(crate) mod refund;
 mod told;
 pub(crate) mod transfer;
@@ -71,6 +72,12 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// An invoice of the Lightning network was asked for; the data holds its amount.
+    InvoiceWanted { data: Value },
+    /// The node will not make the invoice.
+    InvoiceRefused { code: String, message: String },
+    /// The node has the money of the invoice.
+    InvoiceSettled { data: Value },
     /// A gateway was asked for something, or tells something.
     Gateway(AtGateway),
     /// A till has written down a payment that it holds the money of.
@@ -150,6 +157,9 @@ impl Subject {
             Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
             Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
+            Observation::InvoiceWanted { data } => self.invoice_wanted(data, actor),
+            Observation::InvoiceRefused { code, message } => self.invoice_refused(code, message, actor),
+            Observation::InvoiceSettled { data } => self.invoice_settled(data, actor),
             Observation::Gateway(what) => self.at_gateway(what, actor),
             Observation::TakenAtTill => self.taken_at_till(actor),
             Observation::Corrected { data } => self.corrected(data, actor),

@@ -131,6 +131,7 @@ fn row(new: &NewSession) -> gateway_session::Model {
         failure_code: None,
         failure_message: None,
         looks: 0,
+        follower: None,
         leased_until: None,
         approved_at: None,
         created_at: now,
@@ -183,6 +184,26 @@ pub async fn forgotten<C: ConnectionTrait>(
         .into_tuple()
         .all(db)
         .await
+}
+
+/// Makes the message the session's follower, unless another one is: one that was heard of since `patience` ago. Whether it
+/// is the follower now.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn follow(db: &Database, id: GatewaySessionId, message_id: Uuid, patience: TimeDelta) -> Result<bool, DbErr> {
+    use gateway_session::Column as C;
+    let free = Condition::any()
+        .add(C::Follower.is_null())
+        .add(C::Follower.eq(message_id))
+        .add(C::UpdatedAt.lt(now() - patience));
+    let taken = gateway_session::Entity::update_many()
+        .col_expr(C::Follower, Expr::value(message_id))
+        .filter(C::Id.eq(id))
+        .filter(free)
+        .exec(&**db)
+        .await?;
+    Ok(taken.rows_affected > 0)
 }
 
 /// A session in one process's hands.

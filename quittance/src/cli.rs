@@ -5,8 +5,8 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bootstrap, dead_letters, demo, doctor, embedded, listen, logging, openapi, process, queues, redrives, reviews,
-    settings::Settings,
+    bootstrap, dead_letters, demo, doctor, embedded, listen, logging, openapi, process, queues, rates, redrives,
+    reviews, settings::Settings,
 };
 
 /// Takes payments and carries each to exactly one true outcome.
@@ -56,6 +56,7 @@ enum Command {
     DeadLetters(dead_letters::Options),
     Redrives(redrives::Options),
     Payments(reviews::Options),
+    Rates(rates::Options),
     Webhooks(listen::Options),
     /// Run a development chain alone
     Devchain(embedded::DevchainOptions),
@@ -82,6 +83,7 @@ impl Cli {
             Some(Command::DeadLetters(options)) => dead_letters::run(&settings, options).await,
             Some(Command::Redrives(options)) => redrives::run(&settings, options).await,
             Some(Command::Payments(options)) => reviews::run(&settings, options).await,
+            Some(Command::Rates(options)) => rates::run(&settings, options).await,
             Some(Command::Webhooks(options)) => listen::run(&settings, options).await,
             Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
             Some(Command::Openapi(_)) => Ok(()),

@@ -1,7 +1,9 @@
 //! `quittance demo`: a merchant and a payer against a running instance, each step with its time.
 
+mod checkout;
 mod merchant;
 mod receipts;
+mod till;
 
 use std::{
     path::PathBuf,
@@ -28,6 +30,10 @@ enum Section {
     Deals,
     /// Bank transfers with receipts
     Receipts,
+    /// A till, with a Lightning invoice
+    Till,
+    /// Hosted checkouts, against the sandbox
+    Checkout,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +79,12 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     }
     if wanted(Section::Receipts) {
         receipts::play(&first).await?;
+    }
+    if wanted(Section::Till) {
+        till::play(&first, Duration::from_secs(options.patience)).await?;
+    }
+    if wanted(Section::Checkout) {
+        checkout::play(&first, Duration::from_secs(options.patience)).await?;
     }
     say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
     Ok(())

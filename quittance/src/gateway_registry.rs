@@ -1,7 +1,7 @@
 //! Which gateways an installation has: those that are configured, and the sandbox for all others where it is wanted.
 
 use anyhow::Context;
-use gateways::{Gateways, Sandbox, SandboxProcessor, Source};
+use gateways::{Gateways, PhoenixdConfig, Sandbox, SandboxProcessor, Source};
 use secrecy::SecretString;
 
 use crate::settings::Settings;
@@ -26,4 +26,12 @@ pub(crate) fn open(settings: &Settings, public_url: &str) -> anyhow::Result<(Gat
         gateways.set_processor(std::sync::Arc::new(SandboxProcessor::new(&config).context("the sandbox")?));
     }
     Ok((gateways, Some(config.secret)))
+}
+
+/// The Lightning node: the one that is configured, or else the sandbox's where that is served.
+pub(crate) fn lightning(settings: &Settings, public_url: &str) -> Option<PhoenixdConfig> {
+    let configured = settings.gateways.lightning.phoenixd.clone();
+    let sandbox = &settings.gateways.sandbox;
+    let ours = if sandbox.base_url.is_empty() { public_url } else { &sandbox.base_url };
+    configured.or_else(|| settings.runs_sandbox().then(|| PhoenixdConfig::sandbox(ours, &sandbox.secret)))
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod operator;
 mod process;
 mod queues;
+mod rates;
 mod redrives;
 mod reviews;
 mod secrets;

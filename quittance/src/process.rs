@@ -4,6 +4,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
+use gateways::Phoenixd;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use migration::{Migrator, MigratorTrait};
 use payments::{Acceptor, CheckoutLinks};
@@ -129,7 +130,7 @@ pub(crate) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 }
 
 /// Runs the roles until a signal comes or one of them ends, then stops what takes in work, and last what carries it on.
-pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
+pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let relay_stop = CancellationToken::new();
     let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
@@ -138,7 +139,8 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let public_url = public_url(&base.settings, roles.api.as_ref())?;
     let (gateways, sandbox) = gateway_registry::open(&base.settings, &public_url)?;
     let links = CheckoutLinks::new(&public_url, &base.settings.auth.access_token_secret);
-    let context = worker::Context::new(base.db.clone(), gateways, links);
+    let node = lightning_node(&mut base, &public_url).await?;
+    let context = worker::Context::new(base.db.clone(), gateways, links).with_lightning(node);
     if let Some(options) = roles.worker {
         start_worker(&base.settings, &base.broker, context.clone(), options, &stop, &mut tasks)?;
     }
@@ -166,6 +168,18 @@ pub(crate) async fn run(base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     base.broker.close().await;
     tracing::info!("stopped");
     result
+}
+
+/// The Lightning node, where there is one. The sandbox's gets sample rates to make its invoices by.
+async fn lightning_node(base: &mut Base, public_url: &str) -> anyhow::Result<Option<Phoenixd>> {
+    base.settings.gateways.lightning.phoenixd = gateway_registry::lightning(&base.settings, public_url);
+    let Some(config) = &base.settings.gateways.lightning.phoenixd else { return Ok(None) };
+    if config.is_sandbox {
+        let tx = base.db.begin().await?;
+        payments::rates::set_samples(&*tx).await?;
+        tx.commit().await?;
+    }
+    Ok(Some(Phoenixd::new(config).context("the Lightning node")?))
 }
 
 /// How browsers and the built-in sandbox's callers reach the API: as it was told, else where it listens.

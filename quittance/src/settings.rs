@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) http: api::HttpConfig,
     pub(crate) operations: api::OperationsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
+    pub(crate) till: api::TillConfig,
     pub(crate) gateways: gateways::Config,
     pub(crate) chain: chain::Config,
     pub(crate) webhooks: webhooks::Config,
@@ -102,6 +103,7 @@ impl Default for Settings {
             http: api::HttpConfig::default(),
             operations: api::OperationsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
+            till: api::TillConfig::default(),
             gateways: gateways::Config::default(),
             chain: chain::Config::default(),
             webhooks: webhooks::Config::default(),
@@ -206,7 +208,8 @@ impl Settings {
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
         let (auth, http) = (self.auth.clone(), self.http.clone());
-        api::Config { auth, http, operations: self.operations.clone(), receipts: self.receipts.clone() }
+        let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
+        api::Config { auth, http, operations, receipts, till, lightning: self.gateways.lightning.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -7,12 +7,13 @@ use entities::{
     DeliveryStatus, EventId, NetworkId, NodeId, PaymentId, WalletId, WebhookDeliveryId, WebhookEndpointId,
     WebhookFormat, WebhookStatus, node, now, webhook_body, webhook_delivery, webhook_endpoint,
 };
-use payments::event::selects;
+use payments::{checkout::Told, event::selects};
 use queue::{Database, NewMessage, Transaction};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*,
     sea_query::OnConflict,
 };
+use serde_json::json;
 
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters.
 const ROWS_PER_INSERT: usize = 500;
@@ -40,6 +41,8 @@ pub struct Outgoing {
     pub occurred_at: DateTime<Utc>,
     /// What is sent, in the format `standard`.
     pub body: String,
+    /// The same in the format `checkout.v1`, for the events that it has.
+    pub checkout: Option<Told>,
 }
 
 /// Endpoints that something new waits for. Given to [`wake`] after the commit.
@@ -126,7 +129,12 @@ impl Listener {
 
     pub(crate) fn wants(&self, event: &Outgoing) -> bool {
         let Self { row, events } = self;
-        selects(events, &event.name)
+        let name = match (row.format, &event.checkout) {
+            (WebhookFormat::Standard, _) => &event.name,
+            (WebhookFormat::CheckoutV1, Some(told)) => told.topic,
+            (WebhookFormat::CheckoutV1, None) => return false,
+        };
+        selects(events, name)
             && (row.operators || !event.operators)
             && (row.wallet_id.is_none() || row.wallet_id == event.wallet_id)
             && (row.network_id.is_none() || row.network_id == event.network_id)
@@ -191,6 +199,11 @@ pub(crate) fn delivery(endpoint: &Listener, event: &Outgoing) -> webhook_deliver
 pub(crate) fn body(event: &Outgoing, format: WebhookFormat) -> webhook_body::ActiveModel {
     let body = match format {
         WebhookFormat::Standard => event.body.clone(),
+        // Only a test of the endpoint has no body of this format: everything else was not wanted.
+        WebhookFormat::CheckoutV1 => match &event.checkout {
+            Some(told) => told.body.clone(),
+            None => json!({ "topic": event.name, "data": {} }).to_string(),
+        },
     };
     webhook_body::ActiveModel { event_id: Set(event.id), format: Set(format), body: Set(body), created_at: Set(now()) }
 }

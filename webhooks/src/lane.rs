@@ -299,13 +299,13 @@ impl Lane {
     }
 
     fn send(&mut self, due: Due, probe: bool) {
-        let Due { delivery, body } = due;
+        let Due { delivery, body, merchant } = due;
         let Some(body) = body else {
             self.results.push(Tried::without_body(delivery));
             self.probing = false;
             return;
         };
-        let request = envelope::request(&self.desk.secrets, &self.endpoint, &delivery, body);
+        let request = envelope::request(&self.desk.secrets, &self.endpoint, &delivery, body, merchant);
         let post = self.desk.post.clone();
         self.in_flight.spawn(async move {
             let in_flight = metrics::gauge!("quittance_webhook_in_flight");

@@ -58,6 +58,17 @@ impl Secrets {
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
 
+    /// A signature as the checkout contract writes it, in lower-case hexadecimal. Its key is the text of the secret as its
+    /// owner was shown it: that contract's clients know no encoding of secrets.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub fn sign_plainly(&self, endpoint: WebhookEndpointId, version: i32, text: &str) -> String {
+        let shown = self.shown(endpoint, version);
+        let mut mac = Hmac::<Sha256>::new_from_slice(shown.expose_secret().as_bytes()).expect("any key length");
+        mac.update(text.as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+
     /// A few digits of the key's hash, by which a process notices that its installation secret is another one.
     #[must_use]
     pub fn check(&self, endpoint: WebhookEndpointId, version: i32) -> String {

@@ -8,7 +8,7 @@ use std::{
 use chain::{AgentHealth, Waker};
 use chrono::TimeDelta;
 use entities::{NetworkId, now};
-use gateways::Gateways;
+use gateways::{Gateways, Phoenixd};
 use payments::CheckoutLinks;
 use queue::Database;
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ pub struct Context {
     /// Where gateways send browsers.
     pub checkout_links: CheckoutLinks,
     agents: Arc<Mutex<HashMap<NetworkId, RunningAgent>>>,
+    lightning: Option<Phoenixd>,
 }
 
 /// An agent of this process.
@@ -41,7 +42,18 @@ impl Context {
     /// For jobs on this database, with these gateways.
     #[must_use]
     pub fn new(db: Database, gateways: Gateways, checkout_links: CheckoutLinks) -> Self {
-        Self { db, webhooks: webhooks::Waker::default(), gateways, checkout_links, agents: Arc::default() }
+        let (webhooks, agents) = (webhooks::Waker::default(), Arc::default());
+        Self { db, webhooks, gateways, checkout_links, agents, lightning: None }
+    }
+
+    /// With a Lightning node that makes invoices.
+    #[must_use]
+    pub fn with_lightning(self, node: Option<Phoenixd>) -> Self {
+        Self { lightning: node, ..self }
+    }
+
+    pub(crate) fn lightning(&self) -> Option<&Phoenixd> {
+        self.lightning.as_ref()
     }
 
     pub(crate) fn set_agent(&self, network_id: NetworkId, agent: RunningAgent) {

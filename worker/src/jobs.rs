@@ -1,6 +1,7 @@
 //! Every job, by the verb phrase that also names its file, its type and its message.
 
 pub(crate) mod announce_events;
+mod ask_invoice;
 pub(crate) mod cancel_deal;
 mod check_session;
 mod deploy_diamond;
@@ -12,6 +13,7 @@ pub(crate) mod release_deal;
 pub(crate) mod send_payout;
 pub(crate) mod send_refund;
 pub(crate) mod sync_account;
+mod watch_invoice;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -20,6 +22,7 @@ use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 pub use announce_events::AnnounceEvents;
+pub use ask_invoice::AskInvoice;
 pub use cancel_deal::CancelDeal;
 pub use check_session::CheckSession;
 pub use deploy_diamond::DeployDiamond;
@@ -31,6 +34,7 @@ pub use release_deal::ReleaseDeal;
 pub use send_payout::SendPayout;
 pub use send_refund::SendRefund;
 pub use sync_account::SyncAccount;
+pub use watch_invoice::WatchInvoice;
 
 use crate::Context;
 
@@ -42,6 +46,8 @@ pub fn registry() -> Registry<Context> {
         .register::<CancelDeal>()
         .register::<ReleaseDeal>()
         .register::<ExpirePayment>()
+        .register::<AskInvoice>()
+        .register::<WatchInvoice>()
         .register::<OpenSession>()
         .register::<CheckSession>()
         .register::<DeployDiamond>()

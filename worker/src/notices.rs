@@ -196,6 +196,7 @@ fn outgoing<D: Serialize>(
     network_id: Option<NetworkId>,
 ) -> anyhow::Result<Outgoing> {
     Ok(Outgoing {
+        checkout: None,
         id: event.id,
         body: serde_json::to_string(&event)?,
         name: event.name,

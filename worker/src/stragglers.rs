@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
-use payments::jobs::OpenSession;
+use payments::{jobs::OpenSession, lightning};
 use queue::NewMessage;
 use sea_orm::{Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use tokio_util::sync::CancellationToken;
@@ -80,6 +80,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
             take_up(&context, PATIENCE).await,
             announce(&context, PATIENCE).await,
             recover(&context, PATIENCE).await,
+            look_at_invoices(&context, PATIENCE).await,
             look(&context, PATIENCE).await,
             settle(&context, PATIENCE).await,
         ] {
@@ -196,6 +197,23 @@ pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<us
     Ok(taken)
 }
 
+/// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.
+/// Their node is asked by the jobs alone: it may take its time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look_at_invoices(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let mut tx = context.db.begin().await?;
+    let taken = lightning::send_again(&mut tx, patience, CHUNK).await?;
+    tx.commit().await?;
+    if taken > 0 {
+        let count = u64::try_from(taken).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "invoice").increment(count);
+        tracing::info!(count, "Lightning invoices have waited for too long and are looked at");
+    }
+    Ok(taken)
+}
+
 /// A page of those that wait, in the order of their index, with the place of each in that order.
 async fn waiting(
     context: &Context,
@@ -212,6 +230,9 @@ async fn waiting(
         // Nearly all that are open have time left: only their expiry leads to the few that have none.
         Step::Expire => {
             let rest = after.map(|(id, at)| ExpiresAt.gt(at).or(ExpiresAt.eq(at).and(Id.gt(id))));
+            // The invoice's own straggler asks its node first.
+            let by_the_clock = PaymentMethod.ne(entities::PaymentMethod::Lightning);
+            query = query.filter(by_the_clock);
             query.filter(ExpiresAt.lt(before)).filter(Condition::all().add_option(rest)).order_by_asc(ExpiresAt)
         }
         Step::Open => {

@@ -24,11 +24,15 @@ const MEANINGS: &[(&str, &str)] = &[
     ("503", "A part of the system does not answer; try again."),
 ];
 
+/// What the checkout's contract tells as 400, 404 or 500.
+const NOT_AT_CHECKOUT: [&str; 6] = ["408", "413", "414", "415", "431", "503"];
+
 /// Adds the errors that every operation of its kind has, and what all answers have.
 pub(super) fn complete(operation: &mut Value) {
     let protected = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty());
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
+    let checkout = finish::of_checkout(operation);
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
     let marketplace = finish::of_marketplace(operation);
     let invalid = if marketplace { "422" } else { "400" };
@@ -46,7 +50,8 @@ pub(super) fn complete(operation: &mut Value) {
             *response = marketplace_refusal(status);
         }
     }
-    for (status, _) in usual.into_iter().chain(always).filter(|(_, applies)| *applies) {
+    let told = |status: &str| !checkout || !NOT_AT_CHECKOUT.contains(&status);
+    for (status, _) in usual.into_iter().chain(always).filter(|(status, applies)| *applies && told(status)) {
         responses.entry(status).or_insert_with(|| problem(status));
     }
     for (status, response) in responses.iter_mut() {

@@ -16,7 +16,7 @@ pub(super) fn finish(mut document: Value) -> Value {
     }
     let used = used_by_requests(&mut document, |_| true);
     let open = used_by_requests(&mut document, |operation| {
-        of_receipts(operation) || tagged(operation, "Till") || of_marketplace(operation)
+        of_receipts(operation) || tagged(operation, "Till") || of_marketplace(operation) || of_checkout(operation)
     });
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
@@ -50,6 +50,11 @@ pub(super) fn of_till(operation: &Value) -> bool {
 /// Whether it is one of the contract of connected sellers.
 pub(super) fn of_marketplace(operation: &Value) -> bool {
     tagged(operation, "Marketplace")
+}
+
+/// Whether it is one of the checkout's contract, whose clients know few statuses.
+pub(super) fn of_checkout(operation: &Value) -> bool {
+    tagged(operation, "Checkout")
 }
 
 fn tagged(operation: &Value, tag: &str) -> bool {
@@ -173,10 +178,13 @@ fn strict(value: &mut Value, closed: bool) {
 }
 
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. A problem's `payment_id` is the one exception.
+/// required. A problem's `payment_id` is the one exception, and the checkout's contract, which leaves such fields out.
 fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
+        if name.starts_with("Checkout") {
+            continue;
+        }
         let Some(properties) = schema["properties"].as_object() else { continue };
         let all: Vec<String> =
             properties.keys().filter(|property| name != "Problem" || *property != "payment_id").cloned().collect();

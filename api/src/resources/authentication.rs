@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use entities::{SubjectKind, integration, now};
 use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
+use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use super::Tag;
@@ -98,7 +99,8 @@ impl Authentication {
             (None, Some(api_key), Some(secret_key)) => Credentials { api_key, secret_key },
             (None, api_key, _) => return Err(missing(api_key.is_none()).into()),
         };
-        let integration = self.find(&credentials).await?.ok_or_else(wrong)?;
+        let found = find_integration(self.0.db(), &credentials.api_key, &credentials.secret_key).await?;
+        let integration = found.ok_or_else(wrong)?;
         let tx = self.0.db().begin().await?;
         let pair = start_family(&self.0, &tx, SubjectKind::Integration, integration.id.0).await?;
         tx.commit().await?;
@@ -117,20 +119,23 @@ impl Authentication {
     }
 }
 
-impl Authentication {
-    /// The integration with this key and secret, if it may sign in.
-    async fn find(&self, credentials: &Credentials) -> Result<Option<integration::Model>, DbErr> {
-        let found = integration::Entity::find()
-            .filter(integration::Column::ApiKey.eq(&credentials.api_key))
-            .one(&**self.0.db())
-            .await?;
-        // An unknown key costs as much as a wrong secret.
-        let stored = found.as_ref().map_or("", |found| found.secret_hash.as_str());
-        let right = secret_matches(&credentials.secret_key, stored);
-        Ok(found.filter(|found| {
-            right && found.revoked_at.is_none() && found.expires_at.is_none_or(|expires_at| expires_at > now())
-        }))
-    }
+/// The integration with this key and secret, if it may sign in.
+pub(crate) async fn find_integration(
+    db: &Database,
+    api_key: &str,
+    secret_key: &str,
+) -> Result<Option<integration::Model>, DbErr> {
+    // PostgreSQL cannot compare U+0000, and no key has one.
+    let found = match api_key.contains('\0') {
+        true => None,
+        false => integration::Entity::find().filter(integration::Column::ApiKey.eq(api_key)).one(&**db).await?,
+    };
+    // An unknown key costs as much as a wrong secret.
+    let stored = found.as_ref().map_or("", |found| found.secret_hash.as_str());
+    let right = secret_matches(secret_key, stored);
+    Ok(found.filter(|found| {
+        right && found.revoked_at.is_none() && found.expires_at.is_none_or(|expires_at| expires_at > now())
+    }))
 }
 
 fn wrong() -> Problem {

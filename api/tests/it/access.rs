@@ -45,6 +45,11 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("create_till_payment", "payments.create", Own),
     ("update_till_payment", "payments.update", OutOfReach),
     ("delete_till_payment", "payments.delete", OutOfReach),
+    ("create_lightning_invoice", "payments.create", OutOfReach),
+    ("get_lightning_invoice", "payments.read", OutOfReach),
+    ("phoenixd_webhook", "", Same),
+    ("list_exchange_rates", "payments.read", Same),
+    ("set_exchange_rate", "nodes.manage", NotAtRoot),
     ("list_till_methods", "payments.read", Same),
     ("get_till_method", "payments.read", Same),
     ("list_till_currencies", "payments.read", Same),
@@ -56,6 +61,20 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("list_ticket_payments_by_payment", "payments.read", OutOfReach),
     ("delete_ticket_payment", "payments.delete", OutOfReach),
     ("delete_ticket_payments_by_ticket", "payments.delete", OutOfReach),
+    ("create_checkout_token", "", Same),
+    ("create_checkout", "payments.create", Own),
+    ("list_checkouts", "payments.read", Own),
+    ("get_checkout", "payments.read", OutOfReach),
+    ("submit_checkout", "payments.create", OutOfReach),
+    ("cancel_checkout", "payments.cancel", OutOfReach),
+    ("capture_checkout", "", Same),
+    ("decline_checkout", "", Same),
+    ("stripe_webhook", "", Same),
+    ("paypal_webhook", "", Same),
+    ("mvola_madagascar_callback", "", Same),
+    ("mvola_comoros_callback", "", Same),
+    ("holo_callback", "", Same),
+    ("huri_money_callback", "", Same),
     ("create_payment", "payments.create", OutOfReach),
     ("list_payments", "payments.read", OutOfReach),
     ("get_payment", "payments.read", OutOfReach),
@@ -315,6 +334,11 @@ async fn things_of_a_till(
         ("create_till_payment", crate::till::entry("theirs")),
         ("update_till_payment", crate::till::entry("till-1")),
         ("create_ticket_payment", json!({ "payment_id": payment, "ticket_id": ticket })),
+        (
+            "create_lightning_invoice",
+            json!({ "amount": 1, "currency_id": crate::till_lightning::BITCOIN, "ticket_id": ticket }),
+        ),
+        ("set_exchange_rate", json!({ "rate": 1 })),
         ("create_role", json!({ "role": "other" })),
         ("set_role_permissions", json!({ "permissions": [] })),
         ("create_user", json!({ "name": "eve", "pin": "4711", "role": role })),
@@ -323,7 +347,9 @@ async fn things_of_a_till(
 }
 
 on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    // A node that nobody gets to ask.
+    let node = Some(gateways::PhoenixdConfig::sandbox("http://127.0.0.1:9", &"secret".into()));
+    let app = TestApp::with(database, |settings| settings.lightning.phoenixd = node).await;
     let (things, bodies) = things(&app, &app.token().await).await;
     // Below its own root, so that it does not manage what all share.
     let strangers = app.token_on(app.stranger.node_id, Permission::ALL).await;

@@ -285,7 +285,7 @@ pub(crate) const SECRET: &str = "a secret of tests, 32 bytes long";
 fn config() -> api::Config {
     let secret = || SecretString::from(SECRET);
     let auth = api::AuthConfig { jwt_secret: secret(), access_token_secret: secret(), ..api::AuthConfig::default() };
-    let config = api::Config { auth, http: api::HttpConfig::default(), ..api::Config::default() };
+    let config = api::Config { auth, ..api::Config::default() };
     assert_eq!(config.mistakes(), Vec::<String>::new());
     config
 }

@@ -211,8 +211,8 @@ on_both!(an_external_id_is_taken_once_a_node, async |database: TestDatabase| {
 on_both!(cards_and_bank_transfers_need_no_address_on_chain, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    // A transfer has nobody to ask: its payer may pay at once.
-    for (method, status) in [("credit_card", "pending"), ("bank_transfer", "open")] {
+    // There is nobody to ask: the payer may transfer, or choose a gateway, at once.
+    for (method, status) in [("credit_card", "open"), ("bank_transfer", "open")] {
         let mut body = app.payment(method);
         body["payment_method"] = json!(method);
         body["payment_address"] = json!("DE89 3704 0044 0532 0130 00");

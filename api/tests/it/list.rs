@@ -100,7 +100,7 @@ on_both!(filters_narrow_the_list, async |database: TestDatabase| {
         (format!("network_id={strange}"), vec![]),
         (format!("created_from={created}"), vec!["card", "one"]),
         (format!("created_to={created}"), vec![]),
-        ("status=pending&payment_method=credit_card".to_owned(), vec!["card"]),
+        ("status=open&payment_method=credit_card".to_owned(), vec!["card"]),
     ] {
         let path = format!("/api/v1/payments?node_id={}&{filter}", merchant.node_id);
         let list = app.get(&token, &path).await.expect(200).body;

@@ -11,6 +11,7 @@ mod paypal;
 mod paypal_callbacks;
 mod paypal_money;
 mod paypal_server;
+mod phoenixd;
 mod registry;
 mod stripe;
 mod stripe_callbacks;

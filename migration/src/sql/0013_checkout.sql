@@ -42,6 +42,8 @@ CREATE TABLE gateway_sessions (
     failure_message TEXT,
     -- How often it was looked at since the gateway has it.
     looks INTEGER NOT NULL,
+    -- The message that comes back until the session is concluded; others look once.
+    follower UUID,
     -- One process at a time speaks with the gateway about it.
     leased_until TIMESTAMPTZ,
     approved_at TIMESTAMPTZ,

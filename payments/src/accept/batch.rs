@@ -9,15 +9,13 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, references::References};
+use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, opening::open_at_once, references::References};
 use crate::{
     caller::Caller,
     event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
-    observation::{Observation, with_context},
-    orders,
-    record::{Observed, record},
+    observation::with_context,
 };
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -88,7 +86,7 @@ async fn insert(
     messages.extend(event::announcements(&transitions));
     fail::fail_point!("accept.logs_written");
     tx.enqueue(messages).await?;
-    open_transfers(tx, requests, &mut accepted).await?;
+    open_at_once(tx, requests, &mut accepted).await?;
     for (index, accepted) in accepted {
         if let Some(answer) = &requests[index].1.answer {
             idempotency::complete(&**tx, &answer.key, answer.status, &(answer.render)(&accepted)).await?;
@@ -96,36 +94,6 @@ async fn insert(
         outcomes.push((index, Ok(accepted)));
     }
     Ok(outcomes)
-}
-
-/// A bank transfer needs nobody to put it on its rail: it is open at once, with an order that its payer names in receipts.
-async fn open_transfers(
-    tx: &mut Transaction,
-    requests: &[(Caller, NewPayment)],
-    accepted: &mut [(usize, Accepted)],
-) -> Result<(), DbErr> {
-    let by_transfer = |accepted: &Accepted| accepted.payment.payment_method == PaymentMethod::BankTransfer;
-    let opened = accepted.iter().filter(|(_, accepted)| by_transfer(accepted)).map(|(index, accepted)| Observed {
-        payment_id: accepted.payment.id,
-        what: Observation::TransferAccepted,
-        actor: requests[*index].0.actor(),
-        request_id: requests[*index].1.request_id.clone(),
-    });
-    let opened: Vec<Observed> = opened.collect();
-    if opened.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<PaymentId> = opened.iter().map(|observed| observed.payment_id).collect();
-    record(tx, opened).await?;
-    let stored = payment::Entity::find().filter(payment::Column::Id.is_in(ids)).all(&**tx).await?;
-    let mut stored: HashMap<PaymentId, payment::Model> = stored.into_iter().map(|row| (row.id, row)).collect();
-    for (_, accepted) in accepted.iter_mut().filter(|(_, accepted)| by_transfer(accepted)) {
-        if let Some(row) = stored.remove(&accepted.payment.id) {
-            accepted.payment = row;
-        }
-        orders::of_payment(tx, &accepted.payment).await?;
-    }
-    Ok(())
 }
 
 /// The payments that hold the external ids of those that were not inserted.

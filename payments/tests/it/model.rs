@@ -74,7 +74,12 @@ impl Model {
                 (self.status, self.handed_over, self.resends) = (Pending, false, 0);
             }
             Observation::Expired => self.go(&[Open], Expired),
-            Observation::TransferAccepted => {
+            Observation::InvoiceRefused { .. } => self.go(&[Open, Submitted, Canceling], Canceled),
+            Observation::InvoiceSettled { .. } => {
+                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Open, Submitted, Paid], Completed);
+            }
+            Observation::TransferAccepted | Observation::InvoiceWanted { .. } => {
                 self.go(&[Failed, Canceled, Expired], NeedsReview);
                 self.go(&[Pending], Open);
             }
@@ -197,6 +202,9 @@ fn facts() -> Vec<Observation> {
         Observation::ReceiptReported { data: data() },
         Observation::ReceiptConfirmed { data: data() },
         Observation::ReceiptRejected { data: data() },
+        Observation::InvoiceWanted { data: data() },
+        Observation::InvoiceRefused { code: code(), message: message() },
+        Observation::InvoiceSettled { data: data() },
         Observation::TakenAtTill,
         Observation::Corrected { data: data() },
         Observation::Voided { data: data() },

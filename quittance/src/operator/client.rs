@@ -70,6 +70,13 @@ impl Client {
         self.send(|| self.http.post(self.url(path)).header("idempotency-key", &key).json(body)).await
     }
 
+    /// Puts what is below `/api/v1`, at a path of these parts.
+    pub(crate) async fn put(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        let mut url = Url::parse(&self.url("")).context("--url")?;
+        url.path_segments_mut().map_err(|()| anyhow::anyhow!("--url is no web address"))?.extend(path);
+        self.send(|| self.http.put(url.clone()).json(body)).await
+    }
+
     /// Deletes what is below `/api/v1`.
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.send(|| self.http.delete(self.url(path))).await.map(drop)

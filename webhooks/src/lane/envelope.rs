@@ -1,9 +1,14 @@
 //! The request that carries an event, as Standard Webhooks say.
 
-use entities::{now, webhook_delivery, webhook_endpoint};
+use entities::{NodeId, WebhookFormat, now, webhook_delivery, webhook_endpoint};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use serde_json::Value;
+
 use crate::{Secrets, post::Request};
+
+/// What the checkout contract's own signature stands in.
+const CHECKOUT_SIGNATURE: &str = "kartapay-signature";
 
 /// Signed with the time of this attempt, and with the secret before as well while it is being replaced.
 pub(super) fn request(
@@ -11,6 +16,7 @@ pub(super) fn request(
     endpoint: &webhook_endpoint::Model,
     delivery: &webhook_delivery::Model,
     body: String,
+    merchant: Option<NodeId>,
 ) -> Request {
     let (now, event_id) = (now(), delivery.event_id);
     let timestamp = now.timestamp();
@@ -30,7 +36,31 @@ pub(super) fn request(
             headers.insert(HeaderName::from_static(name), value);
         }
     }
+    if delivery.format == WebhookFormat::CheckoutV1 {
+        let signature = secrets.sign_plainly(endpoint.id, endpoint.secret_version, &checkout_text(&body, merchant));
+        if let Ok(value) = HeaderValue::from_str(&signature) {
+            headers.insert(HeaderName::from_static(CHECKOUT_SIGNATURE), value);
+        }
+    }
     Request { url: endpoint.url.clone(), headers, body }
+}
+
+/// What the checkout contract signs of a body: some of its members, joined by commas; one that is not there is empty.
+fn checkout_text(body: &str, merchant: Option<NodeId>) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let data = &body["data"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let merchant = merchant.map(|node| node.to_string()).unwrap_or_default();
+    let members = [
+        text(&data["id"]),
+        merchant,
+        text(&data["clientId"]),
+        text(&data["total"]["value"]),
+        text(&data["total"]["currency"]),
+        text(&data["submittedAt"]),
+        text(&data["status"]),
+    ];
+    members.join(",")
 }
 
 /// The endpoint's own headers, but for those that are ours or the connection's.
@@ -51,6 +81,7 @@ fn is_ours(name: &str) -> bool {
     const OF_THE_CONNECTION: [&str; 9] =
         ["connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"];
     name.starts_with("webhook-")
+        || name == CHECKOUT_SIGNATURE
         || name.starts_with("content-")
         || name.starts_with("proxy-")
         || OF_THE_CONNECTION.contains(&name)
@@ -61,8 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_checkouts_signature_is_of_these_members() {
+        let node = NodeId::new();
+        let body = r#"{"topic":"payment.completed","data":{"id":"a","status":"completed","captured":true,
+            "total":{"value":"15000","currency":"KMF"},"submittedAt":"2030-01-31T12:00:00Z","clientId":"o-1"}}"#;
+        let text = checkout_text(body, Some(node));
+        assert_eq!(text, format!("a,{node},o-1,15000,KMF,2030-01-31T12:00:00Z,completed"));
+        assert_eq!(checkout_text("{}", None), ",,,,,,");
+    }
+
+    #[test]
     fn ours_stay_ours() {
-        for name in ["webhook-id", "content-type", "content-length", "host", "user-agent", "proxy-authorization"] {
+        for name in ["webhook-id", "content-type", "kartapay-signature", "host", "user-agent", "proxy-authorization"] {
             assert!(is_ours(name), "{name}");
         }
         for name in ["authorization", "x-tenant", "accept"] {

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entities::{EventId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, webhook_body, webhook_delivery};
+use entities::{
+    EventId, NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, payment, webhook_body,
+    webhook_delivery,
+};
 use queue::Database;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
@@ -12,6 +15,8 @@ pub(super) struct Due {
     pub(super) delivery: webhook_delivery::Model,
     /// None where it is no longer kept.
     pub(super) body: Option<String>,
+    /// Whose payment it is about, where the format's signature says so.
+    pub(super) merchant: Option<NodeId>,
 }
 
 /// Up to so many that are due and not in hand, the longest due first; and whether there may be more. What is in hand is
@@ -38,11 +43,31 @@ pub(super) async fn due(
     let fresh: Vec<webhook_delivery::Model> =
         found.into_iter().filter(|delivery| !taken.contains(&delivery.id)).collect();
     let mut bodies = bodies(db, &fresh).await?;
+    let merchants = merchants(db, &fresh).await?;
     let with_body = |delivery: webhook_delivery::Model| Due {
+        merchant: delivery.payment_id.and_then(|id| merchants.get(&id).copied()),
         body: bodies.remove(&(delivery.event_id, delivery.format)),
         delivery,
     };
     Ok((fresh.into_iter().map(with_body).collect(), full))
+}
+
+/// Only of those in the format that names them.
+async fn merchants(db: &Database, deliveries: &[webhook_delivery::Model]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
+    let naming = deliveries.iter().filter(|delivery| delivery.format == WebhookFormat::CheckoutV1);
+    let ids: HashSet<PaymentId> = naming.filter_map(|delivery| delivery.payment_id).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // A payment's node never changes, so that what is signed does not either.
+    let found: Vec<(PaymentId, NodeId)> = payment::Entity::find()
+        .select_only()
+        .columns([payment::Column::Id, payment::Column::NodeId])
+        .filter(payment::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(&**db)
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 async fn bodies(

@@ -3,8 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context as _;
-use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
-use payments::{event, jobs};
+use entities::{EventId, PaymentId, PaymentLogId, now, payment, payment_log};
+use payments::{
+    checkout::{self, Told},
+    event, jobs,
+};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use webhooks::Outgoing;
@@ -91,18 +94,25 @@ async fn events_of<C: ConnectionTrait>(connection: &C, rows: &[payment_log::Mode
     let payments = payment::Entity::find().filter(payment::Column::Id.is_in(of)).all(connection).await?;
     let payments: HashMap<PaymentId, payment::Model> =
         payments.into_iter().map(|payment| (payment.id, payment)).collect();
+    let mut checkouts = checkout::told(connection, rows).await?;
     rows.iter()
-        .filter_map(|row| payments.get(&row.payment_id).map(|payment| outgoing(row, payment)))
+        .filter_map(|row| payments.get(&row.payment_id).map(|payment| (row, payment)))
+        .map(|(row, payment)| outgoing(row, payment, checkouts.remove(&EventId(row.id.0))))
         .collect::<Result<_, _>>()
         .context("an event cannot be written as JSON")
 }
 
-fn outgoing(row: &payment_log::Model, payment: &payment::Model) -> serde_json::Result<Outgoing> {
+fn outgoing(
+    row: &payment_log::Model,
+    payment: &payment::Model,
+    checkout: Option<Told>,
+) -> serde_json::Result<Outgoing> {
     let event = event::of_payment(row, payment);
     Ok(Outgoing {
         id: event.id,
         body: serde_json::to_string(&event)?,
         name: event.name,
+        checkout,
         operators: false,
         node_id: payment.node_id,
         payment_id: Some(payment.id),

@@ -70,9 +70,16 @@ async fn read_until(
 }
 
 fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
-    if payment.payment_method != PaymentMethod::Web3 {
+    match payment.payment_method {
+        PaymentMethod::Web3 => {}
+        // Its node is asked once more before it is given up, see `watch_invoice`.
+        PaymentMethod::Lightning => return false,
         // No chain knows of it: the time itself is all there is to wait for, and that nobody can pay at a gateway.
-        return payment.expires_at < Utc::now() && payment.sending_since.is_none();
+        PaymentMethod::CreditCard
+        | PaymentMethod::BankTransfer
+        | PaymentMethod::Cash
+        | PaymentMethod::DebitCard
+        | PaymentMethod::MobileMoney => return payment.expires_at < Utc::now() && payment.sending_since.is_none(),
     }
     read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
 }

@@ -1,5 +1,6 @@
 //! Opens a payment at its gateway, and looks at it there until it is concluded.
 
+use chrono::TimeDelta;
 use entities::{GatewaySessionId, GatewaySessionStatus, gateway_session};
 use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
@@ -7,8 +8,12 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use crate::{Context, sessions};
 
+/// A follower looks every five minutes at least; one that was not heard of for longer is gone.
+const PATIENCE: TimeDelta = TimeDelta::minutes(9);
+
 /// See the module. Gateways call back; this is for the callbacks that never come. The guard is the session: it says
-/// `sent` before the gateway is asked, and one that says so is looked for there before it is asked again.
+/// `sent` before the gateway is asked, and one that says so is looked for there before it is asked again. One message of
+/// the session comes back until it is concluded, however many there are.
 pub struct OpenSession;
 
 impl Job<Context> for OpenSession {
@@ -20,9 +25,10 @@ impl Job<Context> for OpenSession {
         if known.is_none_or(|session| is_concluded(session.status)) {
             return Ok(());
         }
+        let follows = payments::sessions::follow(&context.db, id, delivery.message_id, PATIENCE).await?;
         match sessions::advance(context, id, "open_session").await?.again() {
-            Some(pause) => Err(JobError::Snooze(pause)),
-            None => Ok(()),
+            Some(pause) if follows => Err(JobError::Snooze(pause)),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use chain::Fact;
 use entities::{
-    DeliveryStatus, NodeId, PaymentId, WebhookEndpointId, WebhookStatus, node, now, payment_log, webhook_body,
-    webhook_delivery, webhook_endpoint,
+    DeliveryStatus, NodeId, PaymentId, PaymentMethod, WebhookEndpointId, WebhookFormat, WebhookStatus, node, now,
+    payment_log, webhook_body, webhook_delivery, webhook_endpoint,
 };
 use fixtures::{Merchant, TestDatabase, on_both};
-use payments::{Acceptor, jobs::AnnounceEvents};
+use payments::{Acceptor, NewPayment, jobs::AnnounceEvents};
 use queue::{Database, Delivery, Job, NewMessage};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Statement, prelude::*};
 use serde_json::{Value, json};
@@ -99,6 +99,24 @@ on_both!(each_transition_is_owed_once_with_its_number_and_status, async |databas
     assert_eq!(open["data"]["details"]["deal_id"], "7");
     assert_eq!(canceling["data"]["trigger"], "cancel_requested");
     assert!(row(worker.db(), id).await.due_at.is_some(), "its lane is told");
+});
+
+on_both!(a_checkout_that_ends_is_told_in_the_format_of_its_contract, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let own = endpoint(worker.merchant.node_id);
+    let id = insert(worker.db(), webhook_endpoint::Model { format: WebhookFormat::CheckoutV1, ..own }).await;
+    let deal = worker.accept("deal").await;
+    let new = NewPayment { payment_method: PaymentMethod::CreditCard, ..worker.merchant.payment("card") };
+    let acceptor = Acceptor::start(worker.db().clone());
+    let card = acceptor.accept(&worker.merchant.caller(), new).await.unwrap().payment.id;
+    worker.cancel(deal).await;
+    worker.cancel(card).await;
+    worker.run().await;
+    let owed = deliveries(worker.db(), id).await;
+    assert_eq!(owed.len(), 1, "nothing but the end of what a checkout has taken: {owed:?}");
+    assert_eq!((owed[0].payment_id, owed[0].event_type.as_str()), (Some(card), "payment.canceled"));
+    let body = body(worker.db(), &owed[0]).await;
+    assert_eq!((&body["topic"], &body["data"]["clientId"]), (&json!("payment.canceled"), &json!("card")));
 });
 
 on_both!(an_endpoint_hears_of_its_node_and_those_below_and_of_what_it_selects, async |database: TestDatabase| {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
-    AnnounceEvents, CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, RecoverWebhooks, ReleaseDeal,
+    AnnounceEvents, AskInvoice, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
+    RecoverWebhooks, ReleaseDeal, WatchInvoice,
 };
 use queue::{
     Foreseer, Outlook, Payload,
@@ -19,6 +20,7 @@ use sea_orm::{
 use crate::{
     Worker,
     jobs::{deposited, opened},
+    sessions::Shop,
 };
 
 /// A message that died, whatever its job would say of it.
@@ -181,4 +183,35 @@ on_both!(a_recovery_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, RecoverWebhooks { recovery_id }, WouldResume, "go on where it stands").await;
     worker.deliver(queue::NewMessage::of(&RecoverWebhooks { recovery_id })).await;
     assert_foreseen(&worker, RecoverWebhooks { recovery_id }, AlreadyDone, "at its end").await;
+});
+
+on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
+    let shop = Shop::on(database).await;
+    let worker = &shop.worker;
+    let payment_id = shop.open("one", "10").await;
+    assert_foreseen(worker, CheckSession { payment_id }, AlreadyDone, "never opened at a gateway").await;
+    let session_id = shop.begin(payment_id).await.unwrap();
+    assert_foreseen(worker, OpenSession { session_id }, WouldResume, "never asked").await;
+    assert_foreseen(worker, CheckSession { payment_id }, WouldResume, "which is asked at its gateway").await;
+    worker.run().await;
+    assert_foreseen(worker, OpenSession { session_id }, WouldResume, "looked at, at its gateway").await;
+    shop.act(session_id, "approve").await;
+    worker.run().await;
+    assert_foreseen(worker, OpenSession { session_id }, AlreadyDone, "captured at its gateway").await;
+    let nobody = OpenSession { session_id: entities::GatewaySessionId::new() };
+    assert_foreseen(worker, nobody, AlreadyDone, "no such session").await;
+});
+
+on_both!(an_invoice_is_foreseen, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let payment_id = worker.invoice().await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "never asked").await;
+    worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "looked for").await;
+    worker.deliver(queue::NewMessage::of(&AskInvoice { payment_id })).await;
+    assert_foreseen(&worker, WatchInvoice { payment_id }, WouldResume, "whether the invoice is paid").await;
+    worker.node.pay();
+    worker.deliver(queue::NewMessage::of(&WatchInvoice { payment_id })).await;
+    assert_foreseen(&worker, AskInvoice { payment_id }, AlreadyDone, "the invoice is settled").await;
+    assert_foreseen(&worker, AskInvoice { payment_id: PaymentId::new() }, WouldFailAgain, "no invoice").await;
 });

@@ -4,6 +4,7 @@
 mod announce_events;
 mod foresight;
 mod jobs;
+mod lightning;
 mod marketplace;
 mod notices;
 mod order;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use chain::{Fact, Recorder};
 use entities::{PaymentId, payment};
-use fixtures::{Merchant, TestDatabase};
+use fixtures::{LightningNode, Merchant, TestDatabase};
 use gateways::Gateways;
 use payments::{Acceptor, CheckoutLinks, commands};
 use queue::{BrokerConfig, Database, Runner};
@@ -38,6 +39,8 @@ struct Worker {
     database: TestDatabase,
     merchant: Merchant,
     runner: Runner<Context>,
+    /// Whose invoices it asks for.
+    node: LightningNode,
 }
 
 impl Worker {
@@ -52,8 +55,10 @@ impl Worker {
         database.committed = None;
         let merchant = Merchant::insert(&database.db, 1).await;
         let broker = queue::broker::open(&BrokerConfig::default(), &database.db).unwrap();
-        let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), Arc::new(context));
-        Self { database, merchant, runner }
+        let node = LightningNode::start().await;
+        let context = Arc::new(context.with_lightning(Some(lightning::client(&node.base_url))));
+        let runner = Runner::new(database.db.clone(), broker, worker::jobs::registry(), context);
+        Self { database, merchant, runner, node }
     }
 
     fn db(&self) -> &Database {

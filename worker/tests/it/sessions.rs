@@ -204,10 +204,9 @@ on_both!(a_lost_answer_is_looked_for_and_not_asked_for_again, async |database: T
     // The sandbox carries it out and answers too late.
     let id = shop.open("late", "7.000014").await;
     let session_id = shop.begin(id).await.unwrap();
+    let asked_at = std::time::Instant::now();
     shop.worker.run().await;
-    let session = shop.session(session_id).await;
-    assert_eq!(session.status, GatewaySessionStatus::Sent, "nobody knows");
-    assert_eq!(session.gateway_id, None);
+    assert!(asked_at.elapsed().as_secs() >= 3, "nobody waits for the answer any longer");
     assert_eq!(shop.at_gateway().await, 1);
     shop.run(session_id).await;
     assert_eq!(shop.session(session_id).await.status, GatewaySessionStatus::Ready, "it was found there");

@@ -22,6 +22,10 @@ pub(super) const MASK: &str = "***";
 pub(crate) enum Format {
     /// `{id, type, occurred_at, sequence, data}`, signed as Standard Webhooks say.
     Standard,
+    /// `{topic, data}` of payments that a checkout has taken, when they are completed, canceled or failed; also signed in
+    /// the header `KartaPay-Signature`.
+    #[oai(rename = "checkout.v1")]
+    CheckoutV1,
 }
 
 /// Whether events are sent to an endpoint.

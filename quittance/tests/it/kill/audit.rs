@@ -7,7 +7,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, keccak256};
 use chrono::{TimeDelta, Utc};
-use entities::{PaymentId, PaymentStatus, payment, payment_log};
+use entities::{PaymentId, PaymentMethod, PaymentStatus, payment, payment_log};
 use queue::{Database, dead_letters, redrive};
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, prelude::Uuid,
@@ -239,8 +239,9 @@ async fn events(db: &Database, consumer: &Consumer, findings: &mut Findings) {
 
 /// One deal a payment, in the state that the payment says, and none besides.
 async fn deals(payer: &Payer, payments: &[payment::Model], findings: &mut Findings) {
+    let on_chain = payments.iter().filter(|payment| payment.payment_method == PaymentMethod::Web3);
     let by_reference: BTreeMap<B256, &payment::Model> =
-        payments.iter().map(|payment| (keccak256(payment.id.0.as_bytes()), payment)).collect();
+        on_chain.map(|payment| (keccak256(payment.id.0.as_bytes()), payment)).collect();
     let mut seen = BTreeSet::new();
     for reference in payer.references().await {
         match by_reference.get(&reference) {

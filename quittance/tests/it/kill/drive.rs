@@ -232,6 +232,7 @@ impl Outside {
             | Drive::BrokerGivesUp
             | Drive::Bump
             | Drive::Recover
+            | Drive::Invoice
             | Drive::Wait
             | Drive::Start => {}
         }
@@ -337,6 +338,7 @@ impl Outside {
             Drive::Reorganise => self.payer.reorganise(2).await,
             Drive::Redrive => self.redrive(prepared.letter.unwrap()).await,
             Drive::Recover => drop(self.recover().await),
+            Drive::Invoice => drop(self.invoice(name).await),
             Drive::Expire | Drive::Wait | Drive::Start | Drive::Replay => {}
         }
     }
@@ -350,6 +352,24 @@ impl Outside {
             Ok((503, _)) | Err(_) => false,
             Ok((status, problem)) => panic!("recover: {status} {problem}"),
         }
+    }
+
+    /// Asks for an invoice, always the same one, and has it paid at the sandbox node.
+    async fn invoice(&self, key: &str) -> bool {
+        let body = json!({ "amount": 0.00001, "currency_id": "00000000-0000-7000-8000-0000c0000b7c" });
+        let invoice = match self.merchant.try_post("/payments/lightning/invoices", &body, Some(key)).await {
+            Ok((201, invoice)) => invoice,
+            Ok((409, _)) => {
+                self.let_the_claim_run_out().await;
+                return false;
+            }
+            Ok((503, _)) | Err(_) => return false,
+            Ok((status, problem)) => panic!("{key}: {status} {problem}"),
+        };
+        self.want(&[invoice["payment_id"].as_str().unwrap().to_owned()], PaymentStatus::Completed);
+        let pay = format!("/sandbox/lightning/invoices/{}/pay", invoice["payment_hash"].as_str().unwrap());
+        // Paid already is paid as well.
+        matches!(self.merchant.try_post(&pay, &json!({}), None).await, Ok((200 | 409, _)))
     }
 
     /// A run over this letter alone, whose diamond is by now deployed: its job has nothing left to do.
@@ -443,6 +463,7 @@ impl Outside {
                 true
             }
             Drive::Recover => self.recover().await,
+            Drive::Invoice => self.invoice(name).await,
             Drive::Expire
             | Drive::GiveUp
             | Drive::Unreadable

@@ -34,6 +34,8 @@ pub(crate) enum Drive {
     Redrive,
     /// A recovery of the consumer's endpoint.
     Recover,
+    /// A Lightning invoice of the sandbox node, and its payment.
+    Invoice,
     /// A row that no process has in hand.
     Sweep,
     /// A transaction that waits for longer than it should.
@@ -136,6 +138,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("broadcast.answered", Release, Worker),
     row("expire_payment.recorded", Expire, Worker),
     row("job.done", Expire, Worker),
+    only(On::Embedded, "ask_invoice.sent", Invoice, Worker),
+    only(On::Embedded, "ask_invoice.answered", Invoice, Worker),
+    only(On::Embedded, "ask_invoice.followed", Invoice, Worker),
     row("settle.before_commit", Retry, Worker),
     row("settle.retry_written", Retry, Worker),
     row("settle.letter_written", GiveUp, Worker),

@@ -1,0 +1,83 @@
+//! The contract of the hosted checkout: its words, its errors, its routes and the pages that payers see, over the core's
+//! payments.
+
+mod countries;
+mod create;
+mod language;
+mod list;
+mod pages;
+mod payments_asked;
+mod plan;
+mod refusal;
+mod request;
+mod response;
+mod returns;
+mod submit;
+mod texts;
+mod token;
+
+pub(crate) use self::{language::Language, refusal::tell};
+
+use payments::checkout::CheckoutError;
+
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Every route of the contract.
+pub(crate) type Api =
+    (token::Token, payments_asked::PaymentsAsked, returns::ReturnsRoutes, pages::Pages, pages::Assets);
+
+/// Builds it.
+pub(crate) fn api(state: &State) -> Api {
+    let state = || state.clone();
+    (
+        token::Token(state()),
+        payments_asked::PaymentsAsked(state()),
+        returns::ReturnsRoutes(state()),
+        pages::Pages(state()),
+        pages::Assets,
+    )
+}
+
+/// Whether errors at this path are problem objects in the contract's words.
+fn speaks_at(path: &str) -> bool {
+    path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the contract decides what errors at this path look like: problems for shops, pages for payers.
+pub(crate) fn serves(path: &str) -> bool {
+    speaks_at(path) || path.starts_with("/checkout/")
+}
+
+impl From<CheckoutError> for Problem {
+    fn from(error: CheckoutError) -> Self {
+        match error {
+            CheckoutError::Denied(payments::Denied::NotFound) => Self::not_found("Payment"),
+            CheckoutError::Denied(denied) => denied.into(),
+            CheckoutError::UnknownCurrency => Self::invalid("/purchase/total/currency", error.to_string()),
+            CheckoutError::Amount(_) => Self::invalid("/purchase/total/value", error.to_string()),
+            CheckoutError::ClientIdTaken | CheckoutError::NotSubmittable(_) | CheckoutError::NotCancelable(_) => {
+                Self::new(Code::Conflict).detail(error.to_string())
+            }
+            CheckoutError::Database(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{serves, speaks_at};
+
+    #[test]
+    fn only_the_contracts_own_paths_have_its_errors() {
+        for own in ["/v1", "/v1/token", "/v1/payments/7/submit", "/v1/webhooks/payments/stripe"] {
+            assert!(speaks_at(own) && serves(own), "{own}");
+        }
+        assert!(serves("/checkout/7") && !speaks_at("/checkout/7"));
+        for other in ["/api/v1/payments", "/v10/payments", "/payments", "/checkouts", "/"] {
+            assert!(!serves(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Payments as shops ask for them, look at them and take them back.
+
+use entities::PaymentId;
+use payments::{
+    checkout::{self, Checkout},
+    till::Asked as By,
+};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+
+use super::{
+    list::{Asked, CheckoutList, Names},
+    request::CheckoutRequest,
+    response::{CheckoutAnswer, CheckoutPayment},
+    submit::{SubmitRequest, choice, submitted},
+};
+use crate::{
+    access::{Allowed, PaymentsCancel, PaymentsCreate, PaymentsRead},
+    answer::Created,
+    body::{Body, NoBody, OptionalBody},
+    edge::RequestId,
+    idempotent::{IdempotencyKey, Once},
+    paging::{Offset, PageLimit, count},
+    problem::{Problem, Refused},
+    resources::Tag,
+    state::State,
+};
+
+pub(crate) struct PaymentsAsked(pub(crate) State);
+
+#[OpenApi(prefix_path = "/v1/payments", tag = "Tag::Checkout")]
+impl PaymentsAsked {
+    /// Create a payment of the checkout
+    ///
+    /// On the caller's node. `next` is our page on which the payer chooses a gateway; it takes 24 hours to run out. 400
+    /// also for a `clientId` that the shop has used.
+    #[oai(path = "/", method = "post", operation_id = "create_checkout")]
+    async fn create(
+        &self,
+        caller: Allowed<PaymentsCreate>,
+        request_id: RequestId,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        body: Body<CheckoutRequest, true>,
+    ) -> Result<Created<CheckoutAnswer>, Refused> {
+        let asked = body.value;
+        asked.check()?;
+        let (state, target) = (&self.0, "POST /v1/payments".to_owned());
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let answer = once.create(async |tx| {
+            let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+            let currency = checkout::find_currency(&**tx, &asked.purchase.total.currency).await?;
+            let currency = currency.ok_or(checkout::CheckoutError::UnknownCurrency)?;
+            let payment = checkout::create(tx, caller.node_id, asked.into_core(&currency)?, by).await?;
+            let created = checkout::load(&**tx, vec![payment]).await?.pop();
+            let created = created.ok_or_else(|| Problem::not_found("Payment"))?;
+            let next = state.checkout_links().page(created.payment.id);
+            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, created)? })
+        });
+        Ok(Created::Created(Json(answer.await?)))
+    }
+
+    /// List payments of the checkout
+    ///
+    /// Those of the caller's node and below, the newest first unless another order is asked for; payments without a value
+    /// to sort by come last.
+    #[oai(path = "/", method = "get", operation_id = "list_checkouts")]
+    async fn list(
+        &self,
+        caller: Allowed<PaymentsRead>,
+        /// Attributes to sort by, repeated or joined by commas.
+        sort: Query<Option<Vec<Names>>>,
+        /// Attributes whose greatest values come first; those that `sort` does not name are added to it.
+        desc: Query<Option<Vec<Names>>>,
+        /// Payments a page, 1 to 100.
+        #[oai(default)]
+        limit: Query<PageLimit>,
+        /// Payments to pass over.
+        #[oai(default)]
+        offset: Query<Offset>,
+    ) -> Result<Json<CheckoutList>, Refused> {
+        let (sort, desc) = (Names::all(sort.0), Names::all(desc.0));
+        let asked = Asked { sort, desc, limit: limit.0.0, offset: offset.0.0 };
+        let db = &**self.0.db();
+        let all = checkout::within(&caller);
+        let total = count(db, &all).await?;
+        let page = checkout::page(all, db.get_database_backend(), &asked.order(), asked.offset, asked.limit + 1);
+        let mut rows = sea_orm::Select::all(page, db).await?;
+        let shown = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > shown;
+        rows.truncate(shown);
+        let payments = checkout::load(db, rows).await?.into_iter();
+        let data: Result<Vec<_>, Problem> = payments.map(|payment| CheckoutPayment::new(&self.0, payment)).collect();
+        Ok(Json(CheckoutList::new(data?, total, &asked, self.0.checkout_links().base_url(), more)))
+    }
+
+    /// Get a payment of the checkout
+    ///
+    /// 404 when there is none with this id, also where that is no id.
+    #[oai(path = "/:id", method = "get", operation_id = "get_checkout")]
+    async fn get(
+        &self,
+        caller: Allowed<PaymentsRead>,
+        /// The payment.
+        id: Path<String>,
+    ) -> Result<Json<CheckoutPayment>, Refused<404>> {
+        let found = self.find(&caller, &id.0).await?;
+        Ok(Json(CheckoutPayment::new(&self.0, found)?))
+    }
+
+    /// Submit a payment of the checkout
+    ///
+    /// Opens the payment at the gateway that is named here or was in `plan`; `next` is where the payer's browser goes: the
+    /// gateway's page, or ours that waits. 400 when no gateway is named or this one does not serve the shop, when the
+    /// payment is not `pending`, and when the gateway declines.
+    #[oai(path = "/:id/submit", method = "post", operation_id = "submit_checkout")]
+    async fn submit(
+        &self,
+        caller: Allowed<PaymentsCreate>,
+        request_id: RequestId,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        /// The payment.
+        id: Path<String>,
+        body: OptionalBody<SubmitRequest, true>,
+    ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
+        let found = self.find(&caller, &id.0).await?;
+        let named = body.0.and_then(|body| body.source).map(gateways::Source::from);
+        let choice = choice(&self.0, &found, named, None)?;
+        let id = found.payment.id;
+        let (state, target, body) = (&self.0, format!("POST /v1/payments/{id}/submit"), choice.source.clone());
+        let once = Once { state, caller: &caller, key: key.0, target, body: &body };
+        let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+        Ok(Json(once.command(submitted(state, id, choice, by)).await?))
+    }
+
+    /// Cancel a payment of the checkout
+    ///
+    /// While it is `init`, `pending` or `submitted`; 400 afterwards, and when it was canceled before.
+    #[oai(path = "/:id/cancel", method = "post", operation_id = "cancel_checkout")]
+    async fn cancel(
+        &self,
+        caller: Allowed<PaymentsCancel>,
+        request_id: RequestId,
+        /// Makes a repetition safe.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        /// The payment.
+        id: Path<String>,
+        _body: NoBody,
+    ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
+        let id = self.find(&caller, &id.0).await?.payment.id;
+        let (state, target) = (&self.0, format!("POST /v1/payments/{id}/cancel"));
+        let once = Once { state, caller: &caller, key: key.0, target, body: "" };
+        let answer = once.create(async |tx| {
+            let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+            let canceled = checkout::cancel(tx, id, by).await?;
+            let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));
+            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, canceled)? })
+        });
+        Ok(Json(answer.await?))
+    }
+}
+
+impl PaymentsAsked {
+    /// The payment that a client names; what is no id names none.
+    async fn find(&self, caller: &payments::Caller, id: &str) -> Result<Checkout, Problem> {
+        let unknown = || Problem::not_found("Payment");
+        let id: PaymentId = id.parse().map_err(|_| unknown())?;
+        Ok(checkout::find(&**self.0.db(), caller, id).await.map_err(checkout::CheckoutError::from)?)
+    }
+}

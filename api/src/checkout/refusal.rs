@@ -1,0 +1,75 @@
+//! Errors as this contract tells them: few statuses, in the client's language.
+
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::types::ToJSON;
+use serde_json::{Value, json};
+
+use super::{Language, pages, speaks_at};
+use crate::problem::{MEDIA_TYPE, Problem};
+
+/// A refusal with this problem, as it goes out at a path of the contract.
+pub(crate) fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
+    let status = told_as(poem::error::ResponseError::status(problem));
+    let mut body = problem.body_in(request_id, path, &|sentence| language.say(sentence));
+    body.status = status.as_u16();
+    let mut response = if speaks_at(path) {
+        let mut json = body.to_json().unwrap_or_default();
+        if path == "/v1/token" {
+            json["error"] = json!(oauth_error(problem, status));
+        }
+        Response::builder().status(status).content_type(MEDIA_TYPE).body(json.to_string())
+    } else {
+        pages::problem(status, &body.detail, language)
+    };
+    for (name, value) in problem.headers().iter().filter(|(name, _)| *name != header::ALLOW) {
+        response.headers_mut().append(name.clone(), value.clone());
+    }
+    response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language"));
+    response
+}
+
+/// The contract's status for one of HTTP's. Its clients know these and no others: a method that a path does not have is
+/// not there, whatever is wrong with a request is 400, and what is our fault is 500.
+fn told_as(status: StatusCode) -> StatusCode {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => {
+            status
+        }
+        StatusCode::METHOD_NOT_ALLOWED => StatusCode::NOT_FOUND,
+        other if other.is_client_error() => StatusCode::BAD_REQUEST,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The word that libraries of OAuth look for beside the contract's own members.
+fn oauth_error(problem: &Problem, status: StatusCode) -> Value {
+    match status {
+        StatusCode::UNAUTHORIZED => json!("invalid_client"),
+        StatusCode::BAD_REQUEST if problem.names("/grant_type") => json!("unsupported_grant_type"),
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => json!("invalid_request"),
+        StatusCode::TOO_MANY_REQUESTS => json!("temporarily_unavailable"),
+        _ => json!("server_error"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Code;
+
+    #[test]
+    fn no_other_status_is_ever_told() {
+        let allowed = [400, 401, 403, 404, 429, 500];
+        for code in Code::ALL {
+            let told = tell(&Problem::new(*code), Language::Spanish, "id", "/v1/payments");
+            assert!(allowed.contains(&told.status().as_u16()), "{code:?} is told as {}", told.status());
+            assert_eq!(told.headers()["content-language"], "es");
+        }
+        let told = |status| told_as(StatusCode::from_u16(status).unwrap()).as_u16();
+        assert_eq!([405, 409, 413, 415, 422, 408, 503, 501].map(told), [404, 400, 400, 400, 400, 400, 500, 500]);
+    }
+}

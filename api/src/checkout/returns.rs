@@ -1,0 +1,71 @@
+//! Where gateways send the browser back. What the browser says is not believed: somebody asks the gateway, and our page
+//! tells how it stands.
+
+use entities::PaymentId;
+use payments::{checkout, checkout_links::Return};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Path, Query},
+};
+
+use crate::{
+    problem::{Code, Problem, Refused},
+    resources::Tag,
+    state::State,
+};
+
+/// Onwards.
+#[derive(ApiResponse)]
+enum Onwards {
+    /// Our page, which goes on to the shop as soon as the gateway has told.
+    #[oai(status = 302)]
+    Found(#[oai(header = "Location")] String),
+}
+
+pub(crate) struct ReturnsRoutes(pub(crate) State);
+
+#[OpenApi(prefix_path = "/v1/payments", tag = "Tag::Checkout")]
+impl ReturnsRoutes {
+    /// Come back from a gateway
+    ///
+    /// For the browser of a payer who has agreed. 403 unless the signature is ours.
+    #[oai(path = "/:id/capture", method = "get", operation_id = "capture_checkout")]
+    async fn capture(
+        &self,
+        /// The payment.
+        id: Path<String>,
+        /// Our signature of this address.
+        sig: Query<Option<String>>,
+    ) -> Result<Onwards, Refused<403>> {
+        self.come_back(&id.0, sig.0, Return::Capture).await
+    }
+
+    /// Come back from a gateway without having paid
+    ///
+    /// For the browser of a payer who has turned away. 403 unless the signature is ours.
+    #[oai(path = "/:id/decline", method = "get", operation_id = "decline_checkout")]
+    async fn decline(
+        &self,
+        /// The payment.
+        id: Path<String>,
+        /// Our signature of this address.
+        sig: Query<Option<String>>,
+    ) -> Result<Onwards, Refused<403>> {
+        self.come_back(&id.0, sig.0, Return::Decline).await
+    }
+}
+
+impl ReturnsRoutes {
+    async fn come_back(&self, id: &str, sig: Option<String>, what: Return) -> Result<Onwards, Refused<403>> {
+        let forged = || Problem::new(Code::ForeignOrigin).detail("The signature is missing or wrong");
+        let id: PaymentId = id.parse().map_err(|_| forged())?;
+        let links = self.0.checkout_links();
+        if !links.verify(id, what, &sig.unwrap_or_default()) {
+            return Err(forged().into());
+        }
+        let mut tx = self.0.db().begin().await?;
+        checkout::look(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(Onwards::Found(links.page(id)))
+    }
+}

@@ -1,0 +1,57 @@
+//! What the Lightning node tells us: that there is something to look at. Nothing moves by a callback alone.
+
+use entities::now;
+use gateways::{Callback, Refused as NotHeard, Subject};
+use payments::lightning;
+use poem::{Body, Request, error::ReadBodyError};
+use poem_openapi::OpenApi;
+
+use crate::{
+    problem::{Code, Problem, Refused},
+    resources::Tag,
+    state::State,
+};
+
+/// Longest callback that is read, bytes; the node's own have a few hundred.
+const BODY_MAX: usize = 16 * 1_024;
+
+pub(crate) struct LightningCallbacks(pub(crate) State);
+
+#[OpenApi(prefix_path = "/webhook", tag = "Tag::Gateways")]
+impl LightningCallbacks {
+    /// phoenixd calls back
+    ///
+    /// `X-Phoenix-Signature` is the HMAC-SHA256 of the body under the node's webhook secret, in hex. 401 when it is missing
+    /// or wrong, and where no node is configured; 400 when the body cannot be read. The node is then asked itself, so that
+    /// the same again changes nothing.
+    #[oai(path = "/phoenixd", method = "post", operation_id = "phoenixd_webhook")]
+    async fn phoenixd(&self, request: &Request, body: Body) -> Result<(), Refused<401, 413>> {
+        let body = body.into_bytes_limit(BODY_MAX).await.map_err(|error| match error {
+            ReadBodyError::PayloadTooLarge => Problem::new(Code::PayloadTooLarge),
+            _ => Problem::new(Code::MalformedRequest).detail("The body cannot be read"),
+        })?;
+        let headers: Vec<(String, String)> = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let callback = Callback { headers: &headers, query: "", body: &body, at: now() };
+        let node = self.0.config().lightning.phoenixd.as_ref().ok_or_else(|| Problem::new(Code::Unauthorized))?;
+        let heard = node.hear(&callback).map_err(refused)?;
+        let Subject::Payment { reference, gateway_id } = heard.about else { return Ok(()) };
+        let mut tx = self.0.db().begin().await?;
+        if !lightning::heard(&mut tx, reference, gateway_id.as_deref()).await? {
+            tracing::info!(payment_hash = gateway_id, "the Lightning node tells of an invoice that is not ours");
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+fn refused(error: NotHeard) -> Problem {
+    let code = match error {
+        NotHeard::Forged => Code::Unauthorized,
+        NotHeard::Malformed(_) => Code::MalformedRequest,
+        NotHeard::Unchecked(_) => Code::Internal,
+    };
+    Problem::new(code).detail(error.to_string())
+}

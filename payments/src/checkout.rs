@@ -1,0 +1,345 @@
+//! Payments that a hosted checkout takes: a shop asks for one, its payer picks a gateway on our page. What the contract
+//! says of a payment beside what every payment has is a row of `checkouts`; the payment's row is the lock under which
+//! all of it is decided.
+
+mod list;
+mod told;
+mod view;
+
+use chrono::TimeDelta;
+use entities::{
+    Amount, GatewaySessionKind, NodeId, PaymentId, PaymentMethod, PaymentStatus, RedirectMode, checkout, currency,
+    gateway_session, now, payment,
+};
+use queue::{NewMessage, Transaction};
+use rust_decimal::Decimal;
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
+    prelude::*,
+    sea_query::{OnConflict, Query},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::{
+    list::{Attribute, Order, page},
+    told::{Told, told},
+    view::{Checkout, Status, load},
+};
+use crate::{
+    caller::{Actor, Caller},
+    event,
+    jobs::CheckSession,
+    log::{self, NewLog},
+    money::{self, AmountError},
+    observation::{AtGateway, Observation, Outcome},
+    off_chain::{self, OffChain},
+    reach::{self, Denied},
+    record::{Observed, record},
+    sessions::{self, NewSession, SessionError},
+    till::Asked,
+};
+
+/// How long a payer has from the shop's request on.
+const PAYABLE_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// A payment that a shop asks for. Shapes are checked at the edge; everything that needs the database, here.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the contract's, `checkout.md`")]
+pub struct NewCheckout {
+    pub total: Decimal,
+    /// Three letters of ISO 4217.
+    pub currency: String,
+    pub payment_method: PaymentMethod,
+    /// As it was sent.
+    pub purchase: Value,
+    pub redirect_mode: RedirectMode,
+    pub locale: Option<String>,
+    pub channels: Option<Value>,
+    pub terminal_id: Option<Uuid>,
+    pub payer: Option<Value>,
+    pub client_id: Option<String>,
+    pub client_note: Option<String>,
+    pub source: Option<String>,
+    pub cancel_url: Option<String>,
+    pub success_url: Option<String>,
+}
+
+/// How a payer pays.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The gateway's three letters.
+    pub source: String,
+    /// What the core calls paying there.
+    pub payment_method: PaymentMethod,
+    /// The payer's phone, where a form has asked for it.
+    pub phone: Option<String>,
+}
+
+/// Why a shop or a payer was refused. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// The payment is not there, or out of reach.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// No currency has this code.
+    #[error("is not a currency of ISO 4217 that can be paid here")]
+    UnknownCurrency,
+    /// The amount is none of the currency.
+    #[error("{0}")]
+    Amount(#[from] AmountError),
+    /// The shop has a payment with this reference.
+    #[error("A payment with this clientId exists already")]
+    ClientIdTaken,
+    /// Somebody has chosen already, or the payment has gone on.
+    #[error("The payment is {0} and cannot be submitted")]
+    NotSubmittable(Status),
+    /// The payment has gone on, so that it can no longer be canceled.
+    #[error("The payment is {0} and cannot be canceled")]
+    NotCancelable(Status),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Fraction digits as this contract has them: the ariary's fifths are never written.
+#[must_use]
+pub fn decimals(currency: &currency::Model) -> u32 {
+    if currency.symbol == "MGA" { 0 } else { u32::try_from(currency.decimals).unwrap_or(0) }
+}
+
+/// The currency of ISO 4217 with this code.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_currency<C: ConnectionTrait>(db: &C, code: &str) -> Result<Option<currency::Model>, DbErr> {
+    currency::Entity::find()
+        .filter(currency::Column::Symbol.eq(code))
+        .filter(currency::Column::NetworkId.is_null())
+        .filter(currency::Column::DeletedAt.is_null())
+        .one(db)
+        .await
+}
+
+/// Takes the payment in: created and open, so that its payer may choose a gateway, in the caller's transaction.
+///
+/// # Errors
+/// [`CheckoutError`].
+pub async fn create(
+    tx: &mut Transaction,
+    node_id: NodeId,
+    new: NewCheckout,
+    asked: Asked,
+) -> Result<payment::Model, CheckoutError> {
+    let currency = find_currency(&**tx, &new.currency).await?.ok_or(CheckoutError::UnknownCurrency)?;
+    money::check(new.total, decimals(&currency))?;
+    let asked_for = OffChain {
+        node_id,
+        external_id: new.client_id.clone().unwrap_or_default(),
+        currency_id: currency.id,
+        amount: Amount(new.total),
+        payment_method: new.payment_method,
+        payment_address: "checkout".to_owned(),
+    };
+    let mut row = off_chain::row(asked_for, &off_chain::network(&**tx).await?);
+    row.expires_at = now() + PAYABLE_FOR;
+    if new.client_id.is_none() {
+        row.external_id = row.id.to_string();
+    }
+    let (payment_id, external_id) = (row.id, row.external_id.clone());
+    insert(tx, row).await?;
+    keep(tx, payment_id, new).await?;
+    let created = NewLog {
+        payment_id,
+        sequence: Some(1),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor: asked.actor.clone(),
+        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": asked.request_id }),
+    };
+    let transitions = log::append(&**tx, vec![created]).await?;
+    tx.enqueue(event::announcements(&transitions).collect()).await?;
+    let what = Observation::Gateway(AtGateway::Payable);
+    record(tx, vec![Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id }]).await?;
+    find_row(tx, payment_id).await
+}
+
+/// Of two requests at once one waits here for the other's commit, and then finds the reference taken.
+async fn insert(tx: &Transaction, row: payment::Model) -> Result<(), CheckoutError> {
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
+    match inserted.exec_with_returning_keys(&**tx).await {
+        Ok(keys) if !keys.is_empty() => Ok(()),
+        Ok(_) | Err(DbErr::RecordNotInserted) => Err(CheckoutError::ClientIdTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn keep(tx: &Transaction, payment_id: PaymentId, new: NewCheckout) -> Result<(), DbErr> {
+    let row = checkout::Model {
+        payment_id,
+        redirect_mode: new.redirect_mode,
+        locale: new.locale,
+        channels: new.channels,
+        terminal_id: new.terminal_id,
+        payer: new.payer,
+        purchase: new.purchase,
+        client_id: new.client_id,
+        client_note: new.client_note,
+        source: new.source,
+        cancel_url: new.cancel_url,
+        success_url: new.success_url,
+    };
+    checkout::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Checkouts of payments that came in by the contract of deals, so that their payers have a page, too: the hosted one.
+pub(crate) async fn of_payments(tx: &Transaction, payments: &[&payment::Model]) -> Result<(), DbErr> {
+    if payments.is_empty() {
+        return Ok(());
+    }
+    let currencies = payments.iter().map(|payment| payment.currency_id);
+    let currencies = currency::Entity::find().filter(currency::Column::Id.is_in(currencies)).all(&**tx).await?;
+    let symbol = |payment: &payment::Model| {
+        let currency = currencies.iter().find(|currency| currency.id == payment.currency_id);
+        currency.map(|currency| currency.symbol.clone()).unwrap_or_default()
+    };
+    let rows = payments.iter().map(|payment| {
+        let total = json!({ "value": payment.paid_price.to_string(), "currency": symbol(payment) });
+        let row = checkout::Model {
+            payment_id: payment.id,
+            redirect_mode: RedirectMode::Hosted,
+            locale: None,
+            channels: None,
+            terminal_id: None,
+            payer: None,
+            purchase: json!({ "total": total }),
+            client_id: Some(payment.external_id.clone()),
+            client_note: None,
+            source: None,
+            cancel_url: None,
+            success_url: None,
+        };
+        row.into_active_model()
+    });
+    checkout::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Payments of this contract in the caller's reach.
+#[must_use]
+pub fn within(caller: &Caller) -> Select<payment::Entity> {
+    let of_checkout = Query::select().column(checkout::Column::PaymentId).from(checkout::Entity).to_owned();
+    reach::within(caller).filter(payment::Column::Id.in_subquery(of_checkout))
+}
+
+/// The payment, if it is one of this contract and its node is in reach.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) -> Result<Checkout, Denied> {
+    let payment = reach::find_payment(db, caller, id).await?;
+    load(db, vec![payment]).await?.pop().ok_or(Denied::NotFound)
+}
+
+/// The payment for whoever holds its id, as payers do.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_for_payer<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<Checkout>, DbErr> {
+    // Whoever was given the link may see what a payer sees; nothing moves without a signature of ours.
+    let Some(payment) = payment::Entity::find().filter(payment::Column::Id.eq(id)).one(db).await? else {
+        return Ok(None);
+    };
+    Ok(load(db, vec![payment]).await?.pop())
+}
+
+/// Cancels the payment; the caller has seen to it that whoever asks may.
+///
+/// # Errors
+/// [`CheckoutError::NotCancelable`] when it was canceled before, or has gone on too far.
+pub async fn cancel(tx: &mut Transaction, id: PaymentId, asked: Asked) -> Result<Checkout, CheckoutError> {
+    let before = lock(tx, id).await?;
+    if !matches!(before.status(), Status::Init | Status::Pending | Status::Submitted) {
+        return Err(CheckoutError::NotCancelable(before.status()));
+    }
+    let what = Observation::CancelRequested;
+    let observed = Observed { payment_id: id, what, actor: asked.actor, request_id: asked.request_id };
+    match record(tx, vec![observed]).await?.as_slice() {
+        [Outcome::Moved(_)] => {}
+        _ => return Err(CheckoutError::NotCancelable(before.status())),
+    }
+    reload(tx, id).await
+}
+
+/// Chooses the gateway and has the payment opened there. Of several at once one does.
+///
+/// # Errors
+/// [`CheckoutError::NotSubmittable`] unless the payment is `pending`.
+pub async fn submit(
+    tx: &mut Transaction,
+    id: PaymentId,
+    choice: Choice,
+    asked: Asked,
+) -> Result<gateway_session::Model, CheckoutError> {
+    let before = lock(tx, id).await?;
+    if let Some(phone) = choice.phone {
+        let mut payer = before.checkout.payer.clone().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        payer["phone"] = json!(phone);
+        checkout::Entity::update_many()
+            .col_expr(checkout::Column::Payer, Expr::value(payer))
+            .filter(checkout::Column::PaymentId.eq(id))
+            .exec(&**tx)
+            .await?;
+    }
+    let new = NewSession {
+        payment_id: id,
+        source: choice.source,
+        kind: GatewaySessionKind::Checkout,
+        payment_method: choice.payment_method,
+        account: None,
+        fee: None,
+        actor: asked.actor,
+        request_id: asked.request_id,
+    };
+    match sessions::begin(tx, new).await {
+        Ok(session) => Ok(session),
+        Err(SessionError::Database(error)) => Err(error.into()),
+        // Open, but too late: it is canceled in a moment.
+        Err(SessionError::Late) => Err(CheckoutError::NotSubmittable(Status::Canceled)),
+        Err(SessionError::NotPayable(_) | SessionError::Live(_)) => Err(CheckoutError::NotSubmittable(before.status())),
+    }
+}
+
+/// Has somebody look at the payment at its gateway, because its payer has come back from there.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
+    tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: id })]).await?;
+    Ok(())
+}
+
+/// The payment as it stands, locked until the transaction ends.
+async fn lock(tx: &Transaction, id: PaymentId) -> Result<Checkout, CheckoutError> {
+    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
+    let locked = locked.ok_or(Denied::NotFound)?;
+    Ok(load(&**tx, vec![locked]).await?.pop().ok_or(Denied::NotFound)?)
+}
+
+async fn reload(tx: &Transaction, id: PaymentId) -> Result<Checkout, CheckoutError> {
+    let payment = find_row(tx, id).await?;
+    Ok(load(&**tx, vec![payment]).await?.pop().ok_or(Denied::NotFound)?)
+}
+
+async fn find_row(tx: &Transaction, id: PaymentId) -> Result<payment::Model, CheckoutError> {
+    let row = payment::Entity::find().filter(payment::Column::Id.eq(id)).one(&**tx).await?;
+    Ok(row.ok_or(Denied::NotFound)?)
+}
+
+/// How a payer stands in the payment's log.
+#[must_use]
+pub fn by_payer(request_id: Option<String>) -> Asked {
+    Asked { actor: Actor::payer(), request_id }
+}

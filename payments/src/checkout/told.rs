@@ -1,0 +1,82 @@
+//! The contract's own format of events, `checkout.v1`: three of them, in the contract's words.
+
+use std::collections::HashMap;
+
+use chrono::SecondsFormat;
+use entities::{EventId, PaymentId, checkout, payment_log};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::*};
+use serde_json::{Value, json};
+
+use super::Status;
+
+/// An event in this format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What endpoints choose it by: `payment.completed`, `payment.canceled` or `payment.failed`.
+    pub topic: &'static str,
+    /// What is sent.
+    pub body: String,
+}
+
+/// The contract's topic and state for a type of event. An expired payment is a canceled one here, a rejected one has
+/// failed.
+fn topic(event_type: &str) -> Option<(&'static str, Status)> {
+    match event_type {
+        "payment.completed" => Some(("payment.completed", Status::Completed)),
+        "payment.canceled" | "payment.expired" => Some(("payment.canceled", Status::Canceled)),
+        "payment.failed" | "payment.rejected" => Some(("payment.failed", Status::Failed)),
+        _ => None,
+    }
+}
+
+/// Those of the events that this format has, of payments that a checkout has taken.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Result<HashMap<EventId, Told>, DbErr> {
+    let of: Vec<PaymentId> =
+        rows.iter().filter(|row| topic(&row.event_type).is_some()).map(|row| row.payment_id).collect();
+    if of.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let checkouts = checkout::Entity::find().filter(checkout::Column::PaymentId.is_in(of)).all(db).await?;
+    if checkouts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids = checkouts.iter().map(|checkout| checkout.payment_id);
+    let submitted = payment_log::Entity::find()
+        .filter(payment_log::Column::PaymentId.is_in(ids))
+        .filter(payment_log::Column::EventType.eq("payment.submitted"))
+        .order_by_asc(payment_log::Column::Id)
+        .all(db)
+        .await?;
+    let submitted: HashMap<PaymentId, &payment_log::Model> =
+        submitted.iter().map(|row| (row.payment_id, row)).collect();
+    let checkouts: HashMap<PaymentId, &checkout::Model> =
+        checkouts.iter().map(|checkout| (checkout.payment_id, checkout)).collect();
+    let in_words = rows.iter().filter_map(|row| {
+        let (topic, status) = topic(&row.event_type)?;
+        let checkout = checkouts.get(&row.payment_id)?;
+        let body = body(topic, status, checkout, submitted.get(&row.payment_id).copied());
+        Some((EventId(row.id.0), Told { topic, body }))
+    });
+    Ok(in_words.collect())
+}
+
+fn body(topic: &str, status: Status, checkout: &checkout::Model, submitted: Option<&payment_log::Model>) -> String {
+    let submitted_at = submitted.map(|row| row.created_at.to_rfc3339_opts(SecondsFormat::Micros, true));
+    let mut data = json!({
+        "id": checkout.payment_id,
+        "status": status.word(),
+        "captured": status == Status::Completed,
+        "total": checkout.purchase["total"],
+        "submittedAt": submitted_at,
+        "clientId": checkout.client_id,
+        "source": checkout.source,
+    });
+    // Members without a value are left out, here as everywhere in the contract.
+    if let Some(data) = data.as_object_mut() {
+        data.retain(|_, value| *value != Value::Null);
+    }
+    json!({ "topic": topic, "data": data }).to_string()
+}

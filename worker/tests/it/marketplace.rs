@@ -3,13 +3,18 @@
 
 use chrono::TimeDelta;
 use entities::{
-    GatewaySessionId, NodeId, PaymentStatus, RoleId, UserId, connected_account, gateway_session, now, order, payout,
-    refund, role, role_permission, sandbox_object, user,
+    GatewaySessionId, NodeId, PaymentStatus, PayoutId, RefundId, RoleId, UserId, connected_account, gateway_session,
+    now, order, payout, refund, role, role_permission, sandbox_object, user,
 };
 use fixtures::{TestDatabase, on_both};
 use payments::{
+    Actor, intents,
     jobs::{CheckSession, SendPayout, SendRefund, SyncAccount},
     ledger,
+    orders::{self, NewOrder},
+    payouts,
+    refunds::{self, NewRefund},
+    sellers::{self, Details},
 };
 use queue::NewMessage;
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
@@ -350,3 +355,61 @@ on_both!(what_lost_its_message_is_taken_up, async |database: TestDatabase| {
     assert_eq!(seller.refund_row().await.status.word(), "succeeded");
     assert_eq!(seller.payout_row().await.status.word(), "sent");
 });
+
+/// The same without the API in between.
+impl Shop {
+    /// Has the seller's account opened, or its name changed.
+    pub(crate) async fn tell_seller(&self, business_name: &str) {
+        let mut told = details();
+        (told["business_name"], told["country"]) = (json!(business_name), json!("PT"));
+        let told: Details = serde_json::from_value(told).unwrap();
+        let mut tx = self.worker.db().begin().await.unwrap();
+        let iban = "PT50000201231234567890154".to_owned();
+        sellers::tell(&mut tx, self.worker.merchant.node_id, &told, iban).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A sale of a hundred euros that was captured.
+    pub(crate) async fn sell(&self, business_name: &str) -> i64 {
+        self.tell_seller(business_name).await;
+        self.worker.run().await;
+        let mut tx = self.worker.db().begin().await.unwrap();
+        let new = NewOrder {
+            node_id: self.worker.merchant.node_id,
+            user_id: None,
+            currency: "EUR".to_owned(),
+            total: "100".parse().unwrap(),
+            total_bs: "100".parse().unwrap(),
+            exchange_rate: None,
+            items: json!([]),
+        };
+        let order = orders::place(&tx, new).await.unwrap();
+        let session = intents::ask(&mut tx, order.number, &Actor::payer(), None).await.unwrap();
+        tx.commit().await.unwrap();
+        self.worker.run().await;
+        self.act(session.id, "approve").await;
+        self.worker.run().await;
+        self.worker.lose_messages().await;
+        order.number
+    }
+
+    /// Asks for a refund of the newest order; its message is lost.
+    pub(crate) async fn ask_refund(&self, cents: i64) -> RefundId {
+        let newest = order::Entity::find().order_by_desc(order::Column::Number).one(&**self.worker.db());
+        let order_id = newest.await.unwrap().unwrap().number;
+        let mut tx = self.worker.db().begin().await.unwrap();
+        let new = NewRefund { order_id, amount: Some(cents), reason: None, request_id: None };
+        let refund = refunds::ask(&mut tx, &self.worker.merchant.caller(), new).await.unwrap();
+        tx.commit().await.unwrap();
+        self.worker.lose_messages().await;
+        refund.id
+    }
+
+    /// Asks for a payout.
+    pub(crate) async fn ask_payout(&self, cents: i64) -> PayoutId {
+        let mut tx = self.worker.db().begin().await.unwrap();
+        let payout = payouts::ask(&mut tx, self.worker.merchant.node_id, "EUR", cents).await.unwrap();
+        tx.commit().await.unwrap();
+        payout.id
+    }
+}

@@ -72,6 +72,7 @@ async fn tell<D: Serialize>(
         payment_id: None,
         wallet_id: None,
         network_id: None,
+        checkout: None,
         sequence: None,
         occurred_at,
     };

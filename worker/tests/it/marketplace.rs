@@ -45,8 +45,9 @@ impl Seller {
         manager(&shop, node_id).await;
         let credentials = json!({ "name": "ana", "pin": "471100" });
         let login = shop.http.post(format!("{}/auth/login", shop.base_url)).json(&credentials).send().await.unwrap();
-        let tokens: Value = login.json().await.unwrap();
-        let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned();
+        let cookies = login.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        let token = cookies.filter_map(|cookie| cookie.strip_prefix("accessToken=")?.split(';').next()).next();
+        let token = token.expect("a token").to_owned();
         Self { shop, token, node_id }
     }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     config::HttpConfig,
     money,
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Mistake, Problem},
     state::State,
 };
 
@@ -66,6 +66,52 @@ fn fit<T: ParseFromJSON>(value: Value, open: bool) -> Result<T, Problem> {
         return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes));
     }
     T::parse_from_json(Some(value)).map_err(|error| Problem::invalid("", error.message()))
+}
+
+/// A JSON body whose mistakes are told together with what was sent; fields of anybody's besides are not read.
+#[derive(Debug)]
+pub(crate) struct Form<T> {
+    pub(crate) value: T,
+    /// As in [`Body`].
+    pub(crate) canonical: String,
+    sent: Value,
+}
+
+impl<T> Form<T> {
+    /// Refuses what no schema can find wrong.
+    pub(crate) fn refuse(&self, mistakes: Vec<Mistake>) -> Result<(), Problem> {
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::ValidationFailed).mistakes(mistakes).with_sent(self.sent.clone()))
+    }
+}
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Form<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Body<T> as ApiExtractor>::request_meta()
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let bytes = bytes(request, body).await?;
+        if bytes.is_empty() {
+            return Err(Problem::invalid("", "is required").into());
+        }
+        require_json(request)?;
+        let sent = parse(&bytes)?;
+        let canonical = request.header("idempotency-key").map_or_else(String::new, |_| sent.to_string());
+        let value = fit(sent.clone(), true).map_err(|problem| problem.with_sent(sent.clone()))?;
+        Ok(Self { value, canonical, sent })
+    }
 }
 
 /// A JSON body that may be left out altogether, or be an empty object; where `OPEN`, with fields of anybody's.

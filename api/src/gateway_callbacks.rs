@@ -2,7 +2,10 @@
 
 use entities::now;
 use gateways::{Callback, Heard, Refused as NotHeard, Source, Subject};
-use payments::sessions;
+use payments::{
+    sellers::{self, About},
+    sessions,
+};
 use poem::{Body, Request};
 use poem_openapi::OpenApi;
 
@@ -90,16 +93,21 @@ impl GatewayCallbacks {
     }
 
     async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
-        let Subject::Payment { reference, gateway_id } = heard.about else { return Ok(()) };
-        let callback = sessions::Callback {
-            source: source.code().to_owned(),
-            event_id: heard.event_id,
-            reference,
-            gateway_id,
-            finds_by_id: source.is_mobile_money(),
-        };
+        let (finds_by_id, source, event_id) = (source.is_mobile_money(), source.code().to_owned(), heard.event_id);
         let mut tx = self.0.db().begin().await?;
-        sessions::hear(&mut tx, callback).await?;
+        match heard.about {
+            Subject::Payment { reference, gateway_id } => {
+                let callback = sessions::Callback { source, event_id, reference, gateway_id, finds_by_id };
+                sessions::hear(&mut tx, callback).await?;
+            }
+            Subject::Payout { reference, gateway_id } => {
+                sellers::hear(&mut tx, &source, event_id, About::Payout { reference, gateway_id }).await?;
+            }
+            Subject::Account { account } => {
+                sellers::hear(&mut tx, &source, event_id, About::Account { account }).await?;
+            }
+            Subject::Nothing => {}
+        }
         fail::fail_point!("callback.before_commit");
         Ok(tx.commit().await?)
     }

@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod gateway_callbacks;
 mod idempotent;
 mod lightning_callbacks;
+mod marketplace;
 mod money;
 mod paging;
 mod problem;

@@ -21,7 +21,7 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{receipts, till};
+use crate::{marketplace, receipts, till};
 
 /// Media type of every error body.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -96,13 +96,22 @@ struct Parts {
     code: Code,
     detail: Option<String>,
     errors: Vec<Mistake>,
+    /// What was sent, for a contract that tells mistakes with it.
+    sent: Option<Value>,
     payment_id: Option<Uuid>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self(Box::new(Parts { code, detail: None, errors: Vec::new(), payment_id: None, headers: Vec::new() }))
+        Self(Box::new(Parts {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            sent: None,
+            payment_id: None,
+            headers: Vec::new(),
+        }))
     }
 
     /// The node is there but not the caller's to act on.
@@ -137,6 +146,24 @@ impl Problem {
     pub(crate) fn mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
         self.0.errors.extend(mistakes);
         self
+    }
+
+    /// Keeps what was sent beside its mistakes; only contracts that tell it have it in their answers.
+    pub(crate) fn with_sent(mut self, sent: Value) -> Self {
+        self.0.sent = Some(sent);
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    pub(crate) fn errors(&self) -> &[Mistake] {
+        &self.0.errors
+    }
+
+    pub(crate) fn sent(&self) -> Option<&Value> {
+        self.0.sent.as_ref()
     }
 
     pub(crate) fn payment(mut self, id: Uuid) -> Self {
@@ -191,7 +218,7 @@ impl Problem {
     }
 
     /// What happened, for a person.
-    fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         self.0.detail.clone().unwrap_or_else(|| self.0.summary())
     }
 
@@ -232,10 +259,14 @@ impl Problem {
             ("application/json", receipts::Refusal::text(self.sentence()))
         } else if till::speaks_at(instance) {
             ("application/json", till::Refusal::text(self.sentence_at_tills()))
+        } else if marketplace::speaks_at(instance) {
+            ("application/json", marketplace::Refusal::text(self))
         } else {
             (MEDIA_TYPE, self.text(request_id, instance))
         };
-        let mut response = Response::builder().status(self.status()).content_type(media_type).body(json);
+        let of_marketplace = marketplace::speaks_at(instance);
+        let status = if of_marketplace { marketplace::status(self.0.code) } else { self.status() };
+        let mut response = Response::builder().status(status).content_type(media_type).body(json);
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name.clone(), value.clone());
         }

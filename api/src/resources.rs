@@ -25,7 +25,7 @@ pub(crate) mod widget;
 
 use poem_openapi::Tags;
 
-use crate::{checkout, gateway_callbacks, lightning_callbacks, receipts, sandbox, till};
+use crate::{checkout, gateway_callbacks, lightning_callbacks, marketplace, receipts, sandbox, till};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -68,6 +68,10 @@ pub(crate) enum Tag {
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
+    /// Sellers with accounts at the card processor: opening them, taking payments for them, giving back and paying out.
+    /// Amounts are cents. Errors of these operations are `{"detail":"…"}`, and of values
+    /// `{"detail":[{"type","loc","msg","input"}]}` with 422.
+    Marketplace,
     /// What payment gateways tell us; for them alone.
     Gateways,
     /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
@@ -88,7 +92,7 @@ pub(crate) type Api = (
     ForOperators,
     (widget::Widget, pay_page::PayPage),
     (gateway_callbacks::GatewayCallbacks, lightning_callbacks::LightningCallbacks, sandbox::Api, checkout::Api),
-    receipts::Api,
+    (receipts::Api, marketplace::Api),
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
@@ -120,7 +124,7 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             sandbox::api(state),
             checkout::api(&state()),
         ),
-        receipts::api(&state()),
+        (receipts::api(&state()), marketplace::api(state)),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),

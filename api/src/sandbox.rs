@@ -1,6 +1,7 @@
-//! The built-in sandbox: it plays gateways, so that everything can be tried offline, and moves no money. Its adapter in
+//! The built-in sandbox: it plays gateways and a card processor, so that everything can be tried offline, and moves no money. Its adapter in
 //! `gateways` speaks with it over HTTP like those of real gateways. Not part of the document.
 
+mod accounts;
 mod lightning;
 mod page;
 mod payments;
@@ -21,11 +22,17 @@ use crate::{
 };
 
 /// Every route of the sandbox.
-pub(crate) type Api = (payments::SandboxPayments, page::SandboxPage, lightning::SandboxLightning);
+pub(crate) type Api =
+    (payments::SandboxPayments, accounts::SandboxAccounts, page::SandboxPage, lightning::SandboxLightning);
 
 /// Builds it.
 pub(crate) fn api(state: impl Fn() -> State) -> Api {
-    (payments::SandboxPayments(state()), page::SandboxPage(state()), lightning::SandboxLightning(state()))
+    (
+        payments::SandboxPayments(state()),
+        accounts::SandboxAccounts(state()),
+        page::SandboxPage(state()),
+        lightning::SandboxLightning(state()),
+    )
 }
 
 /// Where the sandbox is not served, nothing is there.

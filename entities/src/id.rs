@@ -103,6 +103,12 @@ ids! {
     PaymentMethodId,
     /// Of a payment at a gateway; also our reference there.
     GatewaySessionId,
+    /// Of a refund; also the gateway's idempotency key.
+    RefundId,
+    /// Of a payout; also the processor's idempotency key.
+    PayoutId,
+    /// Of an entry of the ledger.
+    LedgerEntryId,
 }
 
 impl NetworkId {

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::NodeId;
+use crate::{id::NodeId, status::Plan};
 
 /// A place in the tree of tenants.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -18,6 +18,8 @@ pub struct Model {
     pub number: i64,
     #[sea_orm(column_type = "Text")]
     pub name: String,
+    /// What it pays the platform of its card sales.
+    pub plan: Plan,
     /// When the row was written.
     pub created_at: DateTimeUtc,
     /// When the row last changed.

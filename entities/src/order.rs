@@ -25,6 +25,8 @@ pub struct Model {
     pub currency_id: CurrencyId,
     /// The bank transfer's payment, which exists from the first receipt on.
     pub payment_id: Option<PaymentId>,
+    /// The card's payment, which exists from the first intent on.
+    pub card_payment_id: Option<PaymentId>,
     /// The contract's words; text, because other systems write their own for how the order is fulfilled.
     #[sea_orm(column_type = "Text")]
     pub status: String,

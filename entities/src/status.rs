@@ -193,6 +193,50 @@ words! {
         /// Nobody can pay it any more, and nobody has.
         Closed,
     }
+    /// What a node pays the platform of its card sales.
+    Plan {
+        /// 2.0 %.
+        Starter,
+        /// 1.5 %.
+        Business,
+        /// 1.0 %.
+        Professional,
+        /// 0.5 %.
+        Enterprise,
+    }
+    /// How far a seller's account at the processor is.
+    ConnectedAccountStatus {
+        /// Details are to be handed to the processor.
+        Asked,
+        /// The processor may have them: an account that is not known yet is looked for before one is opened.
+        Sent,
+        /// The processor has them.
+        Synced,
+        /// The processor has refused them.
+        Declined,
+    }
+    /// How far a refund is.
+    RefundStatus {
+        /// Wanted; the gateway was never asked.
+        Asked,
+        /// The gateway may have been asked: it is looked for before it is asked again.
+        Sent,
+        /// The money is on its way back to the payer.
+        Succeeded,
+        /// Definitely not given back.
+        Failed,
+    }
+    /// How far a payout is.
+    PayoutStatus {
+        /// Wanted; the processor was never asked.
+        Asked,
+        /// The processor may have been asked: it is looked for before it is asked again.
+        Sent,
+        /// At the bank.
+        Paid,
+        /// It came back, or never went.
+        Failed,
+    }
     /// How far an invoice of the Lightning network is. The first three are live.
     InvoiceStatus {
         /// Wanted; the node was never asked.

@@ -14,6 +14,7 @@ pub mod phoenixd;
 mod processor;
 mod registry;
 mod sandbox;
+mod sandbox_processor;
 mod source;
 mod stripe;
 
@@ -30,5 +31,6 @@ pub use phoenixd::Phoenixd;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};
 pub use registry::{BuildError, Gateways};
 pub use sandbox::Sandbox;
+pub use sandbox_processor::SandboxProcessor;
 pub use source::{Source, UnknownSource};
 pub use stripe::Stripe;

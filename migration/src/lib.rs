@@ -74,6 +74,7 @@ impl MigratorTrait for Migrator {
             "0011_receipts",
             "0012_till",
             "0013_checkout",
+            "0014_marketplace",
             "0015_lightning",
         ]
     }

@@ -148,6 +148,8 @@ permissions! {
     NodesManage = "nodes.manage",
     /// Read orders and decide on receipts of bank transfers, keep the accounts that customers transfer to.
     ReceiptsManage = "receipts.manage",
+    /// Keep a seller's account at the card processor, refund card payments and pay sellers out.
+    MarketplaceManage = "marketplace.manage",
     /// Decide on payments in review, look at and replay dead letters, look at signers.
     Operations = "operations",
 }

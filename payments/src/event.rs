@@ -56,6 +56,13 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment("receipt.reported", "A receipt of a bank transfer was reported; the payment has the status before."),
     payment("receipt.confirmed", "A receipt of a bank transfer was confirmed; the payment has the status before."),
     payment("receipt.rejected", "A receipt of a bank transfer was rejected; the payment has the status before."),
+    payment("refund.created", "Money is to go back to the payer; the payment has the status before."),
+    payment("refund.succeeded", "Money is on its way back to the payer; the payment has the status before."),
+    payment("refund.failed", "Money could not be given back; the payment has the status before."),
+    payment("payout.created", "Money is to go from a seller's balance to the seller's bank."),
+    payment("payout.paid", "The seller's bank has the money."),
+    payment("payout.failed", "The money is on the seller's balance again."),
+    payment("account.updated", "What a seller's account at the processor may do has changed."),
     payment("endpoint.disabled", "A webhook endpoint of the node was disabled; its events are held."),
     payment(TEST, "A test that somebody asked for; only the endpoint that is tested gets it."),
     operators("dead_letter.created", "A message was given up and waits for an operator."),
@@ -255,9 +262,11 @@ mod tests {
         use crate::observation::{
             REVERTED,
             at_till::UPDATED,
+            refund::{REFUND_CREATED, REFUND_FAILED, REFUND_SUCCEEDED},
             transfer::{RECEIPT_CONFIRMED, RECEIPT_REJECTED, RECEIPT_REPORTED},
         };
         moves.extend(["payment.created", REVERTED, UPDATED, RECEIPT_REPORTED, RECEIPT_CONFIRMED, RECEIPT_REJECTED]);
+        moves.extend([REFUND_CREATED, REFUND_SUCCEEDED, REFUND_FAILED]);
         for name in moves {
             assert!(EVENT_TYPES.iter().any(|known| known.name == name && !known.operators), "{name} is not listed");
         }

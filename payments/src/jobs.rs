@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entities::{DiamondId, GatewaySessionId, PaymentId, PaymentLogId, WebhookRecoveryId};
+use entities::{DiamondId, GatewaySessionId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, WebhookRecoveryId};
 use queue::{Payload, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,12 @@ payloads! {
     CheckSession { payment_id: PaymentId } = "check_session", prefetch 50, batch 1;
     /// Deploy a wallet's diamond.
     DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
+    /// Give money back to the payer through the payment's gateway, or look what became of that.
+    SendRefund { refund_id: RefundId } = "send_refund", prefetch 20, batch 1;
+    /// Send money of a seller's balance to the seller's bank, or look what became of that.
+    SendPayout { payout_id: PayoutId } = "send_payout", prefetch 20, batch 1;
+    /// Hand a seller's details to the card processor, or look at the account there.
+    SyncAccount { node_id: NodeId } = "sync_account", prefetch 20, batch 1;
     /// Tell these transitions, rows of payments' logs, to whoever listens.
     AnnounceEvents { log_ids: Vec<PaymentLogId> } = "announce_events", prefetch 100, batch 20;
     /// Take a recovery of a webhook endpoint one step further.

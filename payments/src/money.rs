@@ -1,6 +1,7 @@
 //! Decimal money: what an amount may be, and how it becomes a token's base units.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use sea_orm::DbErr;
 
 /// Why an amount is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,16 @@ pub fn base_units(amount: Decimal, decimals: u32) -> Result<String, AmountError>
         return Err(AmountError::TooLarge);
     }
     Ok(digits + &"0".repeat(zeros))
+}
+
+/// The amount in its currency's smallest unit, such as cents.
+///
+/// # Errors
+/// When it is finer than the currency, or does not fit.
+pub(crate) fn minor(amount: Decimal, decimals: u32) -> Result<i64, DbErr> {
+    let scaled = 10_i64.checked_pow(decimals).and_then(|one| amount.checked_mul(Decimal::from(one)));
+    let whole = scaled.filter(Decimal::is_integer).and_then(|scaled| scaled.to_i64());
+    whole.ok_or_else(|| DbErr::Type(format!("{amount} has no whole number of units of 10^-{decimals}")))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 pub(crate) mod at_till;
 mod gateway;
 mod invoice;
+pub(crate) mod refund;
 mod told;
 pub(crate) mod transfer;
 
 pub(crate) use self::told::with_context;
-pub use self::{gateway::AtGateway, told::event_type};
+pub use self::{gateway::AtGateway, refund::RefundSeen, told::event_type};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentMethod, PaymentStatus, payment};
@@ -85,6 +86,8 @@ pub enum Observation {
     Corrected { data: Value },
     /// A till has taken the payment back: it was written down by mistake.
     Voided { data: Value },
+    /// Something has become of a refund.
+    Refund(RefundSeen),
     /// The time to pay is over and the chain holds no deposit.
     Expired,
     /// An operator has decided, see [`crate::verdict`].
@@ -161,6 +164,7 @@ impl Subject {
             Observation::TakenAtTill => self.taken_at_till(actor),
             Observation::Corrected { data } => self.corrected(data, actor),
             Observation::Voided { data } => self.voided(data, actor),
+            Observation::Refund(seen) => self.refund(seen, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }

@@ -1,4 +1,4 @@
-//! Orders: what a shop's customers buy. An order follows its bank payment and moves nothing by itself.
+//! Orders: what a shop's customers buy. An order follows its payments and moves nothing by itself.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +53,25 @@ impl OrderStatus {
             Self::Rejected => "REJECTED",
             Self::RefundPending => "REFUND_PENDING",
             Self::Refunded => "REFUNDED",
+        }
+    }
+
+    /// What an order's card payment makes of it. One that is not paid makes nothing of it: the customer may still pay another
+    /// way.
+    #[must_use]
+    pub const fn of_card(payment: PaymentStatus) -> Option<Self> {
+        match payment {
+            PaymentStatus::Paid | PaymentStatus::Completed => Some(Self::Confirmed),
+            PaymentStatus::Refunded => Some(Self::Refunded),
+            PaymentStatus::NeedsReview => Some(Self::UnderReview),
+            PaymentStatus::Pending
+            | PaymentStatus::Open
+            | PaymentStatus::Submitted
+            | PaymentStatus::Canceling
+            | PaymentStatus::Canceled
+            | PaymentStatus::Expired
+            | PaymentStatus::Failed
+            | PaymentStatus::Rejected => None,
         }
     }
 
@@ -124,6 +143,7 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
         user_id: new.user_id,
         currency_id: currency.id,
         payment_id: None,
+        card_payment_id: None,
         status: OrderStatus::Pending.word().to_owned(),
         total: Amount(new.total),
         total_bs: Some(Amount(new.total_bs)),
@@ -146,6 +166,7 @@ pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Re
         user_id: None,
         currency_id: payment.currency_id,
         payment_id: Some(payment.id),
+        card_payment_id: None,
         status: OrderStatus::Pending.word().to_owned(),
         total: payment.paid_price,
         total_bs: None,
@@ -221,23 +242,34 @@ pub async fn node_of<C: ConnectionTrait>(db: &C, id: Option<NodeId>) -> Result<O
     nodes.one(db).await
 }
 
-/// Lets orders follow their bank payments, in the transaction in which those move: there is no other way for the two to
-/// differ, whoever moved the payment.
+/// Lets orders follow their payments, in the transaction in which those move: there is no other way for the two to differ,
+/// whoever moved the payment.
 pub(crate) async fn follow<'a>(
     tx: &Transaction,
     changed: impl Iterator<Item = &'a payment::Model>,
 ) -> Result<(), DbErr> {
-    let mut by_status: BTreeMap<&'static str, Vec<PaymentId>> = BTreeMap::new();
-    for payment in changed.filter(|payment| payment.payment_method == PaymentMethod::BankTransfer) {
-        if let Some(status) = OrderStatus::of(payment.status) {
-            by_status.entry(status.word()).or_default().push(payment.id);
+    let mut by_status: BTreeMap<(&'static str, PaymentMethod), Vec<PaymentId>> = BTreeMap::new();
+    for payment in changed {
+        let status = match payment.payment_method {
+            PaymentMethod::BankTransfer => OrderStatus::of(payment.status),
+            PaymentMethod::CreditCard => OrderStatus::of_card(payment.status),
+            PaymentMethod::Web3
+            | PaymentMethod::Cash
+            | PaymentMethod::DebitCard
+            | PaymentMethod::Lightning
+            | PaymentMethod::MobileMoney => None,
+        };
+        if let Some(status) = status {
+            by_status.entry((status.word(), payment.payment_method)).or_default().push(payment.id);
         }
     }
-    for (status, ids) in by_status {
+    for ((status, method), ids) in by_status {
+        let of =
+            if method == PaymentMethod::CreditCard { order::Column::CardPaymentId } else { order::Column::PaymentId };
         let mut orders = order::Entity::update_many()
             .col_expr(order::Column::Status, Expr::value(status))
             .col_expr(order::Column::UpdatedAt, Expr::value(now()))
-            .filter(order::Column::PaymentId.is_in(ids))
+            .filter(of.is_in(ids))
             .filter(order::Column::Status.ne(status));
         if status == OrderStatus::Confirmed.word() {
             // How a paid order is fulfilled is for other systems to say, and not taken back when the payee is paid.
@@ -249,7 +281,7 @@ pub(crate) async fn follow<'a>(
     Ok(())
 }
 
-/// What the bank payment of an order tells of it.
+/// What an order's payment tells of it.
 pub(crate) fn metadata(order: &order::Model) -> String {
     json!({ "order_id": order.id, "order_number": order.order_number, "number": order.number }).to_string()
 }

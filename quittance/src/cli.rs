@@ -5,8 +5,8 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bootstrap, dead_letters, demo, doctor, embedded, listen, logging, openapi, process, queues, rates, redrives,
-    reviews, settings::Settings,
+    bootstrap, dead_letters, demo, doctor, embedded, ledger, listen, logging, openapi, process, queues, rates,
+    redrives, reviews, settings::Settings,
 };
 
 /// Takes payments and carries each to exactly one true outcome.
@@ -53,6 +53,7 @@ enum Command {
     /// Check configuration, database, broker, nodes, contracts and clock, and say what to do
     Doctor,
     Queues(queues::Options),
+    Ledger(ledger::Options),
     DeadLetters(dead_letters::Options),
     Redrives(redrives::Options),
     Payments(reviews::Options),
@@ -79,6 +80,7 @@ impl Cli {
             Some(Command::Bootstrap(options)) => bootstrap::run(&settings, &options).await,
             Some(Command::Demo(options)) => demo::run(&settings, &options).await,
             Some(Command::Doctor) => doctor::run(&settings).await,
+            Some(Command::Ledger(options)) => ledger::run(&settings, &options).await,
             Some(Command::Queues(options)) => queues::run(&settings, options).await,
             Some(Command::DeadLetters(options)) => dead_letters::run(&settings, options).await,
             Some(Command::Redrives(options)) => redrives::run(&settings, options).await,

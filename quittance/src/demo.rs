@@ -1,6 +1,7 @@
 //! `quittance demo`: a merchant and a payer against a running instance, each step with its time.
 
 mod checkout;
+mod marketplace;
 mod merchant;
 mod receipts;
 mod till;
@@ -34,6 +35,8 @@ enum Section {
     Till,
     /// Hosted checkouts, against the sandbox
     Checkout,
+    /// A seller with a connected account, against the sandbox
+    Marketplace,
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +88,9 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     }
     if wanted(Section::Checkout) {
         checkout::play(&first, Duration::from_secs(options.patience)).await?;
+    }
+    if wanted(Section::Marketplace) {
+        marketplace::play(&first, Duration::from_secs(options.patience)).await?;
     }
     say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
     Ok(())

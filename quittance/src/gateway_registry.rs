@@ -1,7 +1,7 @@
 //! Which gateways an installation has: those that are configured, and the sandbox for all others where it is wanted.
 
 use anyhow::Context;
-use gateways::{Gateways, PhoenixdConfig, Sandbox, Source};
+use gateways::{Gateways, PhoenixdConfig, Sandbox, SandboxProcessor, Source};
 use secrecy::SecretString;
 
 use crate::settings::Settings;
@@ -21,6 +21,9 @@ pub(crate) fn open(settings: &Settings, public_url: &str) -> anyhow::Result<(Gat
             let sandbox = Sandbox::new(&config, source).context("the sandbox")?;
             gateways.insert(source, std::sync::Arc::new(sandbox), Vec::new());
         }
+    }
+    if gateways.processor().is_none() {
+        gateways.set_processor(std::sync::Arc::new(SandboxProcessor::new(&config).context("the sandbox")?));
     }
     Ok((gateways, Some(config.secret)))
 }

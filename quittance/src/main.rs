@@ -9,6 +9,7 @@ mod doctor;
 mod embedded;
 mod failpoints;
 mod gateway_registry;
+mod ledger;
 mod listen;
 mod logging;
 mod node;

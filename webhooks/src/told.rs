@@ -1,7 +1,7 @@
 //! What events tell that are not about a payment: the `data` of their bodies.
 
-use chrono::{DateTime, Utc};
-use entities::{NetworkId, NodeId, PaymentId, WebhookEndpointId};
+use chrono::{DateTime, NaiveDate, Utc};
+use entities::{NetworkId, NodeId, PaymentId, PayoutId, WebhookEndpointId};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -50,4 +50,42 @@ pub struct SignerLowBalance {
     pub balance: Option<String>,
     /// Since when it is paused.
     pub paused_at: DateTime<Utc>,
+}
+
+/// What `payout.created`, `payout.paid` and `payout.failed` tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct PayoutChanged {
+    /// The payout.
+    pub payout_id: PayoutId,
+    /// The seller's node.
+    pub node_id: NodeId,
+    /// In the currency's smallest unit.
+    pub amount: i64,
+    /// The currency's symbol.
+    pub currency: String,
+    /// `pending`, `paid` or `failed`.
+    pub status: &'static str,
+    /// When the bank should have it, if the processor has told.
+    pub arrival_date: Option<NaiveDate>,
+    /// Why it failed, the processor's word.
+    pub failure_code: Option<String>,
+    /// The same for people.
+    pub failure_message: Option<String>,
+}
+
+/// What `account.updated` tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountUpdated {
+    /// The seller's node.
+    pub node_id: NodeId,
+    /// The processor's id.
+    pub account_id: Option<String>,
+    /// `pending`, `restricted` or `active`.
+    pub status: &'static str,
+    /// Whether payments can be taken for it.
+    pub charges_enabled: bool,
+    /// Whether it can be paid out.
+    pub payouts_enabled: bool,
+    /// What the processor still wants to know, in its words.
+    pub requirements_due: Vec<String>,
 }

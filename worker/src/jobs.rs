@@ -10,9 +10,12 @@ pub(crate) mod open_deal;
 mod open_session;
 pub(crate) mod recover_webhooks;
 pub(crate) mod release_deal;
+pub(crate) mod send_payout;
+pub(crate) mod send_refund;
+pub(crate) mod sync_account;
 mod watch_invoice;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use entities::{PaymentId, PaymentStatus, payment};
 use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
@@ -28,6 +31,9 @@ pub use open_deal::OpenDeal;
 pub use open_session::OpenSession;
 pub use recover_webhooks::RecoverWebhooks;
 pub use release_deal::ReleaseDeal;
+pub use send_payout::SendPayout;
+pub use send_refund::SendRefund;
+pub use sync_account::SyncAccount;
 pub use watch_invoice::WatchInvoice;
 
 use crate::Context;
@@ -45,8 +51,18 @@ pub fn registry() -> Registry<Context> {
         .register::<OpenSession>()
         .register::<CheckSession>()
         .register::<DeployDiamond>()
+        .register::<SendRefund>()
+        .register::<SendPayout>()
+        .register::<SyncAccount>()
         .register::<AnnounceEvents>()
         .register::<RecoverWebhooks>()
+}
+
+/// When to look again at what a gateway has not decided, by how often that was done: 2, 4, 8 … seconds, five minutes at most,
+/// which is well within the patience of stragglers.
+fn look_again(looks: i32) -> Duration {
+    let doublings = u32::try_from(looks).unwrap_or(0).min(8);
+    Duration::from_secs((2_u64 << doublings).min(300))
 }
 
 /// Locks those of the payments that are in one of these states, in the order of their ids.

@@ -6,6 +6,7 @@ pub mod jobs;
 mod notices;
 mod recorder;
 mod retention;
+mod seller_events;
 mod sessions;
 mod stragglers;
 
@@ -16,5 +17,5 @@ pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};
 pub use stragglers::{
     announce as announce_stragglers, look as look_at_stragglers, look_at_invoices as look_at_straggling_invoices,
-    recover as recover_stragglers, run as run_stragglers, take_up as take_up_stragglers,
+    recover as recover_stragglers, run as run_stragglers, settle as settle_stragglers, take_up as take_up_stragglers,
 };

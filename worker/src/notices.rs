@@ -279,7 +279,7 @@ async fn announce(context: &Context, news: Vec<News>) -> Result<(), DbErr> {
     Ok(())
 }
 
-async fn first_time(tx: &Transaction, key: String, created_at: DateTime<Utc>) -> Result<bool, DbErr> {
+pub(crate) async fn first_time(tx: &Transaction, key: String, created_at: DateTime<Utc>) -> Result<bool, DbErr> {
     let row = notice::ActiveModel { key: Set(key), created_at: Set(created_at) };
     let once = OnConflict::column(notice::Column::Key).do_nothing().to_owned();
     match notice::Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {

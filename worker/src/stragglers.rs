@@ -82,6 +82,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
             recover(&context, PATIENCE).await,
             look_at_invoices(&context, PATIENCE).await,
             look(&context, PATIENCE).await,
+            settle(&context, PATIENCE).await,
         ] {
             if let Err(error) = done {
                 tracing::warn!("stragglers are left until the next time: {error:#}");
@@ -177,6 +178,23 @@ pub async fn look(context: &Context, patience: TimeDelta) -> anyhow::Result<usiz
         tx.commit().await?;
     }
     Ok(sessions.len())
+}
+
+/// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many those
+/// were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+    let mut tx = context.db.begin().await?;
+    let taken = payments::sellers::take_up(&mut tx, patience, CHUNK).await?;
+    tx.commit().await?;
+    if taken > 0 {
+        let count = u64::try_from(taken).unwrap_or(u64::MAX);
+        metrics::counter!("quittance_stragglers_total", "step" => "settle").increment(count);
+        tracing::info!(count, "refunds, payouts or accounts have waited for too long and are taken up");
+    }
+    Ok(taken)
 }
 
 /// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.

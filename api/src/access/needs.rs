@@ -58,6 +58,8 @@ needs! {
     WebhooksManage = Some(Permission::WebhooksManage), "webhooks.manage";
     /// Changing nodes, integrations and other reference data.
     NodesManage = Some(Permission::NodesManage), "nodes.manage";
+    /// Keeping a seller's account, refunding and paying out.
+    MarketplaceManage = Some(Permission::MarketplaceManage), "marketplace.manage";
     /// Looking at and deciding what only operators do.
     Operations = Some(Permission::Operations), "operations";
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    document, money,
+    document, marketplace, money,
     problem::{Location, Mistake},
     web_url,
 };
@@ -161,6 +161,7 @@ fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
         }
         "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), "must be an IPv4 address"),
         "email" => (email(text), "must be an e-mail address"),
+        "date" | "iban" | "nif" => (marketplace::fits(format, text), marketplace::wanted(format)),
         "uri" => (web_url::is_http(text), "must be an http or https URL"),
         _ => (true, ""),
     };

@@ -34,13 +34,22 @@ pub(super) fn complete(operation: &mut Value) {
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
     let checkout = finish::of_checkout(operation);
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
-    let usual = [("400", input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
-    let problem = match (finish::of_receipts(operation), finish::of_till(operation)) {
-        (true, _) => refusal,
-        (_, true) => till_refusal,
-        (false, false) => problem,
+    let marketplace = finish::of_marketplace(operation);
+    let invalid = if marketplace { "422" } else { "400" };
+    let usual = [(invalid, input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
+    let problem = match (finish::of_receipts(operation), finish::of_till(operation), marketplace) {
+        (true, _, _) => refusal,
+        (_, true, _) => till_refusal,
+        (_, _, true) => marketplace_refusal,
+        (false, false, false) => problem,
     };
     let Some(responses) = operation["responses"].as_object_mut() else { return };
+    if marketplace {
+        // Which of its two bodies an error has depends on the status.
+        for (status, response) in responses.iter_mut().filter(|(status, _)| !status.starts_with('2')) {
+            *response = marketplace_refusal(status);
+        }
+    }
     let told = |status: &str| !checkout || !NOT_AT_CHECKOUT.contains(&status);
     for (status, _) in usual.into_iter().chain(always).filter(|(status, applies)| *applies && told(status)) {
         responses.entry(status).or_insert_with(|| problem(status));
@@ -91,6 +100,18 @@ fn refusal(status: &str) -> Value {
 fn till_refusal(status: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/TillRefusal" });
     json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
+}
+
+/// The same as the contract of connected sellers has it.
+fn marketplace_refusal(status: &str) -> Value {
+    let (name, meaning) = match status {
+        "422" => {
+            ("MarketplaceError", "The request has invalid values; or the idempotency key was used for another one.")
+        }
+        other => ("MarketplaceRefusal", meaning(other)),
+    };
+    let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+    json!({ "description": meaning, "content": { "application/json": { "schema": schema } } })
 }
 
 fn meaning(status: &str) -> &'static str {

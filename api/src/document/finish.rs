@@ -16,7 +16,7 @@ pub(super) fn finish(mut document: Value) -> Value {
     }
     let used = used_by_requests(&mut document, |_| true);
     let open = used_by_requests(&mut document, |operation| {
-        of_receipts(operation) || tagged(operation, "Till") || of_checkout(operation)
+        of_receipts(operation) || tagged(operation, "Till") || of_marketplace(operation) || of_checkout(operation)
     });
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
@@ -45,6 +45,11 @@ pub(super) fn of_receipts(operation: &Value) -> bool {
 /// Whether it is one of the till's contract, which has others.
 pub(super) fn of_till(operation: &Value) -> bool {
     tagged(operation, "Till") || tagged(operation, "Staff")
+}
+
+/// Whether it is one of the contract of connected sellers.
+pub(super) fn of_marketplace(operation: &Value) -> bool {
+    tagged(operation, "Marketplace")
 }
 
 /// Whether it is one of the checkout's contract, whose clients know few statuses.

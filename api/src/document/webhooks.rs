@@ -106,6 +106,40 @@ struct EndpointTested {
     message: String,
 }
 
+/// A payout of a seller's balance.
+#[derive(Object)]
+struct PayoutChanged {
+    payout_id: Uuid,
+    /// The seller's node.
+    node_id: Uuid,
+    /// In cents.
+    amount: i64,
+    currency: String,
+    /// `pending`, `paid` or `failed`.
+    status: String,
+    /// When the bank should have it; null until the processor has told.
+    arrival_date: Option<String>,
+    /// Why it failed, the processor's word; null unless it did.
+    failure_code: Option<String>,
+    /// The same for people.
+    failure_message: Option<String>,
+}
+
+/// What a seller's account at the card processor may do.
+#[derive(Object)]
+struct AccountUpdated {
+    /// The seller's node.
+    node_id: Uuid,
+    /// The processor's id.
+    account_id: Option<String>,
+    /// `pending`, `restricted` or `active`.
+    status: String,
+    charges_enabled: bool,
+    payouts_enabled: bool,
+    /// What the processor still wants to know, in its words.
+    requirements_due: Vec<String>,
+}
+
 /// What operators hear of. Its fields depend on the type.
 type OperatorsNotice = Any<Value>;
 
@@ -121,6 +155,8 @@ impl Webhook for Announced {
         Event::<PaymentChanged>::register(registry);
         Event::<EndpointDisabled>::register(registry);
         Event::<EndpointTested>::register(registry);
+        Event::<PayoutChanged>::register(registry);
+        Event::<AccountUpdated>::register(registry);
         Event::<OperatorsNotice>::register(registry);
     }
 }
@@ -129,7 +165,11 @@ fn schema_of(name: &str) -> MetaSchemaRef {
     match name {
         "endpoint.disabled" => Event::<EndpointDisabled>::schema_ref(),
         payments::event::TEST => Event::<EndpointTested>::schema_ref(),
-        name if name.starts_with("payment.") || name.starts_with("receipt.") => Event::<PaymentChanged>::schema_ref(),
+        "account.updated" => Event::<AccountUpdated>::schema_ref(),
+        name if name.starts_with("payout.") => Event::<PayoutChanged>::schema_ref(),
+        name if ["payment.", "receipt.", "refund."].iter().any(|group| name.starts_with(group)) => {
+            Event::<PaymentChanged>::schema_ref()
+        }
         _ => Event::<OperatorsNotice>::schema_ref(),
     }
 }
@@ -235,6 +275,12 @@ fn example(name: &str, schema: &Value, schemas: &Value) -> Value {
     if name.starts_with("receipt.") {
         let before = if name == "receipt.reported" { "open" } else { "submitted" };
         event["data"]["payment"]["status"] = json!(before);
+    }
+    if name.starts_with("refund.") {
+        event["data"]["payment"]["status"] = json!("paid");
+    }
+    if let Some(step) = name.strip_prefix("payout.") {
+        event["data"]["status"] = json!(if step == "created" { "pending" } else { step });
     }
     event
 }

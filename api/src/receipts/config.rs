@@ -26,7 +26,7 @@ impl Default for ReceiptsConfig {
     fn default() -> Self {
         Self {
             node_id: None,
-            currency: "USD".to_owned(),
+            currency: "EUR".to_owned(),
             uploads_dir: None,
             uploads_per_minute: 60,
             object_store: ObjectStoreConfig::default(),
@@ -55,7 +55,7 @@ impl ReceiptsConfig {
         let store = &self.object_store;
         let mut mistakes = Vec::new();
         if self.currency.is_empty() {
-            mistakes.push("receipts.currency must be a currency's symbol, such as USD".to_owned());
+            mistakes.push("receipts.currency must be a currency's symbol, such as EUR".to_owned());
         }
         if self.uploads_per_minute == 0 {
             mistakes.push("receipts.uploads_per_minute must be above 0".to_owned());

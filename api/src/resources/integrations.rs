@@ -77,6 +77,9 @@ pub(crate) enum PermissionWord {
     /// Read orders and decide on receipts of bank transfers, keep the accounts that customers transfer to.
     #[oai(rename = "receipts.manage")]
     ReceiptsManage,
+    /// Keep a seller's account at the card processor, refund card payments and pay sellers out.
+    #[oai(rename = "marketplace.manage")]
+    MarketplaceManage,
     /// Decide on payments in review, look at and replay dead letters, look at signers.
     #[oai(rename = "operations")]
     Operations,

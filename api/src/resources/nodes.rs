@@ -1,7 +1,7 @@
 //! The tree of tenants.
 
 use chrono::{DateTime, Utc};
-use entities::{NodeId, node, now};
+use entities::{NodeId, Plan, node, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::{
-    access::{Allowed, NodesManage, PaymentsRead},
+    access::{Allowed, NodesManage, PaymentsRead, at_root},
     answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::{IdempotencyKey, Once},
     paging::{self, Page, Paged, PerPage},
-    problem::{Problem, Refused},
+    problem::{Code, Problem, Refused},
     reach,
     state::State,
 };
@@ -47,18 +47,56 @@ impl Example for NewNode {
     }
 }
 
-/// What may be changed of a node.
+/// What a node pays the platform of each card sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum)]
+#[oai(rename = "Plan", rename_all = "snake_case")]
+pub(crate) enum PlanWord {
+    /// 2.0 %.
+    Starter,
+    /// 1.5 %.
+    Business,
+    /// 1.0 %.
+    Professional,
+    /// 0.5 %.
+    Enterprise,
+}
+
+impl From<Plan> for PlanWord {
+    fn from(plan: Plan) -> Self {
+        match plan {
+            Plan::Starter => Self::Starter,
+            Plan::Business => Self::Business,
+            Plan::Professional => Self::Professional,
+            Plan::Enterprise => Self::Enterprise,
+        }
+    }
+}
+
+impl From<PlanWord> for Plan {
+    fn from(plan: PlanWord) -> Self {
+        match plan {
+            PlanWord::Starter => Self::Starter,
+            PlanWord::Business => Self::Business,
+            PlanWord::Professional => Self::Professional,
+            PlanWord::Enterprise => Self::Enterprise,
+        }
+    }
+}
+
+/// What may be changed of a node. What is left out stays.
 #[derive(Object)]
 #[oai(example)]
 pub(crate) struct NodeChange {
     /// Its name.
     #[oai(validator(min_length = 1, max_length = 255))]
-    name: String,
+    name: Option<String>,
+    /// What it pays the platform of each card sale; only admins and callers on the root node may say.
+    plan: Option<PlanWord>,
 }
 
 impl Example for NodeChange {
     fn example() -> Self {
-        Self { name: "Harbour shop and café".to_owned() }
+        Self { name: Some("Harbour shop and café".to_owned()), plan: None }
     }
 }
 
@@ -71,6 +109,8 @@ pub(crate) struct Node {
     /// Numbers joined by dots from the root, such as `1.3.6`.
     path: String,
     name: String,
+    /// What it pays the platform of each card sale.
+    plan: PlanWord,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -82,6 +122,7 @@ impl From<node::Model> for Node {
             parent_id: node.parent_id.map(|id| id.0),
             path: node.path,
             name: node.name,
+            plan: node.plan.into(),
             created_at: node.created_at,
             updated_at: node.updated_at,
         }
@@ -145,9 +186,9 @@ impl Nodes {
         Ok(Json(reach::node(&**self.0.db(), &caller, id.0).await?.into()))
     }
 
-    /// Rename a node
+    /// Change a node
     ///
-    /// Its path, and so who reaches it, stays the same.
+    /// Its path, and so who reaches it, stays the same. 403 when a caller below the root names a plan.
     #[oai(path = "/:id", method = "patch", operation_id = "update_node")]
     async fn update(
         &self,
@@ -157,11 +198,21 @@ impl Nodes {
         body: Body<NodeChange>,
     ) -> Result<Json<Node>, Refused<404>> {
         let tx = self.0.db().begin().await?;
+        if body.value.plan.is_some() && !at_root(&caller) {
+            let detail = "Only admins and callers on the root node may change a node's plan";
+            return Err(Problem::new(Code::PermissionMissing).detail(detail).into());
+        }
         let mut node = reach::node(&*tx, &caller, id.0).await?.into_active_model();
-        node.name = Set(body.value.name);
+        if let Some(name) = body.value.name {
+            node.name = Set(name);
+        }
+        if let Some(plan) = body.value.plan {
+            node.plan = Set(plan.into());
+        }
         node.updated_at = Set(now());
         let node = node.update(&*tx).await?;
-        audit::record(&tx, &caller, "node.update", ("node", node.id), json!({ "name": node.name })).await?;
+        let data = json!({ "name": node.name, "plan": node.plan });
+        audit::record(&tx, &caller, "node.update", ("node", node.id), data).await?;
         tx.commit().await?;
         Ok(Json(node.into()))
     }
@@ -205,6 +256,7 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewNode) -> Result<Node,
         path: Set(format!("{}.{number}", parent.path)),
         number: Set(number),
         name: Set(new.name),
+        plan: Set(Plan::Starter),
         created_at: Set(now()),
         updated_at: Set(now()),
         deleted_at: Set(None),

@@ -274,6 +274,7 @@ fn describe(permission: Permission) -> String {
         Permission::WebhooksManage => "Manage webhook endpoints",
         Permission::NodesManage => "Manage nodes, integrations, wallets and other reference data",
         Permission::ReceiptsManage => "Read orders, decide on receipts of bank transfers, keep the accounts for them",
+        Permission::MarketplaceManage => "Keep a seller's account at the card processor, refund card payments, pay out",
         Permission::Operations => "Look at and replay dead letters, look at signers",
     };
     description.to_owned()

@@ -22,7 +22,7 @@ const PAYMENT: &str = "payment";
 const REFUND: &str = "refund";
 
 /// Longer than the adapter waits.
-const TOO_LONG: Duration = Duration::from_secs(4);
+pub(super) const TOO_LONG: Duration = Duration::from_secs(4);
 
 pub(crate) struct SandboxPayments(pub(crate) State);
 
@@ -175,22 +175,22 @@ pub(super) async fn read(state: &State, id: Uuid) -> Result<sandbox_object::Mode
     by_id(&tx, PAYMENT, id).await?.ok_or_else(|| Problem::not_found("Payment"))
 }
 
-fn told(known: sandbox_object::Model) -> Answer {
+pub(super) fn told(known: sandbox_object::Model) -> Answer {
     let mut body = known.body;
     body["id"] = json!(known.id);
     Answer::Told(Json(body))
 }
 
-fn declined(code: &str, message: &str) -> Answer {
+pub(super) fn declined(code: &str, message: &str) -> Answer {
     Answer::Declined(Json(json!({ "code": code, "message": message })))
 }
 
-fn amount(body: &Value) -> Result<Decimal, Problem> {
+pub(super) fn amount(body: &Value) -> Result<Decimal, Problem> {
     let amount = body["amount"].as_str().and_then(|amount| amount.parse().ok());
     amount.ok_or_else(|| Problem::invalid("/amount", "must be a decimal as text"))
 }
 
-fn reference(body: &Value) -> Result<Uuid, Problem> {
+pub(super) fn reference(body: &Value) -> Result<Uuid, Problem> {
     let reference = body["reference"].as_str().and_then(|reference| reference.parse().ok());
     reference.ok_or_else(|| Problem::invalid("/reference", "must be a UUID"))
 }
@@ -201,7 +201,7 @@ pub(super) fn decimal(body: &Value, name: &str) -> Decimal {
 }
 
 /// The last two digits of an amount in the smallest unit.
-fn ends_in(body: &Value, amount: Decimal) -> u64 {
+pub(super) fn ends_in(body: &Value, amount: Decimal) -> u64 {
     use rust_decimal::prelude::ToPrimitive;
 
     let decimals = body["decimals"].as_u64().and_then(|decimals| u32::try_from(decimals).ok()).unwrap_or(2).min(8);

@@ -162,6 +162,12 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("list_accounts", "", Same),
     ("create_account", "receipts.manage", OutOfReach),
     ("update_account", "receipts.manage", OutOfReach),
+    ("get_connect_status", "marketplace.manage", Own),
+    ("onboard_seller", "marketplace.manage", Own),
+    ("get_connect_dashboard", "marketplace.manage", Own),
+    ("create_connect_payout", "marketplace.manage", Own),
+    ("create_intent", "", Same),
+    ("create_refund", "marketplace.manage", OutOfReach),
     ("upload_file", "", Same),
     ("get_upload", "", Same),
     ("live", "", Same),
@@ -181,6 +187,8 @@ pub(crate) struct Operation {
     receipts: bool,
     /// Whether they are the till's.
     till: bool,
+    /// Whether they are those of the contract of connected sellers.
+    marketplace: bool,
 }
 
 impl Operation {
@@ -192,6 +200,9 @@ impl Operation {
         }
         if self.till {
             return answer.message(status);
+        }
+        if self.marketplace {
+            return answer.detail(status);
         }
         answer.problem(status, code)["detail"].as_str().unwrap_or_default().to_owned()
     }
@@ -220,6 +231,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
                 security: operation["security"].clone(),
                 receipts: operation["tags"] == json!(["Bank receipts"]),
                 till: [json!(["Till"]), json!(["Staff"])].contains(&operation["tags"]),
+                marketplace: operation["tags"] == json!(["Marketplace"]),
                 id,
             });
         }
@@ -302,6 +314,7 @@ pub(crate) async fn things(
         ("resume_redrive", reason.clone()),
         ("abort_redrive", reason),
         ("resolve_payment", json!({ "as": "failed", "reason": "nothing is there" })),
+        ("create_refund", json!({ "order_id": order["number"] })),
         ("decide_receipts", json!({ "orderId": order["id"], "status": "CONFIRMED" })),
         ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
         ("update_account", json!({ "active": false })),

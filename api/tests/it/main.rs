@@ -20,6 +20,7 @@ mod idempotency;
 mod integrations;
 mod letters;
 mod list;
+mod marketplace;
 mod payment_page;
 mod queues;
 mod receipts;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::Actor,
+    ledger,
     observation::{AtGateway, Observation},
     record::{Observed, record},
 };
@@ -83,6 +84,10 @@ pub async fn settle(
     let stored = write(tx, session, seen).await?;
     let of = |what| Observed::new(payment.id, Observation::Gateway(what), actor.clone());
     record(tx, observed.into_iter().map(of).collect()).await?;
+    if stored.status == GatewaySessionStatus::Captured {
+        ledger::capture_posted(tx, &stored, stored.captured).await?;
+        ledger::reversal_posted(tx, &stored, stored.reversed).await?;
+    }
     Ok(Some(stored))
 }
 

@@ -4,6 +4,7 @@
 mod accept;
 mod commands;
 mod idempotency;
+mod ledger;
 mod life;
 mod model;
 mod receipts;

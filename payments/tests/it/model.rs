@@ -6,7 +6,7 @@ use entities::{
     PaymentStatus::{self, *},
 };
 use fixtures::{TestDatabase, on_both};
-use payments::{AtGateway, Observation, Outcome};
+use payments::{AtGateway, Observation, Outcome, RefundSeen};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -92,7 +92,11 @@ impl Model {
             Observation::Gateway(seen) => self.at_gateway(seen),
             Observation::TakenAtTill => self.go(&[Pending], Completed),
             Observation::Voided { .. } => self.go(&[Completed], Canceled),
-            Observation::Corrected { .. }
+            Observation::Refund(RefundSeen::Succeeded { all: true, .. }) => {
+                self.go(&[Submitted, Paid, Canceling, Completed], Refunded);
+            }
+            Observation::Refund(_)
+            | Observation::Corrected { .. }
             | Observation::NothingSent
             | Observation::RetryRequested
             | Observation::ReleaseRequested
@@ -204,6 +208,10 @@ fn facts() -> Vec<Observation> {
         Observation::TakenAtTill,
         Observation::Corrected { data: data() },
         Observation::Voided { data: data() },
+        Observation::Refund(RefundSeen::Created { data: data() }),
+        Observation::Refund(RefundSeen::Succeeded { data: data(), all: false }),
+        Observation::Refund(RefundSeen::Succeeded { data: data(), all: true }),
+        Observation::Refund(RefundSeen::Failed { data: data() }),
     ]
 }
 

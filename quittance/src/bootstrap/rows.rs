@@ -30,6 +30,7 @@ pub(super) async fn insert(
         path: "1".to_owned(),
         number: 1,
         name: "root".to_owned(),
+        plan: entities::Plan::Starter,
         created_at: now,
         updated_at: now,
         deleted_at: None,

@@ -5,6 +5,7 @@ mod audit;
 mod drive;
 mod points;
 mod random;
+mod seller;
 mod table;
 
 use points::On;

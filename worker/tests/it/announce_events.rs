@@ -37,6 +37,7 @@ async fn node_at(db: &Database, path: &str, number: i64) -> NodeId {
         path: path.to_owned(),
         number,
         name: path.to_owned(),
+        plan: entities::Plan::Starter,
         created_at: now,
         updated_at: now,
         deleted_at: None,

@@ -5,6 +5,7 @@ mod announce_events;
 mod foresight;
 mod jobs;
 mod lightning;
+mod marketplace;
 mod notices;
 mod order;
 mod recorder;

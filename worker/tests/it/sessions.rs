@@ -9,7 +9,7 @@ use entities::{
 };
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
-use gateways::{Gateways, Sandbox, SandboxConfig, Source};
+use gateways::{Gateways, Sandbox, SandboxConfig, SandboxProcessor, Source};
 use payments::{
     Acceptor, Actor, AtGateway, CheckoutLinks, Observation, Observed, commands,
     jobs::{CheckSession, OpenSession},
@@ -30,9 +30,10 @@ const SECRET: &str = "a secret of tests, 32 bytes long";
 /// A worker, and the sandbox that it speaks with.
 pub(crate) struct Shop {
     pub(crate) worker: Worker,
-    http: reqwest::Client,
-    base_url: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base_url: String,
     server: AbortOnDropHandle<std::io::Result<()>>,
+    context: Context,
 }
 
 impl Shop {
@@ -48,6 +49,7 @@ impl Shop {
         for source in [Source::Stripe, Source::MvolaMadagascar] {
             gateways.insert(source, Arc::new(Sandbox::new(&config, source).unwrap()), Vec::new());
         }
+        gateways.set_processor(Arc::new(SandboxProcessor::new(&config).unwrap()));
         let context = Context::new(database.db.clone(), gateways.clone(), links.clone());
         let auth = api::AuthConfig {
             jwt_secret: secret.clone(),
@@ -70,7 +72,13 @@ impl Shop {
         let routes = api::routes(state.clone());
         let serve = api::serve(state, routes, listener, CancellationToken::new());
         let server = AbortOnDropHandle::new(tokio::spawn(serve));
-        Self { worker: Worker::with(database, context).await, http: reqwest::Client::new(), base_url, server }
+        let worker = Worker::with(database, context.clone()).await;
+        Self { worker, http: reqwest::Client::new(), base_url, server, context }
+    }
+
+    /// What its jobs work with.
+    pub(crate) fn context(&self) -> Context {
+        self.context.clone()
     }
 
     /// A payment that waits for its payer.

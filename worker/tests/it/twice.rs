@@ -7,7 +7,7 @@ use entities::{PaymentId, diamond, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
     self, AnnounceEvents, AskInvoice, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
-    RecoverWebhooks, ReleaseDeal, WatchInvoice,
+    RecoverWebhooks, ReleaseDeal, SendPayout, SendRefund, SyncAccount, WatchInvoice,
 };
 use queue::{NewMessage, Payload};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
@@ -76,6 +76,22 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             worker.node.pay();
             NewMessage::of(&WatchInvoice { payment_id })
         }
+        SendRefund::QUEUE => {
+            shop.sell("refund").await;
+            NewMessage::of(&SendRefund { refund_id: shop.ask_refund(1_000).await })
+        }
+        SendPayout::QUEUE => {
+            let payout_id = shop.ask_payout(1_000).await;
+            // The processor has it, and the bank not yet.
+            worker.run().await;
+            worker.lose_messages().await;
+            NewMessage::of(&SendPayout { payout_id })
+        }
+        SyncAccount::QUEUE => {
+            shop.tell_seller("Olive & Thyme").await;
+            worker.lose_messages().await;
+            NewMessage::of(&SyncAccount { node_id: worker.merchant.node_id })
+        }
         DeployDiamond::QUEUE => {
             let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
             let mut row: diamond::ActiveModel = row.into();
@@ -117,6 +133,11 @@ async fn everything(worker: &Worker) -> Vec<String> {
         ("webhook_bodies", "event_id", "body"),
         ("gateway_sessions", "id", "status || coalesce(gateway_id, '') || captured"),
         ("sandbox_objects", "id", "kind"),
+        ("connected_accounts", "node_id", "status || coalesce(account_id, '')"),
+        ("refunds", "id", "status || looks"),
+        ("payouts", "id", "status || looks"),
+        ("ledger_entries", "id", "kind"),
+        ("seller_balances", "node_id", "available || ' ' || in_transit"),
         ("webhook_recoveries", "id", "status || examined || recovered"),
         ("outbox", "id", "kind"),
         ("dead_letters", "id", "kind"),

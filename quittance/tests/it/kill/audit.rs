@@ -13,6 +13,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, prelude::Uuid,
 };
 
+use super::seller;
 use crate::{
     consumers::{consumer::Consumer, told},
     merchant::Payer,
@@ -144,6 +145,7 @@ pub(crate) async fn audit(db: &Database, payer: &Payer, consumer: &Consumer, boo
     events(db, consumer, &mut findings).await;
     deals(payer, &payments, &mut findings).await;
     nonces(db, payer, &mut findings).await;
+    findings.wrong.extend(seller::wrong(db).await);
     let scheduled: Vec<Pending> =
         statement(db, "SELECT kind AS what, COUNT(*) AS rows FROM outbox GROUP BY kind", vec![]).await;
     for row in scheduled.iter().filter(|row| row.what != "expire_payment") {

@@ -233,6 +233,7 @@ impl Outside {
             | Drive::Bump
             | Drive::Recover
             | Drive::Invoice
+            | Drive::Sell
             | Drive::Wait
             | Drive::Start => {}
         }
@@ -339,6 +340,7 @@ impl Outside {
             Drive::Redrive => self.redrive(prepared.letter.unwrap()).await,
             Drive::Recover => drop(self.recover().await),
             Drive::Invoice => drop(self.invoice(name).await),
+            Drive::Sell => drop(self.sell(name).await),
             Drive::Expire | Drive::Wait | Drive::Start | Drive::Replay => {}
         }
     }
@@ -464,6 +466,7 @@ impl Outside {
             }
             Drive::Recover => self.recover().await,
             Drive::Invoice => self.invoice(name).await,
+            Drive::Sell => self.sell(name).await,
             Drive::Expire
             | Drive::GiveUp
             | Drive::Unreadable

@@ -36,6 +36,8 @@ pub(crate) enum Drive {
     Recover,
     /// A Lightning invoice of the sandbox node, and its payment.
     Invoice,
+    /// A seller's account, a card payment at the sandbox, a refund and a payout of it.
+    Sell,
     /// A row that no process has in hand.
     Sweep,
     /// A transaction that waits for longer than it should.
@@ -141,6 +143,22 @@ pub(crate) const ROWS: &[Row] = &[
     only(On::Embedded, "ask_invoice.sent", Invoice, Worker),
     only(On::Embedded, "ask_invoice.answered", Invoice, Worker),
     only(On::Embedded, "ask_invoice.followed", Invoice, Worker),
+    only(On::Embedded, "onboard.before_commit", Sell, Api),
+    only(On::Embedded, "intent.before_commit", Sell, Api),
+    only(On::Embedded, "refund.before_commit", Sell, Api),
+    only(On::Embedded, "payout.before_commit", Sell, Api),
+    only(On::Embedded, "sync_account.before_sent", Sell, Worker),
+    only(On::Embedded, "sync_account.sent", Sell, Worker),
+    only(On::Embedded, "sync_account.asked", Sell, Worker),
+    only(On::Embedded, "sync_account.before_commit", Sell, Worker),
+    only(On::Embedded, "send_refund.before_sent", Sell, Worker),
+    only(On::Embedded, "send_refund.sent", Sell, Worker),
+    only(On::Embedded, "send_refund.asked", Sell, Worker),
+    only(On::Embedded, "send_refund.before_commit", Sell, Worker),
+    only(On::Embedded, "send_payout.before_sent", Sell, Worker),
+    only(On::Embedded, "send_payout.sent", Sell, Worker),
+    only(On::Embedded, "send_payout.asked", Sell, Worker),
+    only(On::Embedded, "send_payout.before_commit", Sell, Worker),
     row("settle.before_commit", Retry, Worker),
     row("settle.retry_written", Retry, Worker),
     row("settle.letter_written", GiveUp, Worker),

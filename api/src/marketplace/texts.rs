@@ -1,0 +1,149 @@
+//! Texts that have to be more than texts: the words of their formats stand in the schema, by which bodies are checked.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use serde_json::Value;
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $format:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub(super) struct $name(pub(super) String);
+
+        impl Type for $name {
+            const IS_REQUIRED: bool = true;
+
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                concat!("string_", $format).into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", $format)))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(self.as_raw_value().into_iter())
+            }
+        }
+
+        impl ParseFromJSON for $name {
+            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                match value {
+                    Some(Value::String(text)) if fits($format, &text) => Ok(Self(text)),
+                    _ => Err(ParseError::custom(wanted($format))),
+                }
+            }
+        }
+
+        impl ToJSON for $name {
+            fn to_json(&self) -> Option<Value> {
+                Some(Value::String(self.0.clone()))
+            }
+        }
+    )+};
+}
+
+texts! {
+    /// A day, such as `1990-05-17`.
+    Day = "date";
+    /// A tax number of nine digits, the last of which checks the others.
+    Nif = "nif";
+    /// A bank account by ISO 13616; blanks are allowed.
+    Iban = "iban";
+}
+
+/// Whether a text has the format.
+pub(crate) fn fits(format: &str, text: &str) -> bool {
+    match format {
+        "date" => is_date(text),
+        "nif" => is_nif(text),
+        "iban" => text.parse::<iban::Iban>().is_ok(),
+        _ => true,
+    }
+}
+
+/// What is wrong with a text that does not have the format.
+pub(crate) fn wanted(format: &str) -> &'static str {
+    match format {
+        "date" => "must be a date such as 1990-05-17",
+        "nif" => "must be nine digits with the right check digit",
+        "iban" => "must be an IBAN with the right check digits",
+        _ => "has another format",
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == 10 && text.parse::<NaiveDate>().is_ok()
+}
+
+/// The last digit is what is missing to a multiple of eleven of the others' weighted sum, or 0 where that is more than nine.
+fn is_nif(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|character| character.to_digit(10)).collect();
+    if digits.len() != 9 || text.len() != 9 {
+        return false;
+    }
+    let sum: u32 = digits.iter().zip((2..=9).rev()).map(|(digit, weight)| digit * weight).sum();
+    let check = 11 - sum % 11;
+    digits[8] == if check > 9 { 0 } else { check }
+}
+
+impl Day {
+    pub(super) fn date(&self) -> Option<NaiveDate> {
+        self.0.parse().ok()
+    }
+}
+
+impl Iban {
+    /// Without blanks, in capitals.
+    pub(super) fn electronic(&self) -> String {
+        self.0.chars().filter(|character| !character.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tax_numbers_have_nine_digits_and_check() {
+        for right in ["123456789", "501442600", "500273170", "999999990"] {
+            assert!(is_nif(right), "{right}");
+        }
+        for wrong in
+            ["123456780", "12345678", "1234567890", "", "12345678a", "１２３４５６７８９", "123 456 789", "PT123456789"]
+        {
+            assert!(!is_nif(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bank_accounts_check_by_mod_97() {
+        for right in ["PT50000201231234567890154", "PT50 0002 0123 1234 5678 9015 4", "DE89370400440532013000"] {
+            assert!(fits("iban", right), "{right}");
+        }
+        for wrong in ["PT50000201231234567890155", "PT5000020123123456789015", "", "DE8937040044053201300", "50"] {
+            assert!(!fits("iban", wrong), "{wrong}");
+        }
+        assert_eq!(Iban("PT50 0002 0123 1234 5678 9015 4".to_owned()).electronic(), "PT50000201231234567890154");
+    }
+
+    #[test]
+    fn days_are_days() {
+        assert!(is_date("1990-02-28"));
+        for wrong in ["1990-02-30", "1990-2-28", "28.02.1990", "1990-02-28T00:00:00Z", ""] {
+            assert!(!is_date(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Card payments that a storefront takes for a seller: an order has one, with one live session at the card processor.
+
+use chrono::TimeDelta;
+use entities::{
+    Amount, GatewaySessionKind, PaymentId, PaymentMethod, PaymentStatus, connected_account, currency, gateway_session,
+    node, order, payment,
+};
+use queue::Transaction;
+use rust_decimal::Decimal;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict};
+use serde_json::json;
+
+use crate::{
+    caller::Actor,
+    event,
+    log::{self, NewLog},
+    money,
+    observation::{AtGateway, Observation},
+    off_chain::{self, OffChain},
+    orders,
+    record::{Observed, record},
+    refunds::{find_order, lock},
+    sellers::{SellerError, account_of, platform_fee},
+    sessions::{self, NewSession, SessionError},
+};
+
+/// The card processor, as gateways are named.
+const SOURCE: &str = "STR";
+
+/// How long an intent may be paid. Orders of a shop do not expire, but nobody waits for a card for longer.
+const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
+
+/// The order's live session at the card processor; made if there is none, and then the processor is asked. Whoever asks
+/// again for an unpaid order gets the same.
+///
+/// # Errors
+/// [`SellerError::Conflict`] when the order is paid already, or its seller can take no payments.
+pub async fn ask(
+    tx: &mut Transaction,
+    order_number: i64,
+    actor: &Actor,
+    request_id: Option<&str>,
+) -> Result<gateway_session::Model, SellerError> {
+    let order = find_order(&**tx, order_number).await?;
+    unpaid(&**tx, &order).await?;
+    let account = account_of(&**tx, order.node_id).await?;
+    let account_id = account.as_ref().and_then(|account| account.account_id.clone());
+    let (Some(account), Some(account_id)) = (account, account_id) else {
+        return Err(SellerError::conflict("No connected account"));
+    };
+    takes_payments(&account)?;
+    let payment_id = match order.card_payment_id {
+        Some(id) => id,
+        None => create(tx, &order, actor, request_id).await?,
+    };
+    let payment = lock(tx, payment_id).await?;
+    payable(tx, &payment, actor, request_id).await?;
+    let new = NewSession {
+        payment_id,
+        source: SOURCE.to_owned(),
+        kind: GatewaySessionKind::Intent,
+        payment_method: PaymentMethod::CreditCard,
+        account: Some(account_id),
+        fee: Some(fee_of(&**tx, &payment).await?),
+        actor: actor.clone(),
+        request_id: request_id.map(str::to_owned),
+    };
+    match sessions::begin(tx, new).await {
+        Ok(session) => Ok(session),
+        Err(SessionError::Live(session)) => Ok(*session),
+        Err(SessionError::NotPayable(status)) => Err(not_payable(status)),
+        Err(SessionError::Late) => Err(SellerError::conflict("The time to pay is over")),
+        Err(SessionError::Database(error)) => Err(error.into()),
+    }
+}
+
+async fn unpaid<C: ConnectionTrait>(db: &C, order: &order::Model) -> Result<(), SellerError> {
+    let ids = [order.payment_id, order.card_payment_id];
+    let payments = payment::Entity::find().filter(payment::Column::Id.is_in(ids.into_iter().flatten()));
+    for payment in payments.all(db).await? {
+        match payment.status {
+            PaymentStatus::Paid | PaymentStatus::Completed => {
+                return Err(SellerError::conflict("The order is paid already"));
+            }
+            PaymentStatus::Refunded => return Err(SellerError::conflict("The order was paid and refunded")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn takes_payments(account: &connected_account::Model) -> Result<(), SellerError> {
+    if account.charges_enabled {
+        Ok(())
+    } else {
+        Err(SellerError::conflict("Charges are not enabled for the connected account"))
+    }
+}
+
+/// The order's card payment, open at once: the payer may pay as soon as the processor has the intent. Of several first
+/// requests at once one makes it: the others wait at the unique index for that one's commit.
+async fn create(
+    tx: &mut Transaction,
+    order: &order::Model,
+    actor: &Actor,
+    request_id: Option<&str>,
+) -> Result<PaymentId, SellerError> {
+    let of_card = OffChain {
+        node_id: order.node_id,
+        external_id: format!("{}/card", order.order_number),
+        currency_id: order.currency_id,
+        amount: order.total,
+        payment_method: PaymentMethod::CreditCard,
+        payment_address: order.order_number.clone(),
+    };
+    let row = off_chain::row(of_card, &off_chain::network(&**tx).await?);
+    let row =
+        payment::Model { metadata: Some(orders::metadata(order)), expires_at: row.created_at + PAYABLE_FOR, ..row };
+    let (id, external_id) = (row.id, row.external_id.clone());
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
+    let inserted = match inserted.exec_with_returning_keys(&**tx).await {
+        Ok(keys) => !keys.is_empty(),
+        Err(DbErr::RecordNotInserted) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if !inserted {
+        let known = payment::Entity::find()
+            .filter(payment::Column::NodeId.eq(order.node_id))
+            .filter(payment::Column::ExternalId.eq(&external_id))
+            .one(&**tx)
+            .await?;
+        return Ok(known.ok_or(DbErr::RecordNotFound(external_id))?.id);
+    }
+    let created = NewLog {
+        payment_id: id,
+        sequence: Some(1),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor: actor.clone(),
+        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": request_id }),
+    };
+    let transitions = log::append(&**tx, vec![created]).await?;
+    tx.enqueue(event::announcements(&transitions).collect()).await?;
+    order::Entity::update_many()
+        .col_expr(order::Column::CardPaymentId, Expr::value(id))
+        .filter(order::Column::Id.eq(order.id))
+        .exec(&**tx)
+        .await?;
+    observe(tx, id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
+    Ok(id)
+}
+
+/// What may be paid, or may again after the processor had definitely failed.
+async fn payable(
+    tx: &mut Transaction,
+    payment: &payment::Model,
+    actor: &Actor,
+    request_id: Option<&str>,
+) -> Result<(), SellerError> {
+    match payment.status {
+        PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(()),
+        PaymentStatus::Failed => {
+            observe(tx, payment.id, Observation::RetryRequested, actor, request_id).await?;
+            observe(tx, payment.id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
+            Ok(())
+        }
+        PaymentStatus::Paid | PaymentStatus::Completed => Err(SellerError::conflict("The order is paid already")),
+        other @ (PaymentStatus::Canceling
+        | PaymentStatus::Canceled
+        | PaymentStatus::Expired
+        | PaymentStatus::Rejected
+        | PaymentStatus::Refunded
+        | PaymentStatus::NeedsReview) => Err(not_payable(other)),
+    }
+}
+
+fn not_payable(status: PaymentStatus) -> SellerError {
+    SellerError::conflict(format!("The order's card payment is {status}"))
+}
+
+/// The platform's part, by the plan that the seller's node has now.
+async fn fee_of<C: ConnectionTrait>(db: &C, payment: &payment::Model) -> Result<Amount, SellerError> {
+    let node = node::Entity::find().filter(node::Column::Id.eq(payment.node_id)).one(db).await?;
+    let node = node.ok_or_else(|| DbErr::RecordNotFound(format!("node {}", payment.node_id)))?;
+    let currency = currency::Entity::find().filter(currency::Column::Id.eq(payment.currency_id)).one(db).await?;
+    let decimals = u32::try_from(currency.map_or(2, |currency| currency.decimals)).unwrap_or(2);
+    let fee = platform_fee(node.plan, money::minor(payment.paid_price.0, decimals)?);
+    Ok(Amount(Decimal::new(fee, decimals)))
+}
+
+async fn observe(
+    tx: &mut Transaction,
+    payment_id: PaymentId,
+    what: Observation,
+    actor: &Actor,
+    request_id: Option<&str>,
+) -> Result<(), DbErr> {
+    let request_id = request_id.map(str::to_owned);
+    record(tx, vec![Observed { payment_id, what, actor: actor.clone(), request_id }]).await.map(drop)
+}

@@ -1,0 +1,311 @@
+//! Refunds of card payments. What may be given back is guarded by the capture's own row: an `UPDATE` with the sum in its
+//! condition, and a check behind it. Locks are taken in the order payment, capture, balance.
+
+use entities::{
+    GatewaySessionId, OrderId, PaymentId, PaymentStatus, RefundId, RefundStatus, capture, node, now, order, payment,
+    refund,
+};
+use queue::{NewMessage, Transaction};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, prelude::*,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    caller::{Actor, Caller},
+    jobs::SendRefund,
+    ledger::{Account, Entry, Guard, Kind, LedgerError, post},
+    observation::{Observation, RefundSeen},
+    orders::OrderStatus,
+    record::{Observed, record},
+    sellers::{SellerError, part},
+};
+
+/// A refund that somebody asks for.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
+pub struct NewRefund {
+    /// The order's number.
+    pub order_id: i64,
+    /// In the currency's smallest unit; what is left, if none is named.
+    pub amount: Option<i64>,
+    pub reason: Option<String>,
+    pub request_id: Option<String>,
+}
+
+/// What became of a refund at its gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum Became {
+    /// It is there, and not decided yet.
+    Pending { gateway_id: String },
+    /// The money is on its way back to the payer.
+    Succeeded { gateway_id: String },
+    /// It is definitely not given back.
+    Failed { code: String, message: String },
+}
+
+/// Takes a refund down: reserves it, takes it off the seller's balance, and has the gateway asked.
+///
+/// # Errors
+/// [`SellerError::Conflict`] when the order is not paid, or not that much of it is left.
+pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Result<refund::Model, SellerError> {
+    let order = find_order(&**tx, new.order_id).await?;
+    within_reach(&**tx, caller, &order).await?;
+    let not_paid = || SellerError::conflict("The order is not paid by card");
+    let payment = lock(tx, order.card_payment_id.ok_or_else(not_paid)?).await?;
+    let capture = of_payment(&**tx, payment.id).await?.ok_or_else(not_paid)?;
+    match payment.status {
+        PaymentStatus::Paid | PaymentStatus::Completed => {}
+        PaymentStatus::Refunded => return Err(SellerError::conflict("The order is refunded already")),
+        other => return Err(SellerError::conflict(format!("The order's card payment is {other}"))),
+    }
+    let left = capture.captured - capture.refund_reserved - capture.reversed;
+    let amount = new.amount.unwrap_or(left);
+    if amount <= 0 || !reserve(tx, capture.session_id, amount).await? {
+        return Err(SellerError::conflict(format!(
+            "Of this order's payment {} cents are left to refund",
+            left.clamp(0, i64::MAX)
+        )));
+    }
+    let (capture, fee) = reserve_fee(tx, capture.session_id, amount).await?;
+    let now = now();
+    let refund = refund::Model {
+        id: RefundId::new(),
+        payment_id: payment.id,
+        session_id: capture.session_id,
+        amount,
+        fee,
+        reason: new.reason,
+        status: RefundStatus::Asked,
+        gateway_id: None,
+        failure_code: None,
+        failure_message: None,
+        looks: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    refund::Entity::insert(refund.clone().into_active_model()).exec_without_returning(&**tx).await?;
+    let postings = [
+        (Account::SellerAvailable, -(amount - refund.fee)),
+        (Account::PlatformFees, -refund.fee),
+        (Account::ProcessorClearing, amount),
+    ];
+    entered(tx, &capture, Kind::RefundAsked, &refund, &postings).await?;
+    let what = Observation::Refund(RefundSeen::Created { data: told(&order, &capture, &refund) });
+    let request_id = new.request_id;
+    record(tx, vec![Observed { payment_id: payment.id, what, actor: caller.actor(), request_id }]).await?;
+    if capture.refund_reserved == capture.captured {
+        follow(tx, order.id, OrderStatus::Confirmed, OrderStatus::RefundPending).await?;
+    }
+    tx.enqueue(vec![message(&refund, &payment)]).await?;
+    Ok(refund)
+}
+
+/// The message that has the gateway asked.
+fn message(refund: &refund::Model, payment: &payment::Model) -> NewMessage {
+    NewMessage::of(&SendRefund { refund_id: refund.id })
+        .header("payment_id", payment.id.to_string())
+        .header("node_id", payment.node_id.to_string())
+}
+
+/// Locks the refund and marks it as sent; as it was before. None when there is no such refund, or it has an end.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hand_over(tx: &Transaction, id: RefundId) -> Result<Option<refund::Model>, DbErr> {
+    let Some(refund) = find_locked(tx, id).await? else { return Ok(None) };
+    match refund.status {
+        RefundStatus::Asked => {
+            let mut row = refund.clone().into_active_model();
+            (row.status, row.updated_at) = (Set(RefundStatus::Sent), Set(now()));
+            row.update(&**tx).await?;
+            Ok(Some(refund))
+        }
+        RefundStatus::Sent => Ok(Some(refund)),
+        RefundStatus::Succeeded | RefundStatus::Failed => Ok(None),
+    }
+}
+
+/// Writes what became of a refund that was sent; whether it came to its end with this.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &Actor) -> Result<bool, DbErr> {
+    let Some(refund) = find_locked(tx, id).await?.filter(|refund| refund.status == RefundStatus::Sent) else {
+        return Ok(false);
+    };
+    let mut row = refund.clone().into_active_model();
+    row.updated_at = Set(now());
+    row.looks = Set(refund.looks.saturating_add(1));
+    match became {
+        Became::Pending { gateway_id } => {
+            row.gateway_id = Set(Some(gateway_id));
+            row.update(&**tx).await?;
+            return Ok(false);
+        }
+        Became::Succeeded { gateway_id } => {
+            row.gateway_id = Set(Some(gateway_id));
+            row.status = Set(RefundStatus::Succeeded);
+        }
+        Became::Failed { code, message } => {
+            (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
+            row.status = Set(RefundStatus::Failed);
+        }
+    }
+    let refund = row.update(&**tx).await?;
+    let payment = lock(tx, refund.payment_id).await?;
+    let succeeded = refund.status == RefundStatus::Succeeded;
+    let capture = release(tx, &refund, succeeded).await?;
+    let order = order::Entity::find().filter(order::Column::CardPaymentId.eq(payment.id)).one(&**tx).await?;
+    let order = order.ok_or_else(|| DbErr::RecordNotFound(format!("the order of payment {}", payment.id)))?;
+    let data = told(&order, &capture, &refund);
+    let (kind, postings, seen) = if succeeded {
+        let postings = vec![(Account::ProcessorClearing, -refund.amount), (Account::Payer, refund.amount)];
+        let all = capture.refunded + capture.reversed >= capture.captured;
+        (Kind::RefundSucceeded, postings, RefundSeen::Succeeded { data, all })
+    } else {
+        let postings = vec![
+            (Account::ProcessorClearing, -refund.amount),
+            (Account::SellerAvailable, refund.amount - refund.fee),
+            (Account::PlatformFees, refund.fee),
+        ];
+        (Kind::RefundFailed, postings, RefundSeen::Failed { data })
+    };
+    entered(tx, &capture, kind, &refund, &postings).await?;
+    record(tx, vec![Observed::new(payment.id, Observation::Refund(seen), actor.clone())]).await?;
+    if !succeeded {
+        follow(tx, order.id, OrderStatus::RefundPending, OrderStatus::Confirmed).await?;
+    }
+    Ok(true)
+}
+
+/// The guard: however many ask at once, what is reserved never exceeds what was captured and not taken back.
+async fn reserve(tx: &Transaction, session_id: GatewaySessionId, amount: i64) -> Result<bool, DbErr> {
+    use capture::Column as C;
+    // Both sides are kept small, so that no sum can overflow.
+    let left = Expr::col(C::Captured).sub(Expr::col(C::RefundReserved)).sub(Expr::col(C::Reversed));
+    let reserved = capture::Entity::update_many()
+        .col_expr(C::RefundReserved, Expr::col(C::RefundReserved).add(amount))
+        .col_expr(C::UpdatedAt, Expr::value(now()))
+        .filter(C::SessionId.eq(session_id))
+        .filter(left.gte(amount))
+        .exec(&**tx)
+        .await?;
+    Ok(reserved.rows_affected == 1)
+}
+
+/// The platform's part of what was just reserved, in proportion: of all that is reserved, less what is reserved already, so
+/// that no cent is lost by rounding.
+async fn reserve_fee(
+    tx: &Transaction,
+    session_id: GatewaySessionId,
+    amount: i64,
+) -> Result<(capture::Model, i64), DbErr> {
+    use capture::Column as C;
+    let capture = find_capture(tx, session_id).await?;
+    let fee = (part(capture.fee, capture.refund_reserved, capture.captured) - capture.fee_reserved).clamp(0, amount);
+    if fee > 0 {
+        capture::Entity::update_many()
+            .col_expr(C::FeeReserved, Expr::col(C::FeeReserved).add(fee))
+            .filter(C::SessionId.eq(session_id))
+            .exec(&**tx)
+            .await?;
+    }
+    Ok((capture, fee))
+}
+
+/// Counts the refund as done, or gives back what it had reserved.
+async fn release(tx: &Transaction, refund: &refund::Model, succeeded: bool) -> Result<capture::Model, DbErr> {
+    use capture::Column as C;
+    let row = capture::Entity::update_many()
+        .col_expr(C::UpdatedAt, Expr::value(now()))
+        .filter(C::SessionId.eq(refund.session_id));
+    let row = if succeeded {
+        row.col_expr(C::Refunded, Expr::col(C::Refunded).add(refund.amount))
+    } else {
+        row.col_expr(C::RefundReserved, Expr::col(C::RefundReserved).sub(refund.amount))
+            .col_expr(C::FeeReserved, Expr::col(C::FeeReserved).sub(refund.fee))
+    };
+    row.exec(&**tx).await?;
+    find_capture(tx, refund.session_id).await
+}
+
+async fn entered(
+    tx: &Transaction,
+    capture: &capture::Model,
+    kind: Kind,
+    refund: &refund::Model,
+    postings: &[(Account, i64)],
+) -> Result<(), DbErr> {
+    let (subject, node_id, currency) = (refund.id.to_string(), capture.node_id, capture.currency.as_str());
+    let entry = Entry { kind, subject, node_id, currency, postings, guard: Guard::None };
+    match post(tx, entry).await {
+        Ok(true) => Ok(()),
+        Err(LedgerError::Database(error)) => Err(error),
+        Ok(false) | Err(LedgerError::NotCovered) => Err(DbErr::RecordNotUpdated),
+    }
+}
+
+/// A word that another system has written about how the order is fulfilled stays.
+async fn follow(tx: &Transaction, id: OrderId, from: OrderStatus, to: OrderStatus) -> Result<(), DbErr> {
+    order::Entity::update_many()
+        .col_expr(order::Column::Status, Expr::value(to.word()))
+        .col_expr(order::Column::UpdatedAt, Expr::value(now()))
+        .filter(order::Column::Id.eq(id))
+        .filter(order::Column::Status.eq(from.word()))
+        .exec(&**tx)
+        .await
+        .map(drop)
+}
+
+fn told(order: &order::Model, capture: &capture::Model, refund: &refund::Model) -> Value {
+    let mut data = json!({
+        "refund_id": refund.id,
+        "order_id": order.number,
+        "order_number": order.order_number,
+        "amount_cents": refund.amount,
+        "platform_fee_cents": refund.fee,
+        "currency": capture.currency,
+        "reason": refund.reason,
+    });
+    if let Some(code) = &refund.failure_code {
+        data["code"] = json!(code);
+        data["message"] = json!(refund.failure_message);
+    }
+    data
+}
+
+/// The order with this number.
+///
+/// # Errors
+/// [`SellerError::NotFound`].
+pub async fn find_order<C: ConnectionTrait>(db: &C, number: i64) -> Result<order::Model, SellerError> {
+    let order = order::Entity::find().filter(order::Column::Number.eq(number)).one(db).await?;
+    order.ok_or(SellerError::NotFound("Order"))
+}
+
+async fn within_reach<C: ConnectionTrait>(db: &C, caller: &Caller, order: &order::Model) -> Result<(), SellerError> {
+    let node = node::Entity::find().filter(node::Column::Id.eq(order.node_id)).one(db).await?;
+    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(()) } else { Err(SellerError::OutOfReach) }
+}
+
+async fn of_payment<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<capture::Model>, DbErr> {
+    let of_payment = capture::Entity::find().filter(capture::Column::PaymentId.eq(id));
+    of_payment.order_by_desc(capture::Column::SessionId).one(db).await
+}
+
+async fn find_capture(tx: &Transaction, id: GatewaySessionId) -> Result<capture::Model, DbErr> {
+    let capture = capture::Entity::find().filter(capture::Column::SessionId.eq(id)).one(&**tx).await?;
+    capture.ok_or_else(|| DbErr::RecordNotFound(format!("the capture of session {id}")))
+}
+
+async fn find_locked(tx: &Transaction, id: RefundId) -> Result<Option<refund::Model>, DbErr> {
+    refund::Entity::find().filter(refund::Column::Id.eq(id)).lock_exclusive().one(&**tx).await
+}
+
+pub(crate) async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
+    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
+    locked.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))
+}

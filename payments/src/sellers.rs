@@ -1,0 +1,339 @@
+//! Sellers: what they have told of themselves, and how their account at the card processor stands.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, RefundId, connected_account, now, payout};
+use queue::{NewMessage, Transaction};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, Statement, prelude::*, sea_query::OnConflict,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    jobs::{SendPayout, SendRefund, SyncAccount},
+    sessions,
+};
+
+/// Why something was refused. Nothing was written then, and nothing may be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum SellerError {
+    /// There is no such thing.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The order belongs to a node that the caller does not reach.
+    #[error("Insufficient permission to access payment's node")]
+    OutOfReach,
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+impl SellerError {
+    pub(crate) fn conflict(sentence: impl Into<String>) -> Self {
+        Self::Conflict(sentence.into())
+    }
+}
+
+/// What a seller tells, beside the bank account's number, which is kept apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
+pub struct Details {
+    pub business_name: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    pub phone: Option<String>,
+    pub dob: NaiveDate,
+    pub address: String,
+    pub city: String,
+    pub postal_code: String,
+    /// Two letters of ISO 3166-1.
+    pub country: String,
+    pub nif: String,
+    pub tos_accepted_at: Option<DateTime<Utc>>,
+}
+
+/// What the contract says of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has asked for one.
+    NotStarted,
+    /// The processor has not decided yet.
+    Pending,
+    /// The processor wants to know more.
+    Restricted,
+    /// Payments can be taken and paid out.
+    Active,
+}
+
+impl Standing {
+    /// Of this row.
+    #[must_use]
+    pub fn of(account: Option<&connected_account::Model>) -> Self {
+        match account {
+            None => Self::NotStarted,
+            Some(account) if account.charges_enabled && account.payouts_enabled => Self::Active,
+            Some(account) if account.requirements_due.as_array().is_some_and(|due| !due.is_empty()) => Self::Restricted,
+            Some(_) => Self::Pending,
+        }
+    }
+
+    /// The contract's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not_started",
+            Self::Pending => "pending",
+            Self::Restricted => "restricted",
+            Self::Active => "active",
+        }
+    }
+}
+
+/// The platform's part of a sale in the currency's smallest unit, rounded half up.
+#[must_use]
+pub fn platform_fee(plan: Plan, amount: i64) -> i64 {
+    let per_mille = match plan {
+        Plan::Starter => 20,
+        Plan::Business => 15,
+        Plan::Professional => 10,
+        Plan::Enterprise => 5,
+    };
+    part(amount, per_mille, 1_000)
+}
+
+/// `amount · of / whole`, rounded half up; none of them is negative.
+pub(crate) fn part(amount: i64, of: i64, whole: i64) -> i64 {
+    let (amount, of, whole) = (i128::from(amount), i128::from(of), i128::from(whole.max(1)));
+    i64::try_from((2 * amount * of + whole) / (2 * whole)).unwrap_or(i64::MAX)
+}
+
+/// The node's account.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn account_of<C: ConnectionTrait>(
+    db: &C,
+    node_id: NodeId,
+) -> Result<Option<connected_account::Model>, DbErr> {
+    connected_account::Entity::find().filter(connected_account::Column::NodeId.eq(node_id)).one(db).await
+}
+
+/// Takes down what a seller tells, and has the processor told. A seller has one account: telling something anew changes it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tell(
+    tx: &mut Transaction,
+    node_id: NodeId,
+    details: &Details,
+    iban: String,
+) -> Result<connected_account::Model, DbErr> {
+    use connected_account::Column as C;
+    let now = now();
+    let row = connected_account::Model {
+        node_id,
+        reference: Uuid::now_v7(),
+        status: ConnectedAccountStatus::Asked,
+        account_id: None,
+        details: json!(details),
+        iban: Some(iban),
+        told_at: now,
+        charges_enabled: false,
+        payouts_enabled: false,
+        requirements_due: json!([]),
+        failure_code: None,
+        failure_message: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let told = [C::Status, C::Details, C::Iban, C::ToldAt, C::FailureCode, C::FailureMessage, C::UpdatedAt];
+    let known = OnConflict::column(C::NodeId).update_columns(told).to_owned();
+    connected_account::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&**tx).await?;
+    tx.enqueue(vec![NewMessage::of(&SyncAccount { node_id }).header("node_id", node_id.to_string())]).await?;
+    account_of(&**tx, node_id).await?.ok_or_else(|| DbErr::RecordNotFound("the account just told of".to_owned()))
+}
+
+/// Locks the account and marks it as handed over, if it is to be; as it was before. None if there is no account.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hand_over(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_account::Model>, DbErr> {
+    let Some(account) = lock(tx, node_id).await? else { return Ok(None) };
+    if account.status == ConnectedAccountStatus::Asked {
+        let mut row = account.clone().into_active_model();
+        (row.status, row.updated_at) = (Set(ConnectedAccountStatus::Sent), Set(now()));
+        row.update(&**tx).await?;
+    }
+    Ok(Some(account))
+}
+
+/// An account as the processor tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
+pub struct Seen {
+    pub account_id: String,
+    pub charges_enabled: bool,
+    pub payouts_enabled: bool,
+    pub requirements_due: Vec<String>,
+}
+
+/// Writes what the processor tells of the account; `told_at` is the version of the details that it was handed. The row as
+/// it is now, if what the seller may do has changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn seen(
+    tx: &Transaction,
+    node_id: NodeId,
+    handed: Option<DateTime<Utc>>,
+    seen: Seen,
+) -> Result<Option<connected_account::Model>, DbErr> {
+    let Some(before) = lock(tx, node_id).await? else { return Ok(None) };
+    let mut row = before.clone().into_active_model();
+    row.account_id = Set(Some(seen.account_id));
+    row.charges_enabled = Set(seen.charges_enabled);
+    row.payouts_enabled = Set(seen.payouts_enabled);
+    row.requirements_due = Set(json!(seen.requirements_due));
+    row.updated_at = Set(now());
+    if handed == Some(before.told_at) {
+        // The processor has it: nothing of the person stays here.
+        row.status = Set(ConnectedAccountStatus::Synced);
+        row.iban = Set(None);
+        row.details = Set(json!({ "business_name": before.details["business_name"] }));
+        (row.failure_code, row.failure_message) = (Set(None), Set(None));
+    }
+    let after = row.update(&**tx).await?;
+    let shown = |row: &connected_account::Model| {
+        (row.account_id.clone(), row.charges_enabled, row.payouts_enabled, row.requirements_due.clone())
+    };
+    Ok((shown(&before) != shown(&after)).then_some(after))
+}
+
+/// Writes down that the processor has refused this version of the details.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn declined(
+    tx: &Transaction,
+    node_id: NodeId,
+    handed: DateTime<Utc>,
+    code: String,
+    message: String,
+) -> Result<(), DbErr> {
+    let Some(before) = lock(tx, node_id).await?.filter(|account| account.told_at == handed) else { return Ok(()) };
+    let mut row = before.clone().into_active_model();
+    row.status = Set(ConnectedAccountStatus::Declined);
+    row.iban = Set(None);
+    row.details = Set(json!({ "business_name": before.details["business_name"] }));
+    (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
+    row.updated_at = Set(now());
+    row.update(&**tx).await.map(drop)
+}
+
+/// What a processor's callback is about.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "ids are ours (`reference`) or the processor's")]
+pub enum About {
+    /// A payout.
+    Payout { reference: Option<Uuid>, gateway_id: Option<String> },
+    /// A seller's account.
+    Account { account: String },
+}
+
+/// Has somebody look at what a callback is about. One that was heard already, or is about nothing that is known here,
+/// changes nothing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, about: About) -> Result<(), DbErr> {
+    if let Some(event_id) = event_id
+        && !sessions::first_time(tx, source, event_id).await?
+    {
+        return Ok(());
+    }
+    let message = match about {
+        About::Payout { reference, gateway_id } => {
+            let ids = Condition::any()
+                .add_option(reference.map(|id| payout::Column::Id.eq(PayoutId(id))))
+                .add_option(gateway_id.map(|id| payout::Column::ProcessorId.eq(id)));
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let known = payout::Entity::find().filter(ids).one(&**tx).await?;
+            known.map(|payout| {
+                NewMessage::of(&SendPayout { payout_id: payout.id }).header("node_id", payout.node_id.to_string())
+            })
+        }
+        About::Account { account } => {
+            let of_processor = connected_account::Column::AccountId.eq(account);
+            let known = connected_account::Entity::find().filter(of_processor).one(&**tx).await?;
+            known.map(|account| {
+                let node_id = account.node_id;
+                NewMessage::of(&SyncAccount { node_id }).header("node_id", node_id.to_string())
+            })
+        }
+    };
+    tx.enqueue(message.into_iter().collect()).await.map(drop)
+}
+
+/// Has those taken up whose message must be lost, because nothing has happened to them for so long; how many those are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
+    // Word by word the conditions of indexes. Each is marked, so that nobody takes it up again at once.
+    let mut messages = Vec::new();
+    for (table, key) in [("refunds", "id"), ("payouts", "id"), ("connected_accounts", "node_id")] {
+        let sql = format!(
+            "UPDATE {table} SET updated_at = $1 WHERE {key} IN (SELECT {key} FROM {table} \
+             WHERE status IN ('asked', 'sent') AND updated_at < $2 ORDER BY updated_at LIMIT {most}) RETURNING {key} AS id"
+        );
+        let times: [sea_orm::Value; 2] = [now().into(), (now() - patience).into()];
+        let taken = Statement::from_sql_and_values(tx.get_database_backend(), sql, times);
+        for row in tx.query_all_raw(taken).await? {
+            let id: Uuid = row.try_get("", "id")?;
+            messages.push(match table {
+                "refunds" => NewMessage::of(&SendRefund { refund_id: RefundId(id) }),
+                "payouts" => NewMessage::of(&SendPayout { payout_id: PayoutId(id) }),
+                _ => NewMessage::of(&SyncAccount { node_id: NodeId(id) }),
+            });
+        }
+    }
+    let taken = messages.len();
+    tx.enqueue(messages).await?;
+    Ok(taken)
+}
+
+async fn lock(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_account::Model>, DbErr> {
+    let of_node = connected_account::Column::NodeId.eq(node_id);
+    connected_account::Entity::find().filter(of_node).lock_exclusive().one(&**tx).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fees_are_rounded_half_up() {
+        for (plan, amount, fee) in [
+            (Plan::Starter, 10_000, 200),
+            (Plan::Business, 10_000, 150),
+            (Plan::Professional, 10_000, 100),
+            (Plan::Enterprise, 10_000, 50),
+            (Plan::Starter, 25, 1),
+            (Plan::Starter, 24, 0),
+            (Plan::Business, 100, 2),
+            (Plan::Business, 99, 1),
+            (Plan::Enterprise, 100, 1),
+            (Plan::Enterprise, 99, 0),
+        ] {
+            assert_eq!(platform_fee(plan, amount), fee, "{plan} of {amount}");
+        }
+        assert_eq!(platform_fee(Plan::Starter, i64::MAX), 184_467_440_737_095_516);
+    }
+}

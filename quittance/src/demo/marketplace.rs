@@ -1,0 +1,91 @@
+//! A seller with a connected account, from its opening to the payout: nothing but the public API and the sandbox's page.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde_json::{Value, json};
+
+use super::{merchant::read, text};
+use crate::{bootstrap::Bootstrap, cli::say};
+
+/// The shop's back office, and its storefront.
+struct Shop<'a> {
+    http: reqwest::Client,
+    first: &'a Bootstrap,
+    token: String,
+    patience: Duration,
+}
+
+/// An account is opened, an order paid by card and refunded in part, and the seller paid out.
+pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Result<()> {
+    say("\nA seller's account, a card payment, a refund and a payout at the sandbox");
+    let shop = Shop::sign_in(first, patience).await?;
+    let account = shop.post("/api/payments/connect/onboard", &details()).await?;
+    if text(&account, "status") != "active" {
+        say("  no card processor is there, or it wants to know more; the sandbox is gateways.sandbox.enabled");
+        return Ok(());
+    }
+    say(&format!("  account {} is active", text(&account, "account_id")));
+    let order = shop.post("/api/orders", &json!({ "total": 100, "totalBs": 3650 })).await?;
+    let (id, number) = (text(&order["order"], "id").to_owned(), &order["order"]["number"]);
+    let intent = shop.post("/api/payments/create-intent", &json!({ "order_id": number })).await?;
+    say(&format!(
+        "  intent over {} cents, of which the platform keeps {}",
+        intent["amount_cents"], intent["platform_fee_cents"]
+    ));
+    let page = format!("{}/sandbox/pay/{}", first.base_url, text(&intent, "payment_intent_id"));
+    let approved = shop.http.post(format!("{page}/approve")).send().await?;
+    ensure!(!approved.status().is_client_error(), "the sandbox answers {}", approved.status());
+    shop.expect(&id, "CONFIRMED").await?;
+    say("  paid by card");
+    let part = json!({ "order_id": number, "amount_cents": 2500, "reason": "One plate was broken" });
+    let refund = shop.post("/api/payments/refund", &part).await?;
+    say(&format!("  refund of {} cents is {}", refund["amount_cents"], text(&refund, "status")));
+    let payout = shop.post("/api/payments/connect/payout?amount=5000", &json!({})).await?;
+    say(&format!("  payout of {} cents is {}", payout["amount"], text(&payout, "status")));
+    let rest = shop.post("/api/payments/refund", &json!({ "order_id": number })).await?;
+    shop.expect(&id, "REFUNDED").await?;
+    say(&format!("  the other {} cents are refunded; `quittance ledger` shows what is owed", rest["amount_cents"]));
+    Ok(())
+}
+
+fn details() -> Value {
+    json!({
+        "business_name": "Olive & Thyme", "first_name": "Ana", "last_name": "Reis", "email": "ana@olive.example",
+        "phone": "+351912345678", "dob": "1990-05-17", "address": "Rua das Flores 7", "city": "Porto",
+        "postal_code": "4050-262", "nif": "123456789", "iban": "PT50000201231234567890154", "tos_accepted": true,
+    })
+}
+
+impl<'a> Shop<'a> {
+    async fn sign_in(first: &'a Bootstrap, patience: Duration) -> anyhow::Result<Self> {
+        let no_redirects = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(no_redirects).build()?;
+        let credentials = json!({ "email": first.admin.email, "password": first.admin.password });
+        let answer = http.post(format!("{}/api/auth/login", first.base_url)).json(&credentials).send().await?;
+        let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+        let token = cookies.filter_map(|cookie| cookie.strip_prefix("krafta-token=")?.split(';').next()).next();
+        ensure!(token.is_some(), "the back office cannot sign in: {}", answer.status());
+        let token = token.unwrap_or_default().to_owned();
+        Ok(Self { http, first, token, patience })
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}{path}", self.first.base_url)).bearer_auth(&self.token);
+        read(request.json(body).send().await).await
+    }
+
+    /// Waits until the order has this status.
+    async fn expect(&self, id: &str, wanted: &str) -> anyhow::Result<()> {
+        let until = Instant::now() + self.patience;
+        loop {
+            let url = format!("{}/api/orders/{id}", self.first.base_url);
+            let answer = read(self.http.get(url).bearer_auth(&self.token).send().await).await?;
+            match text(&answer["order"], "status") {
+                status if status == wanted => return Ok(()),
+                _ if Instant::now() < until => tokio::time::sleep(Duration::from_millis(100)).await,
+                status => bail!("order {id} is {status} and not {wanted}"),
+            }
+        }
+    }
+}

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use entities::{payment, payment_log, webhook_body};
+use ::webhooks::{AccountUpdated, PayoutChanged};
+use entities::{EventId, PayoutId, now, payment, payment_log, webhook_body};
 use fixtures::{TestDatabase, on_both};
-use payments::{Observation, event::EVENT_TYPES};
+use payments::{
+    Observation, RefundSeen,
+    event::{EVENT_TYPES, Event},
+};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
@@ -55,6 +59,10 @@ impl<'a> Checker<'a> {
                 "enum" => rule.as_array().unwrap().contains(value),
                 "required" => rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
                 "properties" => self.properties(schema, rule, value, at),
+                "items" => {
+                    value.as_array().into_iter().flatten().for_each(|item| self.value(rule, item, at));
+                    true
+                }
                 "format" => value.as_str().is_none_or(|text| match rule.as_str().unwrap() {
                     "uuid" => text.parse::<uuid::Uuid>().is_ok(),
                     "date-time" => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
@@ -166,6 +174,41 @@ async fn told(app: &TestApp) -> Vec<(String, Value)> {
     told
 }
 
+/// What workers tell of sellers, who have no payment's log.
+fn of_sellers(app: &TestApp) -> Vec<(String, Value)> {
+    let node_id = app.merchant.node_id;
+    let payout = |status, failure: Option<&str>| PayoutChanged {
+        payout_id: PayoutId::new(),
+        node_id,
+        amount: 5_000,
+        currency: "EUR".to_owned(),
+        status,
+        arrival_date: failure.is_none().then(|| now().date_naive()),
+        failure_code: failure.map(str::to_owned),
+        failure_message: failure.map(str::to_owned),
+    };
+    let account = AccountUpdated {
+        node_id,
+        account_id: Some("acct_1".to_owned()),
+        status: "restricted",
+        charges_enabled: false,
+        payouts_enabled: false,
+        requirements_due: vec!["individual.id".to_owned()],
+    };
+    let told = [
+        ("payout.created", json!(payout("pending", None))),
+        ("payout.paid", json!(payout("paid", None))),
+        ("payout.failed", json!(payout("failed", Some("account_closed")))),
+        ("account.updated", json!(account)),
+    ];
+    let event = |(name, data): (&str, Value)| {
+        let (id, name, occurred_at) = (EventId::new(), name.to_owned(), now());
+        let event = Event { id, name: name.clone(), occurred_at, sequence: None, data };
+        (name, json!(event))
+    };
+    told.into_iter().map(event).collect()
+}
+
 fn opened() -> Observation {
     Observation::DealOpened { deal_id: "17".to_owned(), transaction_hash: Some("0xa".to_owned()) }
 }
@@ -190,7 +233,14 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
     let paid = || Observation::DepositFinal { data: json!({ "amount": "1" }) };
     let released = || Observation::Released { transaction_hash: Some("0xb".to_owned()) };
     let unknown = || Observation::OutcomeUnknown { data: json!({ "operation": "open" }) };
+    let refund = || json!({ "refund_id": uuid::Uuid::now_v7(), "amount_cents": 500 });
+    let refunds = [
+        RefundSeen::Created { data: refund() },
+        RefundSeen::Failed { data: refund() },
+        RefundSeen::Succeeded { data: refund(), all: true },
+    ];
     let lives = [
+        [vec![started(), opened(), seen(), paid()], refunds.map(Observation::Refund).to_vec()].concat(),
         vec![started(), opened(), seen(), gone(), seen(), paid(), released()],
         vec![started(), opened(), Observation::CancelRequested, closed(false)],
         vec![started(), opened(), seen(), paid(), Observation::CancelRequested, closed(true)],
@@ -224,7 +274,8 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
     app.post(&token, &path(&webhook, "/disable"), &json!({})).await.expect(200);
 
     let document = api::openapi_document();
-    let told = told(&app).await;
+    let mut told = told(&app).await;
+    told.extend(of_sellers(&app));
     for (name, body) in &told {
         assert_eq!(Checker::check(&document, name, body), Vec::<String>::new(), "{name}: {body:#}");
     }

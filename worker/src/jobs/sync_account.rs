@@ -103,12 +103,19 @@ async fn hand_over(processor: &dyn Processor, account: &connected_account::Model
     // Details that were told anew may follow others whose answer was lost.
     let perhaps = account.status == ConnectedAccountStatus::Sent || account.told_at != account.created_at;
     let known = match &account.account_id {
-        None if perhaps => {
-            processor.find_account(account.reference, account.created_at).await?.map(|account| account.id)
-        }
+        None if perhaps => found(processor, account).await?,
         known => known.clone(),
     };
     processor.put_account(&seller, known.as_deref()).await
+}
+
+/// The account that an earlier request has opened. A refusal to look says nothing of the details.
+async fn found(processor: &dyn Processor, account: &connected_account::Model) -> Result<Option<String>, Error> {
+    match processor.find_account(account.reference, account.created_at).await {
+        Ok(found) => Ok(found.map(|account| account.id)),
+        Err(Error::Declined { code, message }) => Err(Error::Unavailable(format!("{code}: {message}"))),
+        Err(error) => Err(error),
+    }
 }
 
 fn seller(account: &connected_account::Model, details: Details, iban: String) -> Seller {

@@ -108,7 +108,6 @@ impl GatewayCallbacks {
             }
             Subject::Nothing => {}
         }
-        fail::fail_point!("callback.before_commit");
         Ok(tx.commit().await?)
     }
 }

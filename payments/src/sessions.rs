@@ -314,6 +314,7 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
         }
         tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: session.payment_id })]).await?;
     }
+    fail::fail_point!("callback.heard");
     Ok(())
 }
 

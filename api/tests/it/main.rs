@@ -15,6 +15,7 @@ mod create;
 mod dead_letters;
 mod document;
 mod edge;
+mod gateway_callbacks;
 mod health;
 mod idempotency;
 mod integrations;

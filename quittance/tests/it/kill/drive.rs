@@ -149,7 +149,7 @@ impl Outside {
     }
 
     /// Whoever held the idempotency key has died; a minute later it may be taken over.
-    async fn let_the_claim_run_out(&self) {
+    pub(super) async fn let_the_claim_run_out(&self) {
         let tx = self.db.begin().await.unwrap();
         let past = now() - TimeDelta::seconds(1);
         idempotency_key::Entity::update_many()

@@ -58,6 +58,11 @@ impl Outside {
     /// An answer of the contract's: what was asked for, or why not.
     async fn ask(&self, path: &str, body: &Value, key: Option<&str>) -> Option<Value> {
         match self.merchant.try_post(path, body, key).await {
+            // The process that was asked first has died with the key in hand.
+            Ok((409, answer)) if answer["detail"].as_str().is_some_and(|why| why.contains("under way")) => {
+                self.let_the_claim_run_out().await;
+                None
+            }
             Ok((200 | 409, answer)) => Some(answer),
             Ok((503, _)) | Err(_) => None,
             Ok((status, answer)) => panic!("{path}: {status} {answer}"),

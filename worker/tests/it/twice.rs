@@ -50,6 +50,37 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             worker.read_until(entities::now() + chrono::TimeDelta::hours(2)).await;
             NewMessage::of(&ExpirePayment { payment_id })
         }
+        DeployDiamond::QUEUE => {
+            let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
+            let mut row: diamond::ActiveModel = row.into();
+            (row.status, row.address) = (Set(entities::DiamondStatus::Started), Set(None));
+            let diamond_id = diamond::Entity::update(row).exec(&**worker.db()).await.unwrap().id;
+            NewMessage::of(&DeployDiamond { diamond_id })
+        }
+        AnnounceEvents::QUEUE => {
+            worker.endpoint(worker.merchant.node_id, &["payment.*"]).await;
+            let id = worker.accept("announce").await;
+            // What the payment itself has sent is not what is tried here.
+            worker.lose_messages().await;
+            let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
+            let created = log.filter(payment_log::Column::Sequence.eq(1)).one(&**worker.db()).await.unwrap().unwrap();
+            NewMessage::of(&AnnounceEvents { log_ids: vec![created.id] })
+        }
+        RecoverWebhooks::QUEUE => {
+            let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
+            worker.accept("recover").await;
+            worker.run().await;
+            let recovery_id = worker.recovery(endpoint, false).await;
+            NewMessage::of(&RecoverWebhooks { recovery_id })
+        }
+        _ => return off_chain(shop, queue).await,
+    })
+}
+
+/// The same for what no chain knows of.
+async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
+    let worker = &shop.worker;
+    Some(match queue {
         OpenSession::QUEUE => {
             let id = shop.open("session", "10").await;
             NewMessage::of(&OpenSession { session_id: shop.begin(id).await.unwrap() })
@@ -91,29 +122,6 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             shop.tell_seller("Olive & Thyme").await;
             worker.lose_messages().await;
             NewMessage::of(&SyncAccount { node_id: worker.merchant.node_id })
-        }
-        DeployDiamond::QUEUE => {
-            let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
-            let mut row: diamond::ActiveModel = row.into();
-            (row.status, row.address) = (Set(entities::DiamondStatus::Started), Set(None));
-            let diamond_id = diamond::Entity::update(row).exec(&**worker.db()).await.unwrap().id;
-            NewMessage::of(&DeployDiamond { diamond_id })
-        }
-        AnnounceEvents::QUEUE => {
-            worker.endpoint(worker.merchant.node_id, &["payment.*"]).await;
-            let id = worker.accept("announce").await;
-            // What the payment itself has sent is not what is tried here.
-            worker.lose_messages().await;
-            let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
-            let created = log.filter(payment_log::Column::Sequence.eq(1)).one(&**worker.db()).await.unwrap().unwrap();
-            NewMessage::of(&AnnounceEvents { log_ids: vec![created.id] })
-        }
-        RecoverWebhooks::QUEUE => {
-            let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
-            worker.accept("recover").await;
-            worker.run().await;
-            let recovery_id = worker.recovery(endpoint, false).await;
-            NewMessage::of(&RecoverWebhooks { recovery_id })
         }
         _ => return None,
     })

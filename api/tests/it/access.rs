@@ -267,7 +267,6 @@ pub(crate) async fn things(
     let recovery = app.post(token, &format!("/api/v1/webhooks/{webhook}/recover"), &recover).await.expect(202).body;
     let letter =
         Worker::start(&app.database, &Arc::default()).await.kill(vec![opening(merchant.node_id)]).await.remove(0);
-    let reason = json!({ "reason": "it is so" });
     let many = json!({ "filter": {}, "reason": "it is so" });
     let order = crate::receipts::place(app).await;
     crate::receipts::report(app, &crate::receipts::receipt(&order)).await.expect(200);
@@ -291,8 +290,20 @@ pub(crate) async fn things(
         ("members", id(app.post(token, "/api/v1/members", &member).await)),
         ("integrations", id(app.post(token, "/api/v1/integrations", &integration).await)),
     ]);
+    let mut bodies = bodies(app, &order);
+    let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
+    things.extend(tills);
+    bodies.extend(tills_bodies);
+    (things, bodies)
+}
+
+/// What is sent to the operations that take a body.
+fn bodies(app: &TestApp, order: &Value) -> BTreeMap<&'static str, Value> {
+    let (merchant, node) = (&app.merchant, app.merchant.node_id.to_string());
+    let reason = json!({ "reason": "it is so" });
+    let many = json!({ "filter": {}, "reason": "it is so" });
     let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-    let mut bodies = BTreeMap::from([
+    BTreeMap::from([
         ("create_webhook", json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["*"] })),
         ("update_webhook", json!({ "description": "theirs" })),
         ("rotate_webhook_secret", json!({})),
@@ -319,11 +330,7 @@ pub(crate) async fn things(
         ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
         ("update_account", json!({ "active": false })),
         ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
-    ]);
-    let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
-    things.extend(tills);
-    bodies.extend(tills_bodies);
-    (things, bodies)
+    ])
 }
 
 async fn things_of_a_till(

@@ -30,6 +30,7 @@ const RESENDS_MAX: u32 = 8;
 
 impl Model {
     /// Where it is after this.
+    #[expect(clippy::too_many_lines, reason = "an arm for each observation there is")]
     fn after(mut self, seen: &Observation) -> Self {
         let was = self.status;
         match seen {

@@ -314,7 +314,6 @@ pub(crate) async fn things(
         ("resume_redrive", reason.clone()),
         ("abort_redrive", reason),
         ("resolve_payment", json!({ "as": "failed", "reason": "nothing is there" })),
-        ("create_refund", json!({ "order_id": order["number"] })),
         ("decide_receipts", json!({ "orderId": order["id"], "status": "CONFIRMED" })),
         ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
         ("update_account", json!({ "active": false })),
@@ -322,7 +321,7 @@ pub(crate) async fn things(
     ]);
     let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
     things.extend(tills);
-    bodies.extend(tills_bodies);
+    bodies.extend(tills_bodies.into_iter().chain([("create_refund", json!({ "order_id": order["number"] }))]));
     (things, bodies)
 }
 

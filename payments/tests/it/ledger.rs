@@ -113,7 +113,7 @@ on_both!(payouts_never_exceed_the_balance_however_many_at_once, async |database:
     let answers = futures_util::future::join_all((0..100).map(|index| shop.pay_out(700 + index))).await;
     let taken: i64 = answers.iter().flatten().map(|payout| payout.amount).sum();
     let (available, in_transit) = shop.balance().await;
-    assert!(available >= 0 && available < 800, "{available}");
+    assert!((0..800).contains(&available), "{available}");
     assert_eq!((taken, available + taken), (in_transit, 9_800));
     assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|e| matches!(e, SellerError::Conflict(_))));
     for payout in answers.iter().flatten() {

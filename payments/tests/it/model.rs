@@ -30,6 +30,7 @@ const RESENDS_MAX: u32 = 8;
 
 impl Model {
     /// Where it is after this.
+    #[expect(clippy::too_many_lines, reason = "one arm for each observation")]
     fn after(mut self, seen: &Observation) -> Self {
         let was = self.status;
         match seen {

@@ -27,6 +27,7 @@ async fn opened(worker: &Worker, name: &str) -> PaymentId {
 }
 
 /// Brings something about on which the job of this queue has work to do, and returns its message.
+#[expect(clippy::too_many_lines, reason = "one arm for each job")]
 async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
     let worker = &shop.worker;
     Some(match queue {

@@ -137,7 +137,7 @@ impl Default for OperatorConfig {
 /// The shortest secret that a callback may be trusted for, characters.
 const CALLBACK_SECRET_MIN: usize = 16;
 
-/// A process has a payment to itself for a minute and a half, and one step of it makes up to six calls.
+/// A step with a gateway, which may make several calls, is cut off after as long.
 const TIMEOUT_MAX_MS: u64 = 15_000;
 
 impl Config {

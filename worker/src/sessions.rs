@@ -20,8 +20,11 @@ use serde_json::Value;
 
 use crate::Context;
 
-/// How long one process may speak with a gateway; every call has a shorter time of its own.
-const LEASE: TimeDelta = TimeDelta::seconds(90);
+/// How long one step may speak with a gateway. What takes longer may have been carried out, and is looked for.
+const STEP: Duration = Duration::from_secs(15);
+
+/// For how long nobody takes up what a process that died had in hand: longer than a step.
+const LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// When a session that another process has in hand is looked at again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -68,7 +71,9 @@ pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) 
         };
     };
     fail::fail_point!("session.claimed");
-    let step = step(context, &claimed).await;
+    let step = tokio::time::timeout(STEP, step(context, &claimed)).await.unwrap_or_else(|_| {
+        Err(Stopped { error: Error::Unknown("the gateway takes too long".to_owned()), unasked: false })
+    });
     fail::fail_point!("session.answered");
     let seen = match step {
         Ok(seen) => seen,

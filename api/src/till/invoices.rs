@@ -178,7 +178,8 @@ impl Invoices {
         let config = self.0.config();
         let node = config.lightning.phoenixd.as_ref().ok_or_else(|| {
             let detail = "No Lightning node is configured; whoever runs this sets gateways.lightning.phoenixd";
-            Problem::new(Code::Unavailable).detail(detail)
+            // As a gateway that is not configured is answered: trying again does not help.
+            Problem::new(Code::ValidationFailed).detail(detail)
         })?;
         let age_max = TimeDelta::seconds(i64::from(config.till.rate_max_age_s));
         Ok(NewInvoice {

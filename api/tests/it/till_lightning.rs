@@ -208,7 +208,7 @@ on_both!(invoices_400_401_403_and_404, async |database: TestDatabase| {
 on_both!(without_a_node_there_are_no_invoices, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    assert!(app.post(&token, PATH, &bitcoin()).await.message(503).contains("gateways.lightning.phoenixd"));
+    assert!(app.post(&token, PATH, &bitcoin()).await.message(400).contains("gateways.lightning.phoenixd"));
     send(app.client.post("/webhook/phoenixd").body("{}")).await.problem(401, "unauthorized");
     send(app.client.post("/sandbox/lightning/createinvoice").body("amountSat=1")).await.problem(404, "not_found");
 });

@@ -36,7 +36,7 @@ fn stripe_base_url() -> String {
 
 /// Stripe answers most calls within two seconds; what takes longer is looked for.
 fn stripe_timeout_ms() -> u64 {
-    15_000
+    10_000
 }
 
 impl StripeConfig {

@@ -424,7 +424,7 @@ impl Outside {
 
     /// What a client does that has got no answer: the same again, until there is one.
     pub(crate) async fn finish(&self, drive: Drive, prepared: &Prepared, name: &str) -> anyhow::Result<()> {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(60);
         while !self.answered(drive, prepared, name).await {
             anyhow::ensure!(Instant::now() < until, "no answer to {drive:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -8,15 +8,14 @@ mod view;
 
 use chrono::TimeDelta;
 use entities::{
-    Amount, GatewaySessionKind, NodeId, PaymentId, PaymentMethod, PaymentStatus, RedirectMode, checkout, currency,
-    gateway_session, now, payment,
+    Amount, GatewaySessionKind, NodeId, PaymentId, PaymentMethod, RedirectMode, checkout, currency, gateway_session,
+    now, payment,
 };
 use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
-    prelude::*,
-    sea_query::{OnConflict, Query},
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, prelude::*,
+    sea_query::Query,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,9 +27,7 @@ pub use self::{
 };
 use crate::{
     caller::{Actor, Caller},
-    event,
     jobs::CheckSession,
-    log::{self, NewLog},
     money::{self, AmountError},
     observation::{AtGateway, Observation, Outcome},
     off_chain::{self, OffChain},
@@ -146,33 +143,14 @@ pub async fn create(
     if new.client_id.is_none() {
         row.external_id = row.id.to_string();
     }
-    let (payment_id, external_id) = (row.id, row.external_id.clone());
-    insert(tx, row).await?;
+    let payment_id = row.id;
+    if !off_chain::insert(tx, row, asked.actor.clone(), asked.request_id.as_deref()).await? {
+        return Err(CheckoutError::ClientIdTaken);
+    }
     keep(tx, payment_id, new).await?;
-    let created = NewLog {
-        payment_id,
-        sequence: Some(1),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: asked.actor.clone(),
-        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": asked.request_id }),
-    };
-    let transitions = log::append(&**tx, vec![created]).await?;
-    tx.enqueue(event::announcements(&transitions).collect()).await?;
     let what = Observation::Gateway(AtGateway::Payable);
     record(tx, vec![Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id }]).await?;
     find_row(tx, payment_id).await
-}
-
-/// Of two requests at once one waits here for the other's commit, and then finds the reference taken.
-async fn insert(tx: &Transaction, row: payment::Model) -> Result<(), CheckoutError> {
-    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-    match inserted.exec_with_returning_keys(&**tx).await {
-        Ok(keys) if !keys.is_empty() => Ok(()),
-        Ok(_) | Err(DbErr::RecordNotInserted) => Err(CheckoutError::ClientIdTaken),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn keep(tx: &Transaction, payment_id: PaymentId, new: NewCheckout) -> Result<(), DbErr> {

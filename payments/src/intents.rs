@@ -7,13 +7,10 @@ use entities::{
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict};
-use serde_json::json;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
     caller::Actor,
-    event,
-    log::{self, NewLog},
     money,
     observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
@@ -117,31 +114,9 @@ async fn create(
     let row =
         payment::Model { metadata: Some(orders::metadata(order)), expires_at: row.created_at + PAYABLE_FOR, ..row };
     let (id, external_id) = (row.id, row.external_id.clone());
-    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-    let inserted = match inserted.exec_with_returning_keys(&**tx).await {
-        Ok(keys) => !keys.is_empty(),
-        Err(DbErr::RecordNotInserted) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if !inserted {
-        let known = payment::Entity::find()
-            .filter(payment::Column::NodeId.eq(order.node_id))
-            .filter(payment::Column::ExternalId.eq(&external_id))
-            .one(&**tx)
-            .await?;
-        return Ok(known.ok_or(DbErr::RecordNotFound(external_id))?.id);
+    if !off_chain::insert(tx, row, actor.clone(), request_id).await? {
+        return Ok(off_chain::known(tx, order.node_id, external_id).await?);
     }
-    let created = NewLog {
-        payment_id: id,
-        sequence: Some(1),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: actor.clone(),
-        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": request_id }),
-    };
-    let transitions = log::append(&**tx, vec![created]).await?;
-    tx.enqueue(event::announcements(&transitions).collect()).await?;
     order::Entity::update_many()
         .col_expr(order::Column::CardPaymentId, Expr::value(id))
         .filter(order::Column::Id.eq(order.id))

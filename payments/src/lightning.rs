@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
-    Amount, CurrencyId, InvoiceStatus, PaymentId, PaymentMethod, PaymentStatus, currency, exchange_rate,
-    lightning_invoice, now, payment,
+    Amount, CurrencyId, InvoiceStatus, PaymentId, PaymentMethod, currency, exchange_rate, lightning_invoice, now,
+    payment,
 };
 use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
@@ -15,9 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
-    event,
     jobs::{AskInvoice, WatchInvoice},
-    log::{self, NewLog},
     money::{self, AmountError},
     observation::Observation,
     off_chain::{self, OffChain},
@@ -93,7 +91,9 @@ pub async fn open(
     let id = row.id;
     // Nobody has named it: its own id is the only name that certainly no other payment has.
     let row = payment::Model { external_id: id.to_string(), expires_at, ..row };
-    payment::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
+    if !off_chain::insert(tx, row, caller.actor(), request_id.as_deref()).await? {
+        return Err(DbErr::RecordNotInserted.into());
+    }
     let invoice = asked(id, amount_sat, rate, expires_at);
     let data = json!({
         "amount_sat": amount_sat, "rate": invoice.rate, "rate_source": invoice.rate_source, "rate_at": invoice.rate_at,
@@ -102,16 +102,6 @@ pub async fn open(
     if let Some(ticket_id) = &new.ticket_id {
         tickets::relate(tx, caller, Some(id), ticket_id.parse().ok()).await?;
     }
-    let created = NewLog {
-        payment_id: id,
-        sequence: Some(1),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: caller.actor(),
-        data: json!({ "to": PaymentStatus::Pending, "external_id": id, "request_id": request_id }),
-    };
-    let transitions = log::append(&**tx, vec![created]).await?;
-    tx.enqueue(event::announcements(&transitions).collect()).await?;
     let what = Observation::InvoiceWanted { data };
     let mut ask = NewMessage::of(&AskInvoice { payment_id: id }).header("payment_id", id.to_string());
     if let Some(request_id) = &request_id {

@@ -3,8 +3,15 @@
 use entities::{
     Amount, CurrencyId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, network, now, payment,
 };
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
+use queue::Transaction;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict};
 use serde_json::json;
+
+use crate::{
+    caller::Actor,
+    event,
+    log::{self, NewLog},
+};
 
 /// What such a payment is about.
 pub(crate) struct OffChain {
@@ -21,6 +28,44 @@ pub(crate) struct OffChain {
 pub(crate) async fn network<C: ConnectionTrait>(db: &C) -> Result<network::Model, DbErr> {
     let network = network::Entity::find().filter(network::Column::Id.eq(NetworkId::OFF_CHAIN)).one(db).await?;
     network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))
+}
+
+/// Writes the row, its first event and the word of it, unless the node has a payment with this external id; whether it did.
+/// Of two at once one waits here for the other's commit, and then finds the id taken.
+pub(crate) async fn insert(
+    tx: &mut Transaction,
+    row: payment::Model,
+    actor: Actor,
+    request_id: Option<&str>,
+) -> Result<bool, DbErr> {
+    let created = NewLog {
+        payment_id: row.id,
+        sequence: Some(row.sequence),
+        event_type: "payment.created",
+        message: "The payment was accepted".to_owned(),
+        actor,
+        data: json!({ "to": row.status, "external_id": row.external_id, "request_id": request_id }),
+    };
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
+    match inserted.exec_with_returning_keys(&**tx).await {
+        Ok(keys) if !keys.is_empty() => {}
+        Ok(_) | Err(DbErr::RecordNotInserted) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let transitions = log::append(&**tx, vec![created]).await?;
+    tx.enqueue(event::announcements(&transitions).collect()).await?;
+    Ok(true)
+}
+
+/// The payment that the node has under this external id.
+pub(crate) async fn known(tx: &Transaction, node_id: NodeId, external_id: String) -> Result<PaymentId, DbErr> {
+    let known = payment::Entity::find()
+        .filter(payment::Column::NodeId.eq(node_id))
+        .filter(payment::Column::ExternalId.eq(&external_id))
+        .one(&**tx)
+        .await?;
+    known.map(|known| known.id).ok_or(DbErr::RecordNotFound(external_id))
 }
 
 /// The payment's row, `pending` with its first event, and payable until now; not written yet.

@@ -8,16 +8,11 @@ use entities::{
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
-use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
-    sea_query::OnConflict,
-};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
-    event,
-    log::{self, NewLog},
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
     orders,
@@ -285,31 +280,9 @@ async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> 
 async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
     let row = payment_of(order, &off_chain::network(&**tx).await?);
     let (id, external_id) = (row.id, row.external_id.clone());
-    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-    let inserted = match inserted.exec_with_returning_keys(&**tx).await {
-        Ok(keys) => !keys.is_empty(),
-        Err(DbErr::RecordNotInserted) => false,
-        Err(error) => return Err(error),
-    };
-    if !inserted {
-        let known = payment::Entity::find()
-            .filter(payment::Column::NodeId.eq(order.node_id))
-            .filter(payment::Column::ExternalId.eq(&external_id))
-            .one(&**tx)
-            .await?;
-        return known.map(|known| known.id).ok_or(DbErr::RecordNotFound(external_id));
+    if !off_chain::insert(tx, row, new.actor.clone(), new.request_id.as_deref()).await? {
+        return off_chain::known(tx, order.node_id, external_id).await;
     }
-    let created = NewLog {
-        payment_id: id,
-        sequence: Some(1),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: new.actor.clone(),
-        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": new.request_id }),
-    };
-    let transitions = log::append(&**tx, vec![created]).await?;
-    tx.enqueue(event::announcements(&transitions).collect()).await?;
     order::Entity::update_many()
         .col_expr(order::Column::PaymentId, Expr::value(id))
         .filter(order::Column::Id.eq(order.id))

@@ -11,15 +11,12 @@ use queue::Transaction;
 use rust_decimal::Decimal;
 use sea_orm::{
     Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr,
-    prelude::*,
-    sea_query::{OnConflict, Query},
+    prelude::*, sea_query::Query,
 };
 use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
-    event,
-    log::{self, NewLog},
     money::{self, AmountError},
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
@@ -89,30 +86,12 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
         payment_address: "till".to_owned(),
     };
     let row = off_chain::row(written_down, &off_chain::network(&**tx).await?);
-    let (payment_id, external_id) = (row.id, row.external_id.clone());
-    // Of two at once one waits here for the other's commit, and then finds the id taken.
-    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    match payment::Entity::insert_many([row.into_active_model()])
-        .on_conflict(taken)
-        .exec_with_returning_keys(&**tx)
-        .await
-    {
-        Ok(keys) if !keys.is_empty() => {}
-        Ok(_) | Err(DbErr::RecordNotInserted) => return Err(TillError::TransactionTaken),
-        Err(error) => return Err(error.into()),
+    let payment_id = row.id;
+    if !off_chain::insert(tx, row, asked.actor.clone(), asked.request_id.as_deref()).await? {
+        return Err(TillError::TransactionTaken);
     }
     let of_till = till_payment::Model { payment_id, created_at: now() };
     till_payment::Entity::insert(of_till.into_active_model()).exec_without_returning(&**tx).await?;
-    let created = NewLog {
-        payment_id,
-        sequence: Some(1),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: asked.actor.clone(),
-        data: json!({ "to": PaymentStatus::Pending, "external_id": external_id, "request_id": asked.request_id }),
-    };
-    let transitions = log::append(&**tx, vec![created]).await?;
-    tx.enqueue(event::announcements(&transitions).collect()).await?;
     observe(tx, payment_id, Observation::TakenAtTill, asked).await?;
     Ok(payment_id)
 }

@@ -14,7 +14,7 @@ use crate::{
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrderId,
-    /// Counted up by the database; gaps are possible.
+    /// What other systems call it: drawn between 2^40 and 2^53, so that it cannot be counted and fits a double.
     pub number: i64,
     /// What people call it: KRFT- and six characters.
     #[sea_orm(column_type = "Text")]
@@ -27,6 +27,8 @@ pub struct Model {
     pub payment_id: Option<PaymentId>,
     /// The card's payment, which exists from the first intent on.
     pub card_payment_id: Option<PaymentId>,
+    /// The payment whose money came first and settles the debt.
+    pub paid_by: Option<PaymentId>,
     /// The contract's words; text, because other systems write their own for how the order is fulfilled.
     #[sea_orm(column_type = "Text")]
     pub status: String,

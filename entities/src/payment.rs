@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     amount::Amount,
-    id::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, PaymentId, WalletId},
+    id::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentId, WalletId},
     status::{PaymentGroup, PaymentMethod, PaymentStatus},
 };
 
@@ -22,6 +22,10 @@ pub struct Model {
     pub network_id: NetworkId,
     pub wallet_id: Option<WalletId>,
     pub member_id: Option<MemberId>,
+    /// The order whose debt it is one way to pay.
+    pub order_id: Option<OrderId>,
+    /// The payment that had settled the debt when this one's money came all the same.
+    pub duplicate_of: Option<PaymentId>,
     pub currency_id: CurrencyId,
     pub price: Amount,
     pub paid_price: Amount,

@@ -79,6 +79,8 @@ pub(crate) fn row(what: OffChain, network: &network::Model) -> payment::Model {
         network_id: network.id,
         wallet_id: None,
         member_id: None,
+        order_id: None,
+        duplicate_of: None,
         currency_id: what.currency_id,
         price: what.amount,
         paid_price: what.amount,

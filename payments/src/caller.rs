@@ -75,6 +75,12 @@ impl Actor {
         Self { kind: ActorType::Worker, id: Some(job.to_owned()) }
     }
 
+    /// This system by itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { kind: ActorType::System, id: None }
+    }
+
     /// Whoever pays, without having signed in.
     #[must_use]
     pub fn payer() -> Self {

@@ -1,18 +1,16 @@
 //! Orders: what a shop's customers buy. An order follows its payments and moves nothing by itself.
 
-use std::collections::BTreeMap;
+mod debt;
 
-use entities::{
-    Amount, CurrencyId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, UserId, currency, node, now, order,
-    payment,
-};
+pub use self::debt::Closed;
+pub(crate) use self::debt::{Debts, lock_order, lock_orders, settled_by};
+
+use entities::{Amount, CurrencyId, NodeId, OrderId, UserId, currency, node, now, order, payment};
 use queue::Transaction;
 use rand::Rng;
 use rust_decimal::Decimal;
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    prelude::*,
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*,
     sea_query::OnConflict,
 };
 use serde_json::{Value, json};
@@ -24,6 +22,9 @@ pub(crate) const BOLIVAR_DECIMALS: u32 = 2;
 
 /// Characters of an order number that nobody takes for each other.
 const CHARACTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// From 2^40 to what a double carries exactly. Orders from before numbers were drawn have smaller ones.
+pub(crate) const NUMBERS: std::ops::RangeInclusive<i64> = (1 << 40)..=(1 << 53) - 1;
 
 /// Of a thousand million numbers; that one is taken is rare, that so many in a row are never happens.
 const TRIES: usize = 16;
@@ -42,6 +43,17 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Pending,
+        Self::Reported,
+        Self::UnderReview,
+        Self::Confirmed,
+        Self::Rejected,
+        Self::RefundPending,
+        Self::Refunded,
+    ];
+
     /// The word in the table and in answers.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -56,39 +68,10 @@ impl OrderStatus {
         }
     }
 
-    /// What an order's card payment makes of it. One that is not paid makes nothing of it: the customer may still pay another
-    /// way.
+    /// The status with this word; none for words of other systems.
     #[must_use]
-    pub const fn of_card(payment: PaymentStatus) -> Option<Self> {
-        match payment {
-            PaymentStatus::Paid | PaymentStatus::Completed => Some(Self::Confirmed),
-            PaymentStatus::Refunded => Some(Self::Refunded),
-            PaymentStatus::NeedsReview => Some(Self::UnderReview),
-            PaymentStatus::Pending
-            | PaymentStatus::Open
-            | PaymentStatus::Submitted
-            | PaymentStatus::Canceling
-            | PaymentStatus::Canceled
-            | PaymentStatus::Expired
-            | PaymentStatus::Failed
-            | PaymentStatus::Rejected => None,
-        }
-    }
-
-    /// What an order's bank payment makes of it; none where the contract has no word for it.
-    #[must_use]
-    pub const fn of(payment: PaymentStatus) -> Option<Self> {
-        match payment {
-            PaymentStatus::Open => Some(Self::Pending),
-            PaymentStatus::Submitted => Some(Self::Reported),
-            PaymentStatus::Paid | PaymentStatus::Completed => Some(Self::Confirmed),
-            PaymentStatus::Rejected | PaymentStatus::Failed => Some(Self::Rejected),
-            PaymentStatus::Refunded => Some(Self::Refunded),
-            PaymentStatus::NeedsReview => Some(Self::UnderReview),
-            PaymentStatus::Pending | PaymentStatus::Canceling | PaymentStatus::Canceled | PaymentStatus::Expired => {
-                None
-            }
-        }
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.word() == word)
     }
 }
 
@@ -144,6 +127,7 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
         currency_id: currency.id,
         payment_id: None,
         card_payment_id: None,
+        paid_by: None,
         status: OrderStatus::Pending.word().to_owned(),
         total: Amount(new.total),
         total_bs: Some(Amount(new.total_bs)),
@@ -157,7 +141,7 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
 
 /// The order of a bank transfer that a merchant's program asked for. Both have the same id, so that whoever knows the
 /// payment can report a receipt.
-pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Result<order::Model, DbErr> {
+pub(crate) async fn of_payment(tx: &Transaction, payment: &mut payment::Model) -> Result<order::Model, DbErr> {
     let row = order::Model {
         id: OrderId(payment.id.0),
         number: 0,
@@ -167,6 +151,7 @@ pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Re
         currency_id: payment.currency_id,
         payment_id: Some(payment.id),
         card_payment_id: None,
+        paid_by: None,
         status: OrderStatus::Pending.word().to_owned(),
         total: payment.paid_price,
         total_bs: None,
@@ -175,15 +160,22 @@ pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Re
         created_at: payment.created_at,
         updated_at: payment.created_at,
     };
-    insert(tx, row).await
+    let order = insert(tx, row).await?;
+    payment.order_id = Some(order.id);
+    payment::Entity::update_many()
+        .col_expr(payment::Column::OrderId, Expr::value(order.id))
+        .filter(payment::Column::Id.eq(payment.id))
+        .exec(&**tx)
+        .await?;
+    Ok(order)
 }
 
-/// With a number of the database's and one of ours for people.
+/// With a number for other systems and one for people, both drawn until they are free.
 async fn insert(tx: &Transaction, row: order::Model) -> Result<order::Model, DbErr> {
     for _ in 0..TRIES {
         let mut new = row.clone().into_active_model();
-        (new.number, new.order_number) = (NotSet, Set(order_number()));
-        let taken = OnConflict::column(order::Column::OrderNumber).do_nothing().to_owned();
+        (new.number, new.order_number) = (Set(number()), Set(order_number()));
+        let taken = OnConflict::new().do_nothing().to_owned();
         let inserted = order::Entity::insert_many([new]).on_conflict(taken).exec_with_returning(&**tx).await;
         match inserted.map(|mut rows| rows.pop()) {
             Ok(Some(order)) => return Ok(order),
@@ -192,6 +184,11 @@ async fn insert(tx: &Transaction, row: order::Model) -> Result<order::Model, DbE
         }
     }
     Err(DbErr::RecordNotInserted)
+}
+
+/// What other systems call the order: nobody finds one by counting, and a double carries it.
+fn number() -> i64 {
+    rand::rng().random_range(NUMBERS)
 }
 
 fn order_number() -> String {
@@ -240,45 +237,6 @@ pub async fn node_of<C: ConnectionTrait>(db: &C, id: Option<NodeId>) -> Result<O
         None => nodes.filter(node::Column::ParentId.is_null()).order_by_asc(node::Column::Number),
     };
     nodes.one(db).await
-}
-
-/// Lets orders follow their payments, in the transaction in which those move: there is no other way for the two to differ,
-/// whoever moved the payment.
-pub(crate) async fn follow<'a>(
-    tx: &Transaction,
-    changed: impl Iterator<Item = &'a payment::Model>,
-) -> Result<(), DbErr> {
-    let mut by_status: BTreeMap<(&'static str, PaymentMethod), Vec<PaymentId>> = BTreeMap::new();
-    for payment in changed {
-        let status = match payment.payment_method {
-            PaymentMethod::BankTransfer => OrderStatus::of(payment.status),
-            PaymentMethod::CreditCard => OrderStatus::of_card(payment.status),
-            PaymentMethod::Web3
-            | PaymentMethod::Cash
-            | PaymentMethod::DebitCard
-            | PaymentMethod::Lightning
-            | PaymentMethod::MobileMoney => None,
-        };
-        if let Some(status) = status {
-            by_status.entry((status.word(), payment.payment_method)).or_default().push(payment.id);
-        }
-    }
-    for ((status, method), ids) in by_status {
-        let of =
-            if method == PaymentMethod::CreditCard { order::Column::CardPaymentId } else { order::Column::PaymentId };
-        let mut orders = order::Entity::update_many()
-            .col_expr(order::Column::Status, Expr::value(status))
-            .col_expr(order::Column::UpdatedAt, Expr::value(now()))
-            .filter(of.is_in(ids))
-            .filter(order::Column::Status.ne(status));
-        if status == OrderStatus::Confirmed.word() {
-            // How a paid order is fulfilled is for other systems to say, and not taken back when the payee is paid.
-            let unpaid = [OrderStatus::Pending, OrderStatus::Reported, OrderStatus::UnderReview, OrderStatus::Rejected];
-            orders = orders.filter(order::Column::Status.is_in(unpaid.map(OrderStatus::word)));
-        }
-        orders.exec(&**tx).await?;
-    }
-    Ok(())
 }
 
 /// What an order's payment tells of it.

@@ -1,8 +1,8 @@
 //! The one way in which a payment changes: lock, apply, write state, log and next messages in the caller's transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use entities::{PaymentId, now, payment};
+use entities::{PaymentId, PaymentStatus, now, payment};
 use queue::Transaction;
 use sea_orm::{
     ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -14,7 +14,7 @@ use crate::{
     event,
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
-    orders,
+    orders::Debts,
 };
 
 /// An observation about one payment.
@@ -38,22 +38,23 @@ impl Observed {
     }
 }
 
-/// Payments of one guarded update; 15 parameters each.
+/// Payments of one guarded update; 16 parameters each.
 const ROWS_PER_UPDATE: usize = 100;
 
-/// Applies the observations in order and returns what each did. Payments are locked in the order of their ids, so that
-/// two of these never wait for each other in a circle. Observations about unknown payments change nothing.
+/// Applies the observations in order and returns what each did. Orders are locked before their payments, and each in the
+/// order of their ids, so that two of these never wait for each other in a circle. Observations about unknown payments
+/// change nothing. When a payment settles its order's debt, the order's other payments are closed with it.
 ///
 /// # Errors
 /// When a statement fails, or when a payment changed in spite of the lock; nothing may then be committed.
 pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result<Vec<Outcome>, DbErr> {
-    let mut subjects = lock(tx, &observations).await?;
+    let (mut debts, mut subjects) = lock(tx, &observations).await?;
     let mut outcomes = Vec::with_capacity(observations.len());
     let mut traces = Vec::new();
     for Observed { payment_id, what, actor, request_id } in observations {
         if let Some(subject) = subjects.get_mut(&payment_id) {
             subject.request_id = request_id;
-            outcomes.push(subject.apply(what, &actor));
+            outcomes.push(apply(&mut debts, subject, what, &actor));
         } else if let Observation::Trace { event_type, message, data } = what {
             traces.push(NewLog { payment_id, sequence: None, event_type, message, actor, data });
             outcomes.push(Outcome::Noted);
@@ -62,12 +63,15 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
             outcomes.push(Outcome::Unchanged);
         }
     }
+    close_others(tx, &mut debts, &mut subjects).await?;
     let changed: Vec<Subject> = subjects.into_values().filter(|subject| subject.changed).collect();
     for chunk in changed.chunks(ROWS_PER_UPDATE) {
         update(tx, chunk).await?;
     }
     fail::fail_point!("record.payments_written");
-    orders::follow(tx, changed.iter().map(|subject| &subject.payment)).await?;
+    if !changed.is_empty() {
+        debts.write(tx).await?;
+    }
     let (mut logs, mut messages) = (traces, Vec::new());
     for subject in changed {
         logs.extend(subject.logs);
@@ -80,16 +84,24 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     Ok(outcomes)
 }
 
-/// Locks the payments that are about to change; traces alone change nothing and lock nothing.
-async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<BTreeMap<PaymentId, Subject>, DbErr> {
-    let ids: std::collections::BTreeSet<PaymentId> = observations
+fn apply(debts: &mut Debts, subject: &mut Subject, what: Observation, actor: &Actor) -> Outcome {
+    subject.settled_by = debts.settled_by(&subject.payment);
+    let outcome = subject.apply(what, actor);
+    debts.follow(&subject.payment);
+    outcome
+}
+
+/// Locks the payments that are about to change, and their orders before; traces alone change nothing and lock nothing.
+async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<(Debts, BTreeMap<PaymentId, Subject>), DbErr> {
+    let ids: BTreeSet<PaymentId> = observations
         .iter()
         .filter(|observed| !matches!(observed.what, Observation::Trace { .. }))
         .map(|observed| observed.payment_id)
         .collect();
     if ids.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok((Debts::default(), BTreeMap::new()));
     }
+    let debts = Debts::lock(tx, ids.clone()).await?;
     let locked = payment::Entity::find()
         .filter(payment::Column::Id.is_in(ids))
         .order_by_asc(payment::Column::Id)
@@ -97,13 +109,46 @@ async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<BTreeMap<Pa
         .all(&**tx)
         .await?;
     let now = now();
-    Ok(locked.into_iter().map(|payment| (payment.id, Subject::new(payment, now))).collect())
+    Ok((debts, locked.into_iter().map(|payment| (payment.id, Subject::new(payment, now))).collect()))
 }
+
+/// Nobody can pay an order on another rail once its debt is settled. Their order's lock is held, so nobody else has them.
+async fn close_others(
+    tx: &Transaction,
+    debts: &mut Debts,
+    subjects: &mut BTreeMap<PaymentId, Subject>,
+) -> Result<(), DbErr> {
+    let settled = debts.newly_settled();
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let others = payment::Entity::find()
+        .filter(payment::Column::OrderId.is_in(settled.keys().copied()))
+        .filter(payment::Column::Id.is_not_in(subjects.keys().copied()))
+        .filter(payment::Column::Status.is_in(CLOSABLE))
+        .order_by_asc(payment::Column::Id)
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    let now = now();
+    subjects.extend(others.into_iter().map(|payment| (payment.id, Subject::new(payment, now))));
+    let system = Actor::system();
+    for subject in subjects.values_mut().filter(|subject| CLOSABLE.contains(&subject.payment.status)) {
+        let by = subject.payment.order_id.and_then(|id| settled.get(&id));
+        if let Some(by) = by.filter(|by| **by != subject.payment.id) {
+            apply(debts, subject, Observation::OrderPaid { by: *by }, &system);
+        }
+    }
+    Ok(())
+}
+
+/// The states in which somebody may still pay.
+const CLOSABLE: [PaymentStatus; 3] = [PaymentStatus::Pending, PaymentStatus::Open, PaymentStatus::Submitted];
 
 /// One statement for all of them. The guard is the sequence that was read: every transition raises it.
 async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
     let now = now();
-    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 15);
+    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 16);
     let mut rows = Vec::with_capacity(subjects.len());
     for Subject { payment, logs, .. } in subjects {
         let moves = logs.iter().filter(|log| log.sequence.is_some()).count();
@@ -124,6 +169,7 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
             payment.failure_code.clone().into(),
             payment.failure_message.clone().into(),
             payment.failure_retryable.into(),
+            payment.duplicate_of.into(),
             now.into(),
         ]);
         let binds: Vec<String> = (first..=values.len()).map(|index| format!("${index}")).collect();
@@ -132,13 +178,13 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
     let sql = format!(
         "WITH changed (id, read_sequence, status, sequence, resends, sending_since, release_requested_at, deal_id, \
          diamond_address, transaction_hash, cancel_transaction_hash, failure_code, failure_message, failure_retryable, \
-         updated_at) AS (VALUES {}) \
+         duplicate_of, updated_at) AS (VALUES {}) \
          UPDATE payments SET status = changed.status, sequence = changed.sequence, resends = changed.resends, \
          sending_since = changed.sending_since, release_requested_at = changed.release_requested_at, \
          deal_id = changed.deal_id, diamond_address = changed.diamond_address, \
          transaction_hash = changed.transaction_hash, cancel_transaction_hash = changed.cancel_transaction_hash, \
          failure_code = changed.failure_code, failure_message = changed.failure_message, \
-         failure_retryable = changed.failure_retryable, updated_at = changed.updated_at \
+         failure_retryable = changed.failure_retryable, duplicate_of = changed.duplicate_of, updated_at = changed.updated_at \
          FROM changed WHERE payments.id = changed.id AND payments.sequence = changed.read_sequence",
         rows.join(", ")
     );

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{
-    Amount, ChainId, CurrencyId, EventId, MemberId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentLogId,
+    Amount, ChainId, CurrencyId, EventId, MemberId, NetworkId, NodeId, OrderId, PaymentGroup, PaymentId, PaymentLogId,
     PaymentMethod, PaymentStatus, WalletId, payment, payment_log,
 };
 use queue::NewMessage;
@@ -51,6 +51,10 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment("payment.rejected", "The payer's evidence was rejected."),
     payment("payment.refunded", "The payer has the money back."),
     payment("payment.needs_review", "The outcome is unknown and an operator has to look."),
+    payment(
+        "payment.duplicate",
+        "Money came although another payment had settled the order; `details.duplicate_of` names it.",
+    ),
     payment("payment.updated", "A till has corrected what it had written down; the status stays."),
     payment("payment.reverted", "Something that an earlier event told is no longer true: a block is gone."),
     payment("receipt.reported", "A receipt of a bank transfer was reported; the payment has the status before."),
@@ -121,6 +125,8 @@ pub struct PaymentTold {
     pub network_id: NetworkId,
     pub wallet_id: Option<WalletId>,
     pub member_id: Option<MemberId>,
+    pub order_id: Option<OrderId>,
+    pub duplicate_of: Option<PaymentId>,
     pub currency_id: CurrencyId,
     #[serde(serialize_with = "exact")]
     pub price: Amount,
@@ -184,6 +190,8 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
                 network_id: payment.network_id,
                 wallet_id: payment.wallet_id,
                 member_id: payment.member_id,
+                order_id: payment.order_id,
+                duplicate_of: payment.duplicate_of,
                 currency_id: payment.currency_id,
                 price: payment.price,
                 paid_price: payment.paid_price,

@@ -1,6 +1,7 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
 pub(crate) mod at_till;
+mod debt;
 mod gateway;
 mod invoice;
 pub(crate) mod refund;
@@ -11,7 +12,7 @@ pub(crate) use self::told::with_context;
 pub use self::{gateway::AtGateway, refund::RefundSeen, told::event_type};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{PaymentMethod, PaymentStatus, payment};
+use entities::{PaymentId, PaymentMethod, PaymentStatus, payment};
 use queue::NewMessage;
 use serde_json::{Value, json};
 
@@ -58,6 +59,8 @@ pub enum Observation {
     OutcomeUnknown { data: Value },
     /// Somebody asks to cancel.
     CancelRequested,
+    /// The order that it would pay was paid by this other payment.
+    OrderPaid { by: PaymentId },
     /// The chain was never asked for the deal, or the request was taken back before anything was sent.
     NothingSent,
     /// Somebody asks to send again.
@@ -112,12 +115,22 @@ pub(crate) struct Subject {
     pub(crate) messages: Vec<NewMessage>,
     pub(crate) changed: bool,
     pub(crate) request_id: Option<String>,
+    /// The other payment that has settled the debt, see [`crate::orders::Debts`].
+    pub(crate) settled_by: Option<PaymentId>,
     now: DateTime<Utc>,
 }
 
 impl Subject {
     pub(crate) fn new(payment: payment::Model, now: DateTime<Utc>) -> Self {
-        Self { payment, logs: Vec::new(), messages: Vec::new(), changed: false, request_id: None, now }
+        Self {
+            payment,
+            logs: Vec::new(),
+            messages: Vec::new(),
+            changed: false,
+            request_id: None,
+            settled_by: None,
+            now,
+        }
     }
 
     /// Applies one observation.
@@ -149,7 +162,8 @@ impl Subject {
                 let message = "Nobody knows what became of it; somebody has to look";
                 self.move_or_note(Trigger::OutcomeUnknown, "outcome.unknown", message, data, actor)
             }
-            Observation::CancelRequested => self.cancel_requested(actor),
+            Observation::CancelRequested => self.cancel("A cancel was asked for", json!({}), actor),
+            Observation::OrderPaid { by } => self.order_paid(by, actor),
             Observation::NothingSent => self.nothing_sent(actor),
             Observation::RetryRequested => self.retry_requested(actor),
             Observation::ReleaseRequested => self.release_requested(actor),
@@ -290,7 +304,7 @@ impl Subject {
         self.move_or_note(trigger, "deal.closed", message, data, actor)
     }
 
-    fn cancel_requested(&mut self, actor: &Actor) -> Outcome {
+    fn cancel(&mut self, message: &str, data: Value, actor: &Actor) -> Outcome {
         let on_chain = self.payment.payment_method == PaymentMethod::Web3;
         // What a gateway has taken goes back by refunds, of which there may be several.
         let at_gateway = gateway::is_method(self.payment.payment_method) && self.payment.status != PaymentStatus::Paid;
@@ -298,7 +312,7 @@ impl Subject {
         let sent = self.payment.sending_since.is_some() || self.payment.deal_id.is_some();
         let trigger =
             if (on_chain || at_gateway) && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
-        self.try_move(trigger, "A cancel was asked for", json!({}), actor).unwrap_or(Outcome::Unchanged)
+        self.try_move(trigger, message, data, actor).unwrap_or(Outcome::Unchanged)
     }
 
     fn nothing_sent(&mut self, actor: &Actor) -> Outcome {
@@ -315,7 +329,8 @@ impl Subject {
             self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }));
             return self.note("resend.requested", "A resend was asked for", json!({}), actor);
         }
-        if self.payment.status != PaymentStatus::Failed || self.payment.deal_id.is_some() {
+        let sent = self.payment.status != PaymentStatus::Failed || self.payment.deal_id.is_some();
+        if sent || self.settled_by.is_some() {
             return Outcome::Unchanged;
         }
         self.clear_failure();
@@ -358,6 +373,9 @@ impl Subject {
     }
 
     fn try_move(&mut self, trigger: Trigger, message: &str, mut data: Value, actor: &Actor) -> Option<Outcome> {
+        if let Some(by) = self.paid_twice(trigger) {
+            return Some(self.duplicate(by, data, actor));
+        }
         let to = transition::next(self.payment.status, trigger)?;
         data["trigger"] = json!(trigger);
         let event_type = if trigger == Trigger::PaymentGone { REVERTED } else { event_type(to) };
@@ -389,6 +407,9 @@ impl Subject {
         }
         let Verdict { to, shown, reason } = verdict;
         self.clear_failure();
+        if self.settled_by.is_none() {
+            self.payment.duplicate_of = None;
+        }
         match to {
             PaymentStatus::Paid if self.payment.release_requested_at.is_some() => {
                 self.send(NewMessage::of(&ReleaseDeal { payment_id: self.payment.id }));

@@ -137,8 +137,10 @@ impl Rail {
                     self.deposit = Deposit::None;
                 }
             }
-            Trigger::PaymentFinal => {
+            Trigger::PaymentFinal | Trigger::PaidTwice => {
                 (self.opened, self.deposit) = (true, Deposit::Final);
+                // Nothing was there when it was closed, and now there is: a gateway's late success.
+                self.end.take_if(|end| *end == Shown::Closed);
                 self.found("DealDeposited");
                 self.found(CAPTURE);
             }
@@ -219,6 +221,13 @@ mod tests {
         assert_eq!(shown(&[Opened, PaymentSeen, PaymentFinal, PaymentSeen]), Shown::DepositFinal);
         assert_eq!(shown(&[Opened, PaymentFinal, PaymentGone]), Shown::DepositFinal);
         assert_eq!(shown(&[Opened, PaymentFinal, Released, PaymentSeen, PaymentFinal]), Shown::Released);
+    }
+
+    #[test]
+    fn money_that_comes_after_a_closing_is_there() {
+        use Trigger::*;
+        assert_eq!(shown(&[Opened, CancelRequested, Closed, PaymentFinal]), Shown::DepositFinal);
+        assert_eq!(shown(&[Opened, CancelRequested, Closed, PaidTwice]), Shown::DepositFinal);
     }
 
     #[test]

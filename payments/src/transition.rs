@@ -27,6 +27,8 @@ pub enum Trigger {
     PaymentGone,
     /// The deposit is final, the receipt confirmed, the card captured.
     PaymentFinal,
+    /// The same, although another payment had settled the debt.
+    PaidTwice,
     /// Nobody paid in time.
     Expired,
     /// The receipt was rejected.
@@ -94,6 +96,8 @@ pub const RULES: &[Rule] = &[
     // Late success of something that had been given up is never dropped.
     rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
     rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),
+    // Money on a second way to pay one order: somebody decides whether it goes back.
+    rule(&[Open, Submitted, Canceling, Failed, Rejected, Canceled, Expired], Trigger::PaidTwice, NeedsReview),
 ];
 
 /// Where the trigger leads from here; none when it changes nothing in this state.

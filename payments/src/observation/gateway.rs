@@ -57,7 +57,11 @@ impl Subject {
             AtGateway::Captured { kind, data } => self.captured(kind, data, actor),
             AtGateway::CapturedOtherwise { data } => {
                 let message = "The gateway has taken another amount than was asked for";
-                self.move_or_note(Trigger::FinalityBroken, "gateway.captured_otherwise", message, data, actor)
+                let trigger = match self.payment.status {
+                    PaymentStatus::Failed => Trigger::PaymentFinal,
+                    _ => Trigger::FinalityBroken,
+                };
+                self.move_or_note(trigger, "gateway.captured_otherwise", message, data, actor)
             }
             AtGateway::Failed { code, message, data } => self.failed_at_gateway(code, message, data, actor),
             AtGateway::Closed { data } => self.closed_at_gateway(data, actor),
@@ -139,7 +143,7 @@ impl Subject {
             }
             // What somebody may still pay there has to be closed.
             PaymentStatus::Canceling | PaymentStatus::Expired => {
-                self.send(NewMessage::of(&CheckSession { payment_id }));
+                self.send(NewMessage::of(&CheckSession::new(payment_id, None)));
             }
             PaymentStatus::Pending
             | PaymentStatus::Submitted

@@ -1,5 +1,6 @@
 //! What follows from what becomes of a refund.
 
+use entities::PaymentStatus;
 use serde_json::Value;
 
 use super::{Outcome, Subject};
@@ -26,7 +27,13 @@ impl Subject {
     pub(super) fn refund(&mut self, seen: RefundSeen, actor: &Actor) -> Outcome {
         match seen {
             RefundSeen::Created { data } => self.tell(REFUND_CREATED, "A refund was asked for", data, actor),
-            RefundSeen::Failed { data } => self.tell(REFUND_FAILED, "The refund failed", data, actor),
+            RefundSeen::Failed { data } => {
+                self.tell(REFUND_FAILED, "The refund failed", data.clone(), actor);
+                if self.payment.status == PaymentStatus::Canceling {
+                    let message = "The money could not be given back; somebody has to look";
+                    return self.try_move(Trigger::OutcomeUnknown, message, data, actor).unwrap_or(Outcome::Noted);
+                }
+            }
             RefundSeen::Succeeded { data, all } => {
                 self.tell(REFUND_SUCCEEDED, "The refund is on its way to the payer", data.clone(), actor);
                 if all {

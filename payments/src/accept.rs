@@ -9,14 +9,15 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use entities::{
-    ChainId, CurrencyId, MemberId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentMethod, WalletId, member, payment,
+    ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentGroup, PaymentId, PaymentMethod, WalletId,
+    member, payment,
 };
 use queue::Database;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{caller::Caller, idempotency::Key};
+use crate::{caller::Caller, idempotency::Key, orders::Closed};
 
 /// Payments of one transaction at most.
 const BATCH_MAX: usize = 100;
@@ -34,6 +35,8 @@ pub struct NewPayment {
     pub network_id: NetworkId,
     pub wallet_id: Option<WalletId>,
     pub member: Option<MemberRef>,
+    /// The order whose debt it is one more way to pay.
+    pub order_id: Option<OrderId>,
     pub currency_id: CurrencyId,
     pub price: Decimal,
     pub paid_price: Decimal,
@@ -112,6 +115,9 @@ pub enum AcceptError {
     /// The node has a payment with this external id.
     #[error("external_id already exists for this node")]
     ExternalIdTaken(PaymentId),
+    /// The order that it would pay takes no payment.
+    #[error(transparent)]
+    OrderClosed(Closed),
     /// A field does not fit what it refers to.
     #[error("{pointer}: {detail}")]
     Invalid {

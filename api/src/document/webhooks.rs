@@ -63,6 +63,8 @@ struct PaymentTold {
     network_id: Uuid,
     wallet_id: Option<Uuid>,
     member_id: Option<Uuid>,
+    order_id: Option<Uuid>,
+    duplicate_of: Option<Uuid>,
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
     price: Money,

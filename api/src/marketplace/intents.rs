@@ -52,8 +52,8 @@ impl Intents {
     /// Create an intent
     ///
     /// Anybody may. The same unpaid order has the same intent, however often it is asked for. 404 when there is no such
-    /// order; 409 when it is paid already, or its seller has no account that can take payments; 503 with `Retry-After` when
-    /// the processor takes longer than ten seconds.
+    /// order, or none that can be paid by card here; 409 when it is paid already; 503 with `Retry-After` when the processor
+    /// takes longer than ten seconds.
     #[oai(path = "/create-intent", method = "post", operation_id = "create_intent")]
     async fn create(
         &self,

@@ -62,7 +62,7 @@ pub(crate) struct Order {
     pub(crate) id: Uuid,
     /// What people call it: `KRFT-` and six characters.
     order_number: String,
-    /// Rises from order to order.
+    /// What the card processor's calls name it by: drawn, so that nobody finds orders by counting; a double carries it.
     number: i64,
     /// PENDING, REPORTED, UNDER_REVIEW, CONFIRMED, REJECTED, REFUND_PENDING or REFUNDED, or a word that another system
     /// has written about how it is fulfilled.
@@ -193,7 +193,7 @@ impl Orders {
     ) -> Result<Json<OrderPage>, Declined> {
         let nodes = reach::nodes(&**self.0.db(), &caller, None).await?;
         let orders =
-            order::Entity::find().filter(order::Column::NodeId.in_subquery(nodes)).order_by_desc(order::Column::Number);
+            order::Entity::find().filter(order::Column::NodeId.in_subquery(nodes)).order_by_desc(order::Column::Id);
         let page = paging::read(self.0.db(), orders, page.0, per_page.0, Order::from).await?;
         let paging::Paged { items, page, per_page, total } = page;
         Ok(Json(OrderPage { success: true, orders: items, page, per_page, total }))

@@ -1,8 +1,8 @@
 //! One batch: resolve all, then write all in one transaction with one statement a table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use entities::{MemberId, NodeId, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
+use entities::{MemberId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
 use queue::{Database, NewMessage, Transaction};
 use sea_orm::{
     Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
@@ -16,6 +16,7 @@ use crate::{
     jobs::OpenDeal,
     log::{self, NewLog},
     observation::with_context,
+    orders::lock_orders,
 };
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -54,6 +55,10 @@ async fn insert(
     requests: &[(Caller, NewPayment)],
     mut rows: Vec<(usize, payment::Model, Option<member::Model>)>,
 ) -> Result<Vec<(usize, Outcome)>, DbErr> {
+    let refused = refuse_closed_orders(tx, &mut rows).await?;
+    if rows.is_empty() {
+        return Ok(refused);
+    }
     upsert_members(tx, requests, &mut rows).await?;
     let models = rows.iter().map(|(_, row, _)| row.clone().into_active_model());
     let columns = [payment::Column::NodeId, payment::Column::ExternalId];
@@ -65,7 +70,7 @@ async fn insert(
         .collect();
     fail::fail_point!("accept.payments_written");
     let taken = taken(tx, rows.iter().map(|(_, row, _)| row).filter(|row| !inserted.contains(&row.id))).await?;
-    let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
+    let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), refused);
     let mut accepted = Vec::with_capacity(rows.len());
     for (index, payment, member) in rows {
         let (caller, new) = &requests[index];
@@ -94,6 +99,23 @@ async fn insert(
         outcomes.push((index, Ok(accepted)));
     }
     Ok(outcomes)
+}
+
+/// Takes out what would pay an order that takes no payment any more; the orders of the others stay locked.
+async fn refuse_closed_orders(
+    tx: &Transaction,
+    rows: &mut Vec<(usize, payment::Model, Option<member::Model>)>,
+) -> Result<Vec<(usize, Outcome)>, DbErr> {
+    let ids: BTreeSet<OrderId> = rows.iter().filter_map(|(_, row, _)| row.order_id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let closed = lock_orders(tx, ids).await?;
+    let reason = |row: &payment::Model| row.order_id.and_then(|id| closed.get(&id).copied().flatten());
+    let refused = rows.iter().filter_map(|(index, row, _)| Some((*index, Err(AcceptError::OrderClosed(reason(row)?)))));
+    let refused = refused.collect();
+    rows.retain(|(_, row, _)| reason(row).is_none());
+    Ok(refused)
 }
 
 /// The payments that hold the external ids of those that were not inserted.
@@ -187,6 +209,8 @@ fn row(new: &NewPayment, chain_id: entities::ChainId, wallet_id: Option<entities
         network_id: new.network_id,
         wallet_id,
         member_id: None,
+        order_id: new.order_id,
+        duplicate_of: None,
         currency_id: new.currency_id,
         price: entities::Amount(new.price),
         paid_price: entities::Amount(new.paid_price),

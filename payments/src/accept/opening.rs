@@ -58,7 +58,7 @@ pub(super) async fn open_at_once(
         let Some(row) = stored.remove(&accepted.payment.id) else { continue };
         accepted.payment = row;
         if accepted.payment.payment_method == PaymentMethod::BankTransfer {
-            orders::of_payment(tx, &accepted.payment).await?;
+            orders::of_payment(tx, &mut accepted.payment).await?;
         } else {
             by_card.push(&accepted.payment);
         }

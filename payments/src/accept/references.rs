@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entities::{
-    CurrencyId, MemberId, NetworkId, NodeId, PaymentMethod, WalletId, currency, member, network, node, wallet,
+    CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, currency, member, network, node, order,
+    wallet,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::Value;
@@ -20,6 +21,7 @@ pub(super) struct References {
     currencies: HashMap<CurrencyId, currency::Model>,
     wallets: HashMap<WalletId, wallet::Model>,
     members: HashMap<MemberId, member::Model>,
+    orders: HashMap<OrderId, order::Model>,
 }
 
 /// What a payment's references came out as.
@@ -44,6 +46,7 @@ impl References {
             .all(db);
         let (networks, currencies, wallets) = tokio::try_join!(networks, currencies, wallets)?;
         let members = members(db, requests).await?;
+        let orders = orders(db, requests).await?;
         Ok(Self {
             nodes,
             line,
@@ -51,6 +54,7 @@ impl References {
             currencies: currencies.into_iter().map(|currency: currency::Model| (currency.id, currency)).collect(),
             wallets: wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect(),
             members,
+            orders: orders.into_iter().map(|order| (order.id, order)).collect(),
         })
     }
 
@@ -76,7 +80,28 @@ impl References {
             return Err(AcceptError::Invalid { pointer: "/chain_id".into(), detail });
         }
         check_money(new, currency)?;
+        self.check_order(new)?;
         Ok(Resolved { chain_id: network.chain_id, wallet_id, member })
+    }
+
+    /// An order is paid as a whole, on whatever rail. A bank transfer of its own it gets with its first receipt.
+    fn check_order(&self, new: &NewPayment) -> Result<(), AcceptError> {
+        let Some(id) = new.order_id else { return Ok(()) };
+        let order = self.orders.get(&id).filter(|order| order.node_id == new.node_id);
+        let order = order.ok_or(AcceptError::NotFound("order"))?;
+        let invalid = |pointer: &'static str, detail: &str| {
+            Err(AcceptError::Invalid { pointer: pointer.into(), detail: detail.to_owned() })
+        };
+        if new.payment_method == PaymentMethod::BankTransfer {
+            return invalid(
+                "/order_id",
+                "must not be given for a bank transfer: report a receipt of the order instead",
+            );
+        }
+        if order.currency_id == new.currency_id && order.total.0 != new.paid_price {
+            return invalid("/paid_price", "must be the order's total");
+        }
+        Ok(())
     }
 
     /// The wallet that is named, if it belongs to the node's line; else the nearest ancestor's for the network's chain.
@@ -177,6 +202,14 @@ async fn members<C: ConnectionTrait>(
     }
     let members = member::Entity::find().filter(member::Column::Id.is_in(ids)).all(db).await?;
     Ok(members.into_iter().map(|member| (member.id, member)).collect())
+}
+
+async fn orders<C: ConnectionTrait>(db: &C, requests: &[(Caller, NewPayment)]) -> Result<Vec<order::Model>, DbErr> {
+    let ids: BTreeSet<OrderId> = requests.iter().filter_map(|(_, new)| new.order_id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    order::Entity::find().filter(order::Column::Id.is_in(ids)).all(db).await
 }
 
 async fn by_ids<C, Column, I>(

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, PaymentMethod, WalletId, now};
+use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, now};
 use payments::{
     AcceptError, Accepted,
     accept::{Answer, MemberRef},
@@ -49,6 +49,9 @@ pub(crate) struct NewPayment {
     member_id: Option<Uuid>,
     /// A member, created with the payment, or updated if the node has one with its external id.
     member: Option<NewMember>,
+    /// An order of the same node that this is one more way to pay, such as the `id` of a payment by bank transfer. The first of
+    /// its payments whose money comes settles it and closes the others. Not for bank transfers.
+    order_id: Option<Uuid>,
     /// The currency; for `web3` a token of the network.
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
@@ -120,6 +123,7 @@ impl Example for NewPayment {
             wallet_id: None,
             member_id: None,
             member: None,
+            order_id: None,
             currency_id: Uuid::nil(),
             price: ExactNumber(12.into()),
             paid_price: ExactNumber(12.into()),
@@ -168,6 +172,7 @@ impl NewPayment {
             network_id: NetworkId(self.network_id),
             wallet_id: self.wallet_id.map(WalletId),
             member: inline.or(self.member_id.map(|id| MemberRef::Known(MemberId(id)))),
+            order_id: self.order_id.map(OrderId),
             currency_id: CurrencyId(self.currency_id),
             price: self.price.0,
             paid_price: self.paid_price.0,
@@ -216,6 +221,7 @@ impl From<AcceptError> for Problem {
                 let detail = format!("external_id already exists for this node: it is payment {id}");
                 Self::new(Code::ExternalIdTaken).detail(detail).payment(id.0)
             }
+            AcceptError::OrderClosed(closed) => Self::conflict(closed.to_string()),
             AcceptError::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
             AcceptError::Unavailable => Self::new(Code::Unavailable).retry_after(1),
         }

@@ -85,6 +85,10 @@ pub(crate) struct Payment {
     wallet_id: Option<Uuid>,
     member_id: Option<Uuid>,
     member: Option<Member>,
+    /// The order that it is one way to pay; null unless it is.
+    order_id: Option<Uuid>,
+    /// The payment that had settled the debt when this one's money came all the same; null unless it did.
+    duplicate_of: Option<Uuid>,
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
     price: Money,
@@ -137,6 +141,8 @@ impl Payment {
             wallet_id: payment.wallet_id.map(|id| id.0),
             member_id: payment.member_id.map(|id| id.0),
             member: member.map(Member::from),
+            order_id: payment.order_id.map(|id| id.0),
+            duplicate_of: payment.duplicate_of.map(|id| id.0),
             currency_id: payment.currency_id.0,
             price: payment.price.into(),
             paid_price: payment.paid_price.into(),

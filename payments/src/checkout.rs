@@ -14,8 +14,7 @@ use entities::{
 use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, prelude::*,
-    sea_query::Query,
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Select, prelude::*, sea_query::Query,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,6 +27,7 @@ pub use self::{
 use crate::{
     caller::{Actor, Caller},
     jobs::CheckSession,
+    lock::lock_payment,
     money::{self, AmountError},
     observation::{AtGateway, Observation, Outcome},
     off_chain::{self, OffChain},
@@ -295,14 +295,13 @@ pub async fn submit(
 /// # Errors
 /// When the database does not answer.
 pub async fn look(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
-    tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: id })]).await?;
+    tx.enqueue(vec![NewMessage::of(&CheckSession::new(id, None))]).await?;
     Ok(())
 }
 
 /// The payment as it stands, locked until the transaction ends.
 async fn lock(tx: &Transaction, id: PaymentId) -> Result<Checkout, CheckoutError> {
-    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
-    let locked = locked.ok_or(Denied::NotFound)?;
+    let locked = lock_payment(tx, id).await?.ok_or(Denied::NotFound)?;
     Ok(load(&**tx, vec![locked]).await?.pop().ok_or(Denied::NotFound)?)
 }
 

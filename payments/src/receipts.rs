@@ -1,5 +1,5 @@
 //! Receipts of bank transfers: as payers report them, and the verdicts of whoever looks at the bank. Both move the order's
-//! payment; the payment's row is the lock under which they are decided.
+//! payment; the order's row is the lock under which they are decided.
 
 use chrono::TimeDelta;
 use entities::{
@@ -8,20 +8,24 @@ use entities::{
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
+    lock::lock_payment,
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
-    orders,
+    orders::{self, lock_order},
     record::{Observed, record},
 };
 
 /// How long the bank payment of an order may be paid. It is reported in the moment that it comes to be, so that this only
 /// counts when an operator's verdict opens it again.
 const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
+
+/// Receipts of an order that nobody has decided yet, at most: anybody may report one, and somebody has to look at each.
+const UNDECIDED_MAX: u64 = 20;
 
 /// A receipt that somebody reports.
 #[derive(Clone, Debug)]
@@ -73,9 +77,10 @@ pub enum ReceiptError {
 /// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`.
 ///
 /// # Errors
-/// [`ReceiptError::Conflict`] when the order is paid already, or its payment has ended another way.
+/// [`ReceiptError::Conflict`] when the order is paid already on whatever rail, its payment has ended another way, or too
+/// many receipts wait for a verdict.
 pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionId, ReceiptError> {
-    let order = find_order(&**tx, new.order_id).await?;
+    let order = open_order(tx, new.order_id).await?;
     let payment_id = match order.payment_id {
         Some(id) => id,
         None => create_payment(tx, &order, &new).await?,
@@ -108,6 +113,28 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     let id = submission.id;
     payment_submission::Entity::insert(submission.into_active_model()).exec_without_returning(&**tx).await?;
     Ok(id)
+}
+
+/// The order, locked; refused unless it may still be paid and somebody can keep up with its receipts.
+async fn open_order(tx: &Transaction, id: OrderId) -> Result<order::Model, ReceiptError> {
+    let (order, closed) = match lock_order(tx, id).await {
+        Err(DbErr::RecordNotFound(_)) => return Err(ReceiptError::NotFound("Order")),
+        other => other?,
+    };
+    if let Some(closed) = closed {
+        return Err(ReceiptError::Conflict(closed.to_string()));
+    }
+    use payment_submission::Column as C;
+    let undecided = payment_submission::Entity::find()
+        .filter(C::OrderId.eq(id))
+        .filter(C::Status.eq(ReceiptStatus::Reported))
+        .count(&**tx)
+        .await?;
+    if undecided >= UNDECIDED_MAX {
+        let detail = format!("{UNDECIDED_MAX} receipts of this order wait for a verdict; no more are taken until then");
+        return Err(ReceiptError::Conflict(detail));
+    }
+    Ok(order)
 }
 
 fn refused(status: PaymentStatus) -> ReceiptError {
@@ -179,11 +206,11 @@ fn stands(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
 }
 
 /// Whether a receipt may still be decided so. Money that is found for a payment that was given up is never dropped: the
-/// payment then goes to `needs_review`.
+/// payment then goes to `needs_review`. A receipt that is left over when all is decided may be put aside.
 fn allowed(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
     let given_up = matches!(status, PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired);
     let waits = matches!(status, PaymentStatus::Submitted | PaymentStatus::Rejected);
-    stands(status, wanted) || waits || (given_up && wanted == ReceiptStatus::Confirmed)
+    stands(status, wanted) || waits || given_up
 }
 
 fn decided(status: PaymentStatus) -> ReceiptError {
@@ -271,8 +298,7 @@ pub async fn receipts_of<C: ConnectionTrait>(
 }
 
 async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
-    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
-    locked.ok_or(DbErr::RecordNotFound(format!("payment {id} of an order")))
+    lock_payment(tx, id).await?.ok_or(DbErr::RecordNotFound(format!("payment {id} of an order")))
 }
 
 /// The order's bank payment, made when its first receipt is reported. Of several first receipts at once one makes it: the
@@ -306,7 +332,8 @@ fn payment_of(order: &order::Model, network: &network::Model) -> payment::Model 
         payment_address: order.order_number.clone(),
     };
     let row = off_chain::row(transfer, network);
-    payment::Model { metadata: Some(orders::metadata(order)), expires_at: row.created_at + PAYABLE_FOR, ..row }
+    let (order_id, metadata) = (Some(order.id), Some(orders::metadata(order)));
+    payment::Model { order_id, metadata, expires_at: row.created_at + PAYABLE_FOR, ..row }
 }
 
 /// What the events of a receipt say of it.

@@ -2,8 +2,7 @@
 //! condition, and a check behind it. Locks are taken in the order payment, capture, balance.
 
 use entities::{
-    GatewaySessionId, OrderId, PaymentId, PaymentStatus, RefundId, RefundStatus, capture, node, now, order, payment,
-    refund,
+    GatewaySessionId, PaymentId, PaymentStatus, RefundId, RefundStatus, capture, node, now, order, payment, refund,
 };
 use queue::{NewMessage, Transaction};
 use sea_orm::{
@@ -16,10 +15,11 @@ use crate::{
     caller::{Actor, Caller},
     jobs::SendRefund,
     ledger::{Account, Entry, Guard, Kind, LedgerError, post},
+    lock::lock_payment,
     observation::{Observation, RefundSeen},
-    orders::OrderStatus,
     record::{Observed, record},
     sellers::{SellerError, part},
+    till::Asked,
 };
 
 /// A refund that somebody asks for.
@@ -61,8 +61,39 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
         PaymentStatus::Refunded => return Err(SellerError::conflict("The order is refunded already")),
         other => return Err(SellerError::conflict(format!("The order's card payment is {other}"))),
     }
+    let by = Asked { actor: caller.actor(), request_id: new.request_id };
+    take_down(tx, &order, capture, new.amount, new.reason, by).await
+}
+
+/// Gives back all that is left of what the payment's sessions have captured for a seller: an operator has decided so.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn give_back(
+    tx: &mut Transaction,
+    payment: &payment::Model,
+    reason: &str,
+    by: &Asked,
+) -> Result<(), DbErr> {
+    let Some(capture) = of_payment(&**tx, payment.id).await? else { return Ok(()) };
+    let order = order_of(tx, payment).await?;
+    match take_down(tx, &order, capture, None, Some(reason.to_owned()), by.clone()).await {
+        Ok(_) | Err(SellerError::Conflict(_)) => Ok(()),
+        Err(SellerError::Database(error)) => Err(error),
+        Err(other) => Err(DbErr::Custom(other.to_string())),
+    }
+}
+
+async fn take_down(
+    tx: &mut Transaction,
+    order: &order::Model,
+    capture: capture::Model,
+    amount: Option<i64>,
+    reason: Option<String>,
+    by: Asked,
+) -> Result<refund::Model, SellerError> {
     let left = capture.captured - capture.refund_reserved - capture.reversed;
-    let amount = new.amount.unwrap_or(left);
+    let amount = amount.unwrap_or(left);
     if amount <= 0 || !reserve(tx, capture.session_id, amount).await? {
         return Err(SellerError::conflict(format!(
             "Of this order's payment {} cents are left to refund",
@@ -73,11 +104,11 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
     let now = now();
     let refund = refund::Model {
         id: RefundId::new(),
-        payment_id: payment.id,
+        payment_id: capture.payment_id,
         session_id: capture.session_id,
         amount,
         fee,
-        reason: new.reason,
+        reason,
         status: RefundStatus::Asked,
         gateway_id: None,
         failure_code: None,
@@ -93,21 +124,18 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
         (Account::ProcessorClearing, amount),
     ];
     entered(tx, &capture, Kind::RefundAsked, &refund, &postings).await?;
-    let what = Observation::Refund(RefundSeen::Created { data: told(&order, &capture, &refund) });
-    let request_id = new.request_id;
-    record(tx, vec![Observed { payment_id: payment.id, what, actor: caller.actor(), request_id }]).await?;
-    if capture.refund_reserved == capture.captured {
-        follow(tx, order.id, OrderStatus::Confirmed, OrderStatus::RefundPending).await?;
-    }
-    tx.enqueue(vec![message(&refund, &payment)]).await?;
+    let what = Observation::Refund(RefundSeen::Created { data: told(order, &capture, &refund) });
+    let Asked { actor, request_id } = by;
+    record(tx, vec![Observed { payment_id: capture.payment_id, what, actor, request_id }]).await?;
+    tx.enqueue(vec![message(&refund, &capture)]).await?;
     Ok(refund)
 }
 
 /// The message that has the gateway asked.
-fn message(refund: &refund::Model, payment: &payment::Model) -> NewMessage {
+fn message(refund: &refund::Model, capture: &capture::Model) -> NewMessage {
     NewMessage::of(&SendRefund { refund_id: refund.id })
-        .header("payment_id", payment.id.to_string())
-        .header("node_id", payment.node_id.to_string())
+        .header("payment_id", capture.payment_id.to_string())
+        .header("node_id", capture.node_id.to_string())
 }
 
 /// Locks the refund and marks it as sent; as it was before. None when there is no such refund, or it has an end.
@@ -158,8 +186,7 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
     let payment = lock(tx, refund.payment_id).await?;
     let succeeded = refund.status == RefundStatus::Succeeded;
     let capture = release(tx, &refund, succeeded).await?;
-    let order = order::Entity::find().filter(order::Column::CardPaymentId.eq(payment.id)).one(&**tx).await?;
-    let order = order.ok_or_else(|| DbErr::RecordNotFound(format!("the order of payment {}", payment.id)))?;
+    let order = order_of(tx, &payment).await?;
     let data = told(&order, &capture, &refund);
     let (kind, postings, seen) = if succeeded {
         let postings = vec![(Account::ProcessorClearing, -refund.amount), (Account::Payer, refund.amount)];
@@ -175,9 +202,6 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
     };
     entered(tx, &capture, kind, &refund, &postings).await?;
     record(tx, vec![Observed::new(payment.id, Observation::Refund(seen), actor.clone())]).await?;
-    if !succeeded {
-        follow(tx, order.id, OrderStatus::RefundPending, OrderStatus::Confirmed).await?;
-    }
     Ok(true)
 }
 
@@ -248,18 +272,6 @@ async fn entered(
     }
 }
 
-/// A word that another system has written about how the order is fulfilled stays.
-async fn follow(tx: &Transaction, id: OrderId, from: OrderStatus, to: OrderStatus) -> Result<(), DbErr> {
-    order::Entity::update_many()
-        .col_expr(order::Column::Status, Expr::value(to.word()))
-        .col_expr(order::Column::UpdatedAt, Expr::value(now()))
-        .filter(order::Column::Id.eq(id))
-        .filter(order::Column::Status.eq(from.word()))
-        .exec(&**tx)
-        .await
-        .map(drop)
-}
-
 fn told(order: &order::Model, capture: &capture::Model, refund: &refund::Model) -> Value {
     let mut data = json!({
         "refund_id": refund.id,
@@ -305,7 +317,12 @@ async fn find_locked(tx: &Transaction, id: RefundId) -> Result<Option<refund::Mo
     refund::Entity::find().filter(refund::Column::Id.eq(id)).lock_exclusive().one(&**tx).await
 }
 
+async fn order_of(tx: &Transaction, payment: &payment::Model) -> Result<order::Model, DbErr> {
+    let missing = || DbErr::RecordNotFound(format!("the order of payment {}", payment.id));
+    let id = payment.order_id.ok_or_else(missing)?;
+    order::Entity::find().filter(order::Column::Id.eq(id)).one(&**tx).await?.ok_or_else(missing)
+}
+
 pub(crate) async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
-    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
-    locked.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))
+    lock_payment(tx, id).await?.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))
 }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
+    lock::lock_payment,
     money::{self, AmountError},
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
@@ -196,8 +197,7 @@ pub async fn list<C: ConnectionTrait>(
 
 async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<payment::Model, TillError> {
     find(&**tx, caller, id).await?;
-    let locked = payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
-    locked.ok_or(TillError::Denied(Denied::NotFound))
+    lock_payment(tx, id).await?.ok_or(TillError::Denied(Denied::NotFound))
 }
 
 /// Only what a till has written down, and as long as nothing has happened to it since.

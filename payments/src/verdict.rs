@@ -8,10 +8,14 @@ use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prel
 
 use crate::{
     caller::Caller,
+    lock::lock_payment,
     observation::Observation,
+    orders::settled_by,
     rail::{Rail, Shown},
-    reach::{Denied, find_payment, within},
+    reach::{Denied, find_payment},
     record::{Observed, record},
+    refunds,
+    till::Asked,
 };
 
 /// A verdict that the evidence may allow.
@@ -65,13 +69,24 @@ pub const RULES: &[Rule] = &[
         PaymentStatus::Canceling,
         "The deposit goes back to the payer; when that is final, the payment is refunded.",
     ),
+    rule(
+        Shown::DepositFinal,
+        PaymentStatus::Refunded,
+        "You have given the money back yourself, outside of this system; it has ended.",
+    ),
     rule(Shown::Released, PaymentStatus::Completed, "The payee has the money; it has ended."),
     rule(Shown::Returned, PaymentStatus::Refunded, "The payer has the money back; it has ended."),
     rule(Shown::Closed, PaymentStatus::Canceled, "Nobody had paid; it has ended."),
 ];
 
-/// What may be said of the payment as it stands; nothing unless it is in review.
-pub fn allowed(payment: &payment::Model, shown: Shown, now: DateTime<Utc>) -> impl Iterator<Item = &'static Rule> {
+/// What may be said of the payment as it stands; nothing unless it is in review. With `settled`, another payment has paid
+/// its order: then nobody may pay this one any more, and what it has goes back.
+pub fn allowed(
+    payment: &payment::Model,
+    shown: Shown,
+    settled: bool,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = &'static Rule> {
     let in_review = payment.status == PaymentStatus::NeedsReview;
     // The contract refuses a deal whose time is over, and only a chain can be asked again.
     let on_chain = payment.payment_method == PaymentMethod::Web3;
@@ -79,8 +94,13 @@ pub fn allowed(payment: &payment::Model, shown: Shown, now: DateTime<Utc>) -> im
     let rules = RULES.iter().filter(move |rule| in_review && rule.shown == shown);
     // Nobody gives a bank transfer back by itself.
     let returnable = on_chain || payment.payment_method == PaymentMethod::CreditCard;
-    rules.filter(move |rule| {
-        (rule.to != PaymentStatus::Pending || sendable) && (rule.to != PaymentStatus::Canceling || returnable)
+    rules.filter(move |rule| match rule.to {
+        PaymentStatus::Pending => sendable && !settled,
+        PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Paid => !settled,
+        PaymentStatus::Canceling => returnable,
+        // Only of a surplus that no rail of ours gives back can an operator know that it is back.
+        PaymentStatus::Refunded => shown == Shown::Returned || (settled && !on_chain),
+        _ => true,
     })
 }
 
@@ -147,8 +167,8 @@ pub async fn resolve(
 ) -> Result<Resolved, VerdictError> {
     find_payment(&**tx, caller, id).await?;
     // Of several operators one goes on; the others then read what that one has decided.
-    let locked = within(caller).filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await?;
-    let payment = locked.ok_or(Denied::NotFound)?;
+    let payment = lock_payment(tx, id).await?.ok_or(Denied::NotFound)?;
+    let settled = settled_by(&**tx, &payment).await?.is_some();
     let log = life(&**tx, id).await?;
     if payment.status != PaymentStatus::NeedsReview {
         let last = log.iter().rev().find(|row| row.data["trigger"] == VERDICT);
@@ -157,13 +177,17 @@ pub async fn resolve(
         return if same { Ok(Resolved { payment, by: None }) } else { Err(VerdictError::NotInReview(status)) };
     }
     let shown = Rail::of(&log).shown();
-    let allowed: Vec<PaymentStatus> = allowed(&payment, shown, entities::now()).map(|rule| rule.to).collect();
+    let allowed: Vec<PaymentStatus> = allowed(&payment, shown, settled, entities::now()).map(|rule| rule.to).collect();
     if !allowed.contains(&to) {
         return Err(VerdictError::NotAllowed { to, shown, allowed });
     }
     let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
-    let request_id = request_id.map(str::to_owned);
-    record(tx, vec![Observed { payment_id: id, what, actor: caller.operator(), request_id }]).await?;
+    let by = Asked { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
+    let Asked { actor, request_id } = by.clone();
+    record(tx, vec![Observed { payment_id: id, what, actor, request_id }]).await?;
+    if to == PaymentStatus::Canceling {
+        refunds::give_back(tx, &payment, reason, &by).await?;
+    }
     Ok(Resolved { payment: find_payment(&**tx, caller, id).await?, by: Some(shown) })
 }
 
@@ -204,7 +228,8 @@ pub async fn review(db: &Database, caller: &Caller, id: PaymentId) -> Result<Rev
         .order_by_desc(payment_log::Column::Id)
         .limit(NOTED_MAX as u64);
     let noted = since.all(&**db).await?;
-    let allowed = allowed(&payment, rail.shown(), entities::now()).collect();
+    let settled = settled_by(&**db, &payment).await?.is_some();
+    let allowed = allowed(&payment, rail.shown(), settled, entities::now()).collect();
     Ok(Review { payment, cause, noted, rail, allowed })
 }
 
@@ -233,7 +258,7 @@ mod tests {
                 Shown::Nothing => &[Pending, Failed, Canceled],
                 Shown::DealOpen => &[Open, Canceling],
                 Shown::DepositSeen => &[Submitted, Canceling],
-                Shown::DepositFinal => &[Paid, Canceling],
+                Shown::DepositFinal => &[Paid, Canceling, Refunded],
                 Shown::Released => &[Completed],
                 Shown::Returned => &[Refunded],
                 Shown::Closed => &[Canceled],

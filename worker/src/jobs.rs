@@ -18,8 +18,8 @@ mod watch_invoice;
 use std::{collections::HashMap, time::Duration};
 
 use entities::{PaymentId, PaymentStatus, payment};
-use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
-use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use queue::{Delivery, Foresight, JobError, JobResult, Registry};
+use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 
 pub use announce_events::AnnounceEvents;
 pub use ask_invoice::AskInvoice;
@@ -63,21 +63,6 @@ pub fn registry() -> Registry<Context> {
 fn look_again(looks: i32) -> Duration {
     let doublings = u32::try_from(looks).unwrap_or(0).min(8);
     Duration::from_secs((2_u64 << doublings).min(300))
-}
-
-/// Locks those of the payments that are in one of these states, in the order of their ids.
-async fn lock_payments(
-    tx: &Transaction,
-    ids: impl IntoIterator<Item = PaymentId>,
-    statuses: &[PaymentStatus],
-) -> Result<Vec<payment::Model>, DbErr> {
-    payment::Entity::find()
-        .filter(payment::Column::Id.is_in(ids))
-        .filter(payment::Column::Status.is_in(statuses.iter().copied()))
-        .order_by_asc(payment::Column::Id)
-        .lock_exclusive()
-        .all(&**tx)
-        .await
 }
 
 /// What a job would do about these payments, in the order of their messages: those it would not lock, because they are in

@@ -1,6 +1,6 @@
 //! Tickets, and which payments cover them.
 
-use entities::{NodeId, PaymentId, TicketId, node, now, payment, ticket, ticket_payment};
+use entities::{NodeId, PaymentId, TicketId, node, now, ticket, ticket_payment};
 use queue::Transaction;
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::TillError;
-use crate::{caller::Caller, reach::Denied};
+use crate::{caller::Caller, lock::lock_payment, reach::Denied};
 
 /// Writes a ticket down.
 ///
@@ -42,7 +42,7 @@ pub async fn relate(
 ) -> Result<(), TillError> {
     let payment_id = payment_id.ok_or(TillError::Unknown("Payment"))?;
     let ticket_id = ticket_id.ok_or(TillError::Unknown("Ticket"))?;
-    payment::Entity::find().filter(payment::Column::Id.eq(payment_id)).lock_exclusive().one(&**tx).await?;
+    lock_payment(tx, payment_id).await?;
     super::find(&**tx, caller, payment_id).await.map_err(|denied| unknown(denied, "Payment"))?;
     find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, "Ticket"))?;
     let row = ticket_payment::Model { ticket_id, payment_id, created_at: now() };

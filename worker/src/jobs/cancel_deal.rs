@@ -9,7 +9,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, asked_again, foresee_payments, lock_payments, read_payments};
+use super::{alone, answers, asked_again, foresee_payments, read_payments};
 use crate::Context;
 
 /// What it takes up.
@@ -71,7 +71,7 @@ fn unsent(opening: Option<&Standing>) -> Foresight {
 /// Closes the deals of those that are canceling or have expired.
 pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
     let mut tx = context.db.begin().await?;
-    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let (known, unknown): (Vec<_>, Vec<_>) = payments.into_iter().partition(deal_known);
     chain::request(&tx, &requests(&tx, &known, Kind::Cancel).await?).await?;
     fail::fail_point!("cancel_deal.requested");

@@ -11,7 +11,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
 
-use super::{alone, answers, foresee_payments, lock_payments, read_payments};
+use super::{alone, answers, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
@@ -90,7 +90,7 @@ pub(crate) async fn expire(
     ids: impl Iterator<Item = PaymentId>,
 ) -> anyhow::Result<HashMap<PaymentId, JobError>> {
     let mut tx = context.db.begin().await?;
-    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let read_until = read_until(&*tx, &payments).await?;
     let (mut observed, mut waiting) = (Vec::new(), HashMap::new());
     for payment in payments {

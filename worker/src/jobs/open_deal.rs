@@ -12,7 +12,7 @@ use payments::{Actor, Observation, Observed, jobs, money};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, asked_again, foresee_payments, lock_payments, read_payments};
+use super::{alone, answers, asked_again, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
@@ -82,7 +82,7 @@ pub(crate) async fn open(
     ids: impl Iterator<Item = PaymentId>,
 ) -> anyhow::Result<HashMap<PaymentId, JobError>> {
     let mut tx = context.db.begin().await?;
-    let payments = lock_payments(&tx, ids, TAKES).await?;
+    let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let places = places(&*tx, &payments).await?;
     let (mut requests, mut observed, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
     for payment in &payments {

@@ -10,7 +10,7 @@ use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use super::{
     alone, answers, asked_again,
     cancel_deal::{requests, signers},
-    foresee_payments, lock_payments, read_payments,
+    foresee_payments, read_payments,
 };
 use crate::Context;
 
@@ -59,7 +59,7 @@ fn asked_for(payment: &payment::Model) -> bool {
 /// Releases those that are paid and asked to be released.
 pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
     let tx = context.db.begin().await?;
-    let mut payments = lock_payments(&tx, ids, TAKES).await?;
+    let mut payments = payments::lock_payments(&tx, ids, TAKES).await?;
     payments.retain(asked_for);
     chain::request(&tx, &requests(&tx, &payments, Kind::Release).await?).await?;
     fail::fail_point!("release_deal.requested");

@@ -7,13 +7,31 @@ use queue::{Payload, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
 macro_rules! payloads {
-    ($($(#[$doc:meta])* $name:ident { $field:ident: $id:ty } = $kind:literal, prefetch $prefetch:literal, batch $batch:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident { $field:ident: $id:ty $(, of $of:ident: $of_type:ty)? } = $kind:literal, prefetch $prefetch:literal, batch $batch:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub struct $name {
             /// What it is about.
             pub $field: $id,
+            $(
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub(crate) $of: Option<$of_type>,
+            )?
         }
+
+        $(impl $name {
+            /// About this row, and whose that is.
+            #[must_use]
+            pub fn new($field: $id, $of: impl Into<Option<$of_type>>) -> Self {
+                Self { $field, $of: $of.into() }
+            }
+
+            /// Whose it is, where it says so.
+            #[must_use]
+            pub fn $of(&self) -> Option<$of_type> {
+                self.$of
+            }
+        })?
 
         impl Payload for $name {
             const TYPE: &'static str = $kind;
@@ -48,8 +66,9 @@ payloads! {
     WatchInvoice { payment_id: PaymentId } = "watch_invoice", prefetch 20, batch 1;
     /// Open a payment at its gateway, and look at it there until it is concluded.
     OpenSession { session_id: GatewaySessionId } = "open_session", prefetch 50, batch 1;
-    /// Look at a payment at its gateway, because something may have happened to it there.
-    CheckSession { payment_id: PaymentId } = "check_session", prefetch 50, batch 1;
+    /// Look at a payment at its gateway, because something may have happened to it there: at the session that is named, else
+    /// at the newest.
+    CheckSession { payment_id: PaymentId, of session_id: GatewaySessionId } = "check_session", prefetch 50, batch 1;
     /// Deploy a wallet's diamond.
     DeployDiamond { diamond_id: DiamondId } = "deploy_diamond", prefetch 10, batch 1;
     /// Give money back to the payer through the payment's gateway, or look what became of that.

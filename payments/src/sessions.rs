@@ -4,6 +4,7 @@
 //! whoever finds it so looks for the payment at the gateway before asking again.
 
 mod settle;
+mod surplus;
 
 pub use settle::{Seen, Standing, settle};
 
@@ -22,6 +23,7 @@ use serde_json::json;
 use crate::{
     caller::Actor,
     jobs::{CheckSession, OpenSession},
+    lock::lock_payment,
     observation::{AtGateway, Observation, with_context},
     record::{Observed, record},
 };
@@ -79,7 +81,7 @@ impl SessionError {
 /// # Errors
 /// [`SessionError`]; an intent that is asked for again is [`SessionError::Live`] with the one there is.
 pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_session::Model, SessionError> {
-    let payment = lock(tx, new.payment_id).await?.ok_or_else(|| SessionError::missing(new.payment_id))?;
+    let payment = lock_payment(tx, new.payment_id).await?.ok_or_else(|| SessionError::missing(new.payment_id))?;
     let live = of_payment(new.payment_id).filter(Expr::cust(LIVE)).one(&**tx).await?;
     if let Some(live) = live {
         return Err(SessionError::Live(Box::new(live)));
@@ -137,10 +139,6 @@ fn row(new: &NewSession) -> gateway_session::Model {
         created_at: now,
         updated_at: now,
     }
-}
-
-async fn lock(tx: &Transaction, id: PaymentId) -> Result<Option<payment::Model>, DbErr> {
-    payment::Entity::find().filter(payment::Column::Id.eq(id)).lock_exclusive().one(&**tx).await
 }
 
 fn of_payment(id: PaymentId) -> Select<gateway_session::Entity> {
@@ -312,7 +310,7 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
                 .exec(&**tx)
                 .await?;
         }
-        tx.enqueue(vec![NewMessage::of(&CheckSession { payment_id: session.payment_id })]).await?;
+        tx.enqueue(vec![NewMessage::of(&CheckSession::new(session.payment_id, session.id))]).await?;
     }
     fail::fail_point!("callback.heard");
     Ok(())

@@ -1,5 +1,7 @@
 //! Taking a payment at a gateway one step further: open it, look at it, take what was agreed to, or close it.
 
+mod give_back;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -44,14 +46,24 @@ pub(crate) enum Left {
         /// Until when the payer may.
         expires_at: chrono::DateTime<chrono::Utc>,
     },
+    /// What was captured is on its way back to the payer; to be looked at again.
+    GoingBack {
+        /// How often it was looked at.
+        looks: i32,
+    },
 }
 
 impl Left {
     /// When to look again; none when there is no need.
     pub(crate) fn again(self) -> Option<Duration> {
-        let Self::Live { looks, expires_at } = self else { return None };
+        let (looks, expires_at) = match self {
+            Self::Concluded => return None,
+            Self::Live { looks, expires_at } => (looks, Some(expires_at)),
+            Self::GoingBack { looks } => (looks, None),
+        };
         let doublings = u32::try_from(looks.max(1)).unwrap_or(1).min(16);
         let pause = Duration::from_secs((1_u64 << doublings).min(LOOK_MAX_S));
+        let Some(expires_at) = expires_at else { return Some(pause) };
         // Right after the end of its time, when it has to be closed.
         let rest = (expires_at - now()).to_std().unwrap_or_default() + BUSY;
         Some(pause.min(rest))
@@ -71,6 +83,11 @@ pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) 
         };
     };
     fail::fail_point!("session.claimed");
+    if give_back::is_due(&claimed.session, &claimed.payment) {
+        let step = tokio::time::timeout(STEP, give_back::advance(context, &claimed, job));
+        // The lease ends by itself then.
+        return step.await.unwrap_or_else(|_| Err(JobError::Retry(anyhow!("the gateway takes too long"))));
+    }
     let step = tokio::time::timeout(STEP, step(context, &claimed)).await.unwrap_or_else(|_| {
         Err(Stopped { error: Error::Unknown("the gateway takes too long".to_owned()), unasked: false })
     });

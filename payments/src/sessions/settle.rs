@@ -1,16 +1,19 @@
 //! Writing down how a payment stands at its gateway, and what follows for the payment.
 
 use entities::{Amount, GatewaySessionId, GatewaySessionStatus, gateway_session, now, payment};
-use queue::Transaction;
+use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*,
 };
 use serde_json::{Value, json};
 
+use super::surplus;
 use crate::{
     caller::Actor,
+    jobs::CheckSession,
     ledger,
+    lock::lock_payment,
     observation::{AtGateway, Observation},
     record::{Observed, record},
 };
@@ -77,18 +80,46 @@ pub async fn settle(
 ) -> Result<Option<gateway_session::Model>, DbErr> {
     let Some(known) = super::find(&**tx, id).await? else { return Ok(None) };
     // The payment first, as everywhere.
-    let Some(payment) = super::lock(tx, known.payment_id).await? else { return Ok(None) };
+    let Some(payment) = lock_payment(tx, known.payment_id).await? else { return Ok(None) };
     let locked = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
     let Some(session) = locked.one(&**tx).await? else { return Ok(None) };
+    let (session, payment) = match is_surplus(tx, &session, &seen).await? {
+        true => surplus::take_apart(tx, session, payment, &actor).await?,
+        false => (session, payment),
+    };
     let observed = follow(&session, &payment, &seen);
+    let first_capture = session.status != GatewaySessionStatus::Captured;
     let stored = write(tx, session, seen).await?;
     let of = |what| Observed::new(payment.id, Observation::Gateway(what), actor.clone());
     record(tx, observed.into_iter().map(of).collect()).await?;
     if stored.status == GatewaySessionStatus::Captured {
         ledger::capture_posted(tx, &stored, stored.captured).await?;
         ledger::reversal_posted(tx, &stored, stored.reversed).await?;
+        if first_capture {
+            close_newer(tx, &stored).await?;
+        }
     }
     Ok(Some(stored))
+}
+
+/// Whether the session has the money of a payment that another session has paid.
+async fn is_surplus(tx: &Transaction, session: &gateway_session::Model, seen: &Seen) -> Result<bool, DbErr> {
+    use gateway_session::Column as C;
+    if seen.standing != Standing::Captured || session.status == GatewaySessionStatus::Captured {
+        return Ok(false);
+    }
+    let others = gateway_session::Entity::find().filter(C::PaymentId.eq(session.payment_id));
+    let others = others.filter(C::Id.ne(session.id)).filter(C::Status.eq(GatewaySessionStatus::Captured));
+    Ok(others.one(&**tx).await?.is_some())
+}
+
+/// A session that was given up and has the money after all leaves nothing to pay at the one that was begun since.
+async fn close_newer(tx: &mut Transaction, session: &gateway_session::Model) -> Result<(), DbErr> {
+    let newest = super::newest(&**tx, session.payment_id).await?;
+    if let Some(newest) = newest.filter(|newest| newest.id != session.id && is_live(newest.status)) {
+        tx.enqueue(vec![NewMessage::of(&CheckSession::new(session.payment_id, newest.id))]).await?;
+    }
+    Ok(())
 }
 
 const fn is_live(status: GatewaySessionStatus) -> bool {

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 
 use entities::{PaymentId, gateway_session};
 use payments::jobs;
-use queue::{Delivery, Foresight, Job, JobResult};
+use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 
-use crate::{Context, sessions};
+use crate::{
+    Context,
+    sessions::{self, Left},
+};
 
 /// See the module. Looking changes nothing at the gateway, and what is seen again changes nothing here.
 pub struct CheckSession;
@@ -17,9 +20,15 @@ impl Job<Context> for CheckSession {
     type Payload = jobs::CheckSession;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        match payments::sessions::newest(&*context.db, delivery.payload.payment_id).await? {
-            Some(session) => sessions::advance(context, session.id, "check_session").await.map(drop),
-            None => Ok(()),
+        let session = match delivery.payload.session_id() {
+            Some(id) => payments::sessions::find(&*context.db, id).await?,
+            None => payments::sessions::newest(&*context.db, delivery.payload.payment_id).await?,
+        };
+        let Some(session) = session else { return Ok(()) };
+        match sessions::advance(context, session.id, "check_session").await? {
+            // Nobody else follows what is on its way back.
+            left @ Left::GoingBack { .. } => Err(JobError::Snooze(left.again().unwrap_or_default())),
+            Left::Concluded | Left::Live { .. } => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sellers' money: what is captured, refunded, paid out and taken back, and that the ledger agrees with all of it.
 
 mod random;
-mod seller;
+pub(crate) mod seller;
 
 use entities::{PaymentStatus, PayoutStatus, RefundStatus};
 use fixtures::{TestDatabase, on_both};
@@ -19,11 +19,11 @@ fn paid(id: &str) -> payouts::Became {
     payouts::Became::Paid { processor_id: id.to_owned(), arrival_date: None }
 }
 
-fn done(id: &str) -> Became {
+pub(crate) fn done(id: &str) -> Became {
     Became::Succeeded { gateway_id: id.to_owned() }
 }
 
-fn failed() -> Became {
+pub(crate) fn failed() -> Became {
     Became::Failed { code: "declined".to_owned(), message: "the card is closed".to_owned() }
 }
 

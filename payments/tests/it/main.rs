@@ -3,6 +3,7 @@
 
 mod accept;
 mod commands;
+mod debts;
 mod idempotency;
 mod ledger;
 mod life;

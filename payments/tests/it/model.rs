@@ -70,6 +70,10 @@ impl Model {
                 self.go(&[Pending, Open, Submitted, Paid], Canceling);
             }
             Observation::CancelRequested => self.go(&[Pending, Open, Submitted], Canceled),
+            Observation::OrderPaid { .. } if self.handed_over || self.has_deal => {
+                self.go(&[Pending, Open, Submitted], Canceling);
+            }
+            Observation::OrderPaid { .. } => self.go(&[Pending, Open, Submitted], Canceled),
             Observation::NothingSent if !self.has_deal => self.go(&[Canceling], Canceled),
             Observation::RetryRequested if was == Failed && !self.has_deal => {
                 (self.status, self.handed_over, self.resends) = (Pending, false, 0);
@@ -96,6 +100,7 @@ impl Model {
             Observation::Refund(RefundSeen::Succeeded { all: true, .. }) => {
                 self.go(&[Submitted, Paid, Canceling, Completed], Refunded);
             }
+            Observation::Refund(RefundSeen::Failed { .. }) => self.go(&[Canceling], NeedsReview),
             Observation::Refund(_)
             | Observation::Corrected { .. }
             | Observation::NothingSent
@@ -130,6 +135,7 @@ impl Model {
                     Intent => self.go(&[Canceling], Completed),
                 }
             }
+            AtGateway::CapturedOtherwise { .. } if self.status == Failed => self.status = NeedsReview,
             AtGateway::CapturedOtherwise { .. } | AtGateway::Reversed { .. } => {
                 self.go(&[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded], NeedsReview);
             }
@@ -179,6 +185,7 @@ fn facts() -> Vec<Observation> {
         Observation::ReleaseFailed { code: code(), message: message() },
         Observation::Released { transaction_hash: hash() },
         Observation::CancelRequested,
+        Observation::OrderPaid { by: entities::PaymentId::new() },
         Observation::NothingSent,
         Observation::CancelFailed { code: code(), message: message() },
         Observation::DealCanceled { returned: false, transaction_hash: hash() },

@@ -155,6 +155,6 @@ on_both!(no_verdict_asks_a_chain_to_give_a_transfer_back, async |database: TestD
     let reviewed = read(db, id).await;
     assert_eq!(reviewed.status, PaymentStatus::NeedsReview, "money was found for what had been given up");
     let offered: Vec<PaymentStatus> =
-        verdict::allowed(&reviewed, Shown::DepositFinal, entities::now()).map(|rule| rule.to).collect();
+        verdict::allowed(&reviewed, Shown::DepositFinal, false, entities::now()).map(|rule| rule.to).collect();
     assert_eq!(offered, [PaymentStatus::Paid]);
 });

@@ -189,10 +189,10 @@ on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     let worker = &shop.worker;
     let payment_id = shop.open("one", "10").await;
-    assert_foreseen(worker, CheckSession { payment_id }, AlreadyDone, "never opened at a gateway").await;
+    assert_foreseen(worker, CheckSession::new(payment_id, None), AlreadyDone, "never opened at a gateway").await;
     let session_id = shop.begin(payment_id).await.unwrap();
     assert_foreseen(worker, OpenSession { session_id }, WouldResume, "never asked").await;
-    assert_foreseen(worker, CheckSession { payment_id }, WouldResume, "which is asked at its gateway").await;
+    assert_foreseen(worker, CheckSession::new(payment_id, None), WouldResume, "which is asked at its gateway").await;
     worker.run().await;
     assert_foreseen(worker, OpenSession { session_id }, WouldResume, "looked at, at its gateway").await;
     shop.act(session_id, "approve").await;

@@ -322,7 +322,7 @@ on_both!(a_reversal_reaches_the_sellers_balance, async |database: TestDatabase| 
     assert_eq!(seller.balance().await, (4_900 - 5_000, 0));
     let payment_id = seller.row(order_id).await.card_payment_id.unwrap();
     for _ in 0..2 {
-        seller.shop.worker.deliver(NewMessage::of(&CheckSession { payment_id })).await;
+        seller.shop.worker.deliver(NewMessage::of(&CheckSession::new(payment_id, None))).await;
     }
     assert_eq!(seller.balance().await, (-100, 0), "once");
     let (status, answer) = seller.post("/api/payments/connect/payout?amount=1", &json!({})).await;

@@ -125,7 +125,7 @@ impl Shop {
     }
 
     async fn check(&self, payment_id: PaymentId) {
-        self.worker.deliver(NewMessage::of(&CheckSession { payment_id })).await;
+        self.worker.deliver(NewMessage::of(&CheckSession::new(payment_id, None))).await;
     }
 
     async fn session(&self, id: GatewaySessionId) -> gateway_session::Model {

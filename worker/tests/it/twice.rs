@@ -91,7 +91,7 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
             worker.run().await;
             shop.act(session_id, "approve").await;
             worker.lose_messages().await;
-            NewMessage::of(&CheckSession { payment_id })
+            NewMessage::of(&CheckSession::new(payment_id, None))
         }
         AskInvoice::QUEUE => {
             // Made, but the answer was lost; and paid since.

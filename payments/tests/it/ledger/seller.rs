@@ -1,6 +1,8 @@
 //! A shop with an active account, and sales that were paid.
 
-use entities::{Amount, GatewaySessionStatus, PaymentId, gateway_session, order, payout, refund};
+use entities::{
+    Amount, GatewaySessionStatus, PaymentId, RefundStatus, gateway_session, order, payment, payout, refund,
+};
 use fixtures::Merchant;
 use payments::{
     Actor, Observation, intents, ledger, payouts,
@@ -107,6 +109,14 @@ impl Shop {
 
     pub(crate) async fn refund(&self, sale: &Sale, amount: Option<i64>) -> Result<refund::Model, SellerError> {
         self.refund_of(sale.order.number, amount).await
+    }
+
+    /// Refunds of these payments that have no end yet.
+    pub(crate) async fn refunds_of(&self, tx: &Transaction, payments: &[payment::Model]) -> Vec<refund::Model> {
+        use refund::Column as C;
+        let of_payments = refund::Entity::find().filter(C::PaymentId.is_in(payments.iter().map(|payment| payment.id)));
+        let open = of_payments.filter(C::Status.is_in([RefundStatus::Asked, RefundStatus::Sent]));
+        open.all(&**tx).await.unwrap()
     }
 
     pub(crate) async fn pay_out(&self, amount: i64) -> Result<payout::Model, SellerError> {

@@ -1,0 +1,194 @@
+//! An order is one debt, on whatever rails it is paid.
+
+mod random;
+mod world;
+
+use entities::{PaymentMethod, PaymentStatus};
+use fixtures::{TestDatabase, on_both};
+use futures_util::future::join_all;
+use payments::{AcceptError, Acceptor, Observation, receipts::ReceiptError, sessions::Standing, verdict};
+use serde_json::json;
+
+use self::world::{World, deposit};
+use super::{ledger::seller::Shop, messages, observe, read, transitions};
+
+async fn world(database: &TestDatabase) -> (Shop, World) {
+    let shop = Shop::open(&database.db).await;
+    let world = World::of(&shop, &Acceptor::start(database.db.clone()), "one").await;
+    (shop, world)
+}
+
+on_both!(a_paid_order_takes_no_receipt_and_closes_its_other_rails, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    let chosen = world.choose_gateway(&mut tx).await.unwrap();
+    let intent = world.ask_intent(&mut tx).await.unwrap();
+    world.tell(&mut tx, intent, Standing::Captured).await;
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let refused = world.report(&mut tx).await;
+    assert!(
+        matches!(&refused, Err(ReceiptError::Conflict(detail)) if detail == "The order is paid already"),
+        "{refused:?}"
+    );
+    assert_eq!(world.ask_intent(&mut tx).await.unwrap_err(), "The order is paid already");
+    drop(tx);
+    assert_eq!(read(db, world.deal).await.status, PaymentStatus::Canceled, "the chain was never asked for the deal");
+    assert_eq!(read(db, world.checkout).await.status, PaymentStatus::Canceling, "the gateway may still take money");
+    assert!(messages(db, world.checkout).await.contains(&"check_session".to_owned()), "so it is asked to close it");
+    let acceptor = Acceptor::start(db.clone());
+    let mut new = shop.merchant.payment("late");
+    new.order_id = Some(world.order.id);
+    let late = acceptor.accept(&shop.merchant.caller(), new).await;
+    assert!(matches!(late, Err(AcceptError::OrderClosed(_))), "{late:?}");
+    let mut tx = db.begin().await.unwrap();
+    world.tell(&mut tx, chosen, Standing::Closed).await;
+    tx.commit().await.unwrap();
+    assert_eq!(read(db, world.checkout).await.status, PaymentStatus::Canceled);
+});
+
+on_both!(money_on_a_second_rail_is_reviewed_and_names_the_first, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    world.report(&mut tx).await.unwrap();
+    let intent = world.ask_intent(&mut tx).await.unwrap();
+    world.decide(&shop, &mut tx, true).await.unwrap();
+    let bank = world.stored(&tx).await.payment_id.unwrap();
+    world.tell(&mut tx, intent, Standing::Captured).await;
+    let order = world.stored(&tx).await;
+    tx.commit().await.unwrap();
+    assert_eq!((order.status.as_str(), order.paid_by), ("CONFIRMED", Some(bank)));
+    let card = read(db, order.card_payment_id.unwrap()).await;
+    assert_eq!((card.status, card.duplicate_of), (PaymentStatus::NeedsReview, Some(bank)));
+    let told = transitions(db, card.id).await;
+    assert_eq!(told[told.len() - 2..], ["payment.duplicate", "payment.needs_review"]);
+    let review = verdict::review(db, &shop.merchant.caller(), card.id).await.unwrap();
+    let offered: Vec<PaymentStatus> = review.allowed.iter().map(|rule| rule.to).collect();
+    assert_eq!(offered, [PaymentStatus::Canceling, PaymentStatus::Refunded], "it goes back, and is not paid once more");
+});
+
+on_both!(a_surplus_goes_back_by_a_verdict, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    world.report(&mut tx).await.unwrap();
+    let intent = world.ask_intent(&mut tx).await.unwrap();
+    world.decide(&shop, &mut tx, true).await.unwrap();
+    world.tell(&mut tx, intent, Standing::Captured).await;
+    let card = world.stored(&tx).await.card_payment_id.unwrap();
+    let caller = shop.merchant.caller();
+    verdict::resolve(&mut tx, &caller, card, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
+    let refund = shop.refunds_of(&tx, &world.payments(&tx).await).await.pop().expect("a refund of all of it");
+    assert_eq!((refund.payment_id, refund.amount), (card, world::TOTAL));
+    payments::refunds::hand_over(&tx, refund.id).await.unwrap();
+    let actor = payments::Actor::worker("test");
+    payments::refunds::settle(&mut tx, refund.id, crate::ledger::done("re"), &actor).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read(db, card).await.status, PaymentStatus::Refunded);
+    let tx = db.begin().await.unwrap();
+    assert_eq!(world.stored(&tx).await.status, "CONFIRMED", "the order stays paid");
+    drop(tx);
+    shop.clean().await;
+});
+
+on_both!(
+    a_deposit_that_comes_while_its_deal_is_closed_is_told_and_goes_back_by_itself,
+    async |database: TestDatabase| {
+        let (shop, mut world) = world(&database).await;
+        let db = &database.db;
+        observe(db, world.deal, Observation::SendingStarted { diamond_address: "0xd".to_owned() }).await;
+        observe(db, world.deal, Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: None }).await;
+        let mut tx = db.begin().await.unwrap();
+        world.report(&mut tx).await.unwrap();
+        world.decide(&shop, &mut tx, true).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(read(db, world.deal).await.status, PaymentStatus::Canceling);
+        observe(db, world.deal, Observation::DepositFinal { data: deposit() }).await;
+        let deal = read(db, world.deal).await;
+        assert_eq!(deal.status, PaymentStatus::Canceling, "its closing gives the deposit back");
+        assert!(deal.duplicate_of.is_some());
+        assert_eq!(transitions(db, world.deal).await.last().unwrap(), "payment.duplicate");
+        observe(db, world.deal, Observation::DealCanceled { returned: true, transaction_hash: None }).await;
+        assert_eq!(read(db, world.deal).await.status, PaymentStatus::Refunded);
+    }
+);
+
+on_both!(a_second_session_that_was_paid_too_is_a_payment_of_its_own, async |database: TestDatabase| {
+    let (_shop, mut world) = world(&database).await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    let declined = Standing::Failed { code: "declined".to_owned(), message: "no".to_owned() };
+    let first = world.ask_intent(&mut tx).await.unwrap();
+    world.tell(&mut tx, first, declined).await;
+    let second = world.ask_intent(&mut tx).await.unwrap();
+    assert_ne!(first, second);
+    world.tell(&mut tx, second, Standing::Captured).await;
+    world.tell(&mut tx, first, Standing::Captured).await;
+    world.tell(&mut tx, first, Standing::Captured).await;
+    world.holds(&tx, "two captures").await;
+    let order = world.stored(&tx).await;
+    let payments = world.payments(&tx).await;
+    let surplus: Vec<_> = payments.iter().filter(|payment| payment.duplicate_of == order.card_payment_id).collect();
+    assert_eq!((order.status.as_str(), surplus.len()), ("CONFIRMED", 1));
+    assert_eq!(surplus[0].status, PaymentStatus::NeedsReview);
+    tx.commit().await.unwrap();
+});
+
+on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let db = &database.db;
+    for _ in 0..12 {
+        let acceptor = Acceptor::start(db.clone());
+        world = World::of(&shop, &acceptor, &format!("{}", world.order.number)).await;
+        let mut tx = db.begin().await.unwrap();
+        world.report(&mut tx).await.unwrap();
+        let sessions = [world.ask_intent(&mut tx).await.unwrap(), world.choose_gateway(&mut tx).await.unwrap()];
+        tx.commit().await.unwrap();
+        observe(db, world.deal, Observation::SendingStarted { diamond_address: "0xd".to_owned() }).await;
+        observe(db, world.deal, Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: None }).await;
+        (world.deposited, world.transferred) = (true, true);
+        world.captured.extend(sessions);
+        let world = &world;
+        let shop = &shop;
+        join_all((0..4).map(async |rail| {
+            let mut world = world.clone();
+            let mut tx = db.begin().await.unwrap();
+            match rail {
+                0 => world.decide(shop, &mut tx, true).await.unwrap(),
+                1 => drop(world.observe(&mut tx, world.deal, Observation::DepositFinal { data: deposit() }).await),
+                rail => world.tell(&mut tx, sessions[rail - 2], Standing::Captured).await,
+            }
+            tx.commit().await.unwrap();
+        }))
+        .await;
+        let tx = db.begin().await.unwrap();
+        world.holds(&tx, "all at once").await;
+        let payments = world.payments(&tx).await;
+        let settled = payments.iter().filter(|payment| payment.duplicate_of.is_none());
+        let settled: Vec<_> = settled.map(|payment| (payment.payment_method, payment.status)).collect();
+        assert_eq!(settled.len(), 1, "{settled:?}");
+        assert!(matches!(settled[0].1, PaymentStatus::Paid | PaymentStatus::Completed), "{settled:?}");
+    }
+});
+
+on_both!(an_order_is_named_by_its_own_node_alone_and_paid_as_a_whole, async |database: TestDatabase| {
+    let (shop, world) = world(&database).await;
+    let acceptor = Acceptor::start(database.db.clone());
+    let stranger = fixtures::Merchant::insert(&database.db, 2).await;
+    let mut theirs = stranger.payment("theirs");
+    theirs.order_id = Some(world.order.id);
+    let refused = acceptor.accept(&stranger.caller(), theirs).await;
+    assert!(matches!(refused, Err(AcceptError::NotFound("order"))), "{refused:?}");
+    let mut part = shop.merchant.payment("part");
+    (part.order_id, part.payment_method) = (Some(world.order.id), PaymentMethod::CreditCard);
+    part.currency_id = world.order.currency_id;
+    let refused = acceptor.accept(&shop.merchant.caller(), part).await;
+    assert!(matches!(&refused, Err(AcceptError::Invalid { pointer, .. }) if pointer == "/paid_price"), "{refused:?}");
+    assert_eq!(
+        json!(world.order.number).as_f64().map(|number| number as i64),
+        Some(world.order.number),
+        "a double carries it"
+    );
+});

@@ -1,7 +1,8 @@
-# Sourced by scripts/check and scripts/test: how they speak, and the tools that they fetch into target/tools.
-# Nothing is installed elsewhere, except Debian's packages when a server or Node.js is missing and we are root.
+# Sourced by scripts/check and scripts/test: how they speak, and the tools that they fetch into the user's cache, where every
+# clone finds them. Nothing is installed elsewhere, except Debian's packages when a server or Node.js is missing and we are
+# root.
 
-tools="${CARGO_TARGET_DIR:-$PWD/target}/tools"
+tools="${QUITTANCE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/quittance/tools}"
 
 step() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -27,7 +28,7 @@ need_node() {
         fail "Node.js 18 or newer is needed, this is $(node --version)"
 }
 
-# Puts a package of npm into target/tools, in just this version; no script of its own is run. There is no lock
+# Puts a package of npm into the cache, in just this version; no script of its own is run. There is no lock
 # file here, so it should be one without dependencies.
 need_npm_package() {
     local name=$1 version=$2
@@ -76,7 +77,7 @@ need_curl_and_python() {
     install_debian_packages curl python3
 }
 
-# A Cargo subcommand, compiled once into target/tools/bin.
+# A Cargo subcommand, compiled once into the cache/bin.
 need_cargo_tool() {
     local name=$1 version=$2
     export PATH="$tools/bin:$PATH"

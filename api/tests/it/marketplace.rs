@@ -253,9 +253,9 @@ on_both!(without_an_account_nothing_is_taken_or_paid_out, async |database: TestD
     let order_id = place(&app, "10").await;
     assert_eq!(app.get(&token, DASHBOARD).await.detail(409), "No connected account");
     assert_eq!(app.post(&token, &format!("{PAYOUT}?amount=5"), &json!({})).await.detail(409), "No connected account");
-    assert_eq!(intent(&app, order_id).await.detail(409), "No connected account");
+    assert_eq!(intent(&app, order_id).await.detail(404), "Order not found");
     open_account(&app, app.merchant.node_id, false).await;
-    intent(&app, order_id).await.detail(409);
+    assert_eq!(intent(&app, order_id).await.detail(404), "Order not found", "of what cannot be paid, nothing is told");
     app.post(&token, &format!("{PAYOUT}?amount=5"), &json!({})).await.detail(409);
     assert_eq!(intent(&app, order_id + 1_000).await.detail(404), "Order not found");
 });

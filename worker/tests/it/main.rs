@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod announce_events;
+mod debts;
 mod foresight;
 mod jobs;
 mod lightning;

@@ -108,7 +108,7 @@ impl Seller {
         order.await.unwrap().unwrap()
     }
 
-    async fn session_of(&self, order_id: i64) -> GatewaySessionId {
+    pub(crate) async fn session_of(&self, order_id: i64) -> GatewaySessionId {
         let payment = self.row(order_id).await.card_payment_id.unwrap();
         let of_payment = gateway_session::Entity::find().filter(gateway_session::Column::PaymentId.eq(payment));
         let newest = of_payment.order_by_desc(gateway_session::Column::Id).one(&**self.shop.worker.db());
@@ -135,14 +135,14 @@ impl Seller {
         payout::Entity::find().one(&**self.shop.worker.db()).await.unwrap().unwrap()
     }
 
-    async fn clean(&self) {
+    pub(crate) async fn clean(&self) {
         let check = ledger::check(self.shop.worker.db()).await.unwrap();
         assert!(check.is_clean(), "{check:?}");
         assert_eq!(self.shop.worker.dead_letters().await, Vec::<String>::new());
     }
 
     /// The types of events that were owed to the seller's endpoint, in order.
-    async fn told(&self) -> Vec<String> {
+    pub(crate) async fn told(&self) -> Vec<String> {
         let sql = "SELECT event_type FROM webhook_deliveries ORDER BY occurred_at, id";
         let db = self.shop.worker.db();
         let rows = db.query_all_raw(sea_orm::Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
@@ -232,7 +232,7 @@ on_both!(a_seller_has_one_account_however_often_it_is_told_of, async |database: 
     assert_eq!((row.iban, row.details), (None, json!({ "business_name": "Restricted Olives" })));
     let order_id = seller.order("10").await;
     let (status, answer) = seller.intent(order_id).await;
-    assert_eq!((status, &answer["detail"]), (409, &json!("Charges are not enabled for the connected account")));
+    assert_eq!((status, &answer["detail"]), (404, &json!("Order not found")), "it cannot be paid by card here");
     let (status, link) = seller.get("/api/payments/connect/dashboard").await;
     assert_eq!(status, 200);
     assert!(link["url"].as_str().unwrap().contains("/sandbox/sellers/"), "{link}");
@@ -396,7 +396,7 @@ impl Shop {
 
     /// Asks for a refund of the newest order; its message is lost.
     pub(crate) async fn ask_refund(&self, cents: i64) -> RefundId {
-        let newest = order::Entity::find().order_by_desc(order::Column::Number).one(&**self.worker.db());
+        let newest = order::Entity::find().order_by_desc(order::Column::Id).one(&**self.worker.db());
         let order_id = newest.await.unwrap().unwrap().number;
         let mut tx = self.worker.db().begin().await.unwrap();
         let new = NewRefund { order_id, amount: Some(cents), reason: None, request_id: None };

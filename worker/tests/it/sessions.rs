@@ -128,7 +128,7 @@ impl Shop {
         self.worker.deliver(NewMessage::of(&CheckSession::new(payment_id, None))).await;
     }
 
-    async fn session(&self, id: GatewaySessionId) -> gateway_session::Model {
+    pub(crate) async fn session(&self, id: GatewaySessionId) -> gateway_session::Model {
         sessions::find(&**self.worker.db(), id).await.unwrap().unwrap()
     }
 
@@ -149,7 +149,7 @@ impl Shop {
         payments.all(&**self.worker.db()).await.unwrap().len()
     }
 
-    async fn status(&self, id: PaymentId) -> PaymentStatus {
+    pub(crate) async fn status(&self, id: PaymentId) -> PaymentStatus {
         self.worker.payment(id).await.status
     }
 

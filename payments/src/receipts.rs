@@ -151,6 +151,7 @@ fn refused(status: PaymentStatus) -> ReceiptError {
 pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdict) -> Result<(), ReceiptError> {
     let order = find_order(&**tx, verdict.order_id).await?;
     within_reach(&**tx, caller, &order).await?;
+    let (order, _) = lock_order(tx, order.id).await?;
     let locked = match order.payment_id {
         Some(id) => Some(lock(tx, id).await?),
         None => None,
@@ -172,7 +173,8 @@ pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdi
             false => Err(decided(payment.status)),
         };
     }
-    if !allowed(payment.status, wanted) {
+    let settled = order.paid_by.is_some_and(|by| by != payment.id);
+    if !allowed(payment.status, wanted, settled) {
         return Err(decided(payment.status));
     }
     write(tx, caller, &order, payment.id, &undecided, verdict, wanted).await
@@ -206,11 +208,11 @@ fn stands(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
 }
 
 /// Whether a receipt may still be decided so. Money that is found for a payment that was given up is never dropped: the
-/// payment then goes to `needs_review`. A receipt that is left over when all is decided may be put aside.
-fn allowed(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
+/// payment then goes to `needs_review`. A receipt that is left over when the order was paid otherwise may be put aside.
+fn allowed(status: PaymentStatus, wanted: ReceiptStatus, settled: bool) -> bool {
     let given_up = matches!(status, PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired);
     let waits = matches!(status, PaymentStatus::Submitted | PaymentStatus::Rejected);
-    stands(status, wanted) || waits || given_up
+    stands(status, wanted) || waits || (given_up && (settled || wanted == ReceiptStatus::Confirmed))
 }
 
 fn decided(status: PaymentStatus) -> ReceiptError {

@@ -31,7 +31,7 @@ on_both!(confirming_is_final, async |database: TestDatabase| {
     let mut named = reject.clone();
     named["submissionId"] = now["payments"][0]["id"].clone();
     decide(&app, &admin, &named).await.refusal(409);
-    assert_eq!(report(&app, &receipt(&order)).await.refusal(409), "The order is confirmed already");
+    assert_eq!(report(&app, &receipt(&order)).await.refusal(409), "The order is paid already");
     assert_eq!((counts(&app).await, read(&app, &order).await), (before, now));
 });
 

@@ -260,11 +260,18 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
         }
     }
     let (order, bank) = (receipts::place(&app).await, receipts::admin(&app).await);
+    let mut deal = app.payment("deal of an order");
+    deal["order_id"] = order["id"].clone();
+    let deal = app.post(&token, "/api/v1/payments", &deal).await.expect(201).body;
+    for what in [started(), opened()] {
+        app.observe(&deal, what).await;
+    }
     for status in ["REJECTED", "CONFIRMED"] {
         receipts::reported(&app, &order).await;
         let verdict = json!({ "orderId": order["id"], "status": status, "rejectionReason": "no such transfer" });
         receipts::decide(&app, &bank, &verdict).await.expect(200);
     }
+    app.observe(&deal, paid()).await;
     app.post(&token, PATH, &new(&app)).await.expect(201);
     let mut all = new(&app);
     all["events"] = json!(["*"]);

@@ -76,6 +76,8 @@ impl MigratorTrait for Migrator {
             "0013_checkout",
             "0014_marketplace",
             "0015_lightning",
+            "0020_dead_letters",
+            "0021_node_paths",
         ]
     }
 }

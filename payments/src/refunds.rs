@@ -105,9 +105,7 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
 
 /// The message that has the gateway asked.
 fn message(refund: &refund::Model, payment: &payment::Model) -> NewMessage {
-    NewMessage::of(&SendRefund { refund_id: refund.id })
-        .header("payment_id", payment.id.to_string())
-        .header("node_id", payment.node_id.to_string())
+    NewMessage::of(&SendRefund::new(refund.id, payment.id)).header("node_id", payment.node_id.to_string())
 }
 
 /// Locks the refund and marks it as sent; as it was before. None when there is no such refund, or it has an end.

@@ -7,6 +7,7 @@ mod idempotency;
 mod ledger;
 mod life;
 mod model;
+mod reach;
 mod receipts;
 mod verdicts;
 

@@ -4,6 +4,7 @@
 mod announce_events;
 mod foresight;
 mod jobs;
+mod letters;
 mod lightning;
 mod marketplace;
 mod notices;

@@ -3,17 +3,15 @@
 use entities::{NodeId, node};
 use fixtures::{Merchant, TestDatabase};
 use payments::{Caller, reach};
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 /// A node at this path below the merchant's.
 async fn insert(database: &TestDatabase, merchant: &Merchant, path: &str, number: i64) -> NodeId {
     let above = node::Entity::find_by_id(merchant.node_id).one(&*database.db).await.unwrap().unwrap();
-    let mut row = above.into_active_model();
-    let id = NodeId::new();
-    (row.id, row.path, row.number) = (Set(id), Set(path.to_owned()), Set(number));
-    row.parent_id = Set(Some(merchant.node_id));
+    let (id, parent_id) = (NodeId::new(), Some(merchant.node_id));
+    let row = node::Model { id, parent_id, path: path.to_owned(), number, ..above };
     let tx = database.db.begin().await.unwrap();
-    node::Entity::insert(row.reset_all()).exec_without_returning(&*tx).await.unwrap();
+    node::Entity::insert(row.into_active_model()).exec_without_returning(&*tx).await.unwrap();
     tx.commit().await.unwrap();
     id
 }

@@ -1,7 +1,7 @@
 //! What is done about dead letters without anybody asking for it: finding out whom they belong to, and noticing that their
 //! effect is there. Who knows that stands outside of this crate; here is how it is asked for and written down.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ConnectionTrait, DbErr, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SimpleExpr,
 };
@@ -15,7 +15,7 @@ use crate::{database::Database, foresight::Outlook, subject::Subject};
 /// # Errors
 /// When the database cannot be asked.
 pub async fn forsaken(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
-    tended_before(db, Column::TendedAt.eq(DateTime::<Utc>::UNIX_EPOCH), most).await
+    tended_before(db, Column::TendedAt.lt(ever()), most).await
 }
 
 /// The next letters that were looked at, and not again since `before`; those that have waited for longest come first.
@@ -23,8 +23,13 @@ pub async fn forsaken(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr
 /// # Errors
 /// When the database cannot be asked.
 pub async fn overdue(db: &Database, before: DateTime<Utc>, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
-    let looked_at = Column::TendedAt.gt(DateTime::<Utc>::UNIX_EPOCH).and(Column::TendedAt.lt(before));
+    let looked_at = Column::TendedAt.gte(ever()).and(Column::TendedAt.lt(before));
     tended_before(db, looked_at, most).await
+}
+
+/// What was looked at before that never was: a day after the time that stands for it, however the database writes that.
+fn ever() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(1)
 }
 
 async fn tended_before(db: &Database, when: SimpleExpr, most: u64) -> Result<Vec<DeadLetter>, DbErr> {

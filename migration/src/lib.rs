@@ -77,6 +77,8 @@ impl MigratorTrait for Migrator {
             "0014_marketplace",
             "0015_lightning",
             "0016_debts",
+            "0020_dead_letters",
+            "0021_node_paths",
         ]
     }
 }

@@ -239,13 +239,11 @@ fn known_failure(payment: &payment::Model) -> Option<FailureTold> {
 /// The messages that have these transitions told, in the transaction that writes them.
 pub(crate) fn announcements(transitions: &[(PaymentId, PaymentLogId)]) -> impl Iterator<Item = NewMessage> {
     transitions.chunks(ANNOUNCED_TOGETHER).map(|chunk| {
-        let message = NewMessage::of(&AnnounceEvents { log_ids: chunk.iter().map(|(_, id)| *id).collect() });
-        match chunk {
-            [(payment_id, _), rest @ ..] if rest.iter().all(|(other, _)| other == payment_id) => {
-                message.header("payment_id", payment_id.to_string())
-            }
-            _ => message,
-        }
+        let of_one = match chunk {
+            [(payment_id, _), rest @ ..] if rest.iter().all(|(other, _)| other == payment_id) => Some(*payment_id),
+            _ => None,
+        };
+        NewMessage::of(&AnnounceEvents::new(chunk.iter().map(|(_, id)| *id).collect(), of_one))
     })
 }
 

@@ -28,6 +28,7 @@ mod record;
 pub mod refunds;
 pub mod sellers;
 pub mod sessions;
+pub mod subjects;
 pub mod till;
 pub mod transition;
 pub mod verdict;

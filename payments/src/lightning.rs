@@ -6,7 +6,7 @@ use entities::{
     Amount, CurrencyId, InvoiceStatus, PaymentId, PaymentMethod, currency, exchange_rate, lightning_invoice, now,
     payment,
 };
-use queue::{NewMessage, Transaction};
+use queue::{NewMessage, Payload as _, Transaction, dead_letters::set_aside};
 use rust_decimal::Decimal;
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, UpdateMany, prelude::*,
@@ -103,7 +103,7 @@ pub async fn open(
         tickets::relate(tx, caller, Some(id), ticket_id.parse().ok()).await?;
     }
     let what = Observation::InvoiceWanted { data };
-    let mut ask = NewMessage::of(&AskInvoice { payment_id: id }).header("payment_id", id.to_string());
+    let mut ask = NewMessage::of(&AskInvoice { payment_id: id });
     if let Some(request_id) = &request_id {
         ask = ask.header("request_id", request_id);
     }
@@ -200,7 +200,7 @@ pub async fn heard(tx: &mut Transaction, id: Option<Uuid>, payment_hash: Option<
     };
     let Some(invoice) = found else { return Ok(false) };
     let payment_id = invoice.payment_id;
-    let ask = NewMessage::of(&AskInvoice { payment_id }).header("payment_id", payment_id.to_string());
+    let ask = NewMessage::of(&AskInvoice { payment_id });
     tx.enqueue(vec![ask]).await?;
     Ok(true)
 }
@@ -239,7 +239,7 @@ pub async fn made(
         .col_expr(C::Bolt11, Expr::value(bolt11));
     let first = update.exec(&**tx).await?.rows_affected > 0;
     if let Some(watch_at) = watch_at.filter(|_| first) {
-        let watch = NewMessage::of(&WatchInvoice { payment_id: id }).header("payment_id", id.to_string());
+        let watch = NewMessage::of(&WatchInvoice { payment_id: id });
         tx.enqueue(vec![watch.due_at(watch_at)]).await?;
     }
     Ok(())
@@ -306,8 +306,11 @@ pub async fn expired(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
 /// When the database does not answer.
 pub async fn send_again(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
     use lightning_invoice::Column as C;
+    let kinds = [AskInvoice::TYPE, WatchInvoice::TYPE];
+    let aside = set_aside(&kinds, "lightning_invoices.payment_id", "lightning_invoices.updated_at");
     let lost = lightning_invoice::Entity::find()
         .filter(Expr::cust(LIVE))
+        .filter(Expr::cust(format!("NOT {aside}")))
         .filter(C::UpdatedAt.lt(now() - patience))
         .order_by_asc(C::UpdatedAt)
         .limit(most)

@@ -72,7 +72,7 @@ pub async fn ask(
             return Err(SellerError::conflict(format!("The available balance is {available} cents")));
         }
     }
-    let message = NewMessage::of(&SendPayout { payout_id: payout.id }).header("node_id", node_id.to_string());
+    let message = NewMessage::of(&SendPayout::new(payout.id, node_id));
     tx.enqueue(vec![message]).await?;
     Ok(payout)
 }

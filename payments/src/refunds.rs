@@ -133,9 +133,7 @@ async fn take_down(
 
 /// The message that has the gateway asked.
 fn message(refund: &refund::Model, capture: &capture::Model) -> NewMessage {
-    NewMessage::of(&SendRefund { refund_id: refund.id })
-        .header("payment_id", capture.payment_id.to_string())
-        .header("node_id", capture.node_id.to_string())
+    NewMessage::of(&SendRefund::new(refund.id, capture.payment_id)).header("node_id", capture.node_id.to_string())
 }
 
 /// Locks the refund and marks it as sent; as it was before. None when there is no such refund, or it has an end.

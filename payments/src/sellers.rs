@@ -1,8 +1,8 @@
 //! Sellers: what they have told of themselves, and how their account at the card processor stands.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, RefundId, connected_account, now, payout};
-use queue::{NewMessage, Transaction};
+use entities::{ConnectedAccountStatus, NodeId, PaymentId, PayoutId, Plan, RefundId, connected_account, now, payout};
+use queue::{NewMessage, Payload as _, Transaction, dead_letters::set_aside};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QuerySelect, Statement, prelude::*, sea_query::OnConflict,
@@ -154,7 +154,7 @@ pub async fn tell(
     let told = [C::Status, C::Details, C::Iban, C::ToldAt, C::FailureCode, C::FailureMessage, C::UpdatedAt];
     let known = OnConflict::column(C::NodeId).update_columns(told).to_owned();
     connected_account::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&**tx).await?;
-    tx.enqueue(vec![NewMessage::of(&SyncAccount { node_id }).header("node_id", node_id.to_string())]).await?;
+    tx.enqueue(vec![NewMessage::of(&SyncAccount { node_id })]).await?;
     account_of(&**tx, node_id).await?.ok_or_else(|| DbErr::RecordNotFound("the account just told of".to_owned()))
 }
 
@@ -265,17 +265,12 @@ pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, 
                 return Ok(());
             }
             let known = payout::Entity::find().filter(ids).one(&**tx).await?;
-            known.map(|payout| {
-                NewMessage::of(&SendPayout { payout_id: payout.id }).header("node_id", payout.node_id.to_string())
-            })
+            known.map(|payout| NewMessage::of(&SendPayout::new(payout.id, payout.node_id)))
         }
         About::Account { account } => {
             let of_processor = connected_account::Column::AccountId.eq(account);
             let known = connected_account::Entity::find().filter(of_processor).one(&**tx).await?;
-            known.map(|account| {
-                let node_id = account.node_id;
-                NewMessage::of(&SyncAccount { node_id }).header("node_id", node_id.to_string())
-            })
+            known.map(|account| NewMessage::of(&SyncAccount { node_id: account.node_id }))
         }
     };
     tx.enqueue(message.into_iter().collect()).await.map(drop)
@@ -288,18 +283,24 @@ pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, 
 pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
     // Word by word the conditions of indexes. Each is marked, so that nobody takes it up again at once.
     let mut messages = Vec::new();
-    for (table, key) in [("refunds", "id"), ("payouts", "id"), ("connected_accounts", "node_id")] {
+    for (table, key, of, kind) in [
+        ("refunds", "id", "payment_id", SendRefund::TYPE),
+        ("payouts", "id", "node_id", SendPayout::TYPE),
+        ("connected_accounts", "node_id", "node_id", SyncAccount::TYPE),
+    ] {
+        let aside = set_aside(&[kind], &format!("{table}.{key}"), &format!("{table}.updated_at"));
         let sql = format!(
             "UPDATE {table} SET updated_at = $1 WHERE {key} IN (SELECT {key} FROM {table} \
-             WHERE status IN ('asked', 'sent') AND updated_at < $2 ORDER BY updated_at LIMIT {most}) RETURNING {key} AS id"
+             WHERE status IN ('asked', 'sent') AND updated_at < $2 AND NOT {aside} ORDER BY updated_at LIMIT {most}) \
+             RETURNING {key} AS id, {of} AS whose"
         );
         let times: [sea_orm::Value; 2] = [now().into(), (now() - patience).into()];
         let taken = Statement::from_sql_and_values(tx.get_database_backend(), sql, times);
         for row in tx.query_all_raw(taken).await? {
-            let id: Uuid = row.try_get("", "id")?;
+            let (id, whose): (Uuid, Uuid) = (row.try_get("", "id")?, row.try_get("", "whose")?);
             messages.push(match table {
-                "refunds" => NewMessage::of(&SendRefund { refund_id: RefundId(id) }),
-                "payouts" => NewMessage::of(&SendPayout { payout_id: PayoutId(id) }),
+                "refunds" => NewMessage::of(&SendRefund::new(RefundId(id), PaymentId(whose))),
+                "payouts" => NewMessage::of(&SendPayout::new(PayoutId(id), NodeId(whose))),
                 _ => NewMessage::of(&SyncAccount { node_id: NodeId(id) }),
             });
         }

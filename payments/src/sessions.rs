@@ -13,7 +13,7 @@ use entities::{
     Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, PaymentId, PaymentMethod, PaymentStatus,
     checkout, gateway_callback, gateway_session, now, payment,
 };
-use queue::{Database, NewMessage, Transaction};
+use queue::{Database, NewMessage, Payload as _, Transaction, dead_letters::set_aside};
 use sea_orm::{
     ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, prelude::*, sea_query::OnConflict,
@@ -108,7 +108,7 @@ pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_sess
     let what = Observation::Gateway(AtGateway::Chosen { kind: new.kind, data });
     let observed = Observed { payment_id: payment.id, what, actor: new.actor, request_id: new.request_id.clone() };
     record(tx, vec![observed]).await?;
-    let open = NewMessage::of(&OpenSession { session_id: session.id });
+    let open = NewMessage::of(&OpenSession::new(session.id, session.payment_id));
     tx.enqueue(vec![with_context(open, &payment, new.request_id.as_deref())]).await?;
     Ok(session)
 }
@@ -163,25 +163,32 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: GatewaySessionId) -> Result<Op
     gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).one(db).await
 }
 
-/// Live sessions that nobody has looked at since then, longest first.
+/// Has live sessions looked at that nobody has looked at for so long, longest first, and returns how many those are.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn forgotten<C: ConnectionTrait>(
-    db: &C,
-    patience: TimeDelta,
-    most: u64,
-) -> Result<Vec<GatewaySessionId>, DbErr> {
-    gateway_session::Entity::find()
-        .select_only()
-        .column(gateway_session::Column::Id)
+pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
+    use gateway_session::Column as C;
+    let aside = set_aside(&[OpenSession::TYPE], "gateway_sessions.id", "gateway_sessions.updated_at");
+    let forgotten = gateway_session::Entity::find()
         .filter(Expr::cust(LIVE))
-        .filter(gateway_session::Column::UpdatedAt.lt(now() - patience))
-        .order_by_asc(gateway_session::Column::UpdatedAt)
+        .filter(C::UpdatedAt.lt(now() - patience))
+        .filter(Expr::cust(format!("NOT {aside}")))
+        .order_by_asc(C::UpdatedAt)
         .limit(most)
-        .into_tuple()
-        .all(db)
-        .await
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    let open = forgotten.iter().map(|session| NewMessage::of(&OpenSession::new(session.id, session.payment_id)));
+    tx.enqueue(open.collect()).await?;
+    // Each is marked, so that it is not taken up again at once, and has no follower until the new message comes.
+    gateway_session::Entity::update_many()
+        .col_expr(C::UpdatedAt, Expr::value(now()))
+        .col_expr(C::Follower, Expr::value(Option::<Uuid>::None))
+        .filter(C::Id.is_in(forgotten.iter().map(|session| session.id)))
+        .exec(&**tx)
+        .await?;
+    Ok(forgotten.len())
 }
 
 /// Makes the message the session's follower, unless another one is: one that was heard of since `patience` ago. Whether it

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, entity::prelude::*, sea_query::OnConflict};
 use uuid::Uuid;
 
-use crate::outbox::headers_text;
+use crate::{outbox::headers_text, subject::Subject};
 
 mod acts;
 pub(crate) mod dead_message;
@@ -21,6 +21,8 @@ mod letter;
 mod listing;
 pub(crate) mod outcome;
 pub(crate) mod replay;
+mod set_aside;
+mod tending;
 mod waiting;
 
 pub(crate) use acts::next_ids;
@@ -33,6 +35,8 @@ pub use groups::{Group, Groups, groups};
 pub use letter::{DeadLetter, State, UnknownState};
 pub use listing::{Found, Page, count, list, newest, search, show};
 pub use replay::{ReplayError, replay};
+pub use set_aside::set_aside;
+pub use tending::{assign, forsaken, judged, overdue};
 pub use waiting::waiting;
 
 /// Header that a replay carries: the id of the dead letter that it replays.
@@ -61,6 +65,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) error_message: String,
     pub(crate) fingerprint: String,
+    pub(crate) subject_id: Option<Uuid>,
     pub(crate) payment_id: Option<Uuid>,
     pub(crate) node_id: Option<Uuid>,
     pub(crate) first_at: DateTime<Utc>,
@@ -75,6 +80,10 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub(crate) state_reason: Option<String>,
     pub(crate) redrive_id: Option<Uuid>,
+    pub(crate) replay_failures: i32,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) replay_error: Option<String>,
+    pub(crate) tended_at: DateTime<Utc>,
     pub(crate) edited_from: Option<Uuid>,
     pub(crate) replaced_by: Option<Uuid>,
     #[sea_orm(column_type = "Text", nullable)]
@@ -111,7 +120,7 @@ fn row_of(dead: DeadMessage) -> ActiveModel {
     let now = Utc::now();
     let fingerprint = dead.fingerprint();
     let id_in = |header: &str| dead.headers.get(header).and_then(|value| Uuid::parse_str(value).ok());
-    let (payment_id, node_id, replay_of) = (id_in("payment_id"), id_in("node_id"), id_in(REPLAY_OF));
+    let (subject, replay_of) = (Subject::in_headers(&dead.headers), id_in(REPLAY_OF));
     let replay_no = dead.headers.get(REPLAY_NO).and_then(|number| number.parse().ok()).unwrap_or(0);
     let first_at = dead.first_at().unwrap_or(now);
     let (body, body_encoding) = dead_message::body_text(dead.body);
@@ -129,8 +138,9 @@ fn row_of(dead: DeadMessage) -> ActiveModel {
         error_code: Set(dead.error_code),
         error_message: Set(dead.error_message),
         fingerprint: Set(fingerprint),
-        payment_id: Set(payment_id),
-        node_id: Set(node_id),
+        subject_id: Set(subject.id),
+        payment_id: Set(subject.payment_id),
+        node_id: Set(subject.node_id),
         first_at: Set(first_at),
         last_at: Set(now),
         replay_of: Set(replay_of),
@@ -142,6 +152,9 @@ fn row_of(dead: DeadMessage) -> ActiveModel {
         state_by: Set(None),
         state_reason: Set(None),
         redrive_id: Set(None),
+        replay_failures: Set(0),
+        replay_error: Set(None),
+        tended_at: Set(DateTime::UNIX_EPOCH),
         edited_from: Set(None),
         replaced_by: Set(None),
         changes: Set(None),

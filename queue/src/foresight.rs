@@ -11,6 +11,7 @@ use crate::{
     dead_letters::DeadLetter,
     message::Message,
     registry::{AnyJob, Registry},
+    subject::Subject,
 };
 
 /// What running a job once more would come to.
@@ -88,7 +89,7 @@ pub struct Foreseer(Arc<dyn Foresee>);
 trait Foresee: Send + Sync {
     async fn foresee(&self, queue: &str, messages: &[Message]) -> anyhow::Result<Vec<Foresight>>;
 
-    fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<(), String>;
+    fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<Subject, String>;
 }
 
 struct Bound<C> {
@@ -111,7 +112,7 @@ impl<C: Send + Sync + 'static> Foresee for Bound<C> {
         }
     }
 
-    fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<(), String> {
+    fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<Subject, String> {
         let job = self.job(queue).ok_or_else(|| format!("no job works queue {queue}"))?;
         job.validate(kind, body)
     }
@@ -169,12 +170,12 @@ impl Foreseer {
         Ok(foreseen)
     }
 
-    /// Whether the job of this queue could read such a body. A field that the job does not know is a mistake too: it would
+    /// What such a message would be about, provided that the job of this queue could read its body. A field that the job does not know is a mistake too: it would
     /// be ignored.
     ///
     /// # Errors
     /// What is wrong, in a sentence for whoever wrote the body.
-    pub fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<(), String> {
+    pub fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<Subject, String> {
         self.0.validate(queue, kind, body)
     }
 }

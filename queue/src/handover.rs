@@ -68,6 +68,10 @@ mod tests {
     impl Payload for Note {
         const TYPE: &'static str = "note";
         const QUEUE: &'static str = "note.v1";
+
+        fn subject(&self) -> crate::Subject {
+            crate::Subject::default()
+        }
     }
 
     #[tokio::test]

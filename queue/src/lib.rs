@@ -22,6 +22,7 @@ mod relay;
 mod reports;
 mod runner;
 mod standing;
+mod subject;
 
 pub use archivist::Archivist;
 pub use broker::{Broker, BrokerConfig, BrokerError};
@@ -36,3 +37,4 @@ pub use registry::Registry;
 pub use relay::Relay;
 pub use runner::{Runner, UnknownQueue};
 pub use standing::{Standing, standing};
+pub use subject::Subject;

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use crate::subject::Subject;
+
 /// The queue column of a message that is an event: it goes to the topic exchange, its kind is the routing key, and
 /// nobody needs to be listening.
 pub(crate) const EVENTS: &str = "events";
@@ -25,6 +27,9 @@ pub trait Payload: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// After this long an attempt is given up and counted as a failure. A job takes seconds: it never waits for
     /// confirmations or a backoff while it holds a delivery.
     const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// What it is about. There is no default: a payload that leads to nobody has to say so itself.
+    fn subject(&self) -> Subject;
 }
 
 /// Exponential backoff with full jitter, counted by us and not by the broker.
@@ -65,13 +70,13 @@ pub(crate) struct Continues {
 }
 
 impl NewMessage {
-    /// A message due at once.
+    /// A message due at once, with headers that name its payload's subject.
     ///
     /// # Panics
     /// Never for payloads of ids and plain values; a payload whose keys are not strings cannot become JSON.
     #[must_use]
     pub fn of<P: Payload>(payload: &P) -> Self {
-        Self::with(P::QUEUE, P::TYPE, payload)
+        Self { headers: payload.subject().headers(), ..Self::with(P::QUEUE, P::TYPE, payload) }
     }
 
     /// An event for whoever has bound a queue to the topic exchange: `kind` (for example `payment.paid`) is the routing

@@ -12,6 +12,7 @@ use crate::{
     foresight::Foresight,
     job::{Delivery, Job, JobError, JobResult},
     message::{Message, Payload, RetryPolicy},
+    subject::Subject,
 };
 
 /// How soon a job comes back that found the database away.
@@ -64,6 +65,8 @@ pub(crate) struct Traits {
     pub(crate) retry: RetryPolicy,
     pub(crate) prefetch: u16,
     pub(crate) batch: usize,
+    /// What a message with this body is about; nothing where the body cannot be read.
+    pub(crate) subject: fn(&str) -> Subject,
 }
 
 /// A job whose type is forgotten.
@@ -76,8 +79,8 @@ pub(crate) trait AnyJob<C>: Send + Sync {
     /// Asks the job what it would do with the messages, in order.
     fn foresee<'a>(&'a self, context: &'a C, messages: &'a [Message]) -> BoxFuture<'a, anyhow::Result<Vec<Foresight>>>;
 
-    /// Whether the job could read this body, and all of it.
-    fn validate(&self, kind: &str, body: &str) -> Result<(), String>;
+    /// What a message with this body would be about, provided that the job could read it, and all of it.
+    fn validate(&self, kind: &str, body: &str) -> Result<Subject, String>;
 }
 
 struct Typed<J>(PhantomData<fn() -> J>);
@@ -90,6 +93,7 @@ impl<C: Send + Sync + 'static, J: Job<C>> AnyJob<C> for Typed<J> {
             retry: J::Payload::RETRY,
             prefetch: J::Payload::PREFETCH.max(1),
             batch: J::Payload::BATCH.clamp(1, usize::from(J::Payload::PREFETCH.max(1))),
+            subject: subject::<J::Payload>,
         }
     }
 
@@ -128,22 +132,28 @@ impl<C: Send + Sync + 'static, J: Job<C>> AnyJob<C> for Typed<J> {
         })
     }
 
-    fn validate(&self, kind: &str, body: &str) -> Result<(), String> {
+    fn validate(&self, kind: &str, body: &str) -> Result<Subject, String> {
         readable::<J::Payload>(kind, body)
     }
 }
 
-fn readable<P: Payload>(kind: &str, body: &str) -> Result<(), String> {
+fn subject<P: Payload>(body: &str) -> Subject {
+    serde_json::from_str::<P>(body).map(|payload| payload.subject()).unwrap_or_default()
+}
+
+fn readable<P: Payload>(kind: &str, body: &str) -> Result<Subject, String> {
     if kind != P::TYPE {
         return Err(format!("queue {} carries {}, not {kind}", P::QUEUE, P::TYPE));
     }
     let payload: P = serde_json::from_str(body).map_err(|error| error.to_string())?;
     let understood = serde_json::to_value(&payload).map_err(|error| error.to_string())?;
     let written: serde_json::Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
-    let (Some(written), Some(understood)) = (written.as_object(), understood.as_object()) else { return Ok(()) };
+    let (Some(written), Some(understood)) = (written.as_object(), understood.as_object()) else {
+        return Ok(payload.subject());
+    };
     match written.keys().find(|name| !understood.contains_key(*name)) {
         Some(unknown) => Err(format!("there is no field {unknown:?} in {}", P::TYPE)),
-        None => Ok(()),
+        None => Ok(payload.subject()),
     }
 }
 

@@ -181,7 +181,11 @@ async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()>
     if let Some(id) = id {
         let letter =
             client.post(&format!("/operations/dead-letters/{id}/{what}"), &json!({ "reason": reason })).await?;
-        say(&format!("Letter {id} is {}.", terminal::text(&letter, "state")));
+        let state = terminal::text(&letter, "state");
+        match letter["consequence"].as_str() {
+            Some(consequence) => say(&format!("Letter {id} is {state}. {}", terminal::clean(consequence))),
+            None => say(&format!("Letter {id} is {state}.")),
+        }
         return Ok(());
     }
     let filter = filter.body();

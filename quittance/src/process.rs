@@ -214,7 +214,8 @@ fn start_worker(
         tasks.spawn(async move {
             tokio::join!(
                 worker::chain_agents(agents, stop.clone()),
-                worker::run_notices(notices, stop.clone()),
+                worker::run_notices(notices.clone(), stop.clone()),
+                worker::run_letters(notices, stop.clone()),
                 lanes.run(stop),
             );
             Ok(())

@@ -166,6 +166,13 @@ pub(crate) fn system_lookup() -> Lookup {
     })
 }
 
+/// Whether requests to both URLs go to the same place: scheme, host and port. What was entrusted to one place is not for
+/// another; URLs that cannot be read lead nowhere in common.
+#[must_use]
+pub fn same_origin(one: &str, other: &str) -> bool {
+    matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())
+}
+
 /// A URL as others may see it: without query and fragment, which may hold a credential.
 #[must_use]
 pub fn without_query(url: &str) -> &str {
@@ -198,6 +205,12 @@ mod tests {
             ("0", "unspecified"),
             ("0xa9fea9fe", "link-local"),
             ("169.254.169.254", "link-local"),
+            ("168.63.129.16", "of a cloud's host"),
+            ("[64:ff9b::a83f:8110]", "of a cloud's host"),
+            ("[2002:a83f:8110::1]", "of a cloud's host"),
+            ("100.100.100.200", "shared by a carrier"),
+            ("192.0.0.192", "reserved for protocols"),
+            ("[fd20:ce::254]", "private"),
             ("10.0.0.1", "private"),
             ("[::1]", "loopback"),
             ("[::ffff:7f00:1]", "loopback"),
@@ -217,6 +230,16 @@ mod tests {
     fn what_may_be_a_credential_is_not_shown() {
         assert_eq!(without_query("https://a.example/b?token=c#d"), "https://a.example/b");
         assert_eq!(without_query("https://a.example"), "https://a.example");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let shop = "https://shop.example/hooks?key=1";
+        assert!(same_origin(shop, "https://SHOP.example:443/other"));
+        for other in ["http://shop.example/hooks", "https://shop.example:8443/", "https://shop.example.evil/", "", "x"]
+        {
+            assert!(!same_origin(shop, other), "{other}");
+        }
     }
 
     #[test]

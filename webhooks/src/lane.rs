@@ -305,7 +305,14 @@ impl Lane {
             self.probing = false;
             return;
         };
-        let request = envelope::request(&self.desk.secrets, &self.endpoint, &delivery, body, merchant);
+        let request = match envelope::request(&self.desk.secrets, &self.endpoint, &delivery, body, merchant) {
+            Ok(request) => request,
+            Err(unopened) => {
+                metrics::counter!("quittance_webhook_headers_unopened_total").increment(1);
+                tracing::error!(endpoint_id = %self.endpoint.id, error = %unopened, "a webhook is not sent");
+                return self.tried(Ok(Tried::unsent(delivery, unopened.to_string(), probe)));
+            }
+        };
         let post = self.desk.post.clone();
         self.in_flight.spawn(async move {
             let in_flight = metrics::gauge!("quittance_webhook_in_flight");

@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::{
     Config, Secrets,
     guard::{Lookup, system_lookup},
+    header_values,
     lane::{Ended, Lane, Standing},
     post::Post,
 };
@@ -114,7 +115,19 @@ impl Lanes {
             waker: self.waker,
             crowded: AtomicBool::new(false),
         });
-        tokio::join!(Yard::new(Arc::clone(&desk)).run(&stop), sweep::run(&desk, &stop));
+        tokio::join!(Yard::new(Arc::clone(&desk)).run(&stop), sweep::run(&desk, &stop), seal_plain(&desk, &stop));
+    }
+}
+
+/// Seals, once, what earlier versions have stored of headers as plain text. Requests go out meanwhile: both are read.
+async fn seal_plain(desk: &Desk, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        match header_values::seal_plain(&desk.db, &desk.secrets).await {
+            Ok(0) => return,
+            Ok(endpoints) => return tracing::info!(endpoints, "values of webhook headers are sealed from now on"),
+            Err(error) => tracing::warn!(%error, "values of webhook headers are not sealed yet; trying again"),
+        }
+        let _ = tokio::time::timeout(PAUSE_MAX, stop.cancelled()).await;
     }
 }
 

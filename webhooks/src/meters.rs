@@ -15,6 +15,10 @@ pub fn describe_metrics() {
     describe_gauge!("quittance_webhook_endpoints_disabled", "Endpoints that are disabled");
     describe_counter!("quittance_webhook_endpoints_disabled_total", "How often an endpoint was disabled");
     describe_counter!(
+        "quittance_webhook_headers_unopened_total",
+        "Attempts that were not made because a header of the endpoint was sealed with another webhooks.secret, or is damaged"
+    );
+    describe_counter!(
         "quittance_webhook_secret_mismatches_total",
         "How often this process signed nothing because its webhooks.secret is not the one that the endpoint was made with"
     );

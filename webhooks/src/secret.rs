@@ -7,6 +7,8 @@ use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::header_values::HeaderKey;
+
 /// The installation's secret of webhooks where none is configured: it follows from another secret that all processes
 /// share.
 #[must_use]
@@ -17,10 +19,11 @@ pub fn derived_secret(from: &SecretString) -> SecretString {
     hex::encode(mac.finalize().into_bytes()).into()
 }
 
-/// Derives endpoints' secrets under one key. All processes of an installation need the same.
+/// Derives endpoints' secrets under one key, and seals the values of their headers under another that follows from it. All processes of an installation need the same.
 #[derive(Clone)]
 pub struct Secrets {
     mac: Hmac<Sha256>,
+    header_key: HeaderKey,
 }
 
 impl Secrets {
@@ -28,8 +31,11 @@ impl Secrets {
     #[must_use]
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub fn new(secret: &SecretString) -> Self {
-        let mac = Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("any key length");
-        Self { mac }
+        let mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any key length");
+        let mut of_headers = mac.clone();
+        of_headers.update(b"webhook header values v1");
+        let header_key = HeaderKey::new(of_headers.finalize().into_bytes().into());
+        Self { mac, header_key }
     }
 
     /// The key, 32 bytes, of the endpoint after so many rotations.
@@ -46,6 +52,11 @@ impl Secrets {
     #[must_use]
     pub fn shown(&self, endpoint: WebhookEndpointId, version: i32) -> SecretString {
         format!("whsec_{}", STANDARD.encode(self.key(endpoint, version))).into()
+    }
+
+    /// What seals the values of endpoints' headers.
+    pub(crate) fn header_key(&self) -> &HeaderKey {
+        &self.header_key
     }
 
     /// A signature as Standard Webhooks write it, `v1,` and base64, over the event's id, the time in seconds and the body.

@@ -18,7 +18,7 @@ mod watch_invoice;
 use std::{collections::HashMap, time::Duration};
 
 use entities::{PaymentId, PaymentStatus, payment};
-use queue::{Delivery, Foresight, JobError, JobResult, Registry};
+use queue::{Delivery, Foresight, JobError, JobResult, Registry, Transaction};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 
 pub use announce_events::AnnounceEvents;
@@ -63,6 +63,25 @@ pub fn registry() -> Registry<Context> {
 fn look_again(looks: i32) -> Duration {
     let doublings = u32::try_from(looks).unwrap_or(0).min(8);
     Duration::from_secs((2_u64 << doublings).min(300))
+}
+
+/// What came of payments that a batch took up.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Those that have to wait for something.
+    pub(crate) waiting: HashMap<PaymentId, JobError>,
+    /// How many have moved, or have an operation that they did not have before.
+    pub(crate) written: usize,
+}
+
+/// How many of these payments ask the chain for something that it is not asked for already.
+async fn unasked(tx: &Transaction, payments: &[payment::Model], kind: chain::Kind) -> anyhow::Result<usize> {
+    let standings = chain::standings(&**tx, payments.iter().map(|payment| payment.id.0), kind).await?;
+    let starts = |payment: &&payment::Model| match standings.get(&payment.id.0) {
+        None | Some(chain::Standing::StartsAnew { .. }) => true,
+        Some(chain::Standing::Waiting | chain::Standing::UnderWay | chain::Standing::Confirmed) => false,
+    };
+    Ok(payments.iter().filter(starts).count())
 }
 
 /// What a job would do about these payments, in the order of their messages: those it would not lock, because they are in
@@ -123,6 +142,63 @@ fn alone(results: Result<Vec<JobResult>, JobError>) -> JobResult {
 
 #[cfg(test)]
 mod tests {
+    use entities::{
+        DiamondId, GatewaySessionId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, WebhookRecoveryId,
+    };
+    use payments::jobs::*;
+    use queue::{Payload, Subject};
+
+    fn said<P: Payload>(payload: &P) -> (&'static str, Subject) {
+        (P::QUEUE, payload.subject())
+    }
+
+    /// What each payload says of its subject, written as it is written everywhere.
+    fn subjects() -> Vec<(&'static str, Subject)> {
+        let (payment_id, node_id) = (PaymentId::new(), NodeId::new());
+        vec![
+            said(&OpenDeal { payment_id }),
+            said(&CancelDeal { payment_id }),
+            said(&ReleaseDeal { payment_id }),
+            said(&ExpirePayment { payment_id }),
+            said(&AskInvoice { payment_id }),
+            said(&WatchInvoice { payment_id }),
+            said(&OpenSession::new(GatewaySessionId::new(), payment_id)),
+            said(&CheckSession::new(payment_id, None)),
+            said(&DeployDiamond::new(DiamondId::new(), node_id)),
+            said(&SendRefund::new(RefundId::new(), payment_id)),
+            said(&SendPayout::new(PayoutId::new(), node_id)),
+            said(&SyncAccount { node_id }),
+            // Of several payments it names none: a commit may tell of payments of many nodes. Whom its letter belongs to is
+            // found out from their rows.
+            said(&AnnounceEvents::new(vec![PaymentLogId::new()], payment_id)),
+            said(&RecoverWebhooks::new(WebhookRecoveryId::new(), node_id)),
+        ]
+    }
+
+    #[test]
+    fn every_payload_names_its_subject() {
+        let subjects = subjects();
+        let mut named: Vec<_> = subjects.iter().map(|(queue, _)| *queue).collect();
+        let mut jobs = super::registry().queues();
+        named.sort_unstable();
+        jobs.sort_unstable();
+        assert_eq!(named, jobs, "a payload is missing here");
+        for (queue, subject) in subjects {
+            assert!(!subject.is_nobodys(), "{queue} names neither a payment nor a node");
+            let one_row = queue != AnnounceEvents::QUEUE;
+            assert_eq!(subject.id.is_some(), one_row, "{queue}: the row by which a discarded step is known");
+        }
+    }
+
+    #[test]
+    fn bodies_of_earlier_versions_are_still_read() {
+        let id = PaymentId::new();
+        let old = format!(r#"{{"session_id":"{id}"}}"#);
+        let read: OpenSession = serde_json::from_str(&old).expect("it is read");
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), old, "and written as it was");
+        assert_eq!(subject("open_session", &old), Subject::row(id.0));
+    }
+
     #[test]
     fn every_payload_has_its_job() {
         let mut jobs = super::registry().queues();

@@ -3,6 +3,7 @@
 mod agents;
 mod context;
 pub mod jobs;
+mod letters;
 mod notices;
 mod recorder;
 mod retention;
@@ -12,6 +13,7 @@ mod stragglers;
 
 pub use agents::{ChainAgents, chain_agents};
 pub use context::Context;
+pub use letters::{assign as assign_letters, resolve as resolve_letters, run as run_letters};
 pub use notices::{run as run_notices, tell as tell_operators};
 pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};

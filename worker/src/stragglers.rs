@@ -3,14 +3,18 @@
 //! A message that the broker has confirmed is the broker's: when somebody deletes a queue with all that is in it, or a
 //! young quorum queue does not survive the death of its only node, its messages are gone, and with them the next step
 //! of their payments, or the word of it. What has waited for far longer than any message takes is therefore done straight
-//! from the database, by the jobs' own code, whose guards make it harmless where the message was only late.
+//! from the database, by the jobs' own code, whose guards make it harmless where the message was only late. A step whose
+//! letter an operator has discarded is left alone.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
-use payments::{jobs::OpenSession, lightning};
-use queue::NewMessage;
+use entities::{PaymentId, PaymentLogId, WebhookRecoveryId, now, payment, payment_log};
+use payments::{
+    jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
+    lightning,
+};
+use queue::{Payload as _, dead_letters::set_aside};
 use sea_orm::{Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use tokio_util::sync::CancellationToken;
 
@@ -62,11 +66,22 @@ impl Step {
         }
     }
 
-    async fn take(self, context: &Context, ids: Vec<PaymentId>) -> anyhow::Result<()> {
+    /// The message whose job takes it.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Open => OpenDeal::TYPE,
+            Self::Expire => ExpirePayment::TYPE,
+            Self::Release => ReleaseDeal::TYPE,
+            Self::Cancel | Self::Close => CancelDeal::TYPE,
+        }
+    }
+
+    /// Takes it for these, and returns how many that has moved on.
+    async fn take(self, context: &Context, ids: Vec<PaymentId>) -> anyhow::Result<usize> {
         let ids = ids.into_iter();
         match self {
-            Self::Open => open_deal::open(context, ids).await.map(drop),
-            Self::Expire => expire_payment::expire(context, ids).await.map(drop),
+            Self::Open => open_deal::open(context, ids).await.map(|taken| taken.written),
+            Self::Expire => expire_payment::expire(context, ids).await.map(|taken| taken.written),
             Self::Release => release_deal::release(context, ids).await,
             Self::Cancel | Self::Close => cancel_deal::cancel(context, ids).await,
         }
@@ -76,52 +91,98 @@ impl Step {
 /// Looks until it is told to stop; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
-        for done in [
-            take_up(&context, PATIENCE).await,
-            announce(&context, PATIENCE).await,
-            recover(&context, PATIENCE).await,
-            look_at_invoices(&context, PATIENCE).await,
-            look(&context, PATIENCE).await,
-            settle(&context, PATIENCE).await,
+        take_up(&context, PATIENCE).await;
+        for (step, done) in [
+            ("announce", announce(&context, PATIENCE).await),
+            ("recover", recover(&context, PATIENCE).await),
+            ("invoice", look_at_invoices(&context, PATIENCE).await),
+            ("look", look(&context, PATIENCE).await),
+            ("settle", settle(&context, PATIENCE).await),
         ] {
             if let Err(error) = done {
-                tracing::warn!("stragglers are left until the next time: {error:#}");
+                failed(step, "all", &error);
             }
         }
     }
 }
 
-/// Takes up what has waited for so long, and returns how many payments that were.
-///
-/// # Errors
-/// When the database fails; what was taken up until then stays so.
-pub async fn take_up(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let mut taken = 0;
+/// Takes up what has waited for so long, and returns how many payments that has moved on. Each step is by itself: one that
+/// fails is counted and told, and the next is taken all the same.
+pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
+    let mut written = 0;
     for step in Step::ALL {
-        let mut after = None;
-        loop {
-            let page = waiting(context, step, patience, after).await?;
-            let Some(last) = page.last().copied() else { break };
-            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-            metrics::counter!("quittance_stragglers_total", "step" => step.word()).increment(count);
-            tracing::info!(step = step.word(), count, "payments have waited for too long and are taken up");
-            taken += page.len();
-            after = Some(last);
-            step.take(context, page.into_iter().map(|(id, _)| id).collect()).await?;
-            if count < CHUNK {
-                break;
-            }
+        match take_step(context, step, patience).await {
+            Ok(moved) => written += moved,
+            Err(error) => failed(step.word(), "all", &error),
         }
     }
-    Ok(taken)
+    written
 }
 
-/// Tells the transitions that have waited for so long, and returns how many those were.
+async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow::Result<usize> {
+    let (mut written, mut after) = (0, None);
+    loop {
+        let page = waiting(context, step, patience, after).await?;
+        let Some(last) = page.last().copied() else { return Ok(written) };
+        let full = page.len() as u64 == CHUNK;
+        let ids = page.into_iter().map(|(id, _)| id).collect();
+        let moved = each_by_itself(step.word(), ids, async |ids| step.take(context, ids).await).await?;
+        written += counted(step.word(), moved, "payments have waited for too long and are taken up");
+        after = Some(last);
+        if !full {
+            return Ok(written);
+        }
+    }
+}
+
+/// Works on all of them at once; where that fails, on one after the other, so that one that is damaged holds up no other.
+/// Only a database that is away ends it: the others would find the same.
+async fn each_by_itself<T: Copy + Display>(
+    step: &'static str,
+    all: Vec<T>,
+    work: impl AsyncFn(Vec<T>) -> anyhow::Result<usize>,
+) -> anyhow::Result<usize> {
+    match work(all.clone()).await {
+        Err(error) if !is_away(&error) => {}
+        done => return done,
+    }
+    let mut written = 0;
+    for one in all {
+        match work(vec![one]).await {
+            Ok(moved) => written += moved,
+            Err(error) if is_away(&error) => return Err(error),
+            Err(error) => failed(step, &one.to_string(), &error),
+        }
+    }
+    Ok(written)
+}
+
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<DbErr>()).any(queue::is_absent)
+}
+
+/// Tells of what could not be taken up; it is tried again the next time.
+fn failed(step: &'static str, which: &str, error: &anyhow::Error) {
+    metrics::counter!("quittance_straggler_failures_total", "step" => step).increment(1);
+    tracing::warn!(step, which, "a straggler is left until the next time: {error:#}");
+}
+
+/// Counts and tells what was written anew, if anything was.
+fn counted(step: &'static str, written: usize, what: &str) -> usize {
+    if written > 0 {
+        metrics::counter!("quittance_stragglers_total", "step" => step).increment(written as u64);
+        tracing::info!(step, count = written, "{what}");
+    }
+    written
+}
+
+/// Tells the transitions that have waited for so long, and returns how many those were. They are told although somebody
+/// has discarded the letter of their message: events are owed to whoever listens.
 ///
 /// # Errors
 /// When the database fails; what was told until then stays so.
 pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let mut taken = 0;
+    let (mut written, mut after) = (0, None);
     loop {
         let page: Vec<PaymentLogId> = payment_log::Entity::find()
             .select_only()
@@ -129,21 +190,20 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
             // Word by word the condition of an index.
             .filter(Expr::cust("sequence IS NOT NULL AND announced_at IS NULL"))
             .filter(payment_log::Column::CreatedAt.lt(now() - patience))
+            .filter(Condition::all().add_option(after.map(|id| payment_log::Column::Id.gt(id))))
             .order_by_asc(payment_log::Column::Id)
             .limit(CHUNK)
             .into_tuple()
             .all(&*context.db)
             .await?;
-        let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-        if count > 0 {
-            metrics::counter!("quittance_stragglers_total", "step" => "announce").increment(count);
-            tracing::info!(count, "transitions have waited for too long and are told");
-        }
-        taken += page.len();
-        // Each is marked in the transaction that tells it, so that the next page is another one.
-        announce_events::announce(context, page.into_iter()).await?;
-        if count < CHUNK {
-            return Ok(taken);
+        let Some(last) = page.last().copied() else { return Ok(written) };
+        let full = page.len() as u64 == CHUNK;
+        let tell = async |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter()).await;
+        let told = each_by_itself("announce", page, tell).await?;
+        written += counted("announce", told, "transitions have waited for too long and are told");
+        after = Some(last);
+        if !full {
+            return Ok(written);
         }
     }
 }
@@ -153,13 +213,17 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
 /// # Errors
 /// When the database fails; what was taken up until then stays so.
 pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let taken = recover_webhooks::take_up(context, patience, CHUNK).await?;
-    if taken > 0 {
-        let count = u64::try_from(taken).unwrap_or(u64::MAX);
-        metrics::counter!("quittance_stragglers_total", "step" => "recover").increment(count);
-        tracing::info!(count, "recoveries of webhook endpoints have waited for too long and are taken up");
+    let mut taken = 0;
+    for id in recover_webhooks::stranded(context, patience, CHUNK).await? {
+        let go_on = async |ids: Vec<WebhookRecoveryId>| {
+            for id in &ids {
+                recover_webhooks::take_up(context, *id).await?;
+            }
+            Ok(ids.len())
+        };
+        taken += each_by_itself("recover", vec![id], go_on).await?;
     }
-    Ok(taken)
+    Ok(counted("recover", taken, "recoveries of webhook endpoints have waited for too long and are taken up"))
 }
 
 /// Has payments looked at that nobody has looked at their gateways for so long, and returns how many those were.
@@ -167,17 +231,10 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
 /// # Errors
 /// When the database fails.
 pub async fn look(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let sessions = payments::sessions::forgotten(&*context.db, patience, CHUNK).await?;
-    if !sessions.is_empty() {
-        let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
-        metrics::counter!("quittance_stragglers_total", "step" => "look").increment(count);
-        tracing::info!(count, "payments at gateways have waited for too long and are looked at");
-        let mut tx = context.db.begin().await?;
-        let again = sessions.iter().map(|id| NewMessage::of(&OpenSession { session_id: *id }));
-        tx.enqueue(again.collect()).await?;
-        tx.commit().await?;
-    }
-    Ok(sessions.len())
+    let mut tx = context.db.begin().await?;
+    let taken = payments::sessions::take_up(&mut tx, patience, CHUNK).await?;
+    tx.commit().await?;
+    Ok(counted("look", taken, "payments at gateways have waited for too long and are looked at"))
 }
 
 /// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many those
@@ -189,12 +246,7 @@ pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<us
     let mut tx = context.db.begin().await?;
     let taken = payments::sellers::take_up(&mut tx, patience, CHUNK).await?;
     tx.commit().await?;
-    if taken > 0 {
-        let count = u64::try_from(taken).unwrap_or(u64::MAX);
-        metrics::counter!("quittance_stragglers_total", "step" => "settle").increment(count);
-        tracing::info!(count, "refunds, payouts or accounts have waited for too long and are taken up");
-    }
-    Ok(taken)
+    Ok(counted("settle", taken, "refunds, payouts or accounts have waited for too long and are taken up"))
 }
 
 /// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.
@@ -206,12 +258,7 @@ pub async fn look_at_invoices(context: &Context, patience: TimeDelta) -> anyhow:
     let mut tx = context.db.begin().await?;
     let taken = lightning::send_again(&mut tx, patience, CHUNK).await?;
     tx.commit().await?;
-    if taken > 0 {
-        let count = u64::try_from(taken).unwrap_or(u64::MAX);
-        metrics::counter!("quittance_stragglers_total", "step" => "invoice").increment(count);
-        tracing::info!(count, "Lightning invoices have waited for too long and are looked at");
-    }
-    Ok(taken)
+    Ok(counted("invoice", taken, "Lightning invoices have waited for too long and are looked at"))
 }
 
 /// A page of those that wait, in the order of their index, with the place of each in that order.
@@ -226,6 +273,9 @@ async fn waiting(
     let before = now() - patience;
     let mut query =
         payment::Entity::find().select_only().columns([Id, ExpiresAt]).filter(Expr::cust(step.waiting())).limit(CHUNK);
+    // What an operator has discarded is not done behind the operator's back.
+    let aside = set_aside(&[step.kind()], "payments.id", "payments.updated_at");
+    query = query.filter(Expr::cust(format!("NOT {aside}")));
     query = match step {
         // Nearly all that are open have time left: only their expiry leads to the few that have none.
         Step::Expire => {

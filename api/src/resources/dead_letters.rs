@@ -7,14 +7,14 @@ pub(crate) mod response;
 
 use std::time::Duration;
 
-use payments::Caller;
+use payments::{Caller, subjects};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
     payload::Json,
 };
 use queue::{
-    Transaction,
+    Subject, Transaction,
     dead_letters::{self, Act, ActError, Filter},
 };
 use serde_json::json;
@@ -203,7 +203,9 @@ impl DeadLetters {
 
     /// Discard a dead letter
     ///
-    /// Nothing is to be done about it; no redrive takes it. It can be restored. 409 unless it is `dead`.
+    /// Nothing is to be done about it: no redrive takes it, and the safety net leaves its step alone for as long as nothing
+    /// new happens to what it is about. Events are told all the same. `consequence` says what that means for this letter.
+    /// It can be restored. 409 unless it is `dead`.
     #[oai(path = "/:id/discard", method = "post", operation_id = "discard_dead_letter")]
     async fn discard(
         &self,
@@ -240,7 +242,8 @@ impl DeadLetters {
     ///
     /// A new letter with a new message takes the place of the old one, which becomes `replaced`; both are kept, and what was
     /// changed. The new letter is `dead` until it is redriven. 409 unless the letter is `dead`, and 409 where the setting
-    /// `operations.edit_dead_letters` is off, as it is by default.
+    /// `operations.edit_dead_letters` is off, as it is by default; 403 where the new body is about a payment or node out of
+    /// reach.
     #[oai(path = "/:id/edit", method = "post", operation_id = "edit_dead_letter")]
     async fn edit(
         &self,
@@ -250,7 +253,7 @@ impl DeadLetters {
         id: Path<Uuid>,
         body: Body<EditLetter>,
     ) -> Result<Json<EditedLetter>, Refused<404, 409>> {
-        find(&self.0, &caller, id.0).await?;
+        let (old, nodes) = find(&self.0, &caller, id.0).await?;
         if !self.0.config().operations.edit_dead_letters {
             let detail = "Editing is switched off; set operations.edit_dead_letters = true in the configuration \
                           (QUITTANCE_OPERATIONS__EDIT_DEAD_LETTERS=true) of the API processes";
@@ -261,6 +264,11 @@ impl DeadLetters {
         let mut tx = self.0.db().begin().await?;
         let act = Act { actor: &actor, reason: &reason };
         let edited = dead_letters::edit(&mut tx, id.0, &body, self.0.foreseer(), act).await?;
+        // The new body may name somebody else's payment; one that does not exist is nobody's, and stays with the letter.
+        let subject = subjects::complete(&*tx, &old.kind, &body, edited.subject).await?;
+        let subject = subject.or(Subject::default().of_node(old.node_id));
+        require(nodes.as_ref(), subject.node_id)?;
+        dead_letters::assign(&*tx, edited.id, subject).await?;
         let data = json!({
             "reason": reason, "new_id": edited.id, "changes": edited.changes, "request_id": request_id.as_str(),
         });

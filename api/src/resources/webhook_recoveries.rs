@@ -207,7 +207,7 @@ async fn start(tx: &mut Transaction, caller: &Caller, id: Uuid, new: NewRecovery
         finished_at: Set(None),
     };
     let run = run.insert(&**tx).await?;
-    tx.enqueue(vec![NewMessage::of(&RecoverWebhooks { recovery_id: run.id })]).await?;
+    tx.enqueue(vec![NewMessage::of(&RecoverWebhooks::new(run.id, endpoint.node_id))]).await?;
     let data = json!({ "recovery_id": run.id, "since": run.since, "until": run.until, "only_failed": run.only_failed });
     audit::record(tx, caller, "webhook.recover", ("webhook", endpoint.id), data).await?;
     Ok(run.into())

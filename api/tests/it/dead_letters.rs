@@ -125,10 +125,12 @@ on_both!(letters_are_discarded_and_restored_with_a_reason, async |database: Test
     assert_eq!(app.post(&token, &discard, &json!({ "reason": "x" })).await.pointers(), ["/reason"]);
     let letter = app.post(&token, &discard, &reason).await.expect(200).body;
     assert_eq!((&letter["state"], &letter["state_reason"]), (&json!("discarded"), &reason["reason"]));
+    let consequence = letter["consequence"].as_str().unwrap();
+    assert!(consequence.contains("deal is not opened") && consequence.contains("safety net"), "{consequence}");
     let problem = app.post(&token, &discard, &reason).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("is discarded"), "{problem}");
     let restored = app.post(&token, &format!("{BASE}/{id}/restore"), &reason).await.expect(200).body;
-    assert_eq!(restored["state"], "dead");
+    assert_eq!((&restored["state"], &restored["consequence"]), (&json!("dead"), &json!(null)));
     app.post(&token, &format!("{BASE}/{id}/restore"), &reason).await.problem(409, "conflict");
     let of_one = acts(&app, "dead_letter.discard").await;
     assert_eq!((of_one.len(), &of_one[0].object_id), (1, &id.to_string()));
@@ -143,6 +145,20 @@ on_both!(letters_are_discarded_and_restored_with_a_reason, async |database: Test
     }
     let unknown = json!({ "filter": { "quue": "open_deal.v1" }, "reason": "a typo must not discard everything" });
     app.post(&token, &format!("{BASE}/discard"), &unknown).await.problem(400, "validation_failed");
+});
+
+on_both!(no_edit_makes_a_letter_about_somebody_elses_payment, async |database: TestDatabase| {
+    let weather = Arc::default();
+    let app = operated(database, &weather).await;
+    let (worker, node) = (Worker::start(&app.database, &weather).await, app.merchant.node_id);
+    let letter = worker.kill(vec![opening(node)]).await.remove(0);
+    let acceptor = payments::Acceptor::start(app.database.db.clone());
+    let theirs = acceptor.accept(&app.stranger.caller(), app.stranger.payment("theirs")).await.unwrap().payment.id;
+    let token = app.token_on(node, OPERATOR).await;
+    let edit = json!({ "body": json!({ "payment_id": theirs }).to_string(), "reason": "it named another payment" });
+    app.post(&token, &format!("{BASE}/{}/edit", letter.id), &edit).await.expect(403);
+    let same = app.get(&token, &format!("{BASE}/{}", letter.id)).await.expect(200).body;
+    assert_eq!(same["letter"]["state"], "dead", "and nothing was changed");
 });
 
 on_both!(an_edited_letter_is_a_new_one, async |database: TestDatabase| {

@@ -13,6 +13,7 @@ use fixtures::TestDatabase;
 use payments::jobs::OpenDeal;
 use queue::{
     Database, Delivery, Foreseer, Foresight, Job, JobError, JobResult, NewMessage, Payload, Registry, Relay, Runner,
+    Subject,
     dead_letters::{self, DeadLetter, Filter, Page},
     redrive::Conductor,
 };
@@ -69,6 +70,10 @@ struct Garbled {
 impl Payload for Garbled {
     const TYPE: &'static str = "open_deal";
     const QUEUE: &'static str = "open_deal.v1";
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 /// A message about a payment of this node that dies unless the weather is fair.

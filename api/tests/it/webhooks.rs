@@ -161,7 +161,10 @@ on_both!(changes_keep_what_is_left_out, async |database: TestDatabase| {
     assert_eq!(changed["headers"], json!({ "x-key": "***", "x-new": "***" }));
     assert_eq!((&changed["description"], &changed["rate_per_second"]), (&json!("orders"), &json!(5)));
     let stored = row(&app, &webhook).await;
-    assert_eq!(stored.headers, json!({ "x-key": "geheim", "x-new": "2" }));
+    assert_eq!(opened(&stored, "x-key"), "geheim");
+    assert_eq!(opened(&stored, "x-new"), "2");
+    assert_eq!(stored.headers.as_object().unwrap().len(), 2);
+    assert!(!stored.headers.to_string().contains("geheim"), "no value stands in the table: {}", stored.headers);
     let change = json!({ "description": null, "rate_per_second": null, "events": ["payment.paid", "payment.paid"] });
     let changed = app.patch(&token, &path(&webhook, ""), &change).await.expect(200).body;
     assert_eq!((&changed["description"], &changed["rate_per_second"]), (&Value::Null, &Value::Null));
@@ -169,6 +172,39 @@ on_both!(changes_keep_what_is_left_out, async |database: TestDatabase| {
     let refused = app.patch(&token, &path(&webhook, ""), &json!({ "url": "http://10.0.0.1/" })).await;
     assert_eq!(refused.pointers(), ["/url"]);
     assert_eq!(row(&app, &webhook).await.url, "https://shop.example/hooks?key=geheim");
+});
+
+/// The value of a header as it is sent.
+fn opened(stored: &webhook_endpoint::Model, name: &str) -> String {
+    let secrets = webhooks::Secrets::new(&SecretString::from(SECRET));
+    let value = secrets.open(stored.id, name, &stored.headers[name]).unwrap();
+    value.expose_secret().to_owned()
+}
+
+on_both!(another_origin_takes_no_header_values_along, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token_on(app.merchant.node_id, SHOP).await;
+    let mut body = new(&app);
+    body["headers"] = json!({ "authorization": "Bearer geheim", "x-key": "geheim" });
+    let webhook = app.post(&token, PATH, &body).await.expect(201).body;
+    let patch = async |change: Value| app.patch(&token, &path(&webhook, ""), &change).await.expect(200).body;
+
+    let masked = json!({ "authorization": "***", "x-key": "***" });
+    let same = patch(json!({ "url": "https://shop.example/elsewhere" })).await;
+    assert_eq!(same["headers"], masked, "the same place");
+    for url in ["http://shop.example/elsewhere", "https://shop.example:8443/", "https://evil.example/"] {
+        let there = json!({ "url": url, "headers": { "authorization": "***", "x-key": "new" } });
+        assert_eq!(patch(there).await["headers"], json!({ "x-key": "***" }), "{url}: a mask is no value");
+        assert_eq!(opened(&row(&app, &webhook).await, "x-key"), "new");
+        let back = json!({ "url": "https://shop.example/elsewhere" });
+        assert_eq!(patch(back).await["headers"], json!({}), "{url}: and nothing comes back");
+        patch(json!({ "headers": { "authorization": "Bearer geheim", "x-key": "geheim" } })).await;
+        assert_eq!(patch(json!({ "url": url })).await["headers"], json!({}), "{url}");
+        let again = json!({
+            "url": "https://shop.example/elsewhere", "headers": { "authorization": "Bearer geheim", "x-key": "geheim" },
+        });
+        assert_eq!(patch(again).await["headers"], masked, "sent anew in the same request");
+    }
 });
 
 on_both!(a_second_rotation_never_makes_three_secrets, async |database: TestDatabase| {

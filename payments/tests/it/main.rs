@@ -8,6 +8,7 @@ mod idempotency;
 mod ledger;
 mod life;
 mod model;
+mod reach;
 mod receipts;
 mod verdicts;
 

@@ -91,7 +91,7 @@ impl DeadMessage {
 }
 
 /// PostgreSQL cannot store the character NUL, and an error may quote anything.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.chars().filter(|character| *character != '\0').take(ERROR_CHARS).collect()
 }
 

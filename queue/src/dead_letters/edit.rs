@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Act, ActError, Column, Entity, REPLAY_NO, REPLAY_OF, State, acts::refused, filter::is};
-use crate::{database::Transaction, foresight::Foreseer, outbox::headers_text};
+use super::{Act, ActError, Column, Entity, Model, REPLAY_NO, REPLAY_OF, State, acts::refused, filter::is};
+use crate::{database::Transaction, foresight::Foreseer, outbox::headers_text, subject::Subject};
 
 /// A place in a body where an edit changed something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Edited {
     pub message_id: Uuid,
     /// What was changed.
     pub changes: Vec<Change>,
+    /// What the new body is about, as far as it says so itself.
+    pub subject: Subject,
 }
 
 /// Puts a letter with another body in the place of a dead one, which becomes `replaced`. The new letter is a message of its
@@ -61,13 +63,16 @@ pub async fn edit(
         .exec_with_returning(&**tx)
         .await?;
     let Some(old) = replaced.into_iter().next() else { return Err(refused(tx, id, allowed).await?) };
-    validator.validate(&old.queue, &old.kind, body).map_err(ActError::Invalid)?;
+    let told = validator.validate(&old.queue, &old.kind, body).map_err(ActError::Invalid)?;
     let before = if old.body_encoding == "text" { old.body.as_str() } else { "" };
     let changes = changes(before, body);
     let message_id = Uuid::now_v7();
     let mut headers: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&old.headers).unwrap_or_default();
     headers.retain(|name, _| name != REPLAY_OF && name != REPLAY_NO);
+    let subject = told.or(still_about(&old, told));
+    Subject::strip(&mut headers);
+    headers.extend(subject.headers());
     let mut new = old.into_active_model().reset_all();
     new.id = Set(new_id);
     new.outbox_id = Set(Uuid::now_v7());
@@ -75,12 +80,24 @@ pub async fn edit(
     new.body = Set(body.to_owned());
     new.body_encoding = Set("text".to_owned());
     new.headers = Set(headers_text(&headers));
+    (new.subject_id, new.payment_id, new.node_id) = (Set(subject.id), Set(subject.payment_id), Set(subject.node_id));
+    // Whom it belongs to is found out anew.
+    new.tended_at = Set(chrono::DateTime::UNIX_EPOCH);
     (new.replay_of, new.replay_no) = (Set(None), Set(0));
+    (new.replay_failures, new.replay_error) = (Set(0), Set(None));
     (new.state, new.redrive_id, new.replaced_by) = (Set(State::Dead), Set(None), Set(None));
     new.edited_from = Set(Some(id));
     new.changes = Set(Some(serde_json::to_string(&changes).unwrap_or_default()));
     Entity::insert(new).exec_without_returning(&**tx).await?;
-    Ok(Edited { id: new_id, message_id, changes })
+    Ok(Edited { id: new_id, message_id, changes, subject })
+}
+
+/// What is still known of the subject of the old body when the new one says this of its own: all of it, as long as that is
+/// the same row.
+fn still_about(old: &Model, told: Subject) -> Subject {
+    let known = Subject::default().of_payment(old.payment_id).of_node(old.node_id);
+    let same = old.subject_id == told.id || (told.payment_id.is_some() && old.payment_id == told.payment_id);
+    if same { known } else { Subject::default() }
 }
 
 /// What differs, place by place; the whole where one of them is not JSON.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Model, edit::Change};
+use crate::subject::Subject;
 
 /// What has become of a dead letter.
 #[derive(
@@ -108,9 +109,11 @@ pub struct DeadLetter {
     pub error_message: String,
     /// The same for letters of one queue that died of the same cause, whatever ids the error message contains.
     pub fingerprint: String,
-    /// The payment concerned, from the headers.
+    /// The row that its job works on.
+    pub subject_id: Option<Uuid>,
+    /// The payment concerned.
     pub payment_id: Option<Uuid>,
-    /// The node concerned, from the headers.
+    /// The node concerned.
     pub node_id: Option<Uuid>,
     /// When the message was first enqueued.
     pub first_at: DateTime<Utc>,
@@ -142,6 +145,15 @@ pub struct DeadLetter {
     pub changes: Vec<Change>,
 }
 
+impl DeadLetter {
+    /// What is known of its subject.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        let subject = self.subject_id.map_or_else(Subject::default, Subject::row);
+        subject.of_payment(self.payment_id).of_node(self.node_id)
+    }
+}
+
 impl From<Model> for DeadLetter {
     fn from(row: Model) -> Self {
         Self {
@@ -157,6 +169,7 @@ impl From<Model> for DeadLetter {
             error_code: row.error_code,
             error_message: row.error_message,
             fingerprint: row.fingerprint,
+            subject_id: row.subject_id,
             payment_id: row.payment_id,
             node_id: row.node_id,
             first_at: row.first_at,

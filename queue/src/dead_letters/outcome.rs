@@ -10,9 +10,33 @@ use crate::message::Message;
 /// Ids per statement.
 const IDS: usize = 500;
 
+/// A replay that has failed and is tried again.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) letter: Uuid,
+    /// Attempts of the replay so far.
+    pub(crate) attempts: u32,
+    pub(crate) error: String,
+}
+
 /// The dead letter that this message replays.
 pub(crate) fn replay_of(message: &Message) -> Option<Uuid> {
     Uuid::parse_str(message.headers.get(REPLAY_OF)?).ok()
+}
+
+/// Writes down that replays of letters have failed so often, and with which error, and are tried again: a run's canary
+/// need not wait for the last of them.
+pub(crate) async fn failing<C: ConnectionTrait>(connection: &C, failures: &[Failure]) -> Result<(), DbErr> {
+    for Failure { letter, attempts, error } in failures {
+        Entity::update_many()
+            .col_expr(Column::ReplayFailures, Expr::value(i32::try_from(*attempts).unwrap_or(i32::MAX)))
+            .col_expr(Column::ReplayError, Expr::value(error.as_str()))
+            .filter(Column::Id.eq(*letter))
+            .filter(is(State::Replayed))
+            .exec(connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Marks what became of the replays of these letters. Only what is on its way has an outcome: a second mark, by a

@@ -51,6 +51,8 @@ pub async fn replay(db: &Database, id: Uuid) -> Result<Uuid, ReplayError> {
         .col_expr(Column::RedriveId, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::ReplayedAt, Expr::value(now))
         .col_expr(Column::ReplayedAs, Expr::value(row_id))
+        .col_expr(Column::ReplayFailures, Expr::value(0))
+        .col_expr(Column::ReplayError, Expr::value(Option::<String>::None))
         .filter(Column::Id.eq(id))
         .filter(is(State::Dead))
         .exec_with_returning(&*tx)

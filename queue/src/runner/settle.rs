@@ -13,11 +13,16 @@ use crate::{
     backoff::{self, Pauses},
     broker::{Acked, Ticket},
     database::Database,
-    dead_letters::{self, DeadMessage, outcome},
+    dead_letters::{
+        self, DeadMessage,
+        dead_message::storable,
+        outcome::{self, Failure},
+    },
     job::{JobError, JobResult},
     message::{Continues, Message, NewMessage},
     registry::Traits,
     runner::marks::Marks,
+    subject::Subject,
 };
 
 /// A delivery and the answer of its job.
@@ -31,6 +36,8 @@ pub(super) struct Answered {
 #[derive(Default)]
 struct Consequences {
     again: Vec<NewMessage>,
+    /// Replays among those.
+    failing: Vec<Failure>,
     dead: Vec<DeadMessage>,
 }
 
@@ -84,7 +91,7 @@ pub(super) async fn bury(db: &Database, traits: &Traits, unreadable: Vec<(DeadMe
 }
 
 impl Consequences {
-    fn add(&mut self, traits: &Traits, message: Message, error: JobError) -> &'static str {
+    fn add(&mut self, traits: &Traits, mut message: Message, error: JobError) -> &'static str {
         let (code, text) = match error {
             JobError::Snooze(wait) => {
                 let attempts = message.attempts;
@@ -97,6 +104,8 @@ impl Consequences {
                 if attempts < traits.retry.attempts_max {
                     let wait = backoff::delay(&traits.retry, attempts);
                     tracing::warn!(message_id = %message.message_id, attempts, ?wait, error, "job failed; trying again");
+                    let replay = outcome::replay_of(&message);
+                    self.failing.extend(replay.map(|letter| Failure { letter, attempts, error: storable(&error) }));
                     self.again.push(again(message, attempts, wait));
                     return "retried";
                 }
@@ -105,6 +114,9 @@ impl Consequences {
             JobError::DeadLetter { code, message } => (code, message),
         };
         tracing::error!(message_id = %message.message_id, code, error = text, "dead letter");
+        // A message from before its payload named its subject carries no such headers; its letter does.
+        let subject = Subject::in_headers(&message.headers).or((traits.subject)(&message.payload));
+        message.headers.extend(subject.headers());
         let attempts = message.attempts.saturating_add(1);
         self.dead.push(DeadMessage::job(message, attempts, code, &text));
         "dead"
@@ -133,6 +145,7 @@ impl Consequences {
     async fn try_write(&self, db: &Database) -> Result<(), DbErr> {
         let mut tx = db.begin().await?;
         tx.enqueue(self.again.clone()).await?;
+        outcome::failing(&*tx, &self.failing).await?;
         dead_letters::record(&*tx, self.dead.clone()).await?;
         fail::fail_point!("settle.before_commit");
         tx.commit().await

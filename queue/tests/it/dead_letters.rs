@@ -1,7 +1,7 @@
 //! Dead letters: what gets there, how it is found, how it comes back.
 
 use queue::{
-    NewMessage, Payload, Registry,
+    NewMessage, Payload, Registry, Subject,
     dead_letters::{self, Filter, Origin, Page, ReplayError},
 };
 use sea_orm::ConnectionTrait as _;
@@ -25,6 +25,10 @@ struct Unreadable {
 impl Payload for Unreadable {
     const TYPE: &'static str = "errand";
     const QUEUE: &'static str = "errand.v1";
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 /// In the errands' queue under another name.
@@ -34,6 +38,10 @@ struct Stray;
 impl Payload for Stray {
     const TYPE: &'static str = "stray";
     const QUEUE: &'static str = "errand.v1";
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 on_every_backend!(what_no_job_can_read_is_a_dead_letter, async |rig: &Rig| {

@@ -8,7 +8,7 @@ use lapin::{
     options::*,
     types::{AMQPValue, FieldTable},
 };
-use queue::{NewMessage, Payload, Registry};
+use queue::{NewMessage, Payload, Registry, Subject};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,6 +25,10 @@ struct Other;
 impl Payload for Other {
     const TYPE: &'static str = "other";
     const QUEUE: &'static str = "other.v1";
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 fn quorum() -> FieldTable {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use queue::{
-    Delivery, Job, JobResult, Payload, Registry,
+    Delivery, Job, JobResult, Payload, Registry, Subject,
     dead_letters::{self, DeadLetter, Filter, State},
     redrive::{self, NewRun, Run, RunState},
 };
@@ -20,7 +20,7 @@ use crate::{
 };
 
 macro_rules! notes {
-    ($($payload:ident, $job:ident = $kind:literal;)+) => {$(
+    ($($payload:ident, $job:ident = $kind:literal, $retry:expr;)+) => {$(
         #[derive(Clone, Debug, Serialize, Deserialize)]
         struct $payload {
             number: u32,
@@ -30,7 +30,11 @@ macro_rules! notes {
         impl Payload for $payload {
             const TYPE: &'static str = $kind;
             const QUEUE: &'static str = concat!($kind, ".v1");
-            const RETRY: queue::RetryPolicy = Errand::RETRY;
+            const RETRY: queue::RetryPolicy = $retry;
+
+            fn subject(&self) -> Subject {
+                Subject::default()
+            }
         }
 
         struct $job;
@@ -48,8 +52,9 @@ macro_rules! notes {
 }
 
 notes! {
-    Other, RunOther = "other";
-    Wide, RunWide = "wide";
+    Other, RunOther = "other", Errand::RETRY;
+    Wide, RunWide = "wide", Errand::RETRY;
+    Chore, RunChore = "chore", queue::RetryPolicy { attempts_max: 15, ..queue::RetryPolicy::STANDARD };
 }
 
 fn four_kinds() -> Registry<Diary> {
@@ -137,6 +142,43 @@ on_every_backend!(a_canary_that_dies_stops_the_run, async |rig: &Rig| {
     let more = again.replayed - stopped.replayed;
     assert!((1..=3).contains(&more), "judged anew, with a new canary: {again:?}");
     assert!(again.state_by.is_none(), "it stopped by itself");
+});
+
+on_every_backend!(a_canary_that_keeps_failing_stops_the_run_long_before_it_dies, async |rig: &Rig| {
+    let process = rig.process(Registry::new().register::<RunChore>()).await;
+    let chores = |numbers: std::ops::Range<u32>, deed: &Act| -> Vec<_> {
+        numbers.map(|number| Specimen::of::<Chore>(number, deed.clone())).collect()
+    };
+    let chosen = |code: &str| Filter { error_code: Some(code.to_owned()), ..Filter::default() };
+    let started = std::time::Instant::now();
+    insert(&process.db, &chores(0..30, &Act::FailTimes(100))).await;
+    let made = start(&process.db, NewRun { canary: 3, ..run_over(chosen("specimen")) }).await;
+    let stopped = until(&process.db, made.id, RunState::Stopped).await;
+    assert!(started.elapsed() < Duration::from_secs(15), "fifteen attempts take a quarter of an hour");
+    let reason = stopped.state_reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("has failed") && reason.contains("fails"), "with the error: {reason}");
+    assert!(stopped.replayed <= 3 && stopped.dead_again == 0, "{stopped:?}");
+    let under_way = all(&process.db, &of_run(&made).in_state(State::Replayed)).await;
+    assert_eq!(under_way.len() as u64, stopped.replayed, "they are still tried");
+
+    // One failure is no verdict.
+    let flaky = |number| Specimen { error_code: "flaky", ..Specimen::of::<Chore>(number, Act::FailTimes(1)) };
+    insert(&process.db, &(100..104).map(flaky).collect::<Vec<_>>()).await;
+    let flaky = start(&process.db, NewRun { canary: 2, ..run_over(chosen("flaky")) }).await;
+    let done = until(&process.db, flaky.id, RunState::Done).await;
+    assert_eq!((done.resolved, done.dead_again), (4, 0));
+});
+
+on_every_backend!(replays_that_keep_failing_count_as_deaths, async |rig: &Rig| {
+    let process = rig.process(Registry::new().register::<RunChore>()).await;
+    let chores: Vec<_> = (0..400).map(|number| Specimen::of::<Chore>(number, Act::FailTimes(100))).collect();
+    insert(&process.db, &chores).await;
+    let new = NewRun { rate_per_second: 40, ..run_over(Filter::default()) };
+    let made = start(&process.db, new).await;
+    let stopped = until(&process.db, made.id, RunState::Stopped).await;
+    let reason = stopped.state_reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("keep failing") && reason.contains("20 % of 50"), "{reason}");
+    assert!(stopped.dead_again == 0 && stopped.replayed < 300, "{stopped:?}");
 });
 
 on_every_backend!(a_canary_that_ends_well_lets_the_rest_follow, async |rig: &Rig| {

@@ -42,7 +42,7 @@ pub(crate) fn complaint(output: &Output) -> String {
 /// Asks for deployments of diamonds that nobody knows: each is given up at once.
 pub(crate) async fn deploy_unknown(world: &World, diamonds: usize) -> Vec<entities::DiamondId> {
     let ids: Vec<_> = (0..diamonds).map(|_| entities::DiamondId::new()).collect();
-    let messages = ids.iter().map(|id| NewMessage::of(&DeployDiamond { diamond_id: *id }));
+    let messages = ids.iter().map(|id| NewMessage::of(&DeployDiamond::new(*id, None)));
     let db = world.database().await;
     let mut tx = db.begin().await.unwrap();
     tx.enqueue(messages.collect()).await.unwrap();

@@ -8,6 +8,8 @@ const NOT_PUBLIC_V4: &[([u8; 4], u32, &str)] = &[
     ([10, 0, 0, 0], 8, "private"),
     ([100, 64, 0, 0], 10, "shared by a carrier"),
     ([127, 0, 0, 0], 8, "loopback"),
+    // A public address of Azure's, at which each virtual machine there reaches its own host.
+    ([168, 63, 129, 16], 32, "of a cloud's host"),
     ([169, 254, 0, 0], 16, "link-local"),
     ([172, 16, 0, 0], 12, "private"),
     ([192, 0, 0, 0], 24, "reserved for protocols"),

@@ -2,10 +2,10 @@
 
 use entities::{NodeId, WebhookFormat, now, webhook_delivery, webhook_endpoint};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use crate::{Secrets, post::Request};
+use crate::{Secrets, Unopened, post::Request};
 
 /// What the checkout contract's own signature stands in.
 const CHECKOUT_SIGNATURE: &str = "kartapay-signature";
@@ -17,7 +17,7 @@ pub(super) fn request(
     delivery: &webhook_delivery::Model,
     body: String,
     merchant: Option<NodeId>,
-) -> Request {
+) -> Result<Request, Unopened> {
     let (now, event_id) = (now(), delivery.event_id);
     let timestamp = now.timestamp();
     let sign = |version| secrets.sign(endpoint.id, version, event_id, timestamp, &body);
@@ -25,7 +25,7 @@ pub(super) fn request(
     if endpoint.previous_secret_until.is_some_and(|until| until > now) {
         signature = format!("{signature} {}", sign(endpoint.secret_version - 1));
     }
-    let mut headers = own(endpoint);
+    let mut headers = own(secrets, endpoint)?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in [
         ("webhook-id", event_id.to_string()),
@@ -42,7 +42,7 @@ pub(super) fn request(
             headers.insert(HeaderName::from_static(CHECKOUT_SIGNATURE), value);
         }
     }
-    Request { url: endpoint.url.clone(), headers, body }
+    Ok(Request { url: endpoint.url.clone(), headers, body })
 }
 
 /// What the checkout contract signs of a body: some of its members, joined by commas; one that is not there is empty.
@@ -63,17 +63,20 @@ fn checkout_text(body: &str, merchant: Option<NodeId>) -> String {
     members.join(",")
 }
 
-/// The endpoint's own headers, but for those that are ours or the connection's.
-fn own(endpoint: &webhook_endpoint::Model) -> HeaderMap {
-    let given = endpoint.headers.as_object().into_iter().flatten();
-    given
-        .filter_map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            let mut value = HeaderValue::from_str(value.as_str()?).ok()?;
+/// The endpoint's own headers, but for those that are ours or the connection's. One that cannot be opened is no reason to
+/// send without it: whoever receives that would take it for somebody else's, or for nothing.
+fn own(secrets: &Secrets, endpoint: &webhook_endpoint::Model) -> Result<HeaderMap, Unopened> {
+    let mut headers = HeaderMap::new();
+    for (stored_name, stored) in endpoint.headers.as_object().into_iter().flatten() {
+        let name = HeaderName::from_bytes(stored_name.as_bytes()).ok().filter(|name| !is_ours(name.as_str()));
+        let Some(name) = name else { continue };
+        let value = secrets.open(endpoint.id, stored_name, stored)?;
+        if let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) {
             value.set_sensitive(true);
-            (!is_ours(name.as_str())).then_some((name, value))
-        })
-        .collect()
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
 }
 
 /// Whether endpoints must leave this header alone; `name` in lower case.

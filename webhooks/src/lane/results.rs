@@ -24,7 +24,7 @@ use crate::{
     config::{Config, milliseconds},
     fan_out::{Waiting, wake},
     lanes::Desk,
-    post::Answer,
+    post::{Answer, Failure},
     schedule, switch,
 };
 
@@ -43,6 +43,13 @@ pub(super) struct Tried {
 impl Tried {
     pub(super) fn without_body(delivery: webhook_delivery::Model) -> Self {
         Self { delivery, started_at: now(), took: Duration::ZERO, answer: None, probe: false }
+    }
+
+    /// Failed before anything was sent, since a header of the endpoint's cannot be opened.
+    pub(super) fn unsent(delivery: webhook_delivery::Model, message: String, probe: bool) -> Self {
+        let error = Some(Failure { code: "header_unopened", message });
+        let answer = Some(Answer { error, ..Answer::default() });
+        Self { delivery, started_at: now(), took: Duration::ZERO, answer, probe }
     }
 }
 

@@ -4,6 +4,7 @@
 mod breaker;
 mod checkout;
 mod death;
+mod header_values;
 mod isolation;
 mod receiver;
 mod retention;

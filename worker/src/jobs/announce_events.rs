@@ -49,8 +49,8 @@ impl Job<Context> for AnnounceEvents {
     }
 }
 
-/// Tells those of the transitions that were not told yet.
-pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = PaymentLogId>) -> anyhow::Result<()> {
+/// Tells those of the transitions that were not told yet, and returns how many those are.
+pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = PaymentLogId>) -> anyhow::Result<usize> {
     let ids: BTreeSet<PaymentLogId> = ids.collect();
     let mut tx = context.db.begin().await?;
     let rows = untold(ids).order_by_asc(payment_log::Column::Id).lock_exclusive().all(&*tx).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = Paymen
     fail::fail_point!("announce_events.committed");
     webhooks::wake(&context.db, &waiting).await?;
     context.webhooks.wake();
-    Ok(())
+    Ok(rows.len())
 }
 
 fn untold(ids: BTreeSet<PaymentLogId>) -> Select<payment_log::Entity> {

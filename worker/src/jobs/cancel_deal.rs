@@ -9,7 +9,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, asked_again, foresee_payments, read_payments};
+use super::{alone, answers, asked_again, foresee_payments, read_payments, unasked};
 use crate::Context;
 
 /// What it takes up.
@@ -68,11 +68,13 @@ fn unsent(opening: Option<&Standing>) -> Foresight {
     }
 }
 
-/// Closes the deals of those that are canceling or have expired.
-pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
+/// Closes the deals of those that are canceling or have expired, and returns how many have moved or were not asked of the
+/// chain before.
+pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let (known, unknown): (Vec<_>, Vec<_>) = payments.into_iter().partition(deal_known);
+    let unasked = unasked(&tx, &known, Kind::Cancel).await?;
     chain::request(&tx, &requests(&tx, &known, Kind::Cancel).await?).await?;
     fail::fail_point!("cancel_deal.requested");
     let mut observed = Vec::new();
@@ -85,10 +87,11 @@ pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentI
             Withdrawn::TooLate => {}
         }
     }
+    let written = unasked + observed.len();
     payments::record(&mut tx, observed).await?;
     tx.commit().await?;
     context.wake(known.iter().map(|payment| payment.network_id));
-    Ok(())
+    Ok(written)
 }
 
 /// One request a payment, to the diamond that holds its deal.

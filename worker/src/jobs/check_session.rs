@@ -21,7 +21,7 @@ impl Job<Context> for CheckSession {
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
         let session = match delivery.payload.session_id() {
-            Some(id) => payments::sessions::find(&*context.db, id).await?,
+            Some(id) => payments::sessions::find(&*context.db, *id).await?,
             None => payments::sessions::newest(&*context.db, delivery.payload.payment_id).await?,
         };
         let Some(session) = session else { return Ok(()) };

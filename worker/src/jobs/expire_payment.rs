@@ -11,7 +11,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
 
-use super::{alone, answers, foresee_payments, read_payments};
+use super::{Taken, alone, answers, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
@@ -36,8 +36,8 @@ impl Job<Context> for ExpirePayment {
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
-        let waiting = expire(context, ids).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
+        let taken = expire(context, ids).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, taken.waiting))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -84,11 +84,8 @@ fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
     read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
 }
 
-/// Expires the open ones, which must be due, and returns those that have to wait for the chain.
-pub(crate) async fn expire(
-    context: &Context,
-    ids: impl Iterator<Item = PaymentId>,
-) -> anyhow::Result<HashMap<PaymentId, JobError>> {
+/// Expires the open ones, which must be due; some have to wait for the chain.
+pub(crate) async fn expire(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<Taken> {
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let read_until = read_until(&*tx, &payments).await?;
@@ -100,8 +97,9 @@ pub(crate) async fn expire(
             waiting.insert(payment.id, JobError::Snooze(CHAIN_WAIT));
         }
     }
+    let written = observed.len();
     payments::record(&mut tx, observed).await?;
     fail::fail_point!("expire_payment.recorded");
     tx.commit().await?;
-    Ok(waiting)
+    Ok(Taken { waiting, written })
 }

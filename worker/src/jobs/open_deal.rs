@@ -12,7 +12,7 @@ use payments::{Actor, Observation, Observed, jobs, money};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, asked_again, foresee_payments, read_payments};
+use super::{Taken, alone, answers, asked_again, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
@@ -37,8 +37,8 @@ impl Job<Context> for OpenDeal {
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
-        let waiting = open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, waiting))
+        let taken = open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
+        Ok(answers(&deliveries, |payload| payload.payment_id, taken.waiting))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -76,11 +76,8 @@ struct Places {
     currencies: HashMap<CurrencyId, currency::Model>,
 }
 
-/// Hands the payments over and returns those that have to wait for a diamond.
-pub(crate) async fn open(
-    context: &Context,
-    ids: impl Iterator<Item = PaymentId>,
-) -> anyhow::Result<HashMap<PaymentId, JobError>> {
+/// Hands the payments over; those wait whose wallet has no diamond yet.
+pub(crate) async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<Taken> {
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let places = places(&*tx, &payments).await?;
@@ -111,10 +108,11 @@ pub(crate) async fn open(
         chain::request(&tx, &requests).await?;
     }
     fail::fail_point!("open_deal.requested");
+    let written = observed.len();
     payments::record(&mut tx, observed).await?;
     tx.commit().await?;
     context.wake(networks);
-    Ok(waiting)
+    Ok(Taken { waiting, written })
 }
 
 async fn places(

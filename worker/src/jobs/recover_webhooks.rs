@@ -8,7 +8,9 @@ use entities::{
     id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
 };
 use payments::{jobs, reach::of_subtree};
-use queue::{Delivery, Foresight, Job, JobResult, NewMessage, Transaction, inbox};
+use queue::{
+    Delivery, Foresight, Job, JobResult, NewMessage, Payload as _, Transaction, dead_letters::set_aside, inbox,
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, prelude::*,
@@ -66,10 +68,15 @@ impl Job<Context> for RecoverWebhooks {
     }
 }
 
-/// Takes the runs up whose message must be lost, each one step further, and returns how many those were. Should a message
-/// come all the same, its steps and these take turns.
-pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -> anyhow::Result<usize> {
-    let ids: Vec<WebhookRecoveryId> = running()
+/// The runs whose message must be lost, and whose step nobody wants left alone.
+pub(crate) async fn stranded(
+    context: &Context,
+    patience: TimeDelta,
+    most: u64,
+) -> Result<Vec<WebhookRecoveryId>, DbErr> {
+    let aside = set_aside(&[jobs::RecoverWebhooks::TYPE], "webhook_recoveries.id", "webhook_recoveries.updated_at");
+    running()
+        .filter(Expr::cust(format!("NOT {aside}")))
         .filter(webhook_recovery::Column::UpdatedAt.lt(now() - patience))
         .select_only()
         .column(webhook_recovery::Column::Id)
@@ -77,11 +84,12 @@ pub(crate) async fn take_up(context: &Context, patience: TimeDelta, most: u64) -
         .limit(most)
         .into_tuple()
         .all(&*context.db)
-        .await?;
-    for id in &ids {
-        go_on(context, context.db.begin().await?, *id).await?;
-    }
-    Ok(ids.len())
+        .await
+}
+
+/// Takes a run one step further, past its message. Should that come all the same, its steps and these take turns.
+pub(crate) async fn take_up(context: &Context, id: WebhookRecoveryId) -> anyhow::Result<()> {
+    go_on(context, context.db.begin().await?, id).await
 }
 
 /// One step, committed.
@@ -130,7 +138,7 @@ async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Opt
     next.updated_at = Set(now());
     let run = next.update(&**tx).await?;
     if step.cursor.is_some() {
-        tx.enqueue(vec![NewMessage::of(&jobs::RecoverWebhooks { recovery_id: id })]).await?;
+        tx.enqueue(vec![NewMessage::of(&jobs::RecoverWebhooks::new(id, endpoint.node_id))]).await?;
     } else {
         finish(tx, run, RecoveryStatus::Done, None).await?;
     }

@@ -10,7 +10,7 @@ use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use super::{
     alone, answers, asked_again,
     cancel_deal::{requests, signers},
-    foresee_payments, read_payments,
+    foresee_payments, read_payments, unasked,
 };
 use crate::Context;
 
@@ -56,14 +56,15 @@ fn asked_for(payment: &payment::Model) -> bool {
     payment.release_requested_at.is_some()
 }
 
-/// Releases those that are paid and asked to be released.
-pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<()> {
+/// Releases those that are paid and asked to be released, and returns how many releases the chain was not asked for before.
+pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<usize> {
     let tx = context.db.begin().await?;
     let mut payments = payments::lock_payments(&tx, ids, TAKES).await?;
     payments.retain(asked_for);
+    let written = unasked(&tx, &payments, Kind::Release).await?;
     chain::request(&tx, &requests(&tx, &payments, Kind::Release).await?).await?;
     fail::fail_point!("release_deal.requested");
     tx.commit().await?;
     context.wake(payments.iter().map(|payment| payment.network_id));
-    Ok(())
+    Ok(written)
 }

@@ -91,7 +91,7 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
 
 fn looks(node_id: NodeId) -> Vec<NewMessage> {
     let look = |after: &TimeDelta| NewMessage::of(&jobs::SyncAccount { node_id }).due_at(now() + *after);
-    LOOK_AFTER.iter().map(look).map(|message| message.header("node_id", node_id.to_string())).collect()
+    LOOK_AFTER.iter().map(look).collect()
 }
 
 async fn hand_over(processor: &dyn Processor, account: &connected_account::Model) -> Result<Account, Error> {

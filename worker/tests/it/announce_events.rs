@@ -180,7 +180,7 @@ on_both!(what_is_announced_again_is_owed_once, async |database: TestDatabase| {
     worker.run().await;
     let first = deliveries(worker.db(), id).await;
     let log_ids = first.iter().map(|owed| entities::PaymentLogId(owed.event_id.0)).collect();
-    let again = payments::jobs::AnnounceEvents { log_ids };
+    let again = payments::jobs::AnnounceEvents::new(log_ids, None);
     worker.deliver(NewMessage::of(&again).header("payment_id", payment_id.to_string())).await;
     assert_eq!(deliveries(worker.db(), id).await, first);
 });
@@ -248,7 +248,7 @@ on_both!(a_message_that_comes_twice_tells_other_systems_once, async |database: T
         row.try_get_by_index::<i64>(0).unwrap()
     };
     for _ in 0..3 {
-        let message = AnnounceEvents { log_ids: vec![created.id] };
+        let message = AnnounceEvents::new(vec![created.id], None);
         worker::jobs::AnnounceEvents::run(&context, Delivery::of(message)).await.unwrap();
         assert_eq!(published().await, 1, "the topic exchange has no unique rows; the mark is all there is");
     }

@@ -153,15 +153,15 @@ on_both!(a_deployment_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let row = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap();
     let diamond_id = row.id;
-    assert_foreseen(&worker, DeployDiamond { diamond_id }, AlreadyDone, "the diamond is deployed").await;
-    let nobody = DeployDiamond { diamond_id: DiamondId::new() };
+    assert_foreseen(&worker, DeployDiamond::new(diamond_id, None), AlreadyDone, "the diamond is deployed").await;
+    let nobody = DeployDiamond::new(DiamondId::new(), None);
     assert_foreseen(&worker, nobody, WouldFailAgain, "no such diamond").await;
     let mut row: diamond::ActiveModel = row.into();
     (row.status, row.address) = (Set(DiamondStatus::Started), Set(None));
     diamond::Entity::update(row).exec(&**worker.db()).await.unwrap();
-    assert_foreseen(&worker, DeployDiamond { diamond_id }, WouldResume, "never asked for").await;
-    worker.deliver(queue::NewMessage::of(&DeployDiamond { diamond_id })).await;
-    assert_foreseen(&worker, DeployDiamond { diamond_id }, AlreadyDone, "on its way").await;
+    assert_foreseen(&worker, DeployDiamond::new(diamond_id, None), WouldResume, "never asked for").await;
+    worker.deliver(queue::NewMessage::of(&DeployDiamond::new(diamond_id, None))).await;
+    assert_foreseen(&worker, DeployDiamond::new(diamond_id, None), AlreadyDone, "on its way").await;
 });
 
 on_both!(an_announcement_is_foreseen, async |database: TestDatabase| {
@@ -171,18 +171,18 @@ on_both!(an_announcement_is_foreseen, async |database: TestDatabase| {
         .filter(payment_log::Column::PaymentId.eq(payment_id))
         .filter(payment_log::Column::Sequence.is_not_null());
     let log_ids = || async { rows.clone().all(&**worker.db()).await.unwrap().iter().map(|row| row.id).collect() };
-    assert_foreseen(&worker, AnnounceEvents { log_ids: log_ids().await }, WouldResume, "nobody was told of").await;
+    assert_foreseen(&worker, AnnounceEvents::new(log_ids().await, None), WouldResume, "nobody was told of").await;
     worker.run().await;
-    assert_foreseen(&worker, AnnounceEvents { log_ids: log_ids().await }, AlreadyDone, "were told").await;
+    assert_foreseen(&worker, AnnounceEvents::new(log_ids().await, None), AlreadyDone, "were told").await;
 });
 
 on_both!(a_recovery_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
     let recovery_id = worker.recovery(endpoint, true).await;
-    assert_foreseen(&worker, RecoverWebhooks { recovery_id }, WouldResume, "go on where it stands").await;
-    worker.deliver(queue::NewMessage::of(&RecoverWebhooks { recovery_id })).await;
-    assert_foreseen(&worker, RecoverWebhooks { recovery_id }, AlreadyDone, "at its end").await;
+    assert_foreseen(&worker, RecoverWebhooks::new(recovery_id, None), WouldResume, "go on where it stands").await;
+    worker.deliver(queue::NewMessage::of(&RecoverWebhooks::new(recovery_id, None))).await;
+    assert_foreseen(&worker, RecoverWebhooks::new(recovery_id, None), AlreadyDone, "at its end").await;
 });
 
 on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
@@ -191,14 +191,14 @@ on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
     let payment_id = shop.open("one", "10").await;
     assert_foreseen(worker, CheckSession::new(payment_id, None), AlreadyDone, "never opened at a gateway").await;
     let session_id = shop.begin(payment_id).await.unwrap();
-    assert_foreseen(worker, OpenSession { session_id }, WouldResume, "never asked").await;
+    assert_foreseen(worker, OpenSession::new(session_id, None), WouldResume, "never asked").await;
     assert_foreseen(worker, CheckSession::new(payment_id, None), WouldResume, "which is asked at its gateway").await;
     worker.run().await;
-    assert_foreseen(worker, OpenSession { session_id }, WouldResume, "looked at, at its gateway").await;
+    assert_foreseen(worker, OpenSession::new(session_id, None), WouldResume, "looked at, at its gateway").await;
     shop.act(session_id, "approve").await;
     worker.run().await;
-    assert_foreseen(worker, OpenSession { session_id }, AlreadyDone, "captured at its gateway").await;
-    let nobody = OpenSession { session_id: entities::GatewaySessionId::new() };
+    assert_foreseen(worker, OpenSession::new(session_id, None), AlreadyDone, "captured at its gateway").await;
+    let nobody = OpenSession::new(entities::GatewaySessionId::new(), None);
     assert_foreseen(worker, nobody, AlreadyDone, "no such session").await;
 });
 

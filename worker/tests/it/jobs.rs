@@ -113,7 +113,7 @@ on_both!(deploy_diamond_asks_for_one_deployment, async |database: TestDatabase| 
     row.address = Set(None);
     let id = diamond::Entity::update(row).exec(&**worker.db()).await.unwrap().id;
     for _ in 0..2 {
-        worker.deliver(NewMessage::of(&DeployDiamond { diamond_id: id })).await;
+        worker.deliver(NewMessage::of(&DeployDiamond::new(id, None))).await;
     }
     assert_eq!(worker.operations().await, [operation("deploy", "pending")]);
     let at = Address::repeat_byte(3);
@@ -124,6 +124,6 @@ on_both!(deploy_diamond_asks_for_one_deployment, async |database: TestDatabase| 
 
 on_both!(deploy_diamond_gives_up_on_what_does_not_exist, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
-    worker.deliver(NewMessage::of(&DeployDiamond { diamond_id: DiamondId::new() })).await;
+    worker.deliver(NewMessage::of(&DeployDiamond::new(DiamondId::new(), None))).await;
     assert_eq!(worker.dead_letters().await, ["unknown_diamond"]);
 });

@@ -5,6 +5,7 @@ mod announce_events;
 mod debts;
 mod foresight;
 mod jobs;
+mod letters;
 mod lightning;
 mod marketplace;
 mod notices;

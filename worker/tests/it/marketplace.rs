@@ -195,7 +195,7 @@ on_both!(a_seller_is_opened_sells_refunds_and_is_paid_out, async |database: Test
     seller.shop.worker.run().await;
     assert_eq!(seller.balance().await, (350, 7_000), "it is on its way");
     let payout_id = seller.payout_row().await.id;
-    seller.shop.worker.deliver(NewMessage::of(&SendPayout { payout_id })).await;
+    seller.shop.worker.deliver(NewMessage::of(&SendPayout::new(payout_id, None))).await;
     let payout = seller.payout_row().await;
     assert_eq!((payout.status.word().as_str(), payout.arrival_date.is_some()), ("paid", true));
     assert_eq!(seller.balance().await, (350, 0));
@@ -269,7 +269,7 @@ on_both!(a_refund_whose_answer_is_lost_is_made_once, async |database: TestDataba
     seller.shop.worker.run().await;
     let refund = seller.refund_row().await;
     assert_eq!(refund.status.word(), "sent", "nobody knows");
-    seller.shop.worker.deliver(NewMessage::of(&SendRefund { refund_id: refund.id })).await;
+    seller.shop.worker.deliver(NewMessage::of(&SendRefund::new(refund.id, None))).await;
     assert_eq!(seller.refund_row().await.status.word(), "succeeded");
     assert_eq!(seller.remembered("refund").await.len(), 1);
     assert_eq!(seller.remembered("payment").await[0]["refunded"], "10.14", "once");
@@ -285,7 +285,7 @@ on_both!(a_payout_whose_answer_is_lost_is_made_once, async |database: TestDataba
     let payout = seller.payout_row().await;
     assert_eq!((payout.status.word().as_str(), &payout.processor_id), ("sent", &None));
     for _ in 0..2 {
-        seller.shop.worker.deliver(NewMessage::of(&SendPayout { payout_id: payout.id })).await;
+        seller.shop.worker.deliver(NewMessage::of(&SendPayout::new(payout.id, None))).await;
     }
     assert_eq!(seller.payout_row().await.status.word(), "paid");
     assert_eq!(seller.remembered("payout").await.len(), 1);
@@ -304,7 +304,7 @@ on_both!(what_is_refused_or_comes_back_is_on_the_balance_again, async |database:
     assert_eq!(seller.refund_row().await.status.word(), "failed");
     assert_eq!(seller.refund_row().await.failure_code.as_deref(), Some("declined"));
     let payout_id = seller.payout_row().await.id;
-    seller.shop.worker.deliver(NewMessage::of(&SendPayout { payout_id })).await;
+    seller.shop.worker.deliver(NewMessage::of(&SendPayout::new(payout_id, None))).await;
     assert_eq!(seller.payout_row().await.failure_code.as_deref(), Some("account_closed"));
     assert_eq!(seller.balance().await, (4_900, 0));
     let mut told = seller.told().await;

@@ -44,7 +44,7 @@ on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDataba
     assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], Some(payment_id)));
     assert!(worker.owed(others).await.is_empty(), "another's node does not hear of it");
     assert!(worker.owed(shop).await.is_empty(), "nor does whoever may not");
-    letter(&worker, &DeployDiamond { diamond_id: entities::DiamondId::new() }).await;
+    letter(&worker, &DeployDiamond::new(entities::DiamondId::new(), None)).await;
     worker.tell_operators().await;
     let told = worker.owed(own).await.len() + worker.owed(others).await.len();
     assert_eq!(told, 2, "what is about no payment is told at one of the nodes at the top, once");

@@ -56,7 +56,7 @@ impl Worker {
 }
 
 fn message(recovery_id: WebhookRecoveryId) -> NewMessage {
-    NewMessage::of(&RecoverWebhooks { recovery_id })
+    NewMessage::of(&RecoverWebhooks::new(recovery_id, None))
 }
 
 fn told(owed: &[webhook_delivery::Model]) -> Vec<&str> {
@@ -151,7 +151,7 @@ on_both!(a_run_of_many_steps_misses_nothing_and_a_message_twice_makes_one_step, 
     worker.deliveries_in(endpoint, DeliveryStatus::Held, 600).await;
     let id = worker.recovery(endpoint, true).await;
     let context = crate::context(worker.db());
-    let first = Delivery::of(RecoverWebhooks { recovery_id: id });
+    let first = Delivery::of(RecoverWebhooks::new(id, None));
     for _ in 0..3 {
         worker::jobs::RecoverWebhooks::run(&context, first.clone()).await.unwrap();
     }

@@ -121,7 +121,7 @@ impl Shop {
 
     /// Runs a message of the session by itself; what it asks for later stays in the outbox.
     async fn run(&self, id: GatewaySessionId) {
-        self.worker.deliver(NewMessage::of(&OpenSession { session_id: id })).await;
+        self.worker.deliver(NewMessage::of(&OpenSession::new(id, None))).await;
     }
 
     async fn check(&self, payment_id: PaymentId) {

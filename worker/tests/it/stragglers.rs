@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use entities::{PaymentId, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, EntityTrait};
 
 use crate::{
     Worker,
@@ -18,7 +18,7 @@ impl Worker {
 
     async fn take_up(&self, patience: TimeDelta) -> usize {
         let context = crate::context(self.db());
-        worker::take_up_stragglers(&context, patience).await.unwrap()
+        worker::take_up_stragglers(&context, patience).await
     }
 
     /// Opened, with every message since then lost.
@@ -77,6 +77,37 @@ on_both!(a_cancel_a_release_and_an_expiry_that_got_lost_are_done, async |databas
     worker.take_up(TimeDelta::zero()).await;
     let cancels = worker.operations().await.iter().filter(|(kind, _)| kind == "cancel").count();
     assert_eq!(cancels, 2, "the expired one's deal is closed as well");
+});
+
+on_both!(one_bad_payment_holds_up_no_other, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let (bad, good, canceled) = (worker.opened("bad").await, worker.opened("good").await, worker.opened("late").await);
+    worker.tell(vec![deposited(bad), deposited(good)]).await;
+    for id in [bad, good] {
+        worker.release(id).await;
+    }
+    worker.cancel(canceled).await;
+    worker.lose_messages().await;
+    let mut row: entities::payment::ActiveModel = worker.payment(bad).await.into();
+    row.diamond_address = sea_orm::ActiveValue::Set(None);
+    entities::payment::Entity::update(row).exec(&**worker.db()).await.unwrap();
+
+    assert_eq!(worker.take_up(TimeDelta::zero()).await, 2, "its neighbour, and a step after its own");
+    let asked = worker.operations().await;
+    let of = |kind: &str| asked.iter().filter(|(asked, _)| asked == kind).count();
+    assert_eq!((of("release"), of("cancel")), (1, 1), "{asked:?}");
+    assert_eq!(worker.take_up(TimeDelta::zero()).await, 0, "what is asked for already is not counted again");
+});
+
+on_both!(what_only_waits_is_not_counted_as_missing, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    entities::diamond::Entity::delete_many().exec(&**worker.db()).await.unwrap();
+    for number in 0..3 {
+        worker.accept(&format!("order-{number}")).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(worker.take_up(TimeDelta::zero()).await, 0, "they wait for their wallet's diamond");
+    }
 });
 
 on_both!(more_than_a_transaction_takes_are_taken_up, async |database: TestDatabase| {

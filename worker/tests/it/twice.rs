@@ -27,7 +27,7 @@ async fn opened(worker: &Worker, name: &str) -> PaymentId {
 }
 
 /// Brings something about on which the job of this queue has work to do, and returns its message.
-async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
+pub(crate) async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
     let worker = &shop.worker;
     Some(match queue {
         OpenDeal::QUEUE => NewMessage::of(&OpenDeal { payment_id: worker.accept("open").await }),
@@ -55,7 +55,7 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             let mut row: diamond::ActiveModel = row.into();
             (row.status, row.address) = (Set(entities::DiamondStatus::Started), Set(None));
             let diamond_id = diamond::Entity::update(row).exec(&**worker.db()).await.unwrap().id;
-            NewMessage::of(&DeployDiamond { diamond_id })
+            NewMessage::of(&DeployDiamond::new(diamond_id, None))
         }
         AnnounceEvents::QUEUE => {
             worker.endpoint(worker.merchant.node_id, &["payment.*"]).await;
@@ -64,14 +64,14 @@ async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             worker.lose_messages().await;
             let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
             let created = log.filter(payment_log::Column::Sequence.eq(1)).one(&**worker.db()).await.unwrap().unwrap();
-            NewMessage::of(&AnnounceEvents { log_ids: vec![created.id] })
+            NewMessage::of(&AnnounceEvents::new(vec![created.id], None))
         }
         RecoverWebhooks::QUEUE => {
             let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
             worker.accept("recover").await;
             worker.run().await;
             let recovery_id = worker.recovery(endpoint, false).await;
-            NewMessage::of(&RecoverWebhooks { recovery_id })
+            NewMessage::of(&RecoverWebhooks::new(recovery_id, None))
         }
         _ => return off_chain(shop, queue).await,
     })
@@ -83,7 +83,7 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
     Some(match queue {
         OpenSession::QUEUE => {
             let id = shop.open("session", "10").await;
-            NewMessage::of(&OpenSession { session_id: shop.begin(id).await.unwrap() })
+            NewMessage::of(&OpenSession::new(shop.begin(id).await.unwrap(), None))
         }
         CheckSession::QUEUE => {
             let payment_id = shop.open("check", "10").await;
@@ -109,14 +109,14 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
         }
         SendRefund::QUEUE => {
             shop.sell("refund").await;
-            NewMessage::of(&SendRefund { refund_id: shop.ask_refund(1_000).await })
+            NewMessage::of(&SendRefund::new(shop.ask_refund(1_000).await, None))
         }
         SendPayout::QUEUE => {
             let payout_id = shop.ask_payout(1_000).await;
             // The processor has it, and the bank not yet.
             worker.run().await;
             worker.lose_messages().await;
-            NewMessage::of(&SendPayout { payout_id })
+            NewMessage::of(&SendPayout::new(payout_id, None))
         }
         SyncAccount::QUEUE => {
             shop.tell_seller("Olive & Thyme").await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use payments::jobs;
 use poem_openapi::{Enum, Object};
 use queue::{
     Foresight, Outlook as JobOutlook,
@@ -31,6 +32,8 @@ pub(crate) struct DeadLetter {
     state_by: Option<String>,
     /// Why, as told by whoever brought it there; also why a redrive run skipped it.
     state_reason: Option<String>,
+    /// Of a discarded letter: what does not go on because of that, and what goes on by itself.
+    consequence: Option<String>,
     /// Attempts that its job made.
     attempts: u32,
     /// Short and stable, such as `retries_exhausted`, `undecodable`, `delivery_limit`.
@@ -67,6 +70,10 @@ pub(crate) struct DeadLetter {
 
 impl DeadLetter {
     pub(crate) fn new(letter: dead_letters::DeadLetter, with_body: bool) -> Self {
+        let consequence = match letter.state {
+            dead_letters::State::Discarded => jobs::once_discarded(&letter.kind).map(str::to_owned),
+            _ => None,
+        };
         Self {
             id: letter.id,
             message_id: letter.message_id,
@@ -77,6 +84,7 @@ impl DeadLetter {
             state_at: letter.state_at,
             state_by: letter.state_by,
             state_reason: letter.state_reason,
+            consequence,
             attempts: letter.attempts,
             error_code: letter.error_code,
             error_message: letter.error_message,

@@ -117,7 +117,7 @@ pub(crate) async fn start(
         .await?
         .ok_or_else(|| Problem::not_found("Diamond"))?;
     if inserted || again(tx, &diamond).await? {
-        tx.enqueue(vec![NewMessage::of(&DeployDiamond { diamond_id: diamond.id })]).await?;
+        tx.enqueue(vec![NewMessage::of(&DeployDiamond::new(diamond.id, diamond.node_id))]).await?;
         let data = json!({ "wallet_id": wallet.id, "network_id": network.id });
         audit::record(tx, caller, "diamond.deploy", ("diamond", diamond.id), data).await?;
     }

@@ -1,5 +1,7 @@
 //! Writing endpoints: each with its audit row, in the caller's transaction.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use entities::{NetworkId, WalletId, WebhookEndpointId, WebhookFormat, WebhookStatus, now, webhook_endpoint};
 use payments::{Caller, Permission};
@@ -33,7 +35,7 @@ pub(super) async fn insert(
 ) -> Result<CreatedWebhook, Problem> {
     let events = checks::events(new.events, caller)?;
     checks::url(state, &new.url.0)?;
-    let headers = checks::headers(new.headers.unwrap_or_default(), &json!({}))?;
+    let headers = checks::headers(new.headers.unwrap_or_default(), Some(&json!({})))?;
     let node = reach::node(&**tx, caller, new.node_id).await?;
     checks::filters(tx, caller, new.wallet_id, new.network_id).await?;
     let id = WebhookEndpointId::new();
@@ -45,7 +47,7 @@ pub(super) async fn insert(
         wallet_id: Set(new.wallet_id.map(WalletId)),
         network_id: Set(new.network_id.map(NetworkId)),
         description: Set(new.description),
-        headers: Set(headers),
+        headers: Set(checks::sealed(state, id, headers)?),
         rate_per_second: Set(new.rate_per_second),
         format: Set(new.format.map_or(WebhookFormat::Standard, Into::into)),
         operators: Set(caller.can(Permission::Operations)),
@@ -89,7 +91,13 @@ pub(super) async fn apply(
 ) -> Result<webhook_endpoint::Model, Problem> {
     let value = |id: &MaybeUndefined<Uuid>| id.value().copied();
     checks::filters(tx, caller, value(&change.wallet_id), value(&change.network_id)).await?;
-    let headers = change.headers.map(|headers| checks::headers(headers, &stored.headers)).transpose()?;
+    // What was entrusted to one place is not sent to another, by whoever may change the address but may not see the values.
+    let moved = change.url.as_ref().is_some_and(|url| !::webhooks::same_origin(&stored.url, &url.0));
+    let headers = match change.headers {
+        Some(headers) => Some(checks::headers(headers, (!moved).then_some(&stored.headers))?),
+        None => moved.then(BTreeMap::new),
+    };
+    let headers = headers.map(|headers| checks::sealed(state, stored.id, headers)).transpose()?;
     let mut endpoint = stored.into_active_model();
     if let Some(url) = change.url {
         checks::url(state, &url.0)?;

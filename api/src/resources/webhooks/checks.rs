@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use entities::WebhookEndpointId;
 use payments::{Caller, Permission, event::EVENT_TYPES};
-use poem::http::{HeaderName, HeaderValue};
+use poem::http::HeaderName;
 use queue::Transaction;
-use serde_json::{Value, json};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::endpoint::MASK;
@@ -90,8 +92,29 @@ fn shortened(name: &str) -> String {
     name.chars().filter(|character| !character.is_control()).take(60).collect()
 }
 
-/// The headers as they are stored, names in lower case; `stored` are those that a value of [`MASK`] stands for.
-pub(super) fn headers(sent: BTreeMap<String, String>, stored: &Value) -> Result<Value, Problem> {
+/// What a header's value is to be.
+#[derive(Debug)]
+pub(super) enum HeaderValue {
+    New(SecretString),
+    /// As it is stored.
+    Kept(Value),
+}
+
+impl HeaderValue {
+    fn length(&self) -> usize {
+        match self {
+            Self::New(value) => value.expose_secret().len(),
+            Self::Kept(stored) => ::webhooks::length_of(stored),
+        }
+    }
+}
+
+/// What the headers are to be, names in lower case. A value of [`MASK`] stands for that of the same name in `stored`; where
+/// nothing may be kept, because the URL leads elsewhere, it takes its header away.
+pub(super) fn headers(
+    sent: BTreeMap<String, String>,
+    stored: Option<&Value>,
+) -> Result<BTreeMap<String, HeaderValue>, Problem> {
     if sent.len() > HEADERS_MAX {
         return Err(Problem::invalid("/headers", format!("must have at most {HEADERS_MAX} headers")));
     }
@@ -104,24 +127,49 @@ pub(super) fn headers(sent: BTreeMap<String, String>, stored: &Value) -> Result<
         if RESERVED.contains(&name.as_str()) || RESERVED_BEGINNINGS.iter().any(|start| name.starts_with(start)) {
             return Err(invalid("is set by this server and cannot be chosen"));
         }
-        let value = match stored[&name].as_str() {
-            Some(stored) if value == MASK => stored.to_owned(),
-            _ => value,
+        let value = match stored {
+            None if value == MASK => continue,
+            Some(stored) if value == MASK && !stored[&name].is_null() => HeaderValue::Kept(stored[&name].clone()),
+            _ => HeaderValue::New(value.into()),
         };
-        // Visible ASCII and blanks: other bytes mean something else to each server.
-        let printable = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if !printable || value.trim() != value || HeaderValue::from_str(&value).is_err() {
+        if !printable(&value) {
             return Err(invalid("must have a value of printable ASCII without blanks around it"));
         }
         if kept.insert(name, value).is_some() {
             return Err(invalid("is given twice"));
         }
     }
-    let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.length()).sum();
     if bytes > HEADER_BYTES_MAX {
         return Err(Problem::invalid("/headers", format!("must have at most {HEADER_BYTES_MAX} bytes")));
     }
-    Ok(json!(kept))
+    Ok(kept)
+}
+
+/// Visible ASCII and blanks: other bytes mean something else to each server.
+fn printable(value: &HeaderValue) -> bool {
+    let HeaderValue::New(value) = value else { return true };
+    let value = value.expose_secret();
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value
+}
+
+/// The headers as they are stored at this endpoint: names as they are, values sealed.
+pub(super) fn sealed(
+    state: &State,
+    endpoint: WebhookEndpointId,
+    headers: BTreeMap<String, HeaderValue>,
+) -> Result<Value, Problem> {
+    let seal = |(name, value): (String, HeaderValue)| {
+        let value = match value {
+            HeaderValue::Kept(stored) => stored,
+            HeaderValue::New(value) => state.webhook_secrets().seal(endpoint, &name, &value).map_err(|error| {
+                tracing::error!(%error, "a webhook header");
+                Problem::new(Code::Internal)
+            })?,
+        };
+        Ok((name, value))
+    };
+    headers.into_iter().map(seal).collect::<Result<_, Problem>>().map(Value::Object)
 }
 
 /// The URL may be sent to, as far as that can be told before its name is looked up.
@@ -150,6 +198,7 @@ pub(super) async fn filters(
 mod tests {
     use entities::NodeId;
     use payments::CallerKind;
+    use serde_json::json;
 
     use super::*;
 
@@ -186,12 +235,17 @@ mod tests {
 
     #[test]
     fn headers_are_the_owners_and_not_ours() {
-        let one = |name: &str, value: &str| {
-            headers(BTreeMap::from([(name.to_owned(), value.to_owned())]), &json!({ "x-key": "kept" }))
+        let sent = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let stored = json!({ "x-key": "kept" });
+        let one = |name: &str, value: &str| headers(sent(name, value), Some(&stored));
+        let new = |name: &str, value: &str| match &one(name, value).unwrap()[&name.to_lowercase()] {
+            HeaderValue::New(value) => value.expose_secret().to_owned(),
+            HeaderValue::Kept(stored) => format!("kept {stored}"),
         };
-        assert_eq!(one("Authorization", "Bearer abc").unwrap(), json!({ "authorization": "Bearer abc" }));
-        assert_eq!(one("X-Key", MASK).unwrap(), json!({ "x-key": "kept" }));
-        assert_eq!(one("x-other", MASK).unwrap(), json!({ "x-other": MASK }), "nothing of that name is kept");
+        assert_eq!(new("Authorization", "Bearer abc"), "Bearer abc");
+        assert_eq!(new("X-Key", MASK), r#"kept "kept""#);
+        assert_eq!(new("x-other", MASK), MASK, "nothing of that name is kept");
+        assert!(headers(sent("X-Key", MASK), None).unwrap().is_empty(), "at another origin nothing is kept");
         for name in ["Webhook-Id", "webhook-signature", "Content-Type", "content-length", "Host", "user-agent"] {
             assert!(one(name, "x").is_err(), "{name}");
         }
@@ -203,8 +257,8 @@ mod tests {
         }
         assert!(one("x-key", &"x".repeat(5_000)).is_err());
         let many = (0..21).map(|number| (format!("x-{number}"), "x".to_owned())).collect();
-        assert!(headers(many, &json!({})).is_err());
+        assert!(headers(many, Some(&json!({}))).is_err());
         let twice = BTreeMap::from([("x-a".to_owned(), "1".to_owned()), ("X-A".to_owned(), "2".to_owned())]);
-        assert!(headers(twice, &json!({})).is_err());
+        assert!(headers(twice, Some(&json!({}))).is_err());
     }
 }

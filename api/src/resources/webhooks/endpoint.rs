@@ -88,7 +88,8 @@ impl Example for NewWebhook {
 #[derive(Debug, Object)]
 #[oai(example)]
 pub(crate) struct WebhookChange {
-    /// Where events are sent from now on, those that wait included.
+    /// Where events are sent from now on, those that wait included. Where that is another origin (scheme, host, port), the
+    /// headers are dropped, but for those whose values are sent anew in `headers`.
     pub(super) url: Option<WebUrl>,
     /// Types of events from now on; what is owed already stays owed.
     #[oai(validator(min_items = 1, max_items = 50))]
@@ -100,7 +101,7 @@ pub(crate) struct WebhookChange {
     /// For people; null takes it away.
     #[oai(validator(max_length = 500))]
     pub(super) description: MaybeUndefined<String>,
-    /// All headers anew; a value of `***` stays what it was.
+    /// All headers anew; a value of `***` stays what it was, unless the URL now leads to another origin.
     pub(super) headers: Option<BTreeMap<String, String>>,
     /// Requests a second at most; null for no limit.
     #[oai(validator(minimum(value = "1"), maximum(value = "10000")))]

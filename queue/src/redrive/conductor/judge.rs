@@ -1,7 +1,7 @@
 //! What a run's outcomes mean for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbErr, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbErr, PaginatorTrait, QueryOrder, QuerySelect, Select, entity::prelude::*};
 
 use super::tally::Tally;
 use crate::{
@@ -40,6 +40,10 @@ pub(super) async fn canary<C: ConnectionTrait>(connection: &C, run: &Model, tall
     let (under_way, sent) = (of(State::Replayed), counts.iter().map(|(_, count)| count.unsigned_abs()).sum::<u64>());
     if of(State::DeadAgain) > 0 {
         return Ok(Verdict::Stop("a letter of the canary died again".to_owned()));
+    }
+    if let Some((failures, error)) = failing(connection, run).await? {
+        let error = error.unwrap_or_default();
+        return Ok(Verdict::Stop(format!("a letter of the canary has failed {failures} times again: {error}")));
     }
     if under_way > 0 && oldest_under_way(connection, run).await?.is_some_and(|at| at < patient_until(run)) {
         let seconds = run.patience_seconds;
@@ -85,11 +89,34 @@ async fn too_many_deaths<C: ConnectionTrait>(connection: &C, run: &Model) -> Res
         .into_tuple()
         .all(connection)
         .await?;
-    let deaths = i64::try_from(newest.iter().filter(|state| **state == State::DeadAgain).count()).unwrap_or(i64::MAX);
+    // What keeps failing is on its way to die: waiting until all its attempts are used up would let many more follow it.
+    let failing = failing_replays(run).limit(window.unsigned_abs()).count(connection).await?;
+    let dead = newest.iter().filter(|state| **state == State::DeadAgain).count();
+    let deaths = i64::try_from(dead).unwrap_or(i64::MAX).saturating_add(i64::try_from(failing).unwrap_or(i64::MAX));
     let percent = i64::from(run.stop_percent);
-    let outcomes = newest.len();
-    Ok((deaths * 100 > window * percent)
-        .then(|| format!("{deaths} of the last {outcomes} outcomes are deaths: more than {percent} % of {window}")))
+    let outcomes = u64::try_from(newest.len()).unwrap_or(u64::MAX).saturating_add(failing);
+    Ok((deaths.saturating_mul(100) > window * percent).then(|| {
+        format!(
+            "{deaths} of the last {outcomes} outcomes are deaths, {failing} of which keep failing: more than \
+             {percent} % of {window}"
+        )
+    }))
+}
+
+/// Replays under way that have failed more than once, since the run is being judged. One failure may be the weather's.
+fn failing_replays(run: &Model) -> Select<letters::Entity> {
+    letters::Entity::find()
+        .filter(letters::Column::RedriveId.eq(run.id))
+        // Word by word the condition of an index.
+        .filter(Expr::cust("state = 'replayed' AND replay_failures > 1"))
+        .filter(letters::Column::ReplayedAt.gte(run.judged_since))
+}
+
+/// How often the first of them has failed, and with which error.
+async fn failing<C: ConnectionTrait>(connection: &C, run: &Model) -> Result<Option<(i32, Option<String>)>, DbErr> {
+    use letters::Column as C;
+    let first = failing_replays(run).select_only().columns([C::ReplayFailures, C::ReplayError]);
+    first.order_by_asc(C::ReplayedAt).limit(1).into_tuple().one(connection).await
 }
 
 /// What was replayed before this time should have its outcome.

@@ -199,7 +199,8 @@ async fn mark_replayed(tx: &Transaction, replays: Vec<(Uuid, Uuid)>) -> Result<(
     }
     let rows: Vec<_> = (0..replays.len()).map(|row| format!("(${}, ${})", 2 * row + 2, 2 * row + 3)).collect();
     let sql = format!(
-        "UPDATE dead_letters SET state = 'replayed', state_at = $1, replayed_at = $1, replayed_as = replay.column2 \
+        "UPDATE dead_letters SET state = 'replayed', state_at = $1, replayed_at = $1, replayed_as = replay.column2, \
+         replay_failures = 0, replay_error = NULL \
          FROM (VALUES {}) AS replay WHERE dead_letters.id = replay.column1",
         rows.join(", ")
     );

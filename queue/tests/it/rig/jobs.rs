@@ -10,12 +10,12 @@ use std::{
 };
 
 use anyhow::anyhow;
-use queue::{Delivery, Job, JobError, JobResult, NewMessage, Payload, RetryPolicy};
+use queue::{Delivery, Job, JobError, JobResult, NewMessage, Payload, RetryPolicy, Subject};
 use sea_orm::{DbErr, error::ConnAcquireErr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) const QUEUES: [&str; 4] = [Errand::QUEUE, Bundle::QUEUE, "other.v1", "wide.v1"];
+pub(crate) const QUEUES: [&str; 5] = [Errand::QUEUE, Bundle::QUEUE, "other.v1", "wide.v1", "chore.v1"];
 
 /// What a job is to do.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -121,6 +121,10 @@ impl Payload for Errand {
     const RETRY: RetryPolicy =
         RetryPolicy { attempts_max: 3, first_delay: Duration::from_millis(100), delay_max: Duration::from_millis(200) };
     const PREFETCH: u16 = 4;
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 pub(crate) fn errand(number: u32, act: Act) -> NewMessage {
@@ -151,6 +155,10 @@ impl Payload for Bundle {
     const QUEUE: &'static str = "bundle.v1";
     const RETRY: RetryPolicy = Errand::RETRY;
     const BATCH: usize = 20;
+
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 pub(crate) fn bundle(number: u32, act: Act) -> NewMessage {

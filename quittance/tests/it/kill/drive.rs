@@ -269,7 +269,7 @@ impl Outside {
     /// A dead letter.
     async fn letter(&self) -> Uuid {
         self.book().letters += 1;
-        self.enqueue(NewMessage::of(&DeployDiamond { diamond_id: DiamondId::new() }), 0).await;
+        self.enqueue(NewMessage::of(&DeployDiamond::new(DiamondId::new(), None)), 0).await;
         self.settled(Duration::from_secs(30)).await.unwrap();
         let page = dead_letters::Page { limit: 1, ..Default::default() };
         dead_letters::list(&self.db, &dead_letters::Filter::default(), page).await.unwrap()[0].id
@@ -323,11 +323,11 @@ impl Outside {
                 self.deposit(ids).await;
             }
             Drive::Retry => {
-                self.enqueue(NewMessage::of(&DeployDiamond { diamond_id: prepared.diamond.unwrap() }), 0).await;
+                self.enqueue(NewMessage::of(&DeployDiamond::new(prepared.diamond.unwrap(), None)), 0).await;
             }
             Drive::GiveUp => {
                 self.book().letters += 1;
-                self.enqueue(NewMessage::of(&DeployDiamond { diamond_id: DiamondId::new() }), 0).await;
+                self.enqueue(NewMessage::of(&DeployDiamond::new(DiamondId::new(), None)), 0).await;
             }
             Drive::Unreadable => self.unreadable(name).await,
             Drive::BrokerGivesUp => {

@@ -126,7 +126,7 @@ async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow
         let Some(last) = page.last().copied() else { return Ok(written) };
         let full = page.len() as u64 == CHUNK;
         let ids = page.into_iter().map(|(id, _)| id).collect();
-        let moved = each_by_itself(step.word(), ids, async |ids| step.take(context, ids).await).await?;
+        let moved = each_by_itself(step.word(), ids, |ids| step.take(context, ids)).await?;
         written += counted(step.word(), moved, "payments have waited for too long and are taken up");
         after = Some(last);
         if !full {
@@ -137,10 +137,10 @@ async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow
 
 /// Works on all of them at once; where that fails, on one after the other, so that one that is damaged holds up no other.
 /// Only a database that is away ends it: the others would find the same.
-async fn each_by_itself<T: Copy + Display>(
+async fn each_by_itself<T: Copy + Display, F: Future<Output = anyhow::Result<usize>>>(
     step: &'static str,
     all: Vec<T>,
-    work: impl AsyncFn(Vec<T>) -> anyhow::Result<usize>,
+    work: impl Fn(Vec<T>) -> F,
 ) -> anyhow::Result<usize> {
     match work(all.clone()).await {
         Err(error) if !is_away(&error) => {}
@@ -198,7 +198,7 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
             .await?;
         let Some(last) = page.last().copied() else { return Ok(written) };
         let full = page.len() as u64 == CHUNK;
-        let tell = async |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter()).await;
+        let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
         let told = each_by_itself("announce", page, tell).await?;
         written += counted("announce", told, "transitions have waited for too long and are told");
         after = Some(last);
@@ -215,7 +215,7 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
 pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut taken = 0;
     for id in recover_webhooks::stranded(context, patience, CHUNK).await? {
-        let go_on = async |ids: Vec<WebhookRecoveryId>| {
+        let go_on = |ids: Vec<WebhookRecoveryId>| async move {
             for id in &ids {
                 recover_webhooks::take_up(context, *id).await?;
             }

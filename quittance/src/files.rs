@@ -10,9 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use rustix::fs::Mode;
 
-/// What is ours at the top of a data folder: a folder that others can read is made private only where nothing else
-/// stands in it.
-const OURS: [&str; 9] = [
+/// What is ours at the top of a data folder.
+const OURS: [&str; 10] = [
     "bootstrap.json",
     "devchain",
     "keystore",
@@ -22,6 +21,7 @@ const OURS: [&str; 9] = [
     "quittance.db-shm",
     "quittance.db-wal",
     "secrets.json",
+    "uploads",
 ];
 
 /// Permissions of anybody but the owner.
@@ -60,7 +60,7 @@ fn tighten(folder: &Path) -> anyhow::Result<()> {
         }
         restrict(folder, 0o700)?;
     }
-    for name in OURS.iter().chain(&["uploads"]) {
+    for name in OURS {
         let path = folder.join(name);
         // A link leads to what somebody has put elsewhere on purpose.
         let Ok(found) = fs::symlink_metadata(&path) else { continue };
@@ -71,17 +71,16 @@ fn tighten(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Something in the folder that is not ours.
+/// A folder in the folder that is not ours: then it is a home, `/var/lib` or the like. Files are no such sign, for whoever
+/// starts us may write our logs there.
 fn foreigner(folder: &Path) -> anyhow::Result<Option<String>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("the data folder {} cannot be read", folder.display()))?;
-    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let ours = |name: &String| OURS.contains(&name.as_str()) || name == "uploads" || name.ends_with(".draft");
-    let mut foreign: Vec<String> = names.filter(|name| !ours(name)).collect();
-    // What a fresh file system brings along.
-    foreign.retain(|name| name != "lost+found");
-    foreign.sort();
-    Ok(foreign.into_iter().next())
+    let folders = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    // The last is what a fresh file system brings along.
+    let ours = |name: &String| OURS.contains(&name.as_str()) || name == "lost+found";
+    Ok(names.filter(|name| !ours(name)).min())
 }
 
 fn restrict(path: &Path, mode: u32) -> anyhow::Result<()> {
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_read_is_made_private_where_nothing_else_is_in_it() {
+    fn a_folder_that_others_can_read_is_made_private_unless_it_is_something_else() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("data");
         fs::create_dir(&folder).unwrap();
@@ -160,9 +159,13 @@ mod tests {
         assert_eq!((mode(&folder), mode(&folder.join("quittance.db"))), (0o700, 0o600));
 
         restrict(&folder, 0o755).unwrap();
-        fs::write(folder.join("notes.txt"), "").unwrap();
+        fs::write(folder.join("quittance.log"), "").unwrap();
+        private_folder(&folder).unwrap();
+
+        restrict(&folder, 0o755).unwrap();
+        fs::create_dir(folder.join("photos")).unwrap();
         let refused = format!("{:#}", private_folder(&folder).unwrap_err());
-        assert!(refused.contains("notes.txt") && refused.contains("chmod 700"), "{refused}");
+        assert!(refused.contains("photos") && refused.contains("chmod 700"), "{refused}");
         assert_eq!(mode(&folder), 0o755, "it is left as it is");
         restrict(&folder, 0o700).unwrap();
         private_folder(&folder).unwrap();

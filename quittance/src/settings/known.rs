@@ -107,3 +107,21 @@ impl<'de> MapAccess<'de> for Probe<'_> {
         seed.deserialize(Probe { path, fields: self.fields })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn every_setting_is_in_the_sample() {
+        let sample = include_str!("../../../quittance.sample.toml");
+        let known = Known::of::<Settings>();
+        assert!(known.settings.len() > 100 && known.sections.len() > 15, "{known:?}");
+        for path in &known.settings {
+            let name = path.last().unwrap();
+            let words = [format!("\n{name} ="), format!("\n# {name} ="), format!("`{name}`")];
+            assert!(words.iter().any(|word| sample.contains(word)), "{} is not in the sample", path.join("."));
+        }
+    }
+}

@@ -24,7 +24,9 @@ COPY --from=build /quittance /usr/local/bin/quittance
 USER quittance
 # Secrets, keystore and, in the embedded default, the database: keep this volume, and share it between api and worker.
 VOLUME /data
-ENV QUITTANCE_DATA_DIR=/data QUITTANCE_LISTEN=0.0.0.0:9154
+# Whoever runs a role behind a published port sets QUITTANCE_LISTEN, as docker-compose.yml does. Without a command this is
+# the playground, on loopback alone: try it with `docker run --network host`. It does not start on a public address.
+ENV QUITTANCE_DATA_DIR=/data QUITTANCE_LISTEN=127.0.0.1:9154
 EXPOSE 9154
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["curl", "-fsS", "http://127.0.0.1:9154/health/live"]
 ENTRYPOINT ["quittance"]

@@ -1,8 +1,10 @@
 //! Settings of the HTTP side, one struct per concern, each with working defaults except the secrets.
 
+use std::{fmt, net::SocketAddr};
+
 use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::{receipts::ReceiptsConfig, till::TillConfig};
 
@@ -22,6 +24,9 @@ pub struct Config {
     pub till: TillConfig,
     /// The node whose invoices tills show.
     pub lightning: LightningConfig,
+    /// Whether this is a playground: every page and every answer then says so.
+    #[serde(skip)]
+    pub is_development: bool,
 }
 
 /// What operators may do beyond what is always safe.
@@ -47,8 +52,8 @@ pub struct AuthConfig {
     pub jwt_secret: SecretString,
     /// Derives the payments' widget tokens; at least 32 bytes, and never changed while payments are open.
     pub access_token_secret: SecretString,
-    /// Marks cookies `Secure`; switch it on wherever browsers reach the server by HTTPS.
-    pub cookie_secure: bool,
+    /// Marks cookies `Secure`; whether browsers reach the server by HTTPS decides where nothing is said.
+    pub cookie_secure: Option<bool>,
 }
 
 impl Default for AuthConfig {
@@ -59,7 +64,7 @@ impl Default for AuthConfig {
             refresh_ttl_days: 30,
             jwt_secret: SecretString::from(""),
             access_token_secret: SecretString::from(""),
-            cookie_secure: false,
+            cookie_secure: None,
         }
     }
 }
@@ -93,12 +98,50 @@ pub struct HttpConfig {
     /// Connections open at once from one address (IPv6: one /64); one more is answered 503 and closed. Without effect
     /// behind proxies, from whose addresses all connections come.
     pub connections_per_address: usize,
-    /// Proxies in front that append to `X-Forwarded-For`; 0 takes the peer's address and ignores the header.
+    /// Proxies in front that append to `X-Forwarded-For`; 0, or `"none"`, takes the peer's address and ignores the
+    /// header.
+    #[serde(deserialize_with = "number_or_none")]
     pub trusted_proxies: usize,
     /// Requests a second that one signed-in caller may send, and its burst.
     pub rate_per_caller: u32,
     /// Requests a second that one address may send, and its burst.
     pub rate_per_address: u32,
+    /// Whether `/metrics` is served to everybody who reaches the API.
+    pub metrics: bool,
+    /// Whether `/docs` and `/openapi.json` are.
+    pub docs: bool,
+    /// An address on which health, metrics and documents are served besides, whatever the two above say.
+    pub operations_listen: Option<SocketAddr>,
+}
+
+/// A number, or `none` for zero.
+fn number_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    struct Number;
+
+    impl de::Visitor<'_> for Number {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of proxies, or none")
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<usize, E> {
+            usize::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<usize, E> {
+            usize::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<usize, E> {
+            match text.trim() {
+                "none" => Ok(0),
+                number => number.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(Number)
 }
 
 impl Default for HttpConfig {
@@ -119,6 +162,9 @@ impl Default for HttpConfig {
             trusted_proxies: 0,
             rate_per_caller: 20_000,
             rate_per_address: 40_000,
+            metrics: true,
+            docs: true,
+            operations_listen: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod allowance;
 mod guard;
+mod posture;
 mod request_id;
 
 pub(crate) use address::ClientAddress;
@@ -49,11 +50,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Edge<E> {
     inner: E,
     state: State,
+    audience: Audience,
+}
+
+/// Who reaches an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everybody.
+    Public,
+    /// Those who run the installation.
+    Operators,
 }
 
 impl<E> Edge<E> {
-    pub(crate) fn new(inner: E, state: State) -> Self {
-        Self { inner, state }
+    pub(crate) fn new(inner: E, state: State, audience: Audience) -> Self {
+        Self { inner, state, audience }
     }
 }
 
@@ -92,6 +103,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             }
         }
         keep_to_yourself(&mut response);
+        response = posture::show(&self.state, response).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -121,6 +133,9 @@ impl<E: Endpoint> Edge<E> {
     /// Refuses what must not even reach a handler.
     fn admit(&self, request: &Request, address: &ClientAddress) -> Result<(), Problem> {
         let limits = &self.state.config().http;
+        if self.audience == Audience::Public && posture::hides(limits, request.uri().path()) {
+            return Err(Problem::not_found("Path"));
+        }
         if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits.uri_limit_bytes) {
             return Err(Problem::new(Code::UriTooLong));
         }

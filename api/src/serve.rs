@@ -15,8 +15,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
-    edge::{Edge, Guarded},
-    resources::{self, health::Health},
+    edge::{Audience, Edge, Guarded},
+    resources::{self, documentation::Documentation, health::Health},
     state::State,
 };
 
@@ -28,17 +28,17 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     let service = document::service(Guarded::new(resources::api(&state), timeout));
-    Edge::new(service.into_endpoint(), state)
+    Edge::new(service.into_endpoint(), state, Audience::Public)
 }
 
-/// Health and metrics alone, for a process that serves nothing else.
+/// Health, metrics and documents alone, for a process that serves nothing else, or on an address of the operators' own.
 #[must_use]
 pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     // Guarded like all others, which is also how the edge knows that a 503 is an answer of ours, with its report.
-    let health = Guarded::new(Health(state.clone()), timeout);
+    let health = Guarded::new((Health(state.clone()), Documentation), timeout);
     let service = OpenApiService::new(health, "Quittance", env!("CARGO_PKG_VERSION"));
-    Edge::new(service.into_endpoint(), state)
+    Edge::new(service.into_endpoint(), state, Audience::Operators)
 }
 
 /// Serves HTTP/1.1 until the token is cancelled, then finishes what is under way.

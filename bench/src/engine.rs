@@ -85,7 +85,7 @@ impl Engine {
 
 async fn bootstrap(folder: &Path, environment: &[(String, String)], rpc_url: &str) -> anyhow::Result<Value> {
     let mut command = quittance(folder, environment)?;
-    command.args(["bootstrap", "--json", "--rpc-url", rpc_url]);
+    command.args(["bootstrap", "--json", "--testnet", "--rpc-url", rpc_url]);
     let printed = tokio::task::spawn_blocking(move || command.output()).await?.context("quittance bootstrap")?;
     if !printed.status.success() {
         bail!("quittance bootstrap: {}", String::from_utf8_lossy(&printed.stderr));

@@ -2,19 +2,27 @@
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 
-use crate::{bootstrap, cli::say, embedded::Devnet, settings::Settings};
+use crate::{bootstrap, cli::say, embedded::Devnet, safety, settings::Settings};
 
-pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>) -> anyhow::Result<()> {
+/// Secrets are shown at the first start alone: later ones may stand in a log.
+pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>, is_first: bool) -> anyhow::Result<()> {
     say(&format!("Quittance {} is listening at {base_url}\n", env!("CARGO_PKG_VERSION")));
+    say(&format!("  mode               {}", safety::assess(settings).mode));
     say(&format!("  API documents      {base_url}/docs"));
     say(&format!("  data folder        {}", settings.data_dir.display()));
     let Some(node) = node else { return Ok(()) };
-    let first = bootstrap::read(settings)?;
     say(&format!("  development chain  {} (chain {})", node.rpc_url, settings.devchain.chain_id));
+    let file = bootstrap::file(settings);
+    if !is_first {
+        say(&format!("  admin, API key     were shown at the first start, and are kept in {}\n", file.display()));
+        say("See a payment through to the end: quittance demo");
+        return Ok(());
+    }
+    let first = bootstrap::read(settings)?;
     say(&format!("  admin              {} with PIN {}", first.admin.name, first.admin.pin));
     say(&format!("  API key            {}", first.integration.api_key));
     say(&format!("  secret             {}", first.integration.secret_key));
-    say("  all of these       bootstrap.json in the data folder\n");
+    say(&format!("  all of these       are shown only now, and kept in {}\n", file.display()));
     say(&format!("The first payment, to be pasted as it is:\n\n{}\n", first_payment(&first, base_url)));
     say("See it through to the end: quittance demo");
     Ok(())

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, bail};
@@ -12,7 +12,14 @@ use queue::Database;
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::say, embedded::Devnet, node::Node, process, secrets::write_private, settings::Settings};
+use crate::{
+    cli::{hand_over, say},
+    embedded::Devnet,
+    files::write_private,
+    node::{Node, without_secrets},
+    process,
+    settings::Settings,
+};
 
 /// Base units of the test token that a payer starts with: ten million dollars.
 const PAYER_UNITS: U256 = U256::from_limbs([10_000_000_000_000, 0, 0, 0]);
@@ -71,11 +78,14 @@ pub(crate) struct Options {
     /// Print it as JSON
     #[arg(long)]
     json: bool,
-    /// A node of the first network. A development node (with accounts of its own, such as Anvil's) also gets a diamond,
-    /// a test token and a payer
+    /// A node of the first network
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545", conflicts_with = "no_network")]
     rpc_url: String,
-    /// Blocks until something counts as final [default: 1 on a development node, else 12]
+    /// The node is a development one with accounts of its own, such as Anvil's: take a thousand ether from them for the
+    /// signer and for a payer, and deploy a diamond and a test token
+    #[arg(long, conflicts_with = "no_network")]
+    testnet: bool,
+    /// Blocks until something counts as final [default: 1 with --testnet, else 12]
     #[arg(long, value_name = "BLOCKS")]
     confirmations: Option<u32>,
     /// Name of the first network
@@ -97,29 +107,37 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     let place = if options.no_network { None } else { Some(remote_place(&settings, options).await?) };
     let base_url = settings.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.listen));
     let (mut bootstrap, tx) = rows::insert(&db, base_url, place.as_ref()).await?;
+    let signer = place.as_ref().map(|place| place.signer);
     bootstrap.testnet = place.and_then(|place| place.playground);
+    // Shown before they count: nobody could sign in to an installation whose secrets went nowhere.
+    let shown = if options.json { serde_json::to_string_pretty(&bootstrap)? } else { for_people(&bootstrap) };
+    hand_over(&shown).context("the secrets cannot be shown, so nothing was made")?;
     tx.commit().await?;
-    if options.json {
-        say(&serde_json::to_string_pretty(&bootstrap)?);
-    } else {
-        say(&format!(
-            "Admin {} with PIN {} (or {} with password {})\nAPI key {}\nSecret  {}\nThese are shown only now.",
-            bootstrap.admin.name,
-            bootstrap.admin.pin,
-            bootstrap.admin.email,
-            bootstrap.admin.password,
-            bootstrap.integration.api_key,
-            bootstrap.integration.secret_key,
-        ));
+    if let Some(signer) = signer.filter(|_| !options.json && !options.testnet) {
+        say(&format!("The signer {signer} needs coins of the network before its diamond can be deployed."));
     }
     Ok(())
 }
 
-/// The first start of the embedded default; at later ones the network's address is brought up to date.
-pub(crate) async fn embedded(settings: &Settings, db: &Database, node: &Devnet, base_url: &str) -> anyhow::Result<()> {
-    let file = settings.data_dir.join("bootstrap.json");
+fn for_people(bootstrap: &Bootstrap) -> String {
+    let Bootstrap { admin, integration, .. } = bootstrap;
+    format!(
+        "Admin {} with PIN {} (or {} with password {})\nAPI key {}\nSecret  {}\nThese are shown only now.",
+        admin.name, admin.pin, admin.email, admin.password, integration.api_key, integration.secret_key,
+    )
+}
+
+/// The first start of the embedded default; at later ones the network's address is brought up to date. Says whether it
+/// is the first.
+pub(crate) async fn embedded(
+    settings: &Settings,
+    db: &Database,
+    node: &Devnet,
+    base_url: &str,
+) -> anyhow::Result<bool> {
+    let file = file(settings);
     if !is_empty(db).await? {
-        return refresh(settings, db, node, base_url).await;
+        return refresh(settings, db, node, base_url).await.map(|()| false);
     }
     let keystore = settings.keystore()?;
     let chain = node.chain.clone();
@@ -145,12 +163,17 @@ pub(crate) async fn embedded(settings: &Settings, db: &Database, node: &Devnet, 
     // The file first: killed in between, the next start finds an empty database and begins anew.
     write_private(&file, &serde_json::to_vec_pretty(&bootstrap)?)?;
     tx.commit().await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Where the embedded default keeps what it shows at its first start.
+pub(crate) fn file(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("bootstrap.json")
 }
 
 /// Reads the data folder's `bootstrap.json`.
 pub(crate) fn read(settings: &Settings) -> anyhow::Result<Bootstrap> {
-    let file = settings.data_dir.join("bootstrap.json");
+    let file = file(settings);
     let text = std::fs::read(&file).with_context(|| {
         format!("{} is not there: start the embedded default first, or name a file with --bootstrap", file.display())
     })?;
@@ -172,20 +195,21 @@ async fn is_empty(db: &Database) -> anyhow::Result<bool> {
 }
 
 async fn remote_place(settings: &Settings, options: &Options) -> anyhow::Result<Place> {
-    let rpc_url = options.rpc_url.clone();
+    let (rpc_url, shown) = (options.rpc_url.clone(), without_secrets(&options.rpc_url));
     let node = Node::at(&rpc_url)?;
     let chain_id = node
         .chain_id()
         .await
-        .with_context(|| format!("no node answers at {rpc_url}; name one with --rpc-url, or use --no-network"))?;
+        .with_context(|| format!("no node answers at {shown}; name one with --rpc-url, or use --no-network"))?;
     let keystore = settings.keystore()?;
-    let (signer, playground) = match node.own_account().await {
-        Some(rich) => {
-            let fund = async |address| node.give(rich, address).await;
-            let (signer, playground) = prepare(&rpc_url, &keystore, fund).await?;
-            (signer, Some(playground))
-        }
-        None => (keystore.generate().await?, None),
+    let (signer, playground) = if options.testnet {
+        let rich = node.own_account().await;
+        let rich = rich.with_context(|| format!("--testnet: the node at {shown} has no accounts of its own"))?;
+        let fund = async |address| node.give(rich, address).await;
+        let (signer, playground) = prepare(&rpc_url, &keystore, fund).await?;
+        (signer, Some(playground))
+    } else {
+        (keystore.generate().await?, None)
     };
     let confirmations = options.confirmations.unwrap_or(if playground.is_some() { 1 } else { 12 });
     Ok(Place { network_name: options.network_name.clone(), chain_id, rpc_url, confirmations, signer, playground })
@@ -252,5 +276,5 @@ async fn refresh(settings: &Settings, db: &Database, node: &Devnet, base_url: &s
     tx.commit().await?;
     devchain.rpc_url.clone_from(&node.rpc_url);
     base_url.clone_into(&mut bootstrap.base_url);
-    write_private(&settings.data_dir.join("bootstrap.json"), &serde_json::to_vec_pretty(&bootstrap)?)
+    write_private(&file(settings), &serde_json::to_vec_pretty(&bootstrap)?)
 }

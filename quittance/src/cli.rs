@@ -40,6 +40,8 @@ pub(crate) struct Overrides {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one, and it is parsed once")]
 enum Command {
+    /// Everything in this one process, for trying out and developing: the same as without a command
+    Dev,
     /// Serve the HTTP API alone
     Api,
     /// Work the queues and the chains alone
@@ -50,7 +52,8 @@ enum Command {
     Bootstrap(bootstrap::Options),
     /// Play merchant and payer against a running instance and print each step with its time
     Demo(demo::Options),
-    /// Check configuration, database, broker, nodes, contracts and clock, and say what to do
+    /// Say whether this is development or production, what is unsafe about it, and whether configuration, database,
+    /// broker, nodes, contracts and clock are as they should be, and what to do where not
     Doctor,
     Queues(queues::Options),
     Ledger(ledger::Options),
@@ -66,14 +69,23 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether what it writes is meant for others: documents, and no data.
+    pub(crate) fn writes_for_others(&self) -> bool {
+        matches!(self.command, Some(Command::Openapi(_)))
+    }
+
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         if let Some(Command::Openapi(options)) = &self.command {
             return openapi::run(options);
         }
         let settings = Settings::load(&self.overrides)?;
         logging::start(&settings.log);
+        if !settings.origin.unknown.is_empty() {
+            let variables = settings.origin.unknown.join(", ");
+            tracing::warn!(variables, "these variables look like settings and are none; they have no effect");
+        }
         match self.command {
-            None => embedded::run(settings).await,
+            None | Some(Command::Dev) => embedded::run(settings).await,
             Some(Command::Api) => process::api(settings).await,
             Some(Command::Worker(options)) => process::worker(settings, options).await,
             Some(Command::Migrate) => process::migrate(&settings).await,
@@ -91,6 +103,13 @@ impl Cli {
             Some(Command::Openapi(_)) => Ok(()),
         }
     }
+}
+
+/// Writes what is shown only once: who asked for it must not go on without it.
+pub(crate) fn hand_over(text: &str) -> std::io::Result<()> {
+    let mut terminal = std::io::stdout().lock();
+    writeln!(terminal, "{text}")?;
+    terminal.flush()
 }
 
 /// Writes a line for the person at the terminal; a closed pipe is no reason to stop working.

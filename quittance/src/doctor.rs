@@ -12,6 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statem
 use crate::{
     cli::say,
     node::{Node, without_secrets},
+    safety::{self, Danger, Mode, Severity},
     settings::Settings,
 };
 
@@ -25,9 +26,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Findings {
     bad: usize,
+    warned: usize,
 }
 
 impl Findings {
+    /// Something unsafe: bad where it keeps us from starting, else a warning.
+    fn unsafe_about(&mut self, danger: &Danger) {
+        match danger.severity {
+            Severity::Refused => {
+                self.bad += 1;
+                say(&format!("  BAD   {danger}"));
+            }
+            Severity::Warned => {
+                self.warned += 1;
+                say(&format!("  WARN  {danger}"));
+            }
+        }
+    }
+
     fn tell(&mut self, what: &str, found: anyhow::Result<String>) {
         match found {
             Ok(detail) => say(&format!("  ok    {what}: {detail}")),
@@ -41,23 +57,51 @@ impl Findings {
 
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut findings = Findings::default();
-    let settings = settings.clone().complete()?;
+    let assessment = safety::assess(settings);
+    say(&format!("Mode: {}", assessment.mode));
+    assessment.dangers.iter().for_each(|danger| findings.unsafe_about(danger));
+    let settings = match settings.clone().complete() {
+        Ok(settings) => settings,
+        Err(error) => {
+            findings.tell("configuration", Err(error));
+            return findings.conclude();
+        }
+    };
     findings.tell("configuration", Ok(format!("data folder {}", settings.data_dir.display())));
+    safety::of_files(&settings).iter().for_each(|danger| findings.unsafe_about(danger));
     match within(async { Ok(Database::connect(&settings.database).await?) }).await {
         Ok((db, _)) => {
             findings.tell("database", Ok(format!("{:?}", db.get_database_backend())));
             findings.tell("schema", within(schema(&db)).await);
             findings.tell("clock", within(clock(&db)).await);
             findings.tell("broker", within(broker(&settings, &db)).await);
+            networks(assessment.mode, &db, &mut findings).await;
             chains(&settings, &db, &mut findings).await;
         }
         Err(error) => findings.tell("database", Err(error.context("check database.url and that the server runs"))),
     }
-    if findings.bad > 0 {
-        bail!("{} findings", findings.bad);
+    findings.conclude()
+}
+
+impl Findings {
+    fn conclude(&self) -> anyhow::Result<()> {
+        if self.bad > 0 {
+            bail!("{} findings", self.bad);
+        }
+        match self.warned {
+            0 => say("Everything is as it should be."),
+            warned => say(&format!("Everything works; {warned} warnings.")),
+        }
+        Ok(())
     }
-    say("Everything is as it should be.");
-    Ok(())
+}
+
+/// What is unsafe about the networks.
+async fn networks(mode: Mode, db: &Database, findings: &mut Findings) {
+    match within(safety::of_networks(mode, db)).await {
+        Ok(dangers) => dangers.iter().for_each(|danger| findings.unsafe_about(danger)),
+        Err(error) => findings.tell("networks", Err(error)),
+    }
 }
 
 async fn within<T>(check: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

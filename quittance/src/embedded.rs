@@ -39,10 +39,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let base_url = settings.base_url.clone().unwrap_or(format!("http://{}", listener.local_addr()?));
     let base = process::open(settings).await?;
     let node = if base.settings.runs_devchain() { Some(start_node(&base.settings, &listener).await?) } else { None };
-    if let Some(node) = &node {
-        bootstrap::embedded(&base.settings, &base.db, node, &base_url).await?;
-    }
-    banner::print(&base.settings, &base_url, node.as_ref())?;
+    let is_first = match &node {
+        Some(node) => bootstrap::embedded(&base.settings, &base.db, node, &base_url).await?,
+        None => false,
+    };
+    banner::print(&base.settings, &base_url, node.as_ref(), is_first)?;
     let result = process::run(base, Roles { api: Some(listener), worker: Some(&WorkerOptions::default()) }).await;
     if let Some(node) = node {
         node.stop().await?;
@@ -94,11 +95,8 @@ impl Devnet {
 pub(crate) async fn devchain(settings: &Settings, options: DevchainOptions) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.devchain.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8545))));
     let interval = BlockTime::Interval(Duration::from_millis(settings.devchain.block_time_ms));
-    let data_dir = if options.ephemeral {
-        None
-    } else {
-        Some(crate::secrets::private_folder(&settings.data_dir)?.join("devchain"))
-    };
+    let data_dir =
+        if options.ephemeral { None } else { Some(crate::files::private_folder(&settings.data_dir)?.join("devchain")) };
     let config = devchain::Config {
         chain_id: settings.devchain.chain_id,
         block_time: if options.instant { BlockTime::Instant } else { interval },

@@ -11,6 +11,8 @@ pub(crate) fn start(settings: &LogSettings) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(std::io::stderr().is_terminal())
+        // A full disk or a closed pipe: telling of it where nothing can be written would end the caller.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = match settings.format {

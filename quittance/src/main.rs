@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod failpoints;
+mod files;
 mod gateway_registry;
 mod ledger;
 mod listen;
@@ -20,6 +21,7 @@ mod queues;
 mod rates;
 mod redrives;
 mod reviews;
+mod safety;
 mod secrets;
 mod settings;
 
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     failpoints::watch();
     let cli = cli::Cli::parse();
+    if !cli.writes_for_others() {
+        files::keep_private();
+    }
     match tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

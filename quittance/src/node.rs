@@ -6,6 +6,7 @@ use alloy::{
     primitives::{Address, U256},
     providers::{Provider, ProviderBuilder, RootProvider},
     rpc::types::TransactionRequest,
+    transports::{RpcError, TransportErrorKind},
 };
 use anyhow::Context;
 
@@ -22,11 +23,11 @@ impl Node {
     }
 
     pub(crate) async fn chain_id(&self) -> anyhow::Result<u64> {
-        Ok(self.0.get_chain_id().await?)
+        self.0.get_chain_id().await.map_err(shown)
     }
 
     pub(crate) async fn has_code(&self, at: Address) -> anyhow::Result<bool> {
-        Ok(!self.0.get_code_at(at).await?.is_empty())
+        Ok(!self.0.get_code_at(at).await.map_err(shown)?.is_empty())
     }
 
     /// An account that the node itself signs for. Only development nodes have such.
@@ -38,9 +39,23 @@ impl Node {
     pub(crate) async fn give(&self, from: Address, to: Address) -> anyhow::Result<()> {
         let wei = U256::from(GIFT_ETHER) * U256::from(10).pow(U256::from(18));
         let gift = TransactionRequest::default().from(from).to(to).value(wei);
-        let pending = self.0.send_transaction(gift).await.context("the node's own account gives no ether")?;
-        pending.with_timeout(Some(Duration::from_secs(30))).watch().await?;
+        let pending =
+            self.0.send_transaction(gift).await.map_err(shown).context("the node's own account gives no ether")?;
+        let pending = pending.with_timeout(Some(Duration::from_secs(30)));
+        pending.watch().await.map_err(|_| anyhow::anyhow!("the ether of the node's own account did not arrive"))?;
         Ok(())
+    }
+}
+
+/// What the node answered, or that it did not: the transport's own words name the URL, and with it a key.
+fn shown(error: RpcError<TransportErrorKind>) -> anyhow::Error {
+    match error {
+        RpcError::ErrorResp(answer) => anyhow::anyhow!("the node says: {} ({})", answer.message, answer.code),
+        RpcError::Transport(TransportErrorKind::HttpError(answer)) => {
+            anyhow::anyhow!("the node answers with HTTP status {}", answer.status)
+        }
+        RpcError::DeserError { .. } => anyhow::anyhow!("what answers is no node: its answer is not JSON-RPC"),
+        _ => anyhow::anyhow!("the node cannot be reached"),
     }
 }
 

@@ -14,7 +14,14 @@ pub(crate) struct Access {
     #[arg(long, global = true, value_name = "URL", env = "QUITTANCE_URL")]
     url: Option<String>,
     /// API key of an integration with the permission `operations` [default: that of bootstrap.json]
-    #[arg(long, global = true, value_name = "KEY", env = "QUITTANCE_API_KEY", requires = "api_secret")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "QUITTANCE_API_KEY",
+        hide_env_values = true,
+        requires = "api_secret"
+    )]
     api_key: Option<String>,
     /// Its secret; better in the environment, where other users of this machine do not see it
     #[arg(long, global = true, value_name = "SECRET", env = "QUITTANCE_API_SECRET", hide_env_values = true)]

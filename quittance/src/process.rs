@@ -1,6 +1,6 @@
 //! Putting the parts together and taking them down again.
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -19,7 +19,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use webhooks::Lanes;
 
-use crate::{cli::say, gateway_registry, settings::Settings};
+use crate::{
+    cli::say,
+    gateway_registry,
+    safety::{self, Mode, Severity},
+    settings::Settings,
+};
 
 /// How long a process that starts waits for its database.
 const DATABASE_WAIT: Duration = Duration::from_secs(30);
@@ -53,13 +58,25 @@ pub(crate) struct Roles<'a> {
 
 /// Connects to the database, waiting for one that is just starting, and brings its schema up to date.
 pub(crate) async fn open(settings: Settings) -> anyhow::Result<Base> {
+    let assessment = safety::assess(&settings);
+    assessment.require_startable()?;
     let settings = settings.complete()?;
+    for danger in assessment.dangers.iter().chain(&safety::of_files(&settings)) {
+        tracing::warn!(%danger, "unsafe");
+    }
     let (db, committed) = connect(&settings).await?;
     if settings.migrate_on_start {
         migrate_database(&settings, &db).await?;
+        require_safe_networks(assessment.mode, &db).await?;
     }
     let broker = queue::broker::open(&settings.broker, &db)?;
     Ok(Base { settings, db, committed, broker })
+}
+
+/// Refuses the playground beside a network whose coins are worth something.
+async fn require_safe_networks(mode: Mode, db: &Database) -> anyhow::Result<()> {
+    let dangers = safety::of_networks(mode, db).await?;
+    safety::refuse(dangers.iter().filter(|danger| danger.severity == Severity::Refused))
 }
 
 /// Connects once, and again for a while when nobody answers.
@@ -82,6 +99,7 @@ pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, Co
 /// Applies missing migrations, one process at a time.
 pub(crate) async fn migrate_database(settings: &Settings, db: &Database) -> anyhow::Result<()> {
     if db.get_database_backend() != DatabaseBackend::Postgres {
+        let _lock = lock(settings.data_dir.join("migration.lock")).await?;
         return Migrator::up(&**db, None).await.context("migration");
     }
     // A long migration must end neither at the limit of a statement nor, in the session that holds the lock meanwhile,
@@ -94,6 +112,16 @@ pub(crate) async fn migrate_database(settings: &Settings, db: &Database) -> anyh
     lock.commit().await?;
     (*db).clone().close().await?;
     Ok(())
+}
+
+/// Waits for whoever else holds the lock, which ends with its process at the latest.
+async fn lock(path: PathBuf) -> anyhow::Result<File> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.and_then(|file| file.lock().map(|()| file));
+        file.with_context(|| format!("{} cannot be locked", path.display()))
+    });
+    locked.await?
 }
 
 /// `quittance migrate`.
@@ -110,7 +138,8 @@ pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 pub(crate) async fn api(settings: Settings) -> anyhow::Result<()> {
     let base = open(settings).await?;
     let listener = listen(&base.settings).await?;
-    say(&format!("API at http://{}, documents at http://{0}/docs", listener.local_addr()?));
+    let (address, mode) = (listener.local_addr()?, safety::assess(&base.settings).mode);
+    say(&format!("API at http://{address}, documents at http://{address}/docs ({mode})"));
     run(base, Roles { api: Some(listener), worker: None }).await
 }
 
@@ -146,6 +175,11 @@ pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> 
     }
     if let Some(listener) = roles.api {
         let state = api_state(&base.settings, &base.broker, context, sandbox, false)?;
+        if let Some(address) = base.settings.http.operations_listen {
+            let listener =
+                TcpListener::bind(address).await.with_context(|| format!("http.operations_listen {address}"))?;
+            tasks.spawn(serve(state.clone(), api::health_routes(state.clone()), listener, stop.clone()));
+        }
         tasks.spawn(serve(state.clone(), api::routes(state), listener, stop.clone()));
     } else if let Some(address) = roles.worker.and_then(|options| options.listen_health) {
         let state = api_state(&base.settings, &base.broker, context, None, true)?;

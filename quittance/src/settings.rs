@@ -1,21 +1,23 @@
 //! Configuration: defaults, then the file, then the environment (`QUITTANCE_…`, `__` for nesting), then options.
 
+mod environment;
+mod known;
+mod layers;
+mod tree;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 
 use anyhow::{Context, bail};
-use figment::{
-    Figment,
-    providers::{Env, Format, Toml},
-};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{cli::Overrides, secrets};
+pub(crate) use self::layers::Origin;
+use crate::{files, safety, secrets};
 
 /// Everything that can be configured. `quittance.sample.toml` shows and explains all of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +42,9 @@ pub(crate) struct Settings {
     pub(crate) keystore: KeystoreSettings,
     pub(crate) devchain: DevchainSettings,
     pub(crate) log: LogSettings,
+    /// Where they come from.
+    #[serde(skip)]
+    pub(crate) origin: Origin,
 }
 
 /// Where the signers' keys are.
@@ -110,6 +115,7 @@ impl Default for Settings {
             keystore: KeystoreSettings::default(),
             devchain: DevchainSettings::default(),
             log: LogSettings::default(),
+            origin: Origin::default(),
         }
     }
 }
@@ -120,39 +126,20 @@ fn sandbox_secret(secret: &SecretString) -> SecretString {
     SecretString::from(alloy::hex::encode(digest))
 }
 
+/// Whether it is what browsers know us by: scheme, host and port, and nothing else.
+fn is_base_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        ["http", "https"].contains(&url.scheme()) && is_bare && url.fragment().is_none() && url.path() == "/"
+    })
+}
+
 /// The addresses of this host itself.
 fn loopback() -> [IpNet; 2] {
     [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]
 }
 
-/// Variables, without their prefix, that are options of commands and no settings.
-const OF_COMMANDS: [&str; 3] = ["URL", "API_KEY", "API_SECRET"];
-
 impl Settings {
-    /// Reads and checks everything; all mistakes are told at once.
-    pub(crate) fn load(overrides: &Overrides) -> anyhow::Result<Self> {
-        let mut figment = Figment::new();
-        if let Some(file) = &overrides.config {
-            if !file.is_file() {
-                bail!("there is no configuration file {}", file.display());
-            }
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        let other = |name: &str| OF_COMMANDS.iter().any(|of_command| name.eq_ignore_ascii_case(of_command));
-        let settings =
-            Env::prefixed("QUITTANCE_").filter(move |name| !name.starts_with("TEST_") && !other(name.as_str()));
-        figment = figment.merge(settings.split("__"));
-        let mut settings: Self = figment.extract().context("configuration")?;
-        if let Some(data_dir) = &overrides.data_dir {
-            settings.data_dir.clone_from(data_dir);
-        }
-        if let Some(listen) = overrides.listen {
-            settings.listen = listen;
-        }
-        settings.check()?;
-        Ok(settings)
-    }
-
     /// Whether database, broker and chain are our own.
     pub(crate) fn is_embedded(&self) -> bool {
         self.database.url.expose_secret().is_empty()
@@ -160,11 +147,13 @@ impl Settings {
 
     /// Fills in what was not configured: the database file and the secrets, made once and kept in the data folder.
     pub(crate) fn complete(mut self) -> anyhow::Result<Self> {
-        let folder = secrets::private_folder(&self.data_dir)?;
+        let folder = files::private_folder(&self.data_dir)?;
         if self.is_embedded() {
-            // Somebody tries it out on one host: what listens there is theirs.
-            self.webhooks.allowed_networks.extend(loopback());
-            self.database.url = format!("sqlite://{}/quittance.db?mode=rwc", folder.display()).into();
+            if self.runs_sandbox() || self.runs_devchain() {
+                // Somebody tries it out on one host: what listens there is theirs.
+                self.webhooks.allowed_networks.extend(loopback());
+            }
+            self.database.url = files::sqlite_url(&folder.join("quittance.db"))?.into();
         }
         let kept = secrets::load_or_create(&folder)?;
         for (setting, kept) in [
@@ -192,26 +181,37 @@ impl Settings {
         let folder = self.keystore.dir.clone().unwrap_or_else(|| self.data_dir.join("keystore"));
         // Keys that only a development chain knows need no expensive hashing, and a first start should not wait for it.
         let scrypt_log_n = if self.runs_devchain() { 12 } else { 17 };
-        Ok(chain::Keystore::open(&folder, self.keystore.password.clone(), scrypt_log_n)?)
+        chain::Keystore::open(&folder, self.keystore.password.clone(), scrypt_log_n)
+            .with_context(|| format!("the keystore's folder {}", folder.display()))
+    }
+
+    /// Whether everything is in files of ours, as it is where somebody tries it out.
+    fn is_in_files(&self) -> bool {
+        self.is_embedded() || self.database.url.expose_secret().starts_with("sqlite")
     }
 
     /// Whether this process has a development chain of its own.
     pub(crate) fn runs_devchain(&self) -> bool {
-        self.devchain.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
+        self.devchain.enabled.unwrap_or_else(|| self.is_in_files())
     }
 
     /// Whether the built-in gateway stands for those that are not configured.
     pub(crate) fn runs_sandbox(&self) -> bool {
-        self.gateways.sandbox.enabled.unwrap_or_else(|| self.database.url.expose_secret().starts_with("sqlite"))
+        self.gateways.sandbox.enabled.unwrap_or_else(|| self.is_in_files())
     }
 
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
-        let (auth, http) = (self.auth.clone(), self.http.clone());
+        let (mut auth, http) = (self.auth.clone(), self.http.clone());
+        let is_https = self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        auth.cookie_secure.get_or_insert(is_https);
         let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
-        api::Config { auth, http, operations, receipts, till, lightning: self.gateways.lightning.clone() }
+        let is_development = safety::assess(self).mode == safety::Mode::Development;
+        let lightning = self.gateways.lightning.clone();
+        api::Config { auth, http, operations, receipts, till, lightning, is_development }
     }
 
+    /// Fails with every mistake at once.
     fn check(&self) -> anyhow::Result<()> {
         let mut mistakes = Vec::new();
         let url = self.database.url.expose_secret();
@@ -224,6 +224,11 @@ impl Settings {
         let broker = self.broker.url.expose_secret();
         if broker != "embedded" && !broker.starts_with("amqp://") && !broker.starts_with("amqps://") {
             mistakes.push("broker.url must be `embedded` or start with amqp:// or amqps://".to_owned());
+        }
+        if self.base_url.as_deref().is_some_and(|url| !is_base_url(url)) {
+            mistakes.push(
+                "base_url must be an http or https address without a path, such as https://pay.example".to_owned(),
+            );
         }
         if self.database.connections_max < 2 {
             mistakes.push("database.connections_max must be at least 2".to_owned());

@@ -13,6 +13,7 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
+use url::Url;
 
 use super::{Claims, Needs, cookies};
 use crate::{
@@ -118,15 +119,21 @@ pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
 
 /// Refuses what another site makes a browser do with our cookies.
 pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
-    if same_origin(request) { Ok(()) } else { Err(Problem::new(Code::ForeignOrigin)) }
+    let base_url = request.data::<State>().map(|state| state.checkout_links().base_url());
+    if same_origin(request, base_url) { Ok(()) } else { Err(Problem::new(Code::ForeignOrigin)) }
 }
 
-/// Browsers attach cookies to requests that another site makes, but they also tell which site it was.
-fn same_origin(request: &Request) -> bool {
+/// Browsers attach cookies to requests that another site makes, but they also tell which site it was. Ours are the one
+/// that the request is for, and the one that browsers know us by, whatever host a proxy asks for.
+fn same_origin(request: &Request, base_url: Option<&str>) -> bool {
     let Some(origin) = request.header(header::ORIGIN) else { return true };
+    let Some((scheme, _)) = origin.split_once("://") else { return false };
+    let Ok(from) = Url::parse(origin).map(|url| url.origin()) else { return false };
     let host = request.header(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let of_origin = origin.split_once("://").map(|(_, host)| host);
-    of_origin.is_some() && of_origin == host
+    let asked = host.map(|host| format!("{scheme}://{host}"));
+    // Parsed, so that a default port equals none.
+    let ours = [asked.as_deref(), base_url].into_iter().flatten().filter_map(|url| Url::parse(url).ok());
+    from.is_tuple() && ours.into_iter().any(|url| url.origin() == from)
 }
 
 fn bearer() -> MetaSecurityScheme {
@@ -160,12 +167,16 @@ mod tests {
     use super::*;
 
     fn from(origin: Option<&str>) -> bool {
-        let request = Request::builder().header(header::HOST, "pay.example:9154");
+        between(origin, "pay.example:9154", None)
+    }
+
+    fn between(origin: Option<&str>, host: &str, base_url: Option<&str>) -> bool {
+        let request = Request::builder().header(header::HOST, host);
         let request = match origin {
             Some(origin) => request.header(header::ORIGIN, origin),
             None => request,
         };
-        same_origin(&request.finish())
+        same_origin(&request.finish(), base_url)
     }
 
     #[test]
@@ -176,6 +187,18 @@ mod tests {
         {
             assert!(!from(Some(foreign)), "{foreign}");
         }
+    }
+
+    #[test]
+    fn knows_the_origin_of_its_base_url_whatever_host_a_proxy_asks_for() {
+        let base_url = Some("https://pay.example/");
+        for ours in ["https://pay.example", "https://pay.example:443", "http://api:9154"] {
+            assert!(between(Some(ours), "api:9154", base_url), "{ours}");
+        }
+        for foreign in ["http://pay.example", "https://pay.example:8443", "https://pay.example.evil.example", "null"] {
+            assert!(!between(Some(foreign), "api:9154", base_url), "{foreign}");
+        }
+        assert!(between(Some("http://pay.example"), "pay.example:80", None), "a default port equals none");
     }
 
     #[test]

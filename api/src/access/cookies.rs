@@ -54,6 +54,6 @@ fn cookie(config: &AuthConfig, name: &str, value: &str, max_age: Duration) -> Co
     cookie.set_path("/");
     cookie.set_max_age(max_age);
     cookie.set_same_site(SameSite::Lax);
-    cookie.set_secure(config.cookie_secure);
+    cookie.set_secure(config.cookie_secure.unwrap_or(false));
     cookie
 }

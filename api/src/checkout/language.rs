@@ -31,7 +31,7 @@ impl Language {
     }
 
     /// The language of a tag such as `fr-KM`.
-    pub(super) fn of_tag(tag: &str) -> Option<Self> {
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| primary.eq_ignore_ascii_case(language.tag()))
     }
@@ -56,7 +56,7 @@ impl Language {
     }
 
     /// A sentence of ours in this language; what there is no translation of stays as it is.
-    pub(super) fn say(self, sentence: &str) -> String {
+    pub(crate) fn say(self, sentence: &str) -> String {
         texts::translate(sentence, self)
     }
 }

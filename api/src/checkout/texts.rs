@@ -28,6 +28,8 @@ const TEXTS: &[Row] = &[
     ["The headers are too large", "Les en-têtes sont trop volumineux", "Las cabeceras son demasiado grandes", "Os cabeçalhos são demasiado grandes"],
     ["Internal error", "Erreur interne", "Error interno", "Erro interno"],
     ["Temporarily unavailable", "Temporairement indisponible", "No disponible temporalmente", "Temporariamente indisponível"],
+    // At the top of every page of a playground.
+    ["Development: no real money", "Développement : aucun argent réel", "Desarrollo: no hay dinero real", "Desenvolvimento: sem dinheiro real"],
     // Sentences of refusals.
     ["Payment not found", "Paiement introuvable", "Pago no encontrado", "Pagamento não encontrado"],
     ["Path not found", "Chemin introuvable", "Ruta no encontrada", "Caminho não encontrado"],

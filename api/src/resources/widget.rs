@@ -66,6 +66,8 @@ pub(crate) struct WidgetPayment {
     explorer_url: Option<String>,
     /// The transaction that opened the deal; null until it is known.
     transaction_hash: Option<String>,
+    /// Whether this is a playground, where no money is real; a page that shows the payment says so.
+    development: bool,
 }
 
 /// A call of a contract.
@@ -106,7 +108,9 @@ impl Widget {
         let currency = currency::Entity::find_by_id(payment.currency_id).one(db).await?;
         let network = network::Entity::find_by_id(payment.network_id).one(db).await?;
         match (currency, network) {
-            (Some(currency), Some(network)) => Ok(Json(WidgetPayment::new(payment, currency, network))),
+            (Some(currency), Some(network)) => {
+                Ok(Json(WidgetPayment::new(payment, currency, network, self.0.config().is_development)))
+            }
             _ => Err(Problem::not_found("Payment").into()),
         }
     }
@@ -140,7 +144,7 @@ impl Widget {
 }
 
 impl WidgetPayment {
-    fn new(payment: payment::Model, currency: currency::Model, network: network::Model) -> Self {
+    fn new(payment: payment::Model, currency: currency::Model, network: network::Model, development: bool) -> Self {
         let decimals = u32::try_from(currency.decimals).unwrap_or(0);
         let call = |deal_id: &String| ContractCall {
             abi: DEPOSIT_ABI.iter().cloned().map(Any).collect(),
@@ -166,6 +170,7 @@ impl WidgetPayment {
             expires_at: payment.expires_at,
             explorer_url: network.explorer_url,
             transaction_hash: payment.transaction_hash,
+            development,
         }
     }
 }

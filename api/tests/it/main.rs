@@ -23,6 +23,7 @@ mod letters;
 mod list;
 mod marketplace;
 mod payment_page;
+mod posture;
 mod queues;
 mod receipts;
 mod receipts_customers;

@@ -51,7 +51,7 @@ async fn user_with_role(app: &TestApp, email: &str, role: &str) {
 }
 
 on_both!(a_customer_registers_and_signs_in, async |database: TestDatabase| {
-    let app = TestApp::with(database, |config| config.auth.cookie_secure = true).await;
+    let app = TestApp::with(database, |config| config.auth.cookie_secure = Some(true)).await;
     let answer = register(&app, " Ada@Example.org ", "secret").await.expect(200);
     let id = answer.body["user"]["id"].clone();
     let user = json!({ "id": id, "email": "ada@example.org", "role": "CLIENTE", "creatorStore": null });

@@ -38,9 +38,8 @@ impl PromptTcp {
         if options.get_socket().is_some() || options.get_host().starts_with('/') {
             return Ok(None);
         }
-        let folder = tempfile::Builder::new().prefix("quittance-").tempdir()?;
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
-        let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{}", options.get_port())))?;
+        let name = format!(".s.PGSQL.{}", options.get_port());
+        let (folder, listener) = bind(&[&std::env::temp_dir(), Path::new("/tmp"), Path::new("/dev/shm")], &name)?;
         let server = (options.get_host().to_owned(), options.get_port());
         let forwarder = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -60,6 +59,27 @@ impl PromptTcp {
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Binds a socket of this name in a folder of its own, in the first of these places that will do. A place may be missing,
+/// be read-only, or have a name that is too long for a socket's address, which holds 107 bytes.
+fn bind(places: &[&Path], name: &str) -> io::Result<(TempDir, UnixListener)> {
+    let mut refusals = Vec::new();
+    for place in places {
+        match bind_in(place, name) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => refusals.push(format!("{}: {error}", place.display())),
+        }
+    }
+    let refusals = refusals.join("; ");
+    Err(io::Error::other(format!("no folder for the socket to the database; set TMPDIR to a short one ({refusals})")))
+}
+
+fn bind_in(place: &Path, name: &str) -> io::Result<(TempDir, UnixListener)> {
+    let private = PermissionsExt::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("quittance-").permissions(private).tempdir_in(place)?;
+    let listener = UnixListener::bind(folder.path().join(name))?;
+    Ok((folder, listener))
 }
 
 async fn forward(near: UnixStream, (host, port): &(String, u16), silence_max: Option<Duration>) -> io::Result<()> {
@@ -126,4 +146,21 @@ async fn carry(
 
 fn silent() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the server fell silent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_temporary_folder_that_will_not_do_is_passed_over_and_named_when_none_will() {
+        let place = tempfile::tempdir().unwrap();
+        let long = place.path().join("a".repeat(120));
+        std::fs::create_dir(&long).unwrap();
+        let missing = place.path().join("missing");
+        let (folder, _) = bind(&[&long, &missing, place.path()], ".s.PGSQL.5432").unwrap();
+        assert_eq!(folder.path().parent(), Some(place.path()));
+        let refused = bind(&[&long, &missing], ".s.PGSQL.5432").unwrap_err().to_string();
+        assert!(refused.contains("TMPDIR") && refused.contains("missing"), "{refused}");
+    }
 }

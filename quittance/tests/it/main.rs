@@ -16,6 +16,8 @@ mod operator;
 mod process;
 mod redrives;
 mod reviews;
+mod safety;
+mod silence;
 mod sqlite_faults;
 mod vigil;
 mod world;

@@ -117,7 +117,7 @@ impl World {
         let rpc_url = format!("http://127.0.0.1:{anvil_port}/?key={key}");
         wait_for(&rpc_url).await;
         let mut bootstrap = quittance(folder.path(), &environment);
-        bootstrap.args(["bootstrap", "--json", "--rpc-url", &rpc_url]);
+        bootstrap.args(["bootstrap", "--json", "--testnet", "--rpc-url", &rpc_url]);
         // Waiting for it here would hold up whatever else this task does, such as starting a second installation.
         let printed = tokio::task::spawn_blocking(move || bootstrap.output().unwrap()).await.unwrap();
         assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));

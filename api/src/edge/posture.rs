@@ -1,0 +1,62 @@
+//! What an installation shows of itself: that it is a playground, that it is reached by HTTPS only, and what it keeps for
+//! its operators.
+
+use poem::{
+    Response,
+    http::{HeaderName, HeaderValue, header},
+};
+
+use crate::{checkout::Language, config::HttpConfig, state::State};
+
+/// Says in every answer of a playground that it is one.
+const MODE: HeaderName = HeaderName::from_static("quittance-mode");
+
+/// A year: what has been reached by HTTPS once is reached by nothing else.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// The sentence at the top of every page of a playground.
+const NO_MONEY: &str = "Development: no real money";
+
+/// Whether a path is kept from the public.
+pub(super) fn hides(config: &HttpConfig, path: &str) -> bool {
+    let is_docs = path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/");
+    (!config.metrics && path == "/metrics") || (!config.docs && is_docs)
+}
+
+/// Marks an answer.
+pub(super) async fn show(state: &State, mut response: Response) -> Response {
+    if state.checkout_links().base_url().starts_with("https://") {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
+    if !state.config().is_development {
+        return response;
+    }
+    response.headers_mut().insert(MODE, HeaderValue::from_static("development"));
+    let is_page = response.content_type().is_some_and(|kind| kind.starts_with("text/html"));
+    if !is_page {
+        return response;
+    }
+    let tag = response.header(header::CONTENT_LANGUAGE).and_then(Language::of_tag);
+    let sentence = tag.unwrap_or(Language::English).say(NO_MONEY);
+    let (parts, body) = response.into_parts();
+    let page = body.into_string().await.unwrap_or_default();
+    let banner = format!("<body>\n<p class=\"development\" role=\"note\">{sentence}</p>");
+    Response::from_parts(parts, page.replacen("<body>", &banner, 1).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_keep_what_they_ask_to_keep() {
+        let open = HttpConfig::default();
+        let closed = HttpConfig { metrics: false, docs: false, ..HttpConfig::default() };
+        for path in ["/metrics", "/docs", "/docs/start.js", "/openapi.json"] {
+            assert!(hides(&closed, path) && !hides(&open, path), "{path}");
+        }
+        for path in ["/health/live", "/", "/docsearch", "/api/v1/payments"] {
+            assert!(!hides(&closed, path), "{path}");
+        }
+    }
+}

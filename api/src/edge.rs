@@ -6,6 +6,8 @@ mod guard;
 mod request_id;
 
 pub(crate) use address::ClientAddress;
+#[cfg(any(test, fuzzing))]
+pub(crate) use address::read as read_address;
 pub(crate) use allowance::{Allowance, Allowances};
 pub(crate) use guard::{Guarded, RouteTemplate};
 pub(crate) use request_id::RequestId;

@@ -4,7 +4,7 @@ use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::{receipts::ReceiptsConfig, till::TillConfig};
+use crate::{edge::StrangersConfig, receipts::ReceiptsConfig, till::TillConfig};
 
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Limits and proxies.
     pub http: HttpConfig,
+    /// What whoever has not signed in may ask for.
+    pub strangers: StrangersConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
     /// Orders that are paid by bank transfer.
@@ -161,6 +163,7 @@ impl Config {
         short
             .chain(zero)
             .chain(late)
+            .chain(self.strangers.mistakes())
             .chain(self.receipts.mistakes())
             .chain(self.till.mistakes(http.request_timeout_ms))
             .collect()

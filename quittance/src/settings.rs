@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) broker: queue::BrokerConfig,
     pub(crate) auth: api::AuthConfig,
     pub(crate) http: api::HttpConfig,
+    pub(crate) strangers: api::StrangersConfig,
     pub(crate) operations: api::OperationsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
     pub(crate) till: api::TillConfig,
@@ -101,6 +102,7 @@ impl Default for Settings {
             broker: queue::BrokerConfig::default(),
             auth: api::AuthConfig::default(),
             http: api::HttpConfig::default(),
+            strangers: api::StrangersConfig::default(),
             operations: api::OperationsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
             till: api::TillConfig::default(),
@@ -207,9 +209,9 @@ impl Settings {
 
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
-        let (auth, http) = (self.auth.clone(), self.http.clone());
+        let (auth, http, strangers) = (self.auth.clone(), self.http.clone(), self.strangers.clone());
         let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
-        api::Config { auth, http, operations, receipts, till, lightning: self.gateways.lightning.clone() }
+        api::Config { auth, http, strangers, operations, receipts, till, lightning: self.gateways.lightning.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Declined, home};
 use crate::{
-    access::{NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
+    access::{CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem},
@@ -128,7 +128,7 @@ impl Customers {
     async fn insert(&self, email: String, password_hash: String) -> Result<user::Model, Problem> {
         let tx = self.0.db().begin().await?;
         let node = home(&*tx, &self.0.config().receipts).await?;
-        let role = role::Entity::find().filter(role::Column::Name.eq("CLIENTE")).one(&*tx).await?;
+        let role = role::Entity::find().filter(role::Column::Name.eq(CUSTOMER)).one(&*tx).await?;
         let role = role.ok_or_else(|| Problem::new(Code::Internal))?;
         let now = now();
         let user = user::Model {
@@ -188,7 +188,7 @@ fn role_word(caller: &Caller, name: &str) -> &'static str {
         _ if caller.can(Permission::ReceiptsManage) => "ADMIN",
         "TALLER" => "TALLER",
         "CREADOR" => "CREADOR",
-        _ => "CLIENTE",
+        _ => CUSTOMER,
     }
 }
 

@@ -32,6 +32,7 @@ mod reference_data;
 mod reviews;
 mod server;
 mod staff;
+mod strangers;
 mod tenants;
 mod till;
 mod till_lightning;

@@ -2,11 +2,11 @@
 //! once than the process has memory and processors for.
 //!
 //! Hashing has permits by memory: Argon2id fills 19 MiB for each hash, so that a crowd of strangers at a sign-in would else
-//! take gigabytes. Parsing has one permit for each processor. Whoever finds no permit waits in a queue that is bounded in
-//! length and time, and is then answered 503 with `Retry-After`: a late answer holds a connection and helps nobody.
+//! take gigabytes. Neither kind of work has more permits than half of the processors, so that what all others ask for is
+//! still answered in time. Whoever finds no permit waits in a queue that is bounded in length and time, and is then
+//! answered 503 with `Retry-After`: a late answer holds a connection and helps nobody.
 
 use std::{
-    num::NonZeroUsize,
     sync::Arc,
     thread::available_parallelism,
     time::{Duration, Instant},
@@ -26,8 +26,8 @@ const MIB_PER_HASH: usize = 19;
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Requests that wait for a turn with each kind of work. At 30 ms a hash on each of two processors they are gone within
-/// two seconds; what they hold meanwhile are bodies that were read within bounds of their own.
+/// Requests that wait for a turn with each kind of work. At 30 ms a hash on one processor they are gone within four
+/// seconds; what they hold meanwhile are bodies that were read within bounds of their own.
 const WAITING_MAX: usize = 128;
 
 /// A kind of work, each with permits of its own, so that one cannot keep the other out.
@@ -35,7 +35,7 @@ const WAITING_MAX: usize = 128;
 pub(crate) enum Work {
     /// Making or checking the hash of a PIN or password: bounded by memory.
     Hashing,
-    /// Reading foreign bytes whose check is not quick, such as an uploaded file: bounded by processors.
+    /// Reading foreign bytes whose check is not quick, such as an uploaded file.
     Parsing,
 }
 
@@ -56,8 +56,8 @@ pub(crate) struct Offload {
 
 impl Offload {
     pub(crate) fn new(config: &AuthConfig) -> Self {
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { hashing: Turns::new((config.hashing_memory_mib / MIB_PER_HASH).max(1)), parsing: Turns::new(processors) }
+        let half = available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
+        Self { hashing: Turns::new(hashes(config.hashing_memory_mib, half)), parsing: Turns::new(half) }
     }
 
     fn turns(&self, work: Work) -> &Turns {
@@ -66,6 +66,11 @@ impl Offload {
             Work::Parsing => &self.parsing,
         }
     }
+}
+
+/// How many may hash at once; one at least.
+fn hashes(memory_mib: usize, processors: usize) -> usize {
+    (memory_mib / MIB_PER_HASH).clamp(1, processors.max(1))
 }
 
 /// A number of permits and a bounded queue before them.
@@ -102,10 +107,10 @@ impl State {
     ) -> Result<T, Problem> {
         let (kind, started) = (work.word(), Instant::now());
         let Some(turn) = self.offloads().turns(work).take(PATIENCE).await else {
-            metrics::counter!("offload_refused_total", "work" => kind).increment(1);
+            metrics::counter!("quittance_offload_refused_total", "work" => kind).increment(1);
             return Err(Problem::new(Code::Unavailable).retry_after(1));
         };
-        metrics::histogram!("offload_wait_seconds", "work" => kind).record(started.elapsed());
+        metrics::histogram!("quittance_offload_wait_seconds", "work" => kind).record(started.elapsed());
         let done = tokio::task::spawn_blocking(move || {
             let done = task();
             drop(turn);
@@ -137,9 +142,8 @@ mod tests {
         while turns.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let refused = Instant::now();
-        assert!(turns.take(Duration::from_secs(60)).await.is_none(), "the queue is full");
-        assert!(refused.elapsed() < Duration::from_secs(1), "a full queue refuses at once");
+        let full = tokio::time::timeout(Duration::from_secs(1), turns.take(Duration::from_secs(60))).await;
+        assert!(full.is_ok_and(|turn| turn.is_none()), "a full queue refuses at once");
         drop(held);
         for waiter in waiting {
             assert!(waiter.await.unwrap(), "everybody in the queue has a turn");
@@ -148,13 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_decides_how_many_hash_at_once() {
-        let of = |hashing_memory_mib| {
-            Offload::new(&AuthConfig { hashing_memory_mib, ..AuthConfig::default() })
-                .hashing
-                .permits
-                .available_permits()
-        };
-        assert_eq!((of(0), of(19), of(128), of(1_024)), (1, 1, 6, 53));
+    fn memory_and_processors_decide_how_many_hash_at_once() {
+        assert_eq!([0, 19, 128, 1_024].map(|memory| hashes(memory, 32)), [1, 1, 6, 32]);
+        assert_eq!(hashes(1_024, 1), 1);
     }
 }

@@ -16,7 +16,8 @@ use super::{Allowance, ClientAddress};
 use crate::{access, problem::Problem, state::State};
 
 /// What strangers may take, in points: reading costs 1, writing 5, and what is dear (signing in, registering, uploading,
-/// placing an order, making an intent) 20. Each is what a budget gives in a minute, and how much it can save up.
+/// placing an order, making an intent) 20. Each is what a budget gives in a minute, and how much it can save up; what all
+/// share saves up a sixth of it, because it says what the machine can do at a time.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StrangersConfig {
@@ -63,7 +64,7 @@ impl Strangers {
             per_address: Allowance::per_minute(config.per_address),
             per_site: Allowance::per_minute(config.per_site),
             per_subject: Allowance::per_minute(config.per_subject),
-            in_all: Allowance::per_minute(config.in_all),
+            in_all: Allowance::per_minute_evenly(config.in_all),
         }
     }
 
@@ -116,7 +117,7 @@ pub(super) fn admit(request: &Request, class: Class) -> Result<(), Problem> {
 
 fn counted(limit: &'static str, spent: Result<(), Problem>) -> Result<(), Problem> {
     if spent.is_err() {
-        metrics::counter!("strangers_refused_total", "limit" => limit).increment(1);
+        metrics::counter!("quittance_strangers_refused_total", "limit" => limit).increment(1);
     }
     spent
 }
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn one_address_spends_its_own_and_not_what_all_share() {
-        let strangers = budgets(40, 1_000, 60);
+        let strangers = budgets(40, 1_000, 360);
         for _ in 0..2 {
             strangers.spend(&from("192.0.2.1"), Class::Dear).unwrap();
         }

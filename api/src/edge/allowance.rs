@@ -36,6 +36,11 @@ impl Allowance {
         Self::new(Quota::per_minute(above_zero(requests)))
     }
 
+    /// The same, with no more saved up than a sixth of it, ten seconds' worth.
+    pub(crate) fn per_minute_evenly(requests: u32) -> Self {
+        Self::new(Quota::per_minute(above_zero(requests)).allow_burst(above_zero(requests.div_ceil(6))))
+    }
+
     fn new(quota: Quota) -> Self {
         Self { burst: quota.burst_size(), limiter: RateLimiter::keyed(quota), hasher: RandomState::new() }
     }

@@ -110,7 +110,7 @@ pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str
 /// makes nobody a caller.
 fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
     let operations = T::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| {
-        let template = unnamed(&path.path);
+        let template = template(&path.path);
         path.operations.into_iter().map(move |operation| (operation, template.clone()))
     });
     let of_callers = |scheme: &&'static str| *scheme != access::OF_A_PAYMENT;
@@ -126,18 +126,17 @@ fn class(signed_in: &HashSet<(Method, String)>, method: &Method, template: &str)
     if signed_in.contains(&(method.clone(), template.to_owned())) {
         return Some(Class::SignedIn);
     }
+    // A preflight, which is answered from here.
+    if *method == Method::OPTIONS {
+        return Some(Class::Cheap);
+    }
     class_of(method, template)
 }
 
-/// `/invoices/{hash}/pay` as `/invoices/{id}/pay`.
-fn unnamed(path: &str) -> String {
-    let part = |part: &str| if part.starts_with('{') { "{id}".to_owned() } else { part.to_owned() };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
-}
-
-/// `/payments/:param0/logs` as `/payments/{id}/logs`.
+/// `/payments/:param0/logs` and, as the document has it, `/payments/{hash}/logs`, as `/payments/{id}/logs`.
 fn template(path: &str) -> String {
-    path.replace(":param0", "{id}")
+    let part = |part: &str| if part.starts_with([':', '{']) { "{id}".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 fn allow(methods: &HashMap<Method, BoxEndpoint<'static>>) -> String {

@@ -54,7 +54,7 @@ on_both!(an_address_has_a_budget_in_each_contracts_words, async |database: TestD
 });
 
 on_both!(what_all_strangers_share_does_not_slow_who_has_signed_in, async |database: TestDatabase| {
-    let app = app(database, |strangers| strangers.in_all = 40).await;
+    let app = app(database, |strangers| strangers.in_all = 240).await;
     let token = app.token().await;
     let order = json!({ "total": 1, "totalBs": 36.5 });
     for address in ["203.0.113.1", "203.0.113.2"] {

@@ -22,5 +22,5 @@ pub(crate) use pin::{NOBODYS, hash_in_turn, verify_pin};
 pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};
-pub(crate) use sign_ins::SignIns;
+pub(crate) use sign_ins::{Account, SignIns, Verdict};
 pub(crate) use token::{CUSTOMER, Claims, TokenIssuer};

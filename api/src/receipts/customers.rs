@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Declined, home};
 use crate::{
-    access::{CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
+    access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem},
@@ -100,7 +100,8 @@ impl Customers {
     /// Sign a customer in
     ///
     /// Sets the cookies `krafta-token` and `krafta-role`, as registering does. 401 for a wrong password and for an
-    /// unknown address alike; 429 after five wrong tries from one address on the network.
+    /// unknown address alike; 429 after five wrong tries from one address on the
+    /// network, or for one user from wherever.
     #[oai(path = "/login", method = "post", operation_id = "login_customer")]
     async fn login(
         &self,
@@ -108,19 +109,14 @@ impl Customers {
         address: ClientAddress,
         body: Body<CustomerCredentials, true>,
     ) -> Result<Json<SignedIn>, Declined<401>> {
-        let address = address.network();
-        let _turn = self.0.sign_ins().turn(&address).await;
-        if let Some(seconds) = sign_ins::blocked_for(self.0.db(), &address).await? {
-            let seconds = u64::try_from(seconds).unwrap_or(1);
-            let detail = format!("Too many wrong tries; come again in {seconds} seconds");
-            return Err(Problem::new(Code::TooManyRequests).detail(detail).retry_after(seconds).into());
-        }
-        let Some(user) = self.check(body.value).await? else {
-            sign_ins::failed(self.0.db(), &address).await?;
-            return Err(Problem::new(Code::Unauthorized).detail("Wrong e-mail address or password").into());
-        };
-        sign_ins::succeeded(self.0.db(), &address).await?;
-        Ok(Json(self.start(jar, user).await?))
+        let CustomerCredentials { email, password } = body.value;
+        let user = self.find(&email).await?;
+        let account = Account::of_user(&email, user.as_ref());
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verdict = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, password, hash)).await?;
+        let wrong = || Problem::new(Code::Unauthorized).detail("Wrong e-mail address or password");
+        verdict.refuse(wrong)?;
+        Ok(Json(self.start(jar, user.ok_or_else(wrong)?).await?))
     }
 }
 
@@ -156,15 +152,13 @@ impl Customers {
         Ok(user)
     }
 
-    async fn check(&self, credentials: CustomerCredentials) -> Result<Option<user::Model>, Problem> {
-        let email = credentials.email.trim().to_lowercase();
-        let user = user::Entity::find()
-            .filter(user::Column::Email.eq(email))
+    /// The user with this address, if they may sign in.
+    async fn find(&self, email: &str) -> Result<Option<user::Model>, DbErr> {
+        user::Entity::find()
+            .filter(user::Column::Email.eq(email.trim().to_lowercase()))
             .filter(user::Column::DisabledAt.is_null())
             .one(&**self.0.db())
-            .await?;
-        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        Ok(if verify_pin(&self.0, credentials.password, hash).await? { user } else { None })
+            .await
     }
 
     async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<SignedIn, Problem> {

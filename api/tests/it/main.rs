@@ -31,6 +31,7 @@ mod redrives;
 mod reference_data;
 mod reviews;
 mod server;
+mod sign_ins;
 mod staff;
 mod strangers;
 mod tenants;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{gateway_callback, idempotency_key, now, refresh_token, sign_in_count};
+use entities::{gateway_callback, idempotency_key, notice, now, refresh_token, sign_in_count};
 use queue::{Database, Transaction};
 use sea_orm::{EntityTrait, ExprTrait, QueryFilter, prelude::*};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,11 @@ async fn forget_sign_ins(tx: &Transaction, now: DateTime<Utc>) -> Result<(), DbE
     sign_in_count::Entity::delete_many()
         .filter(C::UpdatedAt.lt(now - TimeDelta::days(1)))
         .filter(nowhere_at_home)
+        .exec(&**tx)
+        .await?;
+    notice::Entity::delete_many()
+        .filter(notice::Column::Key.starts_with(crate::notices::OF_SIGN_INS))
+        .filter(notice::Column::CreatedAt.lt(now - TimeDelta::days(7)))
         .exec(&**tx)
         .await?;
     Ok(())

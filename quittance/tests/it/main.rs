@@ -17,6 +17,7 @@ mod process;
 mod redrives;
 mod reviews;
 mod sqlite_faults;
+mod strangers;
 mod vigil;
 mod world;
 

@@ -223,11 +223,11 @@ on_both!(failures_and_blocks_are_audited_within_bounds, async |database: TestDat
     of.sort_unstable();
     assert_eq!(of, ["account", "address"], "one row a block, however often it is run into");
     for number in 0..120 {
-        app.guess(&format!("2001:db8:{number:x}::1"), &format!("4711 {number}"), "0000").await;
+        app.guess(&format!("2001:db8:{number:x}::1"), &format!("hunter {number}"), "0000").await;
     }
     let failed = app.audited("sign_in.failed").await;
     let bound = 61 + started.elapsed().as_secs();
     assert!(failed.len() as u64 <= bound, "{} rows", failed.len());
     let rows = format!("{failed:?}{:?}", sign_in_count::Entity::find().all(&*app.database.db).await.unwrap());
-    assert!(!rows.contains("4711"), "a PIN that was typed as a name is kept nowhere");
+    assert!(!rows.contains("hunter"), "a secret that was typed as a name is kept nowhere");
 });

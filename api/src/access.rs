@@ -13,14 +13,14 @@ mod token;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use allowed::bearer_token;
-pub(crate) use allowed::{Allowed, at_root, authenticate, require_same_origin};
+pub(crate) use allowed::{Allowed, at_root, authenticate, require_same_origin, signed_in};
 pub(crate) use caller_loader::{CallerLoader, granted};
 pub(crate) use needs::*;
-pub(crate) use payment_token::PaymentToken;
+pub(crate) use payment_token::{OF_A_PAYMENT, PaymentToken};
 pub use pin::hash_pin;
-pub(crate) use pin::{NOBODYS, verify_pin};
+pub(crate) use pin::{NOBODYS, hash_in_turn, verify_pin};
 pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};
-pub(crate) use sign_ins::SignIns;
-pub(crate) use token::{Claims, TokenIssuer};
+pub(crate) use sign_ins::{Account, SignIns, Verdict};
+pub(crate) use token::{CUSTOMER, Claims, TokenIssuer};

@@ -1,6 +1,6 @@
-//! One row for every administrative act, in the act's own transaction.
+//! One row for every administrative act, in the act's own transaction; and for sign-ins that fail.
 
-use entities::{AuditId, audit, now};
+use entities::{ActorType, AuditId, audit, now};
 use payments::{Caller, CallerKind};
 use queue::Transaction;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
@@ -26,13 +26,35 @@ pub(crate) async fn record(
     data: Value,
 ) -> Result<(), DbErr> {
     let actor = caller.actor();
+    write(tx, (actor.kind, actor.id.unwrap_or_default()), action, (object_type, object_id.to_string()), data).await
+}
+
+/// Writes what somebody at this address did who has not signed in.
+pub(crate) async fn record_of_stranger(
+    tx: &Transaction,
+    address: &str,
+    action: &str,
+    (object_type, object_id): (&str, &str),
+    data: Value,
+) -> Result<(), DbErr> {
+    let stranger = (ActorType::System, format!("address:{address}"));
+    write(tx, stranger, action, (object_type, object_id.to_owned()), data).await
+}
+
+async fn write(
+    tx: &Transaction,
+    (actor_type, actor_id): (ActorType, String),
+    action: &str,
+    (object_type, object_id): (&str, String),
+    data: Value,
+) -> Result<(), DbErr> {
     let row = audit::ActiveModel {
         id: Set(AuditId::new()),
-        actor_type: Set(actor.kind),
-        actor_id: Set(actor.id.unwrap_or_default()),
+        actor_type: Set(actor_type),
+        actor_id: Set(actor_id),
         action: Set(action.to_owned()),
         object_type: Set(object_type.to_owned()),
-        object_id: Set(object_id.to_string()),
+        object_id: Set(object_id),
         data: Set(data),
         created_at: Set(now()),
     };

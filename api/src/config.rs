@@ -6,7 +6,7 @@ use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{receipts::ReceiptsConfig, till::TillConfig};
+use crate::{edge::StrangersConfig, receipts::ReceiptsConfig, till::TillConfig};
 
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Limits and proxies.
     pub http: HttpConfig,
+    /// What whoever has not signed in may ask for.
+    pub strangers: StrangersConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
     /// Orders that are paid by bank transfer.
@@ -54,6 +56,8 @@ pub struct AuthConfig {
     pub access_token_secret: SecretString,
     /// Marks cookies `Secure`; whether browsers reach the server by HTTPS decides where nothing is said.
     pub cookie_secure: Option<bool>,
+    /// Memory that hashing PINs and passwords may take at a time, MiB; each takes 19, and one is always let through.
+    pub hashing_memory_mib: usize,
 }
 
 impl Default for AuthConfig {
@@ -65,6 +69,7 @@ impl Default for AuthConfig {
             jwt_secret: SecretString::from(""),
             access_token_secret: SecretString::from(""),
             cookie_secure: None,
+            hashing_memory_mib: 128,
         }
     }
 }
@@ -204,6 +209,7 @@ impl Config {
         short
             .chain(zero)
             .chain(late)
+            .chain(self.strangers.mistakes())
             .chain(self.receipts.mistakes())
             .chain(self.till.mistakes(http.request_timeout_ms))
             .collect()

@@ -1,14 +1,19 @@
 //! What every request passes first and every answer last: its id, its address's allowance, the access log, metrics.
 
 mod address;
+mod admission;
 mod allowance;
 mod guard;
 mod posture;
 mod request_id;
 
 pub(crate) use address::ClientAddress;
+#[cfg(any(test, fuzzing))]
+pub(crate) use address::read as read_address;
+pub use admission::StrangersConfig;
+pub(crate) use admission::{Class, Strangers};
 pub(crate) use allowance::{Allowance, Allowances};
-pub(crate) use guard::{Guarded, RouteTemplate};
+pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]
 pub(crate) use request_id::well_formed;

@@ -11,7 +11,7 @@ use crate::{
     access::{TokenIssuer, bearer_token},
     body,
     config::AuthConfig,
-    edge::well_formed,
+    edge::{read_address, well_formed},
     idempotent::IdempotencyKey,
     money::{self, Money},
     paging::{Page, PerPage, after_cursor, cursor_after},
@@ -75,6 +75,15 @@ pub fn upload(bytes: &[u8]) {
     }
 }
 
+/// An entry of `X-Forwarded-For`: what is read is in its normal form, which is read as itself.
+pub fn address(bytes: &[u8]) {
+    if let Some(read) = read_address(bytes) {
+        assert_eq!(read, read.to_canonical());
+        assert_eq!(read_address(read.to_string().as_bytes()), Some(read));
+        assert_eq!(read_address(format!(" [{read}]:1\t").as_bytes()), Some(read));
+    }
+}
+
 /// Everything of a request that is not its body: keys, cursors, pages, times, tokens.
 pub fn parameters(bytes: &[u8]) {
     static TOKENS: LazyLock<TokenIssuer> = LazyLock::new(|| {
@@ -105,6 +114,11 @@ pub fn parameters(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use fixtures::hostile_bytes;
+
+    #[test]
+    fn addresses() {
+        hostile_bytes("api_address", super::address);
+    }
 
     #[test]
     fn bodies() {

@@ -231,6 +231,12 @@ impl Problem {
         }
     }
 
+    /// Seconds that whoever asked too often has to wait.
+    fn wait(&self) -> Option<u64> {
+        let (_, seconds) = self.0.headers.iter().find(|(name, _)| name == header::RETRY_AFTER)?;
+        (self.0.code == Code::TooManyRequests).then(|| seconds.to_str().ok()?.parse().ok()).flatten()
+    }
+
     /// What a problem of this kind looks like, for the document.
     pub(crate) fn example(code: Code) -> Value {
         let problem = match code {
@@ -258,7 +264,7 @@ impl Problem {
         let (media_type, json) = if receipts::speaks_at(instance) {
             ("application/json", receipts::Refusal::text(self.sentence()))
         } else if till::speaks_at(instance) {
-            ("application/json", till::Refusal::text(self.sentence_at_tills()))
+            ("application/json", till::Refusal::text(self.sentence_at_tills(), self.wait()))
         } else if marketplace::speaks_at(instance) {
             ("application/json", marketplace::Refusal::text(self))
         } else {

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
-    edge::{Audience, Edge, Guarded},
+    edge::{Audience, Edge, Guarded, admissions},
     resources::{self, documentation::Documentation, health::Health},
     state::State,
 };
@@ -29,6 +29,13 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     let service = document::service(Guarded::new(resources::api(&state), timeout));
     Edge::new(service.into_endpoint(), state, Audience::Public)
+}
+
+/// Every route with the word for what it costs a stranger, for the table test; none where nobody has said it.
+#[doc(hidden)]
+#[must_use]
+pub fn admission_classes(state: &State) -> Vec<(String, Option<&'static str>)> {
+    admissions(resources::api(state))
 }
 
 /// Health, metrics and documents alone, for a process that serves nothing else, or on an address of the operators' own.
@@ -99,6 +106,7 @@ async fn forget_idle(state: State, cancelled: CancellationToken) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
         state.allowances().forget_idle();
+        state.strangers().forget_idle();
         state.uploads().forget_idle();
     }
 }

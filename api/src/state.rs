@@ -11,7 +11,8 @@ use secrecy::SecretString;
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
-    edge::Allowances,
+    edge::{Allowances, Strangers},
+    offload::Offload,
     receipts::Uploads,
 };
 
@@ -67,6 +68,8 @@ struct Shared {
     callers: CallerLoader,
     sign_ins: SignIns,
     allowances: Allowances,
+    strangers: Strangers,
+    offload: Offload,
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
 }
@@ -81,6 +84,8 @@ impl State {
             callers: CallerLoader::start(parts.database.clone()),
             sign_ins: SignIns::default(),
             allowances: Allowances::new(&parts.config.http),
+            strangers: Strangers::new(&parts.config.strangers),
+            offload: Offload::new(&parts.config.auth),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             uploads: Uploads::new(&parts.config.receipts),
             parts,
@@ -157,5 +162,13 @@ impl State {
 
     pub(crate) fn allowances(&self) -> &Allowances {
         &self.0.allowances
+    }
+
+    pub(crate) fn strangers(&self) -> &Strangers {
+        &self.0.strangers
+    }
+
+    pub(crate) fn offloads(&self) -> &Offload {
+        &self.0.offload
     }
 }

@@ -10,6 +10,7 @@ mod http;
 mod load;
 mod merchant;
 mod process;
+mod strangers;
 
 use std::{io::Write, process::ExitCode};
 
@@ -29,6 +30,8 @@ enum Command {
     Accept(accept::Options),
     /// Deals opened on Anvil with one signer, beside a bare sender of one deal a transaction
     Deals(deals::Options),
+    /// Strangers on the public routes, beside a merchant
+    Strangers(strangers::Options),
 }
 
 /// One thread is enough for the load, and leaves the machine to what is measured.
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Accept(options) => accept::run(&options).await,
         Command::Deals(options) => deals::run(&options).await,
+        Command::Strangers(options) => strangers::run(&options).await,
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let _ = writeln!(std::io::stderr().lock(), "bench: {error:#}");

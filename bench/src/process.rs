@@ -73,6 +73,13 @@ impl Process {
         Duration::from_secs(1) * ticks / TICKS_A_SECOND
     }
 
+    /// The most memory that it has had at a time (Linux: `VmHWM`), MB.
+    pub(crate) fn peak_memory_mb(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(peak.context("the kernel does not tell the peak of memory")?.parse::<u64>()? >> 10)
+    }
+
     fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -77,6 +77,7 @@ impl MigratorTrait for Migrator {
             "0014_marketplace",
             "0015_lightning",
             "0016_debts",
+            "0017_sign_ins",
             "0020_dead_letters",
             "0021_node_paths",
         ]

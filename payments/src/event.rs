@@ -71,6 +71,7 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment(TEST, "A test that somebody asked for; only the endpoint that is tested gets it."),
     operators("dead_letter.created", "A message was given up and waits for an operator."),
     operators("signer.low_balance", "A signer cannot pay for its transactions; its lane waits for funds."),
+    operators("sign_in.blocked", "Sign-ins of an account or from an address are blocked after wrong tries."),
 ];
 
 /// Whether a list of an endpoint (`payment.paid`, `payment.*`, `*`) holds the type.

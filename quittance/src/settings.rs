@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) broker: queue::BrokerConfig,
     pub(crate) auth: api::AuthConfig,
     pub(crate) http: api::HttpConfig,
+    pub(crate) strangers: api::StrangersConfig,
     pub(crate) operations: api::OperationsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
     pub(crate) till: api::TillConfig,
@@ -106,6 +107,7 @@ impl Default for Settings {
             broker: queue::BrokerConfig::default(),
             auth: api::AuthConfig::default(),
             http: api::HttpConfig::default(),
+            strangers: api::StrangersConfig::default(),
             operations: api::OperationsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
             till: api::TillConfig::default(),
@@ -202,13 +204,13 @@ impl Settings {
 
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
-        let (mut auth, http) = (self.auth.clone(), self.http.clone());
+        let (mut auth, http, strangers) = (self.auth.clone(), self.http.clone(), self.strangers.clone());
         let is_https = self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         auth.cookie_secure.get_or_insert(is_https);
         let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
         let is_development = safety::assess(self).mode == safety::Mode::Development;
         let lightning = self.gateways.lightning.clone();
-        api::Config { auth, http, operations, receipts, till, lightning, is_development }
+        api::Config { auth, http, strangers, operations, receipts, till, lightning, is_development }
     }
 
     /// Fails with every mistake at once.

@@ -28,4 +28,4 @@ pub use retention::forget_before;
 pub use secret::{Secrets, derived_secret};
 pub use switch::{delete, disable, enable};
 pub use test_event::{Tested, send_test};
-pub use told::{AccountUpdated, DeadLetterCreated, EndpointDisabled, PayoutChanged, SignerLowBalance};
+pub use told::{AccountUpdated, DeadLetterCreated, EndpointDisabled, PayoutChanged, SignInBlocked, SignerLowBalance};

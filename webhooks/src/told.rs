@@ -52,6 +52,21 @@ pub struct SignerLowBalance {
     pub paused_at: DateTime<Utc>,
 }
 
+/// What `sign_in.blocked` tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignInBlocked {
+    /// What is blocked: `account`, `address` or `site` (an IPv6 /48).
+    pub of: &'static str,
+    /// The account, such as `user:…`; none where an address is blocked.
+    pub account: Option<String>,
+    /// The address, IPv6 by its /64; none where an account is blocked from wherever it has not signed in before.
+    pub address: Option<String>,
+    /// How many blocks this is in a row.
+    pub blocks: i32,
+    /// When it may be tried again.
+    pub blocked_until: DateTime<Utc>,
+}
+
 /// What `payout.created`, `payout.paid` and `payout.failed` tell.
 #[derive(Clone, Debug, Serialize)]
 pub struct PayoutChanged {

@@ -1,8 +1,10 @@
-//! Tells operators what they have to look at: letters of the dead, and signers without funds.
+//! Tells operators what they have to look at: letters of the dead, signers without funds, and blocked sign-ins.
 //!
 //! Every process looks, and what is told is guarded by a row of `notices`, written with the deliveries it leads to. Dead
 //! letters are found by their ids, which rise with the time; a letter may become visible later than one with a higher
 //! id, so that each look begins a while before where the last one ended.
+
+mod sign_ins;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use webhooks::{DeadLetterCreated, Outgoing, SignerLowBalance};
 
+pub(crate) use self::sign_ins::PREFIX as OF_SIGN_INS;
 use crate::Context;
 
 /// How often it looks.
@@ -56,7 +59,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
 pub async fn tell(context: &Context) -> anyhow::Result<()> {
     tell_dead_letters(context).await?;
     tell_low_balances(context).await?;
-    Ok(())
+    sign_ins::tell(context).await
 }
 
 /// Something to tell, under the key that guards it.

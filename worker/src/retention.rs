@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use entities::{gateway_callback, idempotency_key, login_failure, now, refresh_token};
-use queue::Database;
-use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{gateway_callback, idempotency_key, notice, now, refresh_token, sign_in_count};
+use queue::{Database, Transaction};
+use sea_orm::{EntityTrait, ExprTrait, QueryFilter, prelude::*};
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks.
@@ -53,9 +53,23 @@ async fn sweep(db: &Database) -> Result<(), DbErr> {
         .filter(gateway_callback::Column::CreatedAt.lt(now - CALLBACKS_KEPT_FOR))
         .exec(&*tx)
         .await?;
-    login_failure::Entity::delete_many()
-        .filter(login_failure::Column::UpdatedAt.lt(now - TimeDelta::days(1)))
-        .exec(&*tx)
-        .await?;
+    forget_sign_ins(&tx, now).await?;
     tx.commit().await
+}
+
+/// Counts of wrong sign-ins begin anew after twelve hours; where an account is at home is known for ninety days.
+async fn forget_sign_ins(tx: &Transaction, now: DateTime<Utc>) -> Result<(), DbErr> {
+    use sign_in_count::Column as C;
+    let nowhere_at_home = C::SignedInAt.is_null().or(C::SignedInAt.lt(now - TimeDelta::days(90)));
+    sign_in_count::Entity::delete_many()
+        .filter(C::UpdatedAt.lt(now - TimeDelta::days(1)))
+        .filter(nowhere_at_home)
+        .exec(&**tx)
+        .await?;
+    notice::Entity::delete_many()
+        .filter(notice::Column::Key.starts_with(crate::notices::OF_SIGN_INS))
+        .filter(notice::Column::CreatedAt.lt(now - TimeDelta::days(7)))
+        .exec(&**tx)
+        .await?;
+    Ok(())
 }

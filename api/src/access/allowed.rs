@@ -107,6 +107,18 @@ pub(crate) async fn authenticate(
     Ok((caller, claims))
 }
 
+/// Who has a good token of a program or of the staff, by its signature alone, so that it costs no look into the database;
+/// whether the sign-in still stands, the route finds out. A customer is none: anybody can become one.
+pub(crate) fn signed_in(state: &State, request: &Request) -> Option<String> {
+    let jar: &CookieJar = request.cookie();
+    let cookie = || [cookies::ACCESS_TOKEN, cookies::STORE_TOKEN].into_iter().find_map(|name| jar.get(name));
+    let claims = match request.header(header::AUTHORIZATION) {
+        Some(authorization) => state.tokens().verify(bearer_token(authorization)?),
+        None => state.tokens().verify(cookie()?.value_str()),
+    };
+    claims.filter(|claims| !claims.of_customer()).map(|claims| claims.sub.to_string())
+}
+
 fn unauthorized(challenge: &str) -> Problem {
     Problem::new(Code::Unauthorized).header(header::WWW_AUTHENTICATE, challenge)
 }

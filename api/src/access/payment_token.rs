@@ -13,6 +13,9 @@ use crate::{
     state::State,
 };
 
+/// The security scheme of whoever holds the token of one payment.
+pub(crate) const OF_A_PAYMENT: &str = "payment_access_token";
+
 /// A bearer token that is still to be compared with a payment.
 pub(crate) struct PaymentToken(String);
 
@@ -48,11 +51,11 @@ impl<'a> ApiExtractor<'a> for PaymentToken {
             flows: None,
             openid_connect_url: None,
         };
-        registry.create_security_scheme("payment_access_token", scheme);
+        registry.create_security_scheme(OF_A_PAYMENT, scheme);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec!["payment_access_token"]
+        vec![OF_A_PAYMENT]
     }
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {

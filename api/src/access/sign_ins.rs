@@ -1,28 +1,55 @@
-//! Wrong sign-ins of one address: five are answered, then it is blocked for 1, 1, 2, 3, 5 … minutes, after each block
-//! five more. A right one clears the count. Kept in the database, so that a restart or a second process changes nothing.
+//! Wrong sign-ins are counted against the address that they come from, against the site around it, and against the account
+//! that they are for, whichever sign-in it is. Five are answered, then the address or the account is blocked for 1, 1, 2, 3,
+//! 5 … minutes, after each block five more.
+//!
+//! A try is counted before it is checked, in the database: a thousand at once are no more than five, in however many
+//! processes. A right one takes back what its account has counted from its address, and nothing else, so that nobody's own
+//! sign-in pays for guesses at another's. Who does not exist is counted like who does.
+//!
+//! Strangers who guess from elsewhere cannot lock out whom they guess at: an account's blocks last an hour at most, and an
+//! account that has signed in from an address before is counted there on its own, whatever all others do.
+
+mod account;
+mod counts;
+mod rules;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
-use entities::{login_failure, now};
 use queue::Database;
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, prelude::*, sea_query::OnConflict};
 use tokio::sync::OwnedMutexGuard;
 
-/// Wrong tries before a block.
-const TRIES: i32 = 5;
+pub(crate) use account::Account;
 
-/// Lets one sign-in of an address be under way at a time: a thousand at once would else be a thousand tries.
-#[derive(Default)]
+use self::counts::{Begun, Subjects};
+use crate::{
+    audit,
+    edge::{Allowance, ClientAddress},
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Audit rows of wrong tries that this process writes in a minute. Every block has a row, and comes after five tries; rows
+/// of single tries would let whoever has many addresses fill the disk.
+const AUDITED_PER_MINUTE: u32 = 60;
+
+/// What this process knows of sign-ins under way.
 pub(crate) struct SignIns {
     under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    audited: Allowance,
+}
+
+impl Default for SignIns {
+    fn default() -> Self {
+        Self { under_way: Mutex::default(), audited: Allowance::per_minute(AUDITED_PER_MINUTE) }
+    }
 }
 
 impl SignIns {
-    /// Waits for the address's other sign-ins.
+    /// Waits for the address's other sign-ins in this process, so that people behind one address who sign in at the same
+    /// time are not taken for five guesses under way.
     pub(crate) async fn turn(&self, address: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut under_way = self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -34,83 +61,69 @@ impl SignIns {
     }
 }
 
-/// Seconds until the address may try again, if it is blocked; starts the block that is due.
-pub(crate) async fn blocked_for(db: &Database, address: &str) -> Result<Option<i64>, DbErr> {
-    use login_failure::Column as C;
-    let Some(row) = login_failure::Entity::find_by_id(address).one(&**db).await? else { return Ok(None) };
-    if let Some(until) = row.blocked_until {
-        return Ok(seconds_until(until));
-    }
-    if row.failures == 0 || row.failures % TRIES != 0 {
-        return Ok(None);
-    }
-    let until = now() + TimeDelta::minutes(fibonacci(row.failures / TRIES));
-    let begin = OnConflict::column(C::Address).update_columns([C::BlockedUntil, C::UpdatedAt]).to_owned();
-    write(db, address, row.failures, Some(until), begin).await?;
-    Ok(seconds_until(until))
+/// What a try comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The secret is the account's.
+    Right,
+    /// It is not, or there is no such account.
+    Wrong,
+    /// It was not looked at; seconds until the next try.
+    Blocked(u64),
 }
 
-/// Counts a wrong try; in SQL, so that processes do not overwrite each other's counts.
-pub(crate) async fn failed(db: &Database, address: &str) -> Result<(), DbErr> {
-    use login_failure::Column as C;
-    use sea_orm::ExprTrait;
-    let one_more = Expr::col((login_failure::Entity, C::Failures)).add(1);
-    let count = OnConflict::column(C::Address)
-        .value(C::Failures, one_more)
-        .update_columns([C::BlockedUntil, C::UpdatedAt])
-        .to_owned();
-    write(db, address, 1, None, count).await
-}
-
-/// Forgets the wrong tries.
-pub(crate) async fn succeeded(db: &Database, address: &str) -> Result<(), DbErr> {
-    if login_failure::Entity::find_by_id(address).one(&**db).await?.is_some() {
-        let tx = db.begin().await?;
-        login_failure::Entity::delete_by_id(address).exec(&*tx).await?;
-        tx.commit().await?;
+impl Verdict {
+    /// The refusal of a contract that has no words of its own for it.
+    pub(crate) fn refuse(&self, wrong: impl FnOnce() -> Problem) -> Result<(), Problem> {
+        match self {
+            Self::Right => Ok(()),
+            Self::Wrong => Err(wrong()),
+            Self::Blocked(seconds) => {
+                let detail = format!("Too many wrong tries; come again in {seconds} seconds");
+                Err(Problem::new(Code::TooManyRequests).detail(detail).retry_after(*seconds))
+            }
+        }
     }
-    Ok(())
 }
 
-async fn write(
-    db: &Database,
-    address: &str,
-    failures: i32,
-    until: Option<DateTime<Utc>>,
-    present: OnConflict,
-) -> Result<(), DbErr> {
-    let row = login_failure::ActiveModel {
-        address: Set(address.to_owned()),
-        failures: Set(failures),
-        blocked_until: Set(until),
-        updated_at: Set(now()),
-    };
+/// Counts a try to sign in to the account from the address, and has it checked unless either is blocked. A try whose check
+/// is never finished, because its client or this process is gone, stays counted.
+pub(crate) async fn attempt(
+    state: &State,
+    address: &ClientAddress,
+    account: &Account,
+    check: impl Future<Output = Result<bool, Problem>>,
+) -> Result<Verdict, Problem> {
+    let _turn = state.sign_ins().turn(&address.network()).await;
+    let subjects = Subjects::of(address, account);
+    match counts::begin(state.db(), &subjects, account, entities::now()).await? {
+        Begun::Blocked(seconds) => return Ok(Verdict::Blocked(seconds)),
+        Begun::Counted => {}
+    }
+    match check.await {
+        Ok(true) => {
+            counts::succeeded(state.db(), &subjects, entities::now()).await?;
+            Ok(Verdict::Right)
+        }
+        Ok(false) => {
+            metrics::counter!("quittance_sign_ins_failed_total", "account" => account.kind()).increment(1);
+            if state.sign_ins().audited.take("").is_ok() {
+                audit_failure(state.db(), address, account).await?;
+            }
+            Ok(Verdict::Wrong)
+        }
+        Err(problem) => {
+            // Nothing was learned from it, so it was no guess.
+            counts::withdraw(state.db(), &subjects, entities::now()).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn audit_failure(db: &Database, address: &ClientAddress, account: &Account) -> Result<(), Problem> {
     let tx = db.begin().await?;
-    login_failure::Entity::insert(row).on_conflict(present).exec_without_returning(&*tx).await?;
-    tx.commit().await
-}
-
-fn seconds_until(until: DateTime<Utc>) -> Option<i64> {
-    let left = (until - Utc::now()).num_milliseconds();
-    (left > 0).then(|| (left + 999) / 1_000)
-}
-
-/// 1, 1, 2, 3, 5 …, at most a day's minutes.
-fn fibonacci(n: i32) -> i64 {
-    let (mut one, mut next) = (1_i64, 1_i64);
-    for _ in 1..n.min(20) {
-        (one, next) = (next, one + next);
-    }
-    one.min(1_440)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fibonacci;
-
-    #[test]
-    fn blocks_grow_as_the_contract_says_and_stay_bounded() {
-        assert_eq!((1..=7).map(fibonacci).collect::<Vec<_>>(), [1, 1, 2, 3, 5, 8, 13]);
-        assert_eq!(fibonacci(i32::MAX), 1_440);
-    }
+    let data = serde_json::json!({ "address": address.to_string() });
+    let about = (account.kind(), account.id().unwrap_or_default());
+    audit::record_of_stranger(&tx, &address.network(), "sign_in.failed", about, data).await?;
+    Ok(tx.commit().await?)
 }

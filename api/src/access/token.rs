@@ -28,10 +28,20 @@ pub(crate) struct Claims {
     pub(crate) iat: i64,
     /// Expires at, seconds since 1970.
     pub(crate) exp: i64,
-    /// What the receipts contract calls the user's role; for its clients, never read here.
+    /// What the receipts contract calls the user's role; for its clients. Here it only tells customers from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<String>,
 }
+
+impl Claims {
+    /// Whether it is a token of somebody who may have registered by themselves.
+    pub(crate) fn of_customer(&self) -> bool {
+        self.role.as_deref() == Some(CUSTOMER)
+    }
+}
+
+/// What the receipts contract calls those who register by themselves.
+pub(crate) const CUSTOMER: &str = "CLIENTE";
 
 /// Signs and checks access tokens.
 pub(crate) struct TokenIssuer {

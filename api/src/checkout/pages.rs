@@ -24,7 +24,7 @@ use super::{
 use crate::{
     access::require_same_origin,
     body,
-    edge::RequestId,
+    edge::{Class, RequestId},
     problem::{Code, Problem, Refused},
     resources::Tag,
     state::State,
@@ -166,6 +166,7 @@ impl Pages {
         let found = self.find(&id.0).await?;
         let (id, language) = (found.payment.id, reader.language(&found));
         form.require_own(&self.0, id)?;
+        self.0.spend_on_subject("payment", &id.to_string(), Class::Dear)?;
         let own_page = || Page::SeeOther(self.0.checkout_links().page(id));
         if found.status() != Status::Pending {
             return Ok(own_page());

@@ -11,8 +11,9 @@ use poem_openapi::{
 use crate::{
     access::start_family,
     body::form,
+    edge::ClientAddress,
     problem::{Code, Location, Problem, Refused},
-    resources::{Tag, authentication::find_integration},
+    resources::{Tag, authentication::sign_in_integration},
     state::State,
 };
 
@@ -83,12 +84,12 @@ impl Token {
     /// Get an access token
     ///
     /// OAuth2 client credentials: an integration's API key is the client's id, its secret the client's secret. 401 when
-    /// they are wrong, revoked or expired.
+    /// they are wrong, revoked or expired; 429 after five wrong tries from one address.
     #[oai(path = "/token", method = "post", operation_id = "create_checkout_token")]
-    async fn create(&self, grant: Grant) -> Result<Json<AccessToken>, Refused<401>> {
+    async fn create(&self, address: ClientAddress, grant: Grant) -> Result<Json<AccessToken>, Refused<401>> {
         let wrong = || Problem::new(Code::Unauthorized).detail("Invalid client id or secret");
-        let found = find_integration(self.0.db(), &grant.client_id, &grant.client_secret).await?;
-        let integration = found.ok_or_else(wrong)?;
+        let Grant { client_id, client_secret } = grant;
+        let integration = sign_in_integration(&self.0, &address, &client_id, &client_secret, wrong).await?;
         let tx = self.0.db().begin().await?;
         let pair = start_family(&self.0, &tx, SubjectKind::Integration, integration.id.0).await?;
         tx.commit().await?;

@@ -1,6 +1,11 @@
-//! Stands around each operation: errors and panics become problems, other methods 405, slow answers 503.
+//! Stands around each operation: strangers spend their budget, errors and panics become problems, other methods 405, slow
+//! answers 503.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use poem::{
@@ -13,8 +18,14 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use super::{METHODS, RequestId};
-use crate::problem::{Code, Problem};
+use super::{
+    METHODS, RequestId,
+    admission::{self, Class, class_of},
+};
+use crate::{
+    access,
+    problem::{Code, Problem},
+};
 
 /// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
 pub(crate) const OPEN_ROUTE: &str = "/api/v1/widget/payments/{id}";
@@ -47,6 +58,7 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
     }
 
     fn add_routes(self, routes: &mut Routes) {
+        let signed_in = signed_in::<T>();
         let mut bare = Routes::new();
         self.api.add_routes(&mut bare);
         for (path, mut methods) in bare {
@@ -58,14 +70,17 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
             let allow = allow(&methods);
             let mut guarded: HashMap<Method, BoxEndpoint<'static>> = methods
                 .into_iter()
-                .map(|(method, inner)| (method, Guard { inner, template, timeout: self.timeout }.boxed()))
+                .map(|(method, inner)| {
+                    let class = class(&signed_in, &method, template).unwrap_or(Class::Dear);
+                    (method, Guard { inner, template, class, timeout: self.timeout }.boxed())
+                })
                 .collect();
             // A HEAD is a GET wherever there is one.
             for method in METHODS.into_iter().filter(|method| *method != Method::HEAD) {
                 guarded.entry(method).or_insert_with(|| {
                     let problem = Problem::new(Code::MethodNotAllowed).header(header::ALLOW, &allow);
                     let inner = make_sync(move |_| Err::<Response, poem::Error>(problem.clone().into())).boxed();
-                    Guard { inner, template, timeout: self.timeout }.boxed()
+                    Guard { inner, template, class: Class::Cheap, timeout: self.timeout }.boxed()
                 });
             }
             routes.insert(path, guarded);
@@ -73,9 +88,55 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
     }
 }
 
-/// `/payments/:param0/logs` as `/payments/{id}/logs`.
+/// Every route of an API, such as `POST /auth/login`, with the word for what it costs a stranger; none where nobody has
+/// said it.
+pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str>)> {
+    let signed_in = signed_in::<T>();
+    let mut routes = Routes::new();
+    api.add_routes(&mut routes);
+    let routes = routes.into_iter().flat_map(|(path, methods)| {
+        let template = template(&path);
+        methods.into_keys().map(move |method| (method, template.clone())).collect::<Vec<_>>()
+    });
+    routes
+        .map(|(method, template)| {
+            let class = class(&signed_in, &method, &template).map(Class::word);
+            (format!("{method} {template}"), class)
+        })
+        .collect()
+}
+
+/// Operations that ask for a caller's token, as the document declares them. A payer's token, which belongs to one payment,
+/// makes nobody a caller.
+fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
+    let operations = T::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| {
+        let template = template(&path.path);
+        path.operations.into_iter().map(move |operation| (operation, template.clone()))
+    });
+    let of_callers = |scheme: &&'static str| *scheme != access::OF_A_PAYMENT;
+    operations
+        .filter(|(operation, _)| {
+            operation.security.iter().flat_map(|scheme| scheme.keys()).any(|name| of_callers(name))
+        })
+        .map(|(operation, template)| (operation.method, template))
+        .collect()
+}
+
+fn class(signed_in: &HashSet<(Method, String)>, method: &Method, template: &str) -> Option<Class> {
+    if signed_in.contains(&(method.clone(), template.to_owned())) {
+        return Some(Class::SignedIn);
+    }
+    // A preflight, which is answered from here.
+    if *method == Method::OPTIONS {
+        return Some(Class::Cheap);
+    }
+    class_of(method, template)
+}
+
+/// `/payments/:param0/logs` and, as the document has it, `/payments/{hash}/logs`, as `/payments/{id}/logs`.
 fn template(path: &str) -> String {
-    path.replace(":param0", "{id}")
+    let part = |part: &str| if part.starts_with([':', '{']) { "{id}".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 fn allow(methods: &HashMap<Method, BoxEndpoint<'static>>) -> String {
@@ -99,6 +160,7 @@ fn preflight() -> Response {
 struct Guard {
     inner: BoxEndpoint<'static>,
     template: &'static str,
+    class: Class,
     timeout: Duration,
 }
 
@@ -108,6 +170,11 @@ impl Endpoint for Guard {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request.data::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
         let path = request.uri().path().to_owned();
+        if let Err(problem) = admission::admit(&request, self.class) {
+            let mut response = problem.respond(id.as_str(), &path);
+            response.set_data(RouteTemplate(self.template));
+            return Ok(response);
+        }
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let mut response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(Ok(response))) => response,

@@ -9,7 +9,7 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use super::{Declined, Patience, not_yet};
 use crate::{
     body::Form,
-    edge::RequestId,
+    edge::{Class, RequestId},
     idempotent::{IdempotencyKey, Once},
     problem::{Code, Problem},
     receipts::Visitor,
@@ -65,6 +65,7 @@ impl Intents {
         body: Form<Wanted>,
     ) -> Result<Json<Intent>, Declined<404, 409>> {
         let (state, target) = (&self.0, "POST /api/payments/create-intent".to_owned());
+        visitor.spend(state, "order", &body.value.order_id.to_string(), Class::Dear)?;
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
         let intent = once.command(async {
             let mut tx = state.db().begin().await?;

@@ -5,12 +5,11 @@ use payments::{Caller, Permission};
 use poem::web::cookie::CookieJar;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use sea_orm::{EntityTrait, IntoActiveModel, QueryFilter, prelude::*};
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{Declined, home};
 use crate::{
-    access::{NOBODYS, cookies, hash_pin, new_family, sign_ins, verify_pin},
+    access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem},
@@ -93,12 +92,7 @@ impl Customers {
         let email = address_of(&body.value.email)?;
         // Hashing is dear on purpose: one at a time for each address.
         let _turn = self.0.sign_ins().turn(&address.network()).await;
-        let password = SecretString::from(body.value.password);
-        let hash = tokio::task::spawn_blocking(move || hash_pin(&password)).await;
-        let hash = hash.map_err(anyhow::Error::from).and_then(|hash| hash).map_err(|error| {
-            tracing::error!("a password cannot be hashed: {error:#}");
-            Problem::new(Code::Internal)
-        })?;
+        let hash = hash_in_turn(&self.0, body.value.password).await?;
         let user = self.insert(email, hash).await?;
         Ok(Json(self.start(jar, user).await?))
     }
@@ -106,7 +100,8 @@ impl Customers {
     /// Sign a customer in
     ///
     /// Sets the cookies `krafta-token` and `krafta-role`, as registering does. 401 for a wrong password and for an
-    /// unknown address alike; 429 after five wrong tries from one address on the network.
+    /// unknown address alike; 429 after five wrong tries from one address on the
+    /// network, or for one user from wherever.
     #[oai(path = "/login", method = "post", operation_id = "login_customer")]
     async fn login(
         &self,
@@ -114,19 +109,14 @@ impl Customers {
         address: ClientAddress,
         body: Body<CustomerCredentials, true>,
     ) -> Result<Json<SignedIn>, Declined<401>> {
-        let address = address.network();
-        let _turn = self.0.sign_ins().turn(&address).await;
-        if let Some(seconds) = sign_ins::blocked_for(self.0.db(), &address).await? {
-            let seconds = u64::try_from(seconds).unwrap_or(1);
-            let detail = format!("Too many wrong tries; come again in {seconds} seconds");
-            return Err(Problem::new(Code::TooManyRequests).detail(detail).retry_after(seconds).into());
-        }
-        let Some(user) = self.check(body.value).await? else {
-            sign_ins::failed(self.0.db(), &address).await?;
-            return Err(Problem::new(Code::Unauthorized).detail("Wrong e-mail address or password").into());
-        };
-        sign_ins::succeeded(self.0.db(), &address).await?;
-        Ok(Json(self.start(jar, user).await?))
+        let CustomerCredentials { email, password } = body.value;
+        let user = self.find(&email).await?;
+        let account = Account::of_user(&email, user.as_ref());
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verdict = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, password, hash)).await?;
+        let wrong = || Problem::new(Code::Unauthorized).detail("Wrong e-mail address or password");
+        verdict.refuse(wrong)?;
+        Ok(Json(self.start(jar, user.ok_or_else(wrong)?).await?))
     }
 }
 
@@ -134,7 +124,7 @@ impl Customers {
     async fn insert(&self, email: String, password_hash: String) -> Result<user::Model, Problem> {
         let tx = self.0.db().begin().await?;
         let node = home(&*tx, &self.0.config().receipts).await?;
-        let role = role::Entity::find().filter(role::Column::Name.eq("CLIENTE")).one(&*tx).await?;
+        let role = role::Entity::find().filter(role::Column::Name.eq(CUSTOMER)).one(&*tx).await?;
         let role = role.ok_or_else(|| Problem::new(Code::Internal))?;
         let now = now();
         let user = user::Model {
@@ -162,15 +152,13 @@ impl Customers {
         Ok(user)
     }
 
-    async fn check(&self, credentials: CustomerCredentials) -> Result<Option<user::Model>, DbErr> {
-        let email = credentials.email.trim().to_lowercase();
-        let user = user::Entity::find()
-            .filter(user::Column::Email.eq(email))
+    /// The user with this address, if they may sign in.
+    async fn find(&self, email: &str) -> Result<Option<user::Model>, DbErr> {
+        user::Entity::find()
+            .filter(user::Column::Email.eq(email.trim().to_lowercase()))
             .filter(user::Column::DisabledAt.is_null())
             .one(&**self.0.db())
-            .await?;
-        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        Ok(if verify_pin(credentials.password, hash).await { user } else { None })
+            .await
     }
 
     async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<SignedIn, Problem> {
@@ -194,7 +182,7 @@ fn role_word(caller: &Caller, name: &str) -> &'static str {
         _ if caller.can(Permission::ReceiptsManage) => "ADMIN",
         "TALLER" => "TALLER",
         "CREADOR" => "CREADOR",
-        _ => "CLIENTE",
+        _ => CUSTOMER,
     }
 }
 

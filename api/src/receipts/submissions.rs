@@ -14,7 +14,7 @@ use super::{Declined, Visitor, orders::order_id};
 use crate::{
     access::{Allowed, ReceiptsManage},
     body::Body,
-    edge::RequestId,
+    edge::{Class, RequestId},
     idempotent::{IdempotencyKey, Once},
     money::{ExactNumber, Money},
     problem::Problem,
@@ -199,6 +199,7 @@ impl Submissions {
     ) -> Result<Json<Reported>, Declined<404, 409, 422>> {
         let report = body.value;
         report.check()?;
+        visitor.spend(&self.0, "order", &report.order_id, Class::Write)?;
         let (state, target) = (&self.0, "POST /api/payments".to_owned());
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
         let reported = once.create(async |tx| {

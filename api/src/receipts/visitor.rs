@@ -11,7 +11,7 @@ use poem::{
 
 use crate::{
     access::{authenticate, cookies},
-    edge::ClientAddress,
+    edge::{Class, ClientAddress},
     idempotent::KeyHolder,
     problem::{Code, Problem},
     state::State,
@@ -49,6 +49,17 @@ impl Visitor {
         match self.caller.as_ref()?.kind {
             CallerKind::User(id) => Some(id),
             CallerKind::Integration(_) | CallerKind::Operator => None,
+        }
+    }
+
+    /// Spends on a thing what a request about it costs, unless whoever asks may do something that customers may not.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After`.
+    pub(crate) fn spend(&self, state: &State, kind: &str, id: &str, class: Class) -> Result<(), Problem> {
+        match &self.caller {
+            Some(caller) if caller.is_admin || !caller.permissions.is_empty() => Ok(()),
+            _ => state.spend_on_subject(kind, id, class),
         }
     }
 

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use entities::{SubjectKind, integration, now};
 use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
-use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use super::Tag;
 use crate::{
-    access::{Pair, refresh, secret_matches, start_family},
+    access::{Account, Pair, refresh, secret_matches, sign_ins, start_family},
     body::Body,
     body::OptionalBody,
+    edge::ClientAddress,
     problem::{Code, Location, Problem, Refused},
     state::State,
 };
@@ -82,10 +82,12 @@ impl Authentication {
     /// Sign an integration in
     ///
     /// Exchanges an API key and its secret for a pair of tokens. They go into the body, or into the headers `Api-Key`
-    /// and `Api-Secret` without a body. 401 when they are wrong, revoked or expired.
+    /// and `Api-Secret` without a body. 401 when they are wrong, revoked or expired; 429 after five wrong tries from one
+    /// address.
     #[oai(path = "/authenticate", method = "post", operation_id = "authenticate")]
     async fn authenticate(
         &self,
+        address: ClientAddress,
         /// The API key, instead of a body.
         #[oai(name = "Api-Key")]
         api_key: Header<Option<String>>,
@@ -99,8 +101,8 @@ impl Authentication {
             (None, Some(api_key), Some(secret_key)) => Credentials { api_key, secret_key },
             (None, api_key, _) => return Err(missing(api_key.is_none()).into()),
         };
-        let found = find_integration(self.0.db(), &credentials.api_key, &credentials.secret_key).await?;
-        let integration = found.ok_or_else(wrong)?;
+        let Credentials { api_key, secret_key } = credentials;
+        let integration = sign_in_integration(&self.0, &address, &api_key, &secret_key, wrong).await?;
         let tx = self.0.db().begin().await?;
         let pair = start_family(&self.0, &tx, SubjectKind::Integration, integration.id.0).await?;
         tx.commit().await?;
@@ -119,12 +121,15 @@ impl Authentication {
     }
 }
 
-/// The integration with this key and secret, if it may sign in.
-pub(crate) async fn find_integration(
-    db: &Database,
+/// The integration with this key and secret, if it may sign in; `wrong` says that it may not.
+pub(crate) async fn sign_in_integration(
+    state: &State,
+    address: &ClientAddress,
     api_key: &str,
     secret_key: &str,
-) -> Result<Option<integration::Model>, DbErr> {
+    wrong: fn() -> Problem,
+) -> Result<integration::Model, Problem> {
+    let db = state.db();
     // PostgreSQL cannot compare U+0000, and no key has one.
     let found = if api_key.contains('\0') {
         None
@@ -133,10 +138,13 @@ pub(crate) async fn find_integration(
     };
     // An unknown key costs as much as a wrong secret.
     let stored = found.as_ref().map_or("", |found| found.secret_hash.as_str());
-    let right = secret_matches(secret_key, stored);
-    Ok(found.filter(|found| {
-        right && found.revoked_at.is_none() && found.expires_at.is_none_or(|expires_at| expires_at > now())
-    }))
+    let live = found.as_ref().is_some_and(|found| {
+        found.revoked_at.is_none() && found.expires_at.is_none_or(|expires_at| expires_at > now())
+    });
+    let right = secret_matches(secret_key, stored) && live;
+    let account = Account::of_integration(api_key, found.as_ref());
+    sign_ins::attempt(state, address, &account, async { Ok(right) }).await?.refuse(wrong)?;
+    found.ok_or_else(wrong)
 }
 
 fn wrong() -> Problem {

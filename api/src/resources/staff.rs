@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{
-        Allowed, Nothing, cookies, find_refresh, require_same_origin, revoke_family, sign_ins, start_family, verify_pin,
+        Account, Allowed, Nothing, Verdict, cookies, find_refresh, require_same_origin, revoke_family, sign_ins,
+        start_family, verify_pin,
     },
     body::Body,
     edge::ClientAddress,
@@ -106,7 +107,7 @@ impl Message {
 pub(crate) struct Blocked {
     /// Seconds until the next try.
     #[oai(rename = "retryAfter")]
-    retry_after: i64,
+    retry_after: u64,
 }
 
 /// What a sign-in comes to.
@@ -118,9 +119,9 @@ pub(crate) enum LoginAnswer {
     /// No user has this name and PIN.
     #[oai(status = 401)]
     Wrong(Json<Message>),
-    /// Too many wrong tries from this address.
+    /// Too many wrong tries from this address, or for this user.
     #[oai(status = 429)]
-    Blocked(Json<Blocked>, #[oai(header = "Retry-After")] i64),
+    Blocked(Json<Blocked>, #[oai(header = "Retry-After")] u64),
 }
 
 /// A refreshed access token.
@@ -141,19 +142,21 @@ impl Staff {
     ///
     /// Sets the cookies `accessToken` and `refreshToken`; the access token is also accepted as a bearer token. A new
     /// sign-in replaces the refresh token of the one before. Five wrong tries from one address are answered 401, the
-    /// next 429: the address is then blocked for 1, 1, 2, 3, 5 … minutes.
+    /// next 429: the address is then blocked for 1, 1, 2, 3, 5 … minutes. Wrong tries for one user are counted too,
+    /// whichever addresses they come from.
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
     async fn login(&self, jar: &CookieJar, address: ClientAddress, body: Body<Login>) -> Result<LoginAnswer, Declined> {
-        let address = address.network();
-        let _turn = self.0.sign_ins().turn(&address).await;
-        if let Some(seconds) = sign_ins::blocked_for(self.0.db(), &address).await? {
+        let Login { name, pin } = body.value;
+        let user = self.find(&name).await?;
+        let account = Account::of_user(&name, user.as_ref());
+        let hash = user.as_ref().map(|user| user.pin_hash.clone());
+        let verdict = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, pin, hash)).await?;
+        if let Verdict::Blocked(seconds) = verdict {
             return Ok(LoginAnswer::Blocked(Json(Blocked { retry_after: seconds }), seconds));
         }
-        let Some(user) = self.check(body.value).await? else {
-            sign_ins::failed(self.0.db(), &address).await?;
+        let Some(user) = user.filter(|_| verdict == Verdict::Right) else {
             return Ok(LoginAnswer::Wrong(Message::new("Invalid credentials")));
         };
-        sign_ins::succeeded(self.0.db(), &address).await?;
         let me = self.start(jar, user).await?;
         Ok(LoginAnswer::Done(Json(LoggedIn { message: "Login successful".to_owned(), user: me.user, perms: me.perms })))
     }
@@ -200,15 +203,13 @@ impl Staff {
 }
 
 impl Staff {
-    /// The user with this name and PIN, if they may sign in.
-    async fn check(&self, login: Login) -> Result<Option<user::Model>, DbErr> {
-        let user = user::Entity::find()
-            .filter(user::Column::Name.eq(login.name))
+    /// The user with this name, if they may sign in.
+    async fn find(&self, name: &str) -> Result<Option<user::Model>, DbErr> {
+        user::Entity::find()
+            .filter(user::Column::Name.eq(name))
             .filter(user::Column::DisabledAt.is_null())
             .one(&**self.0.db())
-            .await?;
-        let hash = user.as_ref().map(|user| user.pin_hash.clone());
-        Ok(if verify_pin(login.pin, hash).await { user } else { None })
+            .await
     }
 
     async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<Me, Problem> {

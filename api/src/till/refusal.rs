@@ -11,18 +11,21 @@ use poem_openapi::{
 pub(crate) struct Refusal {
     /// A sentence for people.
     message: String,
+    /// Seconds until the next try; only with 429.
+    #[oai(rename = "retryAfter", skip_serializing_if_is_none)]
+    retry_after: Option<u64>,
 }
 
 impl Example for Refusal {
     fn example() -> Self {
-        Self { message: "Payment not found".to_owned() }
+        Self { message: "Payment not found".to_owned(), retry_after: None }
     }
 }
 
 impl Refusal {
     /// The body as it is sent.
-    pub(crate) fn text(message: String) -> String {
-        Self { message }.to_json_string()
+    pub(crate) fn text(message: String, retry_after: Option<u64>) -> String {
+        Self { message, retry_after }.to_json_string()
     }
 }
 

@@ -416,6 +416,27 @@ on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| 
     }
 });
 
+on_both!(every_public_route_has_a_class_of_admission, async |database: TestDatabase| {
+    let classes: BTreeMap<_, _> = api::admission_classes(&crate::app::state(&database, |_| {})).into_iter().collect();
+    for (route, class) in &classes {
+        assert!(
+            class.is_some(),
+            "{route} asks for no token: say in edge/admission/classes.rs what it costs a stranger"
+        );
+    }
+    let document = api::openapi_document();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let &(_, permission, _) = TABLE.iter().find(|row| row.0 == id).unwrap_or_else(|| panic!("{id}"));
+            let parts = path.split('/').map(|part| if part.starts_with('{') { "{id}" } else { part });
+            let route = format!("{} {}", method.to_uppercase(), parts.collect::<Vec<_>>().join("/"));
+            let signed_in = classes[&route] == Some("signed_in");
+            assert_eq!(signed_in, !["", "payment"].contains(&permission), "{route}");
+        }
+    }
+});
+
 /// The document says what the table says.
 fn check_declared(operation: &Operation, permission: &str) {
     let expected = match permission {

@@ -5,8 +5,14 @@ use std::{path::Path, process::Command};
 use crate::World;
 
 /// Requests come faster than from any client, and all from one.
-const UNLIMITED: [(&str, &str); 2] =
-    [("QUITTANCE_HTTP__RATE_PER_CALLER", "1000000"), ("QUITTANCE_HTTP__RATE_PER_ADDRESS", "1000000")];
+const UNLIMITED: [(&str, &str); 6] = [
+    ("QUITTANCE_HTTP__RATE_PER_CALLER", "1000000"),
+    ("QUITTANCE_HTTP__RATE_PER_ADDRESS", "1000000"),
+    ("QUITTANCE_STRANGERS__PER_ADDRESS", "100000000"),
+    ("QUITTANCE_STRANGERS__PER_SITE", "100000000"),
+    ("QUITTANCE_STRANGERS__PER_SUBJECT", "100000000"),
+    ("QUITTANCE_STRANGERS__IN_ALL", "100000000"),
+];
 
 /// Runs schemathesis over the served document with every check, and fails with its report. The seed is fixed; how far
 /// it comes depends on the time that it has.

@@ -19,6 +19,7 @@ mod reviews;
 mod safety;
 mod silence;
 mod sqlite_faults;
+mod strangers;
 mod vigil;
 mod world;
 

@@ -65,3 +65,34 @@ on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatab
     worker.tell_operators().await;
     assert_eq!(worker.owed(operator).await.len(), 2, "a second pause is told too");
 });
+
+on_both!(a_blocked_sign_in_is_told_once_a_block_and_never_in_a_storm, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let operator = worker.endpoint(worker.merchant.node_id, &["sign_in.*"]).await.id;
+    worker.set_endpoint(operator, |row| row.operators = Set(true)).await;
+    let row = "INSERT INTO sign_in_counts (subject, failures, blocks, blocked_until, account, node_id, updated_at) \
+               VALUES ($1, 0, 1, $2, $3, $4, $5)";
+    let (now, node_id) = (entities::now(), Some(worker.merchant.node_id.0));
+    let later = now + chrono::TimeDelta::minutes(1);
+    let insert = async |subject: String, until: chrono::DateTime<chrono::Utc>, account: Option<&str>| {
+        let node_id = node_id.filter(|_| account.is_some());
+        let values = vec![subject.into(), until.into(), account.into(), node_id.into(), now.into()];
+        worker.write(row, values).await;
+    };
+    insert("account:a".to_owned(), later, Some("user:ada")).await;
+    insert("account:b".to_owned(), later, None).await;
+    insert("address:203.0.113.7".to_owned(), now - chrono::TimeDelta::seconds(1), None).await;
+    worker.tell_operators().await;
+    let owed = worker.owed(operator).await;
+    assert_eq!(names(&owed), ["sign_in.blocked"], "neither who does not exist nor what is over");
+    worker
+        .write("UPDATE sign_in_counts SET blocked_until = $1", vec![(later + chrono::TimeDelta::hours(1)).into()])
+        .await;
+    worker.tell_operators().await;
+    assert_eq!(worker.owed(operator).await.len(), 3, "the next block of the account, and that of the address");
+    for last in 0..100 {
+        insert(format!("address:198.51.100.{last}"), later, None).await;
+    }
+    worker.tell_operators().await;
+    assert!(worker.owed(operator).await.len() <= 3 + 2 * 20, "{}", worker.owed(operator).await.len());
+});

@@ -1,0 +1,152 @@
+//! `bench strangers`: a load of strangers on the public routes, from two hundred addresses, beside a merchant who creates
+//! payments; what it costs the process in memory and disk, and the merchant in time.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::{
+    figures::{ms, percentile, rate, ratio},
+    http::{Connection, request},
+    load::{self, Limits, Outcome},
+    merchant::Merchant,
+    process::{Process, free_port, quittance},
+    say,
+};
+
+/// Addresses that strangers have.
+const ADDRESSES: usize = 200;
+
+/// How long one rests between an answer and its next request: two hundred of them ask two thousand times a second.
+const REST: Duration = Duration::from_millis(100);
+
+/// What the merchant's 99th percentile may become, of what it is alone.
+const TARGET: f64 = 0.5;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Seconds that the strangers go on
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Kept connections of the merchant, each with one request under way
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    connections: u64,
+}
+
+type Answers = BTreeMap<(&'static str, u16), usize>;
+
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+    tokio::task::LocalSet::new().run_until(measure(options)).await
+}
+
+async fn measure(options: &Options) -> anyhow::Result<()> {
+    let (folder, address) = (tempfile::tempdir()?, format!("127.0.0.1:{}", free_port()?));
+    let settings = [("QUITTANCE_HTTP__TRUSTED_PROXIES".to_owned(), "1".to_owned())];
+    let mut command = quittance(folder.path(), &settings)?;
+    command.args(["--listen", &address]);
+    let mut process = Process::start(command, &folder.path().join("quittance.log"))?;
+    process.answers(&address, "/health/ready").await?;
+    let measured = beside(options, &folder, &address, &process).await;
+    process.stop().await?;
+    measured
+}
+
+async fn beside(options: &Options, folder: &TempDir, address: &str, process: &Process) -> anyhow::Result<()> {
+    let bootstrap: Value = serde_json::from_slice(&std::fs::read(folder.path().join("bootstrap.json"))?)?;
+    let merchant = Rc::new(Merchant::sign_in(address, &bootstrap).await?);
+    let time = Duration::from_secs(options.seconds);
+    let limits = |time| Limits { connections: options.connections.try_into().unwrap_or(1), requests: usize::MAX, time };
+    let alone = load::create_payments(&merchant, "alone", limits(time.min(Duration::from_secs(15)))).await?;
+    let (memory_alone, disk_alone) = (process.peak_memory_mb()?, size_of(folder.path()));
+    let until = Instant::now() + time;
+    let mut strangers = JoinSet::new();
+    for number in 0..ADDRESSES {
+        strangers.spawn_local(stranger(address.to_owned(), number, until));
+    }
+    let beside = load::create_payments(&merchant, "beside", limits(time)).await?;
+    let mut answers = Answers::new();
+    while let Some(asked) = strangers.join_next().await {
+        for (answer, count) in asked?? {
+            *answers.entry(answer).or_default() += count;
+        }
+    }
+    tell("alone", &alone)?;
+    tell("beside strangers", &beside)?;
+    for ((path, status), count) in &answers {
+        say(&format!("  strangers: {count:>7} × {status} {path}"));
+    }
+    let asked = rate(answers.values().sum(), time);
+    let admitted = rate(answers.iter().filter(|((_, status), _)| *status != 429).map(|(_, count)| count).sum(), time);
+    let disk = size_of(folder.path()).saturating_sub(disk_alone) >> 20;
+    say(&format!("strangers asked {asked:.0} times a second, {admitted:.0} of them were not answered 429"));
+    say(&format!("memory at its peak {} MB ({memory_alone} MB before), disk +{disk} MB", process.peak_memory_mb()?));
+    let p99 = |outcome: &Outcome| percentile(&outcome.created, 99).as_secs_f64();
+    say(&format!("creates' p99 alone to beside strangers: {}", ratio(p99(&alone), p99(&beside), TARGET)));
+    Ok(())
+}
+
+fn tell(how: &str, outcome: &Outcome) -> anyhow::Result<()> {
+    if outcome.errors > 0 {
+        bail!("{how}: {} payments failed: {}", outcome.errors, outcome.first_error.as_deref().unwrap_or_default());
+    }
+    let (count, p50, p99) = (outcome.created.len(), percentile(&outcome.created, 50), percentile(&outcome.created, 99));
+    let a_second = rate(count, outcome.elapsed);
+    say(&format!("{how}: {a_second:.0} payments/s, p50 {}, p99 {}", ms(p50), ms(p99)));
+    Ok(())
+}
+
+/// One address: everything that strangers may ask for, in turn, and never a wait for a Retry-After.
+async fn stranger(address: String, number: usize, until: Instant) -> anyhow::Result<Answers> {
+    let mut answers = Answers::new();
+    let mut connection = Connection::open(&address).await?;
+    for turn in number.. {
+        if Instant::now() >= until {
+            break;
+        }
+        let (method, path, body) = question(number, turn);
+        let headers = format!("x-forwarded-for: 127.0.1.{number}\r\n");
+        let status = match connection.exchange(&request(method, path, &headers, &body)).await {
+            Ok(answer) => answer.status,
+            // A refusal may close the connection; 0 stands for no answer.
+            Err(_) => {
+                connection = Connection::open(&address).await?;
+                0
+            }
+        };
+        *answers.entry((path, status)).or_default() += 1;
+        tokio::time::sleep(REST).await;
+    }
+    Ok(answers)
+}
+
+fn question(number: usize, turn: usize) -> (&'static str, &'static str, String) {
+    let post = |path, body: Value| ("POST", path, body.to_string());
+    match turn % 6 {
+        0 => post("/auth/login", json!({ "name": "admin", "pin": format!("{:04}", turn % 10_000) })),
+        1 => post("/api/orders", json!({ "total": 1, "totalBs": 36.5, "items": [{ "name": "x".repeat(1_000) }] })),
+        2 => post("/api/auth/register", json!({ "email": format!("{number}-{turn}@x.example"), "password": "secret" })),
+        3 => post("/api/payments/create-intent", json!({ "order_id": turn })),
+        4 => post("/api/v1/auth/authenticate", json!({ "api_key": "qk_1", "secret_key": "qs_1" })),
+        _ => ("GET", "/api/payments/accounts", String::new()),
+    }
+}
+
+/// Bytes of all files below.
+fn size_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size_of(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}

@@ -18,7 +18,7 @@ pub(crate) use caller_loader::{CallerLoader, granted};
 pub(crate) use needs::*;
 pub(crate) use payment_token::PaymentToken;
 pub use pin::hash_pin;
-pub(crate) use pin::{NOBODYS, verify_pin};
+pub(crate) use pin::{NOBODYS, hash_in_turn, verify_pin};
 pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};

@@ -49,6 +49,8 @@ pub struct AuthConfig {
     pub access_token_secret: SecretString,
     /// Marks cookies `Secure`; switch it on wherever browsers reach the server by HTTPS.
     pub cookie_secure: bool,
+    /// Memory that hashing PINs and passwords may take at a time, MiB; each takes 19, and one is always let through.
+    pub hashing_memory_mib: usize,
 }
 
 impl Default for AuthConfig {
@@ -60,6 +62,7 @@ impl Default for AuthConfig {
             jwt_secret: SecretString::from(""),
             access_token_secret: SecretString::from(""),
             cookie_secure: false,
+            hashing_memory_mib: 128,
         }
     }
 }

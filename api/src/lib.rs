@@ -17,6 +17,7 @@ mod idempotent;
 mod lightning_callbacks;
 mod marketplace;
 mod money;
+mod offload;
 mod paging;
 mod problem;
 mod query_text;

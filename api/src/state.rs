@@ -12,6 +12,7 @@ use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
     edge::Allowances,
+    offload::Offload,
     receipts::Uploads,
 };
 
@@ -67,6 +68,7 @@ struct Shared {
     callers: CallerLoader,
     sign_ins: SignIns,
     allowances: Allowances,
+    offload: Offload,
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
 }
@@ -81,6 +83,7 @@ impl State {
             callers: CallerLoader::start(parts.database.clone()),
             sign_ins: SignIns::default(),
             allowances: Allowances::new(&parts.config.http),
+            offload: Offload::new(&parts.config.auth),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             uploads: Uploads::new(&parts.config.receipts),
             parts,
@@ -157,5 +160,9 @@ impl State {
 
     pub(crate) fn allowances(&self) -> &Allowances {
         &self.0.allowances
+    }
+
+    pub(crate) fn offloads(&self) -> &Offload {
+        &self.0.offload
     }
 }

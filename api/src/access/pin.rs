@@ -1,10 +1,16 @@
-//! PINs and passwords: Argon2id, off the threads that serve requests.
+//! PINs and passwords: Argon2id, off the threads that serve requests and within the memory that hashing may take.
 
 use argon2::{
     Argon2, PasswordHash, PasswordHasher, PasswordVerifier,
     password_hash::{SaltString, rand_core::OsRng},
 };
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    offload::Work,
+    problem::{Code, Problem},
+    state::State,
+};
 
 /// What is stored of a PIN or password.
 ///
@@ -16,15 +22,25 @@ pub fn hash_pin(pin: &SecretString) -> anyhow::Result<String> {
     hash.map(|hash| hash.to_string()).map_err(|error| anyhow::anyhow!("PIN cannot be hashed: {error}"))
 }
 
+/// The same for a request, in its turn.
+pub(crate) async fn hash_in_turn(state: &State, pin: String) -> Result<String, Problem> {
+    let pin = SecretString::from(pin);
+    state.offload(Work::Hashing, move || hash_pin(&pin)).await?.map_err(|error| {
+        tracing::error!("{error:#}");
+        Problem::new(Code::Internal)
+    })
+}
+
 /// Whether the PIN is the stored one. Without a stored hash (no such user) it takes as long and says no, so that the
 /// time of an answer does not tell which names exist.
-pub(crate) async fn verify_pin(pin: String, stored: Option<String>) -> bool {
-    let known = stored.is_some();
-    let stored = stored.unwrap_or_else(|| NOBODYS.to_owned());
-    let verified = tokio::task::spawn_blocking(move || {
-        PasswordHash::new(&stored).is_ok_and(|hash| Argon2::default().verify_password(pin.as_bytes(), &hash).is_ok())
-    });
-    verified.await.unwrap_or(false) && known
+pub(crate) async fn verify_pin(state: &State, pin: String, stored: Option<String>) -> Result<bool, Problem> {
+    state.offload(Work::Hashing, move || verify(&pin, stored.as_deref())).await
+}
+
+fn verify(pin: &str, stored: Option<&str>) -> bool {
+    let right = PasswordHash::new(stored.unwrap_or(NOBODYS))
+        .is_ok_and(|hash| Argon2::default().verify_password(pin.as_bytes(), &hash).is_ok());
+    right && stored.is_some()
 }
 
 /// A well-formed hash with the default costs that no PIN is known for.
@@ -35,12 +51,12 @@ pub(crate) const NOBODYS: &str =
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn only_the_right_pin_of_a_known_user_is_right() {
+    #[test]
+    fn only_the_right_pin_of_a_known_user_is_right() {
         let hash = hash_pin(&SecretString::from("4711")).unwrap();
-        assert!(verify_pin("4711".to_owned(), Some(hash.clone())).await);
-        assert!(!verify_pin("4712".to_owned(), Some(hash)).await);
-        assert!(!verify_pin("4711".to_owned(), None).await);
+        assert!(verify("4711", Some(&hash)));
+        assert!(!verify("4712", Some(&hash)));
+        assert!(!verify("4711", None));
         assert!(PasswordHash::new(NOBODYS).is_ok(), "an unknown name must cost as much as a known one");
     }
 }

@@ -5,12 +5,11 @@ use payments::{Caller, Permission};
 use poem::web::cookie::CookieJar;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use sea_orm::{EntityTrait, IntoActiveModel, QueryFilter, prelude::*};
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{Declined, home};
 use crate::{
-    access::{NOBODYS, cookies, hash_pin, new_family, sign_ins, verify_pin},
+    access::{NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem},
@@ -93,12 +92,7 @@ impl Customers {
         let email = address_of(&body.value.email)?;
         // Hashing is dear on purpose: one at a time for each address.
         let _turn = self.0.sign_ins().turn(&address.network()).await;
-        let password = SecretString::from(body.value.password);
-        let hash = tokio::task::spawn_blocking(move || hash_pin(&password)).await;
-        let hash = hash.map_err(anyhow::Error::from).and_then(|hash| hash).map_err(|error| {
-            tracing::error!("a password cannot be hashed: {error:#}");
-            Problem::new(Code::Internal)
-        })?;
+        let hash = hash_in_turn(&self.0, body.value.password).await?;
         let user = self.insert(email, hash).await?;
         Ok(Json(self.start(jar, user).await?))
     }
@@ -162,7 +156,7 @@ impl Customers {
         Ok(user)
     }
 
-    async fn check(&self, credentials: CustomerCredentials) -> Result<Option<user::Model>, DbErr> {
+    async fn check(&self, credentials: CustomerCredentials) -> Result<Option<user::Model>, Problem> {
         let email = credentials.email.trim().to_lowercase();
         let user = user::Entity::find()
             .filter(user::Column::Email.eq(email))
@@ -170,7 +164,7 @@ impl Customers {
             .one(&**self.0.db())
             .await?;
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        Ok(if verify_pin(credentials.password, hash).await { user } else { None })
+        Ok(if verify_pin(&self.0, credentials.password, hash).await? { user } else { None })
     }
 
     async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<SignedIn, Problem> {

@@ -201,14 +201,14 @@ impl Staff {
 
 impl Staff {
     /// The user with this name and PIN, if they may sign in.
-    async fn check(&self, login: Login) -> Result<Option<user::Model>, DbErr> {
+    async fn check(&self, login: Login) -> Result<Option<user::Model>, Problem> {
         let user = user::Entity::find()
             .filter(user::Column::Name.eq(login.name))
             .filter(user::Column::DisabledAt.is_null())
             .one(&**self.0.db())
             .await?;
         let hash = user.as_ref().map(|user| user.pin_hash.clone());
-        Ok(if verify_pin(login.pin, hash).await { user } else { None })
+        Ok(if verify_pin(&self.0, login.pin, hash).await? { user } else { None })
     }
 
     async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<Me, Problem> {

@@ -5,7 +5,6 @@ use payments::{Caller, CallerKind};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use queue::Transaction;
 use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
-use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,7 +13,7 @@ use super::{
     roles::{find as find_role, grantable},
 };
 use crate::{
-    access::{Allowed, UsersCreate, UsersDelete, hash_pin},
+    access::{Allowed, UsersCreate, UsersDelete, hash_in_turn},
     answer::{Created, Gone},
     audit,
     body::Body,
@@ -84,9 +83,7 @@ impl Users {
         if name.trim().is_empty() {
             return Err(Problem::invalid("/name", "must not be blank").into());
         }
-        // Hashing takes a processor for a moment, which is not to be that of other requests.
-        let pin_hash = tokio::task::spawn_blocking(move || hash_pin(&SecretString::from(pin)));
-        let pin_hash = pin_hash.await.ok().and_then(Result::ok).ok_or_else(|| Problem::new(Code::Internal))?;
+        let pin_hash = hash_in_turn(&self.0, pin).await?;
         let tx = self.0.db().begin().await?;
         let role = find_role(&*tx, &role).await?;
         may_give(&tx, &caller, &role).await?;

@@ -1,0 +1,160 @@
+//! Work that takes a processor for more than a millisecond, off the threads that serve requests, and never more of it at
+//! once than the process has memory and processors for.
+//!
+//! Hashing has permits by memory: Argon2id fills 19 MiB for each hash, so that a crowd of strangers at a sign-in would else
+//! take gigabytes. Parsing has one permit for each processor. Whoever finds no permit waits in a queue that is bounded in
+//! length and time, and is then answered 503 with `Retry-After`: a late answer holds a connection and helps nobody.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::available_parallelism,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    config::AuthConfig,
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Memory of one Argon2id hash with the default costs (m = 19,456 KiB), MiB.
+const MIB_PER_HASH: usize = 19;
+
+/// How long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Requests that wait for a turn with each kind of work. At 30 ms a hash on each of two processors they are gone within
+/// two seconds; what they hold meanwhile are bodies that were read within bounds of their own.
+const WAITING_MAX: usize = 128;
+
+/// A kind of work, each with permits of its own, so that one cannot keep the other out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Making or checking the hash of a PIN or password: bounded by memory.
+    Hashing,
+    /// Reading foreign bytes whose check is not quick, such as an uploaded file: bounded by processors.
+    Parsing,
+}
+
+impl Work {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hashing => "hashing",
+            Self::Parsing => "parsing",
+        }
+    }
+}
+
+/// The permits of this process.
+pub(crate) struct Offload {
+    hashing: Turns,
+    parsing: Turns,
+}
+
+impl Offload {
+    pub(crate) fn new(config: &AuthConfig) -> Self {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { hashing: Turns::new((config.hashing_memory_mib / MIB_PER_HASH).max(1)), parsing: Turns::new(processors) }
+    }
+
+    fn turns(&self, work: Work) -> &Turns {
+        match work {
+            Work::Hashing => &self.hashing,
+            Work::Parsing => &self.parsing,
+        }
+    }
+}
+
+/// A number of permits and a bounded queue before them.
+struct Turns {
+    permits: Arc<Semaphore>,
+    /// Places for those who work and those who wait.
+    places: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn new(permits: usize) -> Self {
+        let permits = permits.min(Semaphore::MAX_PERMITS - WAITING_MAX);
+        Self { permits: Arc::new(Semaphore::new(permits)), places: Arc::new(Semaphore::new(permits + WAITING_MAX)) }
+    }
+
+    /// A turn; none when too many wait already, or the wait was too long.
+    async fn take(&self, patience: Duration) -> Option<[OwnedSemaphorePermit; 2]> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let turn = tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned()).await.ok()?.ok()?;
+        Some([place, turn])
+    }
+}
+
+impl State {
+    /// Does the work on a thread where it stands in nobody's way. The permit is the work's and not the request's: when a
+    /// client hangs up the work goes on, and is counted until its end.
+    ///
+    /// # Errors
+    /// 503 with `Retry-After` when there is too much of this work already; 500 when the work panics.
+    pub(crate) async fn offload<T: Send + 'static>(
+        &self,
+        work: Work,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (kind, started) = (work.word(), Instant::now());
+        let Some(turn) = self.offloads().turns(work).take(PATIENCE).await else {
+            metrics::counter!("offload_refused_total", "work" => kind).increment(1);
+            return Err(Problem::new(Code::Unavailable).retry_after(1));
+        };
+        metrics::histogram!("offload_wait_seconds", "work" => kind).record(started.elapsed());
+        let done = tokio::task::spawn_blocking(move || {
+            let done = task();
+            drop(turn);
+            done
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, work = kind, "work off the serving threads panicked");
+            Problem::new(Code::Internal)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_work_and_only_so_many_wait() {
+        let turns = Arc::new(Turns::new(2));
+        let short = Duration::from_millis(20);
+        let held = [turns.take(short).await.unwrap(), turns.take(short).await.unwrap()];
+        assert!(turns.take(short).await.is_none(), "the third waits in vain");
+        let waiting: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let turns = Arc::clone(&turns);
+                tokio::spawn(async move { turns.take(Duration::from_secs(60)).await.is_some() })
+            })
+            .collect();
+        while turns.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = Instant::now();
+        assert!(turns.take(Duration::from_secs(60)).await.is_none(), "the queue is full");
+        assert!(refused.elapsed() < Duration::from_secs(1), "a full queue refuses at once");
+        drop(held);
+        for waiter in waiting {
+            assert!(waiter.await.unwrap(), "everybody in the queue has a turn");
+        }
+        assert_eq!(turns.places.available_permits(), 2 + WAITING_MAX);
+    }
+
+    #[test]
+    fn memory_decides_how_many_hash_at_once() {
+        let of = |hashing_memory_mib| {
+            Offload::new(&AuthConfig { hashing_memory_mib, ..AuthConfig::default() })
+                .hashing
+                .permits
+                .available_permits()
+        };
+        assert_eq!((of(0), of(19), of(128), of(1_024)), (1, 1, 6, 53));
+    }
+}

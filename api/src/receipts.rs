@@ -55,6 +55,9 @@ pub(crate) fn speaks_at(path: &str) -> bool {
 }
 
 /// The extension of an uploaded file with these bytes, if it is one that is taken.
+#[cfg(test)]
+pub(crate) use self::{orders::OrderRequest, picture::SVG_MAX};
+
 #[cfg(any(test, fuzzing))]
 pub(crate) fn takes(bytes: &[u8]) -> Option<&'static str> {
     picture::Kind::of(bytes).ok().map(picture::Kind::extension)

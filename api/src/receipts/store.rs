@@ -13,15 +13,16 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Files that are read into memory at a time; one more is answered 503. Few enough for the memory that they may take, and
-/// many enough for slow clients not to keep all others out.
-const AT_A_TIME: usize = 32;
+/// Memory that files may take while they come in, KiB: three of the largest, or a thousand small ones. What does not fit
+/// is answered 503. While a form is taken apart there are two copies more of it, on as many threads as there are
+/// processors.
+const MEMORY_KIB: usize = 64 << 10;
 
 /// Uploaded files. The store is opened when it is first used, so that a process that never serves it needs none.
 pub(crate) struct Uploads {
     config: ReceiptsConfig,
     store: OnceCell<Arc<dyn ObjectStore>>,
-    pub(super) places: Semaphore,
+    pub(super) memory_kib: Arc<Semaphore>,
     pub(super) per_address: Allowance,
 }
 
@@ -29,7 +30,7 @@ impl Uploads {
     pub(crate) fn new(config: &ReceiptsConfig) -> Self {
         Self {
             store: OnceCell::new(),
-            places: Semaphore::new(AT_A_TIME),
+            memory_kib: Arc::new(Semaphore::new(MEMORY_KIB)),
             per_address: Allowance::per_minute(config.uploads_per_minute),
             config: config.clone(),
         }

@@ -9,7 +9,6 @@ use poem_openapi::{
 use super::{Declined, picture::Kind, upload_form::UploadForm};
 use crate::{
     access::unguessable,
-    offload::Work,
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -54,8 +53,6 @@ impl UploadRoutes {
     /// own programs and is not kept.
     #[oai(path = "/api/upload", method = "post", operation_id = "upload_file")]
     async fn upload(&self, form: UploadForm) -> Result<Json<Uploaded>, Declined> {
-        let (kind, file) = self.0.offload(Work::Parsing, move || (Kind::of(&form.file), form.file)).await?;
-        let kind = kind.map_err(|refused| Problem::invalid("/file", refused))?;
         let name = unguessable("").map_err(|error| {
             tracing::error!("no name for a file: {error:#}");
             Problem::new(Code::Internal)

@@ -10,6 +10,7 @@ mod declined;
 mod document;
 mod edge;
 #[cfg(any(test, fuzzing))]
+mod free_json;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway_callbacks;

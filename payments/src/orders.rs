@@ -138,6 +138,9 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
     let row = order::Model {
         id: OrderId::new(),
         number: 0,
+    if let Some(rate) = new.exchange_rate {
+        money::check_rate(rate).map_err(|error| OrderError::Amount("exchangeRate", error))?;
+    }
         order_number: String::new(),
         node_id: new.node_id,
         user_id: new.user_id,

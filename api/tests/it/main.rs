@@ -5,6 +5,8 @@ mod app;
 
 mod access;
 mod authentication;
+mod bounds;
+mod callback_inquiries;
 mod checkout;
 mod checkout_answers;
 mod checkout_list;

@@ -76,6 +76,7 @@ impl MigratorTrait for Migrator {
             "0013_checkout",
             "0014_marketplace",
             "0015_lightning",
+            "0018_strangers",
         ]
     }
 }

@@ -29,6 +29,7 @@ pub mod sellers;
 pub mod sessions;
 pub mod till;
 pub mod transition;
+pub mod uploads;
 pub mod verdict;
 
 pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};

@@ -35,7 +35,7 @@ mod web_url;
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{AuthConfig, Config, HttpConfig, OperationsConfig};
 pub use document::openapi_document;
-pub use receipts::{ObjectStoreConfig, ReceiptsConfig};
+pub use receipts::{ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use serve::{health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
 pub use till::TillConfig;

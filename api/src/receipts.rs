@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod customers;
 mod orders;
+pub(crate) mod orphans;
 mod picture;
 mod refusal;
 mod store;
@@ -54,10 +55,10 @@ pub(crate) fn speaks_at(path: &str) -> bool {
     ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)
 }
 
-/// The extension of an uploaded file with these bytes, if it is one that is taken.
 #[cfg(test)]
 pub(crate) use self::{orders::OrderRequest, picture::SVG_MAX};
 
+/// The extension of an uploaded file with these bytes, if it is one that is taken.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn takes(bytes: &[u8]) -> Option<&'static str> {
     picture::Kind::of(bytes).ok().map(picture::Kind::extension)

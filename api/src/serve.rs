@@ -16,6 +16,7 @@ use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
     edge::{Edge, Guarded},
+    receipts::orphans,
     resources::{self, health::Health},
     state::State,
 };
@@ -54,6 +55,7 @@ pub async fn serve(
     let http = state.config().http.clone();
     let local = listener.local_addr()?;
     let forgetting = tokio::spawn(forget_idle(state.clone(), cancelled.clone()));
+    let removing = tokio::spawn(orphans::run(state, cancelled.clone()));
     let connections = Arc::new(Connections::new(routes, local, &http, cancelled.clone()));
     let (gate, under_way) = (Gate::new(&http), TaskTracker::new());
     while let Some((socket, peer)) = cancelled.run_until_cancelled(accept(&listener)).await {
@@ -79,6 +81,7 @@ pub async fn serve(
         under_way.wait().await;
     }
     forgetting.abort();
+    removing.abort();
     Ok(())
 }
 
@@ -100,5 +103,6 @@ async fn forget_idle(state: State, cancelled: CancellationToken) {
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
         state.allowances().forget_idle();
         state.uploads().forget_idle();
+        state.inquiries().forget_idle();
     }
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem, path::Path};
+use payments::uploads::Allowances;
 use secrecy::ExposeSecret;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -48,6 +49,21 @@ impl Uploads {
         Ok(())
     }
 
+    /// Takes the file away; that there is none is as good.
+    pub(super) async fn remove(&self, name: &str) -> anyhow::Result<()> {
+        match self.store().await?.delete(&Path::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What files may take.
+    pub(super) fn allowances(&self) -> Allowances {
+        let bytes = |mib: u32| i64::from(mib) << 20;
+        let (per_address, in_all) = (self.config.upload_mib_per_address, self.config.upload_mib_in_all);
+        Allowances { per_address: bytes(per_address), in_all: bytes(in_all) }
+    }
+
     /// The file with this name, if there is one.
     pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Problem> {
         let store = self.store().await.map_err(broken)?;
@@ -81,6 +97,8 @@ async fn open(config: &ReceiptsConfig) -> anyhow::Result<Arc<dyn ObjectStore>> {
         .with_bucket_name(&bucket.bucket)
         .with_access_key_id(&bucket.access_key_id)
         .with_secret_access_key(bucket.secret_access_key.expose_secret())
+        // Not every store that is like S3 takes several names in one request, and one is all that is ever removed.
+        .with_disable_bulk_delete(true)
         // Stores on one's own hosts are often reached without TLS.
         .with_allow_http(bucket.endpoint.starts_with("http://"));
     if !bucket.endpoint.is_empty() {

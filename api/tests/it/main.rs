@@ -40,6 +40,7 @@ mod till_lightning;
 mod till_staff;
 mod till_tickets;
 mod tokens;
+mod uploads;
 mod wallets;
 mod webhook_deliveries;
 mod webhook_events;

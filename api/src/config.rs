@@ -4,7 +4,7 @@ use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::{receipts::ReceiptsConfig, till::TillConfig};
+use crate::{disk::DiskConfig, receipts::ReceiptsConfig, till::TillConfig};
 
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Limits and proxies.
     pub http: HttpConfig,
+    /// How much of the disk has to stay free.
+    pub disk: DiskConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
     /// Orders that are paid by bank transfer.
@@ -166,3 +168,4 @@ impl Config {
             .collect()
     }
 }
+            .chain(self.disk.mistakes())

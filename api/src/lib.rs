@@ -7,6 +7,7 @@ mod body;
 mod checkout;
 mod config;
 mod declined;
+mod disk;
 mod document;
 mod edge;
 #[cfg(any(test, fuzzing))]
@@ -33,7 +34,8 @@ mod till;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};
-pub use config::{AuthConfig, Config, HttpConfig, OperationsConfig};
+pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
+pub use disk::DiskConfig;
 pub use document::openapi_document;
 pub use receipts::{ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use serve::{health_routes, routes, serve};

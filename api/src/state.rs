@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
+    disk::Disk,
     edge::Allowances,
     offload::Offload,
     receipts::Uploads,
@@ -72,6 +73,8 @@ struct Shared {
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
 }
+    disk: Disk,
+    inquiries: Inquiries,
 
 impl State {
     /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
@@ -87,6 +90,8 @@ impl State {
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             uploads: Uploads::new(&parts.config.receipts),
             parts,
+            disk: Disk::new(&parts.config.disk),
+            inquiries: Inquiries::new(&parts.config.http),
         }))
     }
 
@@ -119,6 +124,14 @@ impl State {
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.0.disk
+    }
+
+    pub(crate) fn inquiries(&self) -> &Inquiries {
+        &self.0.inquiries
+    }
+
         &self.0.uploads
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) auth: api::AuthConfig,
     pub(crate) http: api::HttpConfig,
     pub(crate) operations: api::OperationsConfig,
+    pub(crate) disk: api::DiskConfig,
+    pub(crate) deals: api::DealsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
     pub(crate) till: api::TillConfig,
     pub(crate) gateways: gateways::Config,
@@ -102,6 +104,8 @@ impl Default for Settings {
             auth: api::AuthConfig::default(),
             http: api::HttpConfig::default(),
             operations: api::OperationsConfig::default(),
+            disk: api::DiskConfig::default(),
+            deals: api::DealsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
             till: api::TillConfig::default(),
             gateways: gateways::Config::default(),
@@ -208,8 +212,17 @@ impl Settings {
     /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
         let (auth, http) = (self.auth.clone(), self.http.clone());
-        let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
-        api::Config { auth, http, operations, receipts, till, lightning: self.gateways.lightning.clone() }
+        let (operations, deals) = (self.operations.clone(), self.deals.clone());
+        let (receipts, till) = (self.receipts.clone(), self.till.clone());
+        let disk = api::DiskConfig { folders: self.folders(), ..self.disk.clone() };
+        api::Config { auth, http, disk, operations, deals, receipts, till, lightning: self.gateways.lightning.clone() }
+    }
+
+    /// Folders that grow with what is sent: of the database, where it is a file, and of uploaded files.
+    fn folders(&self) -> Vec<PathBuf> {
+        let database = self.database.url.expose_secret().starts_with("sqlite").then(|| self.data_dir.clone());
+        let bucket = !self.receipts.object_store.bucket.is_empty();
+        database.into_iter().chain(self.receipts.uploads_dir.clone().filter(|_| !bucket)).collect()
     }
 
     fn check(&self) -> anyhow::Result<()> {

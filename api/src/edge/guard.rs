@@ -14,7 +14,10 @@ use poem_openapi::{
 };
 
 use super::{METHODS, RequestId};
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    state::State,
+};
 
 /// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
 pub(crate) const OPEN_ROUTE: &str = "/api/v1/widget/payments/{id}";
@@ -108,6 +111,13 @@ impl Endpoint for Guard {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request.data::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
         let path = request.uri().path().to_owned();
+        if let Some(state) = request.data::<State>()
+            && let Err(problem) = state.disk().admit(request.method(), self.template)
+        {
+            let mut response = problem.respond(id.as_str(), &path);
+            response.set_data(RouteTemplate(self.template));
+            return Ok(response);
+        }
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let mut response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(Ok(response))) => response,

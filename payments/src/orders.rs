@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use entities::{
     Amount, CurrencyId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, UserId, currency, node, now, order,
     payment,
 };
-use queue::Transaction;
+use queue::{Database, Transaction};
 use rand::Rng;
 use rust_decimal::Decimal;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     prelude::*,
     sea_query::OnConflict,
 };
@@ -27,6 +28,9 @@ const CHARACTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// Of a thousand million numbers; that one is taken is rare, that so many in a row are never happens.
 const TRIES: usize = 16;
+
+/// Orders that are taken away in one transaction.
+const STEP: u64 = 500;
 
 /// The contract's words for where an order's payment is; other systems write others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,13 +138,13 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
     let currency = currency_of(tx, &new.currency).await?;
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     money::check(new.total, decimals).map_err(|error| OrderError::Amount("total", error))?;
+    if let Some(rate) = new.exchange_rate {
+        money::check_rate(rate).map_err(|error| OrderError::Amount("exchangeRate", error))?;
+    }
     let now = now();
     let row = order::Model {
         id: OrderId::new(),
         number: 0,
-    if let Some(rate) = new.exchange_rate {
-        money::check_rate(rate).map_err(|error| OrderError::Amount("exchangeRate", error))?;
-    }
         order_number: String::new(),
         node_id: new.node_id,
         user_id: new.user_id,
@@ -282,6 +286,40 @@ pub(crate) async fn follow<'a>(
         orders.exec(&**tx).await?;
     }
     Ok(())
+}
+
+/// Takes away orders from before that time that nobody has tried to pay on any rail, at most so many, and tells how many
+/// those were. An order names its payment from the first receipt or intent on, in the transaction that writes it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn remove_untouched(db: &Database, before: DateTime<Utc>, limit: u64) -> Result<u64, DbErr> {
+    use order::Column as C;
+    let untouched = |ids: Option<Vec<OrderId>>| {
+        Condition::all()
+            .add(C::CreatedAt.lt(before))
+            .add(C::PaymentId.is_null())
+            .add(C::CardPaymentId.is_null())
+            .add(C::Status.eq(OrderStatus::Pending.word()))
+            .add_option(ids.map(|ids| C::Id.is_in(ids)))
+    };
+    let mut removed = 0;
+    while removed < limit {
+        let tx = db.begin().await?;
+        let step = order::Entity::find().select_only().column(C::Id).filter(untouched(None)).order_by_asc(C::CreatedAt);
+        let ids: Vec<OrderId> = step.limit(STEP.min(limit - removed)).into_tuple().all(&*tx).await?;
+        if ids.is_empty() {
+            break;
+        }
+        // Looked at again: an order may have been paid in between.
+        let gone = order::Entity::delete_many().filter(untouched(Some(ids))).exec(&*tx).await?.rows_affected;
+        tx.commit().await?;
+        if gone == 0 {
+            break;
+        }
+        removed += gone;
+    }
+    Ok(removed)
 }
 
 /// What an order's payment tells of it.

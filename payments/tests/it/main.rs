@@ -8,6 +8,7 @@ mod ledger;
 mod life;
 mod model;
 mod receipts;
+mod untouched_orders;
 mod verdicts;
 
 use entities::{PaymentId, payment, payment_log};

@@ -18,12 +18,28 @@ pub struct Config {
     pub disk: DiskConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
+    /// Payments of merchants' programs.
+    pub deals: DealsConfig,
     /// Orders that are paid by bank transfer.
     pub receipts: ReceiptsConfig,
     /// Payments taken at a point of sale.
     pub till: TillConfig,
     /// The node whose invoices tills show.
     pub lightning: LightningConfig,
+}
+
+/// What payments of merchants' programs have to keep to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DealsConfig {
+    /// How far ahead `expires_at` has to be at least, seconds: nobody can pay what has expired before it is on the chain.
+    pub expires_in_min_s: u32,
+}
+
+impl Default for DealsConfig {
+    fn default() -> Self {
+        Self { expires_in_min_s: 5 }
+    }
 }
 
 /// What operators may do beyond what is always safe.

@@ -120,6 +120,11 @@ pub struct HttpConfig {
     pub rate_per_caller: u32,
     /// Requests a second that one address may send, and its burst.
     pub rate_per_address: u32,
+    /// Callbacks a minute of one address that a gateway is asked about, where only it can tell whether they are its own; more
+    /// are answered 429.
+    pub callback_checks_per_address: u32,
+    /// The same of all addresses.
+    pub callback_checks_in_all: u32,
 }
 
 impl Default for HttpConfig {
@@ -140,6 +145,8 @@ impl Default for HttpConfig {
             trusted_proxies: 0,
             rate_per_caller: 20_000,
             rate_per_address: 40_000,
+            callback_checks_per_address: 30,
+            callback_checks_in_all: 120,
         }
     }
 }
@@ -168,6 +175,8 @@ impl Config {
             ("http.connections_per_address", http.connections_per_address as u64),
             ("http.rate_per_caller", u64::from(http.rate_per_caller)),
             ("http.rate_per_address", u64::from(http.rate_per_address)),
+            ("http.callback_checks_per_address", u64::from(http.callback_checks_per_address)),
+            ("http.callback_checks_in_all", u64::from(http.callback_checks_in_all)),
         ];
         let short = secrets
             .iter()
@@ -179,9 +188,9 @@ impl Config {
         short
             .chain(zero)
             .chain(late)
+            .chain(self.disk.mistakes())
             .chain(self.receipts.mistakes())
             .chain(self.till.mistakes(http.request_timeout_ms))
             .collect()
     }
 }
-            .chain(self.disk.mistakes())

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     disk::Disk,
     edge::Allowances,
+    gateway_callbacks::Inquiries,
     offload::Offload,
     receipts::Uploads,
 };
@@ -72,9 +73,9 @@ struct Shared {
     offload: Offload,
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
-}
     disk: Disk,
     inquiries: Inquiries,
+}
 
 impl State {
     /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
@@ -89,9 +90,9 @@ impl State {
             offload: Offload::new(&parts.config.auth),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             uploads: Uploads::new(&parts.config.receipts),
-            parts,
             disk: Disk::new(&parts.config.disk),
             inquiries: Inquiries::new(&parts.config.http),
+            parts,
         }))
     }
 
@@ -123,7 +124,6 @@ impl State {
         self.0.parts.sandbox.as_ref()
     }
 
-    pub(crate) fn uploads(&self) -> &Uploads {
     pub(crate) fn disk(&self) -> &Disk {
         &self.0.disk
     }
@@ -132,6 +132,7 @@ impl State {
         &self.0.inquiries
     }
 
+    pub(crate) fn uploads(&self) -> &Uploads {
         &self.0.uploads
     }
 

@@ -10,8 +10,8 @@ mod declined;
 mod disk;
 mod document;
 mod edge;
-#[cfg(any(test, fuzzing))]
 mod free_json;
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway_callbacks;

@@ -94,7 +94,7 @@ impl Disk {
             Some(_) | None => Room::Enough,
         };
         if let Some(free) = free {
-            metrics::gauge!("disk_free_mib").set(f64::from(u32::try_from(free).unwrap_or(u32::MAX)));
+            metrics::gauge!("quittance_disk_free_mib").set(f64::from(u32::try_from(free).unwrap_or(u32::MAX)));
         }
         if seen.is_none_or(|(_, before)| before != room) && room != Room::Enough {
             tracing::error!(free_mib = free, "the disk is nearly full: what strangers send is refused");
@@ -114,7 +114,7 @@ impl Disk {
         if !self.is_watched() || self.room() >= needed {
             return Ok(());
         }
-        metrics::counter!("disk_refused_total").increment(1);
+        metrics::counter!("quittance_disk_refused_total").increment(1);
         let problem = Problem::new(Code::Unavailable).detail("There is no room to store this at the moment");
         Err(problem.retry_after(RETRY_AFTER_S))
     }

@@ -35,7 +35,7 @@ pub async fn run(retention: Retention, stop: CancellationToken) {
     loop {
         let before = now() - retention.webhooks_kept_for;
         let unpaid = orders::remove_untouched(&retention.db, now() - retention.unpaid_kept_for, ORDERS_MAX).await;
-        let unpaid = unpaid.map(|removed| counter!("orders_removed_total").increment(removed));
+        let unpaid = unpaid.map(|removed| counter!("quittance_orders_removed_total").increment(removed));
         for swept in [sweep(&retention.db).await, webhooks::forget_before(&retention.db, before).await, unpaid] {
             if let Err(error) = swept {
                 tracing::warn!(%error, "old rows could not be taken away; trying again later");

@@ -102,7 +102,7 @@ pub(super) async fn worth(
         return Ok(Worth::Nothing);
     }
     let asked = inquiries.per_address.take(&address.to_owned()).and_then(|()| inquiries.in_all.take(&String::new()));
-    asked.inspect_err(|_| metrics::counter!("callback_checks_refused_total").increment(1))?;
+    asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
     Ok(Worth::Asking(fingerprint))
 }
 

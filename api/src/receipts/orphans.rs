@@ -51,6 +51,6 @@ pub async fn remove(state: &State) -> anyhow::Result<usize> {
             break;
         }
     }
-    metrics::counter!("uploads_removed_total").increment(u64::try_from(removed).unwrap_or(0));
+    metrics::counter!("quittance_uploads_removed_total").increment(u64::try_from(removed).unwrap_or(0));
     Ok(removed)
 }

@@ -163,6 +163,9 @@ fn malformed() -> Problem {
 mod tests {
     use super::*;
 
+    /// A part of the largest file: with more, the system hands out memory page by page, and that would be measured.
+    const PART: usize = FILE_MAX / 5;
+
     const TYPE: &str = "multipart/form-data; boundary=edge";
 
     fn taken(form: &[u8]) -> Result<(Vec<u8>, Kind), Problem> {
@@ -189,7 +192,7 @@ mod tests {
         ];
         for (what, part, form) in kinds {
             let input = |size: usize| form(&part.repeat(size / part.len()));
-            fixtures::assert_linear(what, FILE_MAX, input, |form| drop(taken(form)));
+            fixtures::assert_linear(what, PART, input, |form| drop(taken(form)));
         }
     }
 

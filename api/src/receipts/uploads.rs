@@ -99,7 +99,7 @@ impl UploadRoutes {
             Err(Full::Address) => (Code::TooManyRequests, "Your address has uploaded too much; come again later"),
             Err(Full::InAll) => (Code::Unavailable, "There is no room for more files at the moment"),
         };
-        metrics::counter!("uploads_refused_total").increment(1);
+        metrics::counter!("quittance_uploads_refused_total").increment(1);
         Err(Problem::new(code).detail(detail).retry_after(ROOM_AFTER_S))
     }
 }

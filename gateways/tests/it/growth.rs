@@ -6,7 +6,7 @@ use gateways::{Callback, Gateway, PhoenixdConfig, Source};
 use tokio::runtime::Runtime;
 
 use crate::{
-    fake::closed_port,
+    fake::{closed_port, install_tls},
     operator::{ALL, CALLBACK_SECRET, gateway_at},
     paypal_server,
     stripe_callbacks::{alone, signed},
@@ -81,6 +81,7 @@ fn callbacks_of_stripe() {
 
 #[test]
 fn callbacks_of_paypal() {
+    install_tls();
     let gateway = paypal_server::gateway_at("http://127.0.0.1:1");
     for kind in BODIES {
         let input = |size| (body(size, kind), paypal_server::signed("", Utc::now()));

@@ -37,6 +37,9 @@ pub(crate) enum Work {
     Hashing,
     /// Reading foreign bytes whose check is not quick, such as an uploaded file: bounded by processors.
     Parsing,
+    /// Reading and checking a large JSON body: bounded by processors, and apart from files, so that whoever uploads keeps
+    /// nobody's payments out.
+    Reading,
 }
 
 impl Work {
@@ -44,6 +47,7 @@ impl Work {
         match self {
             Self::Hashing => "hashing",
             Self::Parsing => "parsing",
+            Self::Reading => "reading",
         }
     }
 }
@@ -52,18 +56,24 @@ impl Work {
 pub(crate) struct Offload {
     hashing: Turns,
     parsing: Turns,
+    reading: Turns,
 }
 
 impl Offload {
     pub(crate) fn new(config: &AuthConfig) -> Self {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { hashing: Turns::new((config.hashing_memory_mib / MIB_PER_HASH).max(1)), parsing: Turns::new(processors) }
+        Self {
+            hashing: Turns::new((config.hashing_memory_mib / MIB_PER_HASH).max(1)),
+            parsing: Turns::new(processors),
+            reading: Turns::new(processors),
+        }
     }
 
     fn turns(&self, work: Work) -> &Turns {
         match work {
             Work::Hashing => &self.hashing,
             Work::Parsing => &self.parsing,
+            Work::Reading => &self.reading,
         }
     }
 }

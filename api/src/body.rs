@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     config::HttpConfig,
     money,
+    offload::Work,
     problem::{Code, Location, Mistake, Problem},
     state::State,
 };
@@ -30,7 +31,7 @@ pub(crate) struct Body<T, const OPEN: bool = false> {
     pub(crate) canonical: String,
 }
 
-impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for Body<T, OPEN> {
+impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Body<T, OPEN> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -47,9 +48,14 @@ impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for Body<T, OPEN> 
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         require_json(request)?;
-        let value = parse(&bytes(request, body).await?)?;
-        let canonical = request.header("idempotency-key").map_or_else(String::new, |_| value.to_string());
-        Ok(Self { value: fit(value, OPEN)?, canonical })
+        let bytes = bytes(request, body).await?;
+        let keyed = request.header("idempotency-key").is_some();
+        let read = reading(request, bytes, move |bytes| {
+            let value = parse(bytes)?;
+            let canonical = if keyed { value.to_string() } else { String::new() };
+            Ok(Self { value: fit(value, OPEN)?, canonical })
+        });
+        Ok(read.await?)
     }
 }
 
@@ -87,7 +93,7 @@ impl<T> Form<T> {
     }
 }
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Form<T> {
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -107,10 +113,14 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Form<T> {
             return Err(Problem::invalid("", "is required").into());
         }
         require_json(request)?;
-        let sent = parse(&bytes)?;
-        let canonical = request.header("idempotency-key").map_or_else(String::new, |_| sent.to_string());
-        let value = fit(sent.clone(), true).map_err(|problem| problem.with_sent(sent.clone()))?;
-        Ok(Self { value, canonical, sent })
+        let keyed = request.header("idempotency-key").is_some();
+        let read = reading(request, bytes, move |bytes| {
+            let sent = parse(bytes)?;
+            let canonical = if keyed { sent.to_string() } else { String::new() };
+            let value = fit(sent.clone(), true).map_err(|problem| problem.with_sent(sent.clone()))?;
+            Ok(Self { value, canonical, sent })
+        });
+        Ok(read.await?)
     }
 }
 
@@ -118,7 +128,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Form<T> {
 #[derive(Debug)]
 pub(crate) struct OptionalBody<T, const OPEN: bool = false>(pub(crate) Option<T>);
 
-impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for OptionalBody<T, OPEN> {
+impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for OptionalBody<T, OPEN> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -138,10 +148,11 @@ impl<'a, T: ParseFromJSON, const OPEN: bool> ApiExtractor<'a> for OptionalBody<T
             return Ok(Self(None));
         }
         require_json(request)?;
-        match parse(&bytes)? {
+        let read = reading(request, bytes, |bytes| match parse(bytes)? {
             Value::Object(object) if object.is_empty() => Ok(Self(None)),
             value => Ok(Self(Some(fit(value, OPEN)?))),
-        }
+        });
+        Ok(read.await?)
     }
 }
 
@@ -161,10 +172,11 @@ impl<'a> ApiExtractor<'a> for NoBody {
             return Ok(Self);
         }
         require_json(request)?;
-        match parse(&bytes)? {
+        let read = reading(request, bytes, |bytes| match parse(bytes)? {
             Value::Object(_) | Value::Null => Ok(Self),
-            _ => Err(Problem::invalid("", "must be an object").into()),
-        }
+            _ => Err(Problem::invalid("", "must be an object")),
+        });
+        Ok(read.await?)
     }
 }
 
@@ -187,6 +199,22 @@ fn require_json(request: &Request) -> Result<(), Problem> {
         Ok(())
     } else {
         Err(Problem::new(Code::UnsupportedMediaType).detail("The body must be application/json"))
+    }
+}
+
+/// Bodies up to so many bytes are read where their request is served: that takes less than a millisecond. Reading larger ones
+/// would keep everybody else waiting.
+const QUICK: usize = 32 << 10;
+
+/// Reads the bytes where it stands in nobody's way.
+async fn reading<T: Send + 'static>(
+    request: &Request,
+    bytes: Vec<u8>,
+    read: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match request.data::<State>() {
+        Some(state) if bytes.len() > QUICK => state.offload(Work::Reading, move || read(&bytes)).await?,
+        _ => read(&bytes),
     }
 }
 

@@ -16,6 +16,8 @@ mod submit;
 mod texts;
 mod token;
 
+#[cfg(test)]
+pub(crate) use self::request::CheckoutRequest;
 pub(crate) use self::{language::Language, refusal::tell};
 
 use payments::checkout::CheckoutError;

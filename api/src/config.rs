@@ -6,7 +6,7 @@ use gateways::LightningConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{edge::StrangersConfig, receipts::ReceiptsConfig, till::TillConfig};
+use crate::{disk::DiskConfig, edge::StrangersConfig, receipts::ReceiptsConfig, till::TillConfig};
 
 /// Everything that the HTTP side can be told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -18,8 +18,12 @@ pub struct Config {
     pub http: HttpConfig,
     /// What whoever has not signed in may ask for.
     pub strangers: StrangersConfig,
+    /// How much of the disk has to stay free.
+    pub disk: DiskConfig,
     /// What operators may do.
     pub operations: OperationsConfig,
+    /// Payments of merchants' programs.
+    pub deals: DealsConfig,
     /// Orders that are paid by bank transfer.
     pub receipts: ReceiptsConfig,
     /// Payments taken at a point of sale.
@@ -29,6 +33,20 @@ pub struct Config {
     /// Whether this is a playground: every page and every answer then says so.
     #[serde(skip)]
     pub is_development: bool,
+}
+
+/// What payments of merchants' programs have to keep to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DealsConfig {
+    /// How far ahead `expires_at` has to be at least, seconds: nobody can pay what has expired before it is on the chain.
+    pub expires_in_min_s: u32,
+}
+
+impl Default for DealsConfig {
+    fn default() -> Self {
+        Self { expires_in_min_s: 5 }
+    }
 }
 
 /// What operators may do beyond what is always safe.
@@ -117,6 +135,11 @@ pub struct HttpConfig {
     pub docs: bool,
     /// An address on which health, metrics and documents are served besides, whatever the two above say.
     pub operations_listen: Option<SocketAddr>,
+    /// Callbacks a minute of one address that a gateway is asked about, where only it can tell whether they are its own; more
+    /// are answered 429.
+    pub callback_checks_per_address: u32,
+    /// The same of all addresses.
+    pub callback_checks_in_all: u32,
 }
 
 /// A number, or `none` for zero.
@@ -170,6 +193,8 @@ impl Default for HttpConfig {
             metrics: true,
             docs: true,
             operations_listen: None,
+            callback_checks_per_address: 30,
+            callback_checks_in_all: 120,
         }
     }
 }
@@ -198,6 +223,8 @@ impl Config {
             ("http.connections_per_address", http.connections_per_address as u64),
             ("http.rate_per_caller", u64::from(http.rate_per_caller)),
             ("http.rate_per_address", u64::from(http.rate_per_address)),
+            ("http.callback_checks_per_address", u64::from(http.callback_checks_per_address)),
+            ("http.callback_checks_in_all", u64::from(http.callback_checks_in_all)),
         ];
         let short = secrets
             .iter()
@@ -210,6 +237,7 @@ impl Config {
             .chain(zero)
             .chain(late)
             .chain(self.strangers.mistakes())
+            .chain(self.disk.mistakes())
             .chain(self.receipts.mistakes())
             .chain(self.till.mistakes(http.request_timeout_ms))
             .collect()

@@ -49,7 +49,7 @@ const METHODS: [Method; 9] = [
 /// protected by it.
 const OURS: [&str; 3] = ["Idempotency-Key", "Api-Key", "Api-Secret"];
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost endpoint.
 pub(crate) struct Edge<E> {

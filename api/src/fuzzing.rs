@@ -1,5 +1,8 @@
 //! What foreign bytes reach first, as functions of bytes: `fuzz/` feeds them at random, the tests here from its corpus.
 
+#[cfg(test)]
+mod growth;
+
 use std::sync::LazyLock;
 
 use poem_openapi::types::{ParseFromJSON, ParseFromParameter, ToJSON};

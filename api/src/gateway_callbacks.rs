@@ -1,5 +1,9 @@
 //! What gateways tell us about payments: whether it is theirs, and what to look at. Nothing moves by a callback alone.
 
+mod inquiries;
+
+pub(crate) use inquiries::Inquiries;
+
 use entities::now;
 use gateways::{Callback, Heard, Refused as NotHeard, Source, Subject};
 use payments::{
@@ -9,7 +13,9 @@ use payments::{
 use poem::{Body, Request};
 use poem_openapi::OpenApi;
 
+use self::inquiries::Worth;
 use crate::{
+    edge::ClientAddress,
     problem::{Code, Problem, Refused},
     resources::Tag,
     state::State,
@@ -27,16 +33,18 @@ impl GatewayCallbacks {
     /// An event, signed in `Stripe-Signature`. 401 unless the signature is right and recent, 400 when the event cannot be
     /// read, 404 where Stripe is not configured. The same event again is answered 200 and changes nothing.
     #[oai(path = "/stripe", method = "post", operation_id = "stripe_webhook")]
-    async fn stripe(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::Stripe, request, body).await
+    async fn stripe(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::Stripe, request, &address, body).await
     }
 
     /// PayPal calls back
     ///
-    /// An event, signed in the `paypal-transmission-…` headers. Answers are those of Stripe's.
+    /// An event, signed in the `paypal-transmission-…` headers. Answers are those of Stripe's. PayPal itself is asked about
+    /// the signature, where the event is about a payment that is here: 429 when that is asked for too often, 503 when PayPal
+    /// does not answer, so that the event is sent again.
     #[oai(path = "/paypal", method = "post", operation_id = "paypal_webhook")]
-    async fn paypal(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::PayPal, request, body).await
+    async fn paypal(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::PayPal, request, &address, body).await
     }
 
     /// MVola Madagascar calls back
@@ -44,8 +52,13 @@ impl GatewayCallbacks {
     /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
     /// configured.
     #[oai(path = "/mvola-mg", method = "put", operation_id = "mvola_madagascar_callback")]
-    async fn mvola_madagascar(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::MvolaMadagascar, request, body).await
+    async fn mvola_madagascar(
+        &self,
+        request: &Request,
+        address: ClientAddress,
+        body: Body,
+    ) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::MvolaMadagascar, request, &address, body).await
     }
 
     /// MVola Comoros calls back
@@ -53,8 +66,13 @@ impl GatewayCallbacks {
     /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
     /// configured.
     #[oai(path = "/mvola-km", method = "post", operation_id = "mvola_comoros_callback")]
-    async fn mvola_comoros(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::MvolaComoros, request, body).await
+    async fn mvola_comoros(
+        &self,
+        request: &Request,
+        address: ClientAddress,
+        body: Body,
+    ) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::MvolaComoros, request, &address, body).await
     }
 
     /// Holo calls back
@@ -62,8 +80,8 @@ impl GatewayCallbacks {
     /// With the credentials that it was given, and everything else in the query. 401 without them, 400 when it cannot be
     /// read, 404 where it is not configured.
     #[oai(path = "/holo", method = "get", operation_id = "holo_callback")]
-    async fn holo(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::Holo, request, body).await
+    async fn holo(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::Holo, request, &address, body).await
     }
 
     /// Huri Money calls back
@@ -71,13 +89,19 @@ impl GatewayCallbacks {
     /// With the credentials that it was given. 401 without them, 400 when it cannot be read, 404 where it is not
     /// configured.
     #[oai(path = "/huri", method = "post", operation_id = "huri_money_callback")]
-    async fn huri_money(&self, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::HuriMoney, request, body).await
+    async fn huri_money(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
+        self.hear(Source::HuriMoney, request, &address, body).await
     }
 }
 
 impl GatewayCallbacks {
-    async fn hear(&self, source: Source, request: &Request, body: Body) -> Result<(), Refused<401, 404>> {
+    async fn hear(
+        &self,
+        source: Source,
+        request: &Request,
+        address: &ClientAddress,
+        body: Body,
+    ) -> Result<(), Refused<401, 404>> {
         let gateway = self.0.gateways().get(source).ok_or_else(|| Problem::not_found("Gateway"))?;
         let body = body.into_bytes_limit(BODY_MAX).await;
         let body = body.map_err(|_| Problem::new(Code::MalformedRequest).detail("The body cannot be read"))?;
@@ -88,8 +112,19 @@ impl GatewayCallbacks {
             .collect();
         let query = request.uri().query().unwrap_or_default();
         let callback = Callback { headers: &headers, query, body: &body, at: now() };
-        let heard = gateway.hear(&callback).await.map_err(refused)?;
-        self.look(source, heard).await
+        let Some(claimed) = gateway.claims(&callback).map_err(refused)? else {
+            return self.look(source, gateway.hear(&callback).await.map_err(refused)?).await;
+        };
+        match inquiries::worth(&self.0, source, &claimed, &callback, &address.network()).await? {
+            Worth::Nothing => Ok(()),
+            Worth::Asking(fingerprint) => {
+                let heard = gateway.hear(&callback).await;
+                if heard == Err(NotHeard::Forged) {
+                    self.0.inquiries().refuse(fingerprint);
+                }
+                self.look(source, heard.map_err(refused)?).await
+            }
+        }
     }
 
     async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
@@ -119,7 +154,7 @@ fn refused(error: NotHeard) -> Problem {
         // It is sent again.
         NotHeard::Unchecked(why) => {
             tracing::warn!(why, "a callback could not be checked");
-            Problem::new(Code::Internal)
+            Problem::new(Code::Unavailable).detail("The callback could not be checked now").retry_after(60)
         }
     }
 }

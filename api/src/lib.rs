@@ -7,8 +7,10 @@ mod body;
 mod checkout;
 mod config;
 mod declined;
+mod disk;
 mod document;
 mod edge;
+mod free_json;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,10 +34,11 @@ mod till;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};
-pub use config::{AuthConfig, Config, HttpConfig, OperationsConfig};
+pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
+pub use disk::DiskConfig;
 pub use document::openapi_document;
 pub use edge::StrangersConfig;
-pub use receipts::{ObjectStoreConfig, ReceiptsConfig};
+pub use receipts::{ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use serve::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
 pub use till::TillConfig;

@@ -8,6 +8,8 @@ mod refunds;
 mod refusal;
 mod texts;
 
+#[cfg(test)]
+pub(crate) use self::connect::Onboarding;
 pub(crate) use self::{
     refusal::{Declined, Refusal, status},
     texts::{fits, wanted},

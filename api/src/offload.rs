@@ -37,6 +37,8 @@ pub(crate) enum Work {
     Hashing,
     /// Reading foreign bytes whose check is not quick, such as an uploaded file.
     Parsing,
+    /// Reading and checking a large JSON body; apart from files, so that whoever uploads keeps nobody's payments out.
+    Reading,
 }
 
 impl Work {
@@ -44,6 +46,7 @@ impl Work {
         match self {
             Self::Hashing => "hashing",
             Self::Parsing => "parsing",
+            Self::Reading => "reading",
         }
     }
 }
@@ -52,18 +55,21 @@ impl Work {
 pub(crate) struct Offload {
     hashing: Turns,
     parsing: Turns,
+    reading: Turns,
 }
 
 impl Offload {
     pub(crate) fn new(config: &AuthConfig) -> Self {
         let half = available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
-        Self { hashing: Turns::new(hashes(config.hashing_memory_mib, half)), parsing: Turns::new(half) }
+        let hashing = Turns::new(hashes(config.hashing_memory_mib, half));
+        Self { hashing, parsing: Turns::new(half), reading: Turns::new(half) }
     }
 
     fn turns(&self, work: Work) -> &Turns {
         match work {
             Work::Hashing => &self.hashing,
             Work::Parsing => &self.parsing,
+            Work::Reading => &self.reading,
         }
     }
 }

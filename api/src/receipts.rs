@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod customers;
 mod orders;
+pub(crate) mod orphans;
 mod picture;
 mod refusal;
 mod store;
@@ -53,6 +54,9 @@ pub(crate) fn speaks_at(path: &str) -> bool {
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)
 }
+
+#[cfg(test)]
+pub(crate) use self::{orders::OrderRequest, picture::SVG_MAX};
 
 /// The extension of an uploaded file with these bytes, if it is one that is taken.
 #[cfg(any(test, fuzzing))]

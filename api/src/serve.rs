@@ -16,6 +16,7 @@ use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
     edge::{Audience, Edge, Guarded, admissions},
+    receipts::orphans,
     resources::{self, documentation::Documentation, health::Health},
     state::State,
 };
@@ -61,6 +62,7 @@ pub async fn serve(
     let http = state.config().http.clone();
     let local = listener.local_addr()?;
     let forgetting = tokio::spawn(forget_idle(state.clone(), cancelled.clone()));
+    let removing = tokio::spawn(orphans::run(state, cancelled.clone()));
     let connections = Arc::new(Connections::new(routes, local, &http, cancelled.clone()));
     let (gate, under_way) = (Gate::new(&http), TaskTracker::new());
     while let Some((socket, peer)) = cancelled.run_until_cancelled(accept(&listener)).await {
@@ -86,6 +88,7 @@ pub async fn serve(
         under_way.wait().await;
     }
     forgetting.abort();
+    removing.abort();
     Ok(())
 }
 
@@ -108,5 +111,6 @@ async fn forget_idle(state: State, cancelled: CancellationToken) {
         state.allowances().forget_idle();
         state.strangers().forget_idle();
         state.uploads().forget_idle();
+        state.inquiries().forget_idle();
     }
 }

@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
+    disk::Disk,
     edge::{Allowances, Strangers},
+    gateway_callbacks::Inquiries,
     offload::Offload,
     receipts::Uploads,
 };
@@ -72,6 +74,8 @@ struct Shared {
     offload: Offload,
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
+    disk: Disk,
+    inquiries: Inquiries,
 }
 
 impl State {
@@ -88,6 +92,8 @@ impl State {
             offload: Offload::new(&parts.config.auth),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
             uploads: Uploads::new(&parts.config.receipts),
+            disk: Disk::new(&parts.config.disk),
+            inquiries: Inquiries::new(&parts.config.http),
             parts,
         }))
     }
@@ -118,6 +124,14 @@ impl State {
 
     pub(crate) fn sandbox(&self) -> Option<&SecretString> {
         self.0.parts.sandbox.as_ref()
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.0.disk
+    }
+
+    pub(crate) fn inquiries(&self) -> &Inquiries {
+        &self.0.inquiries
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {

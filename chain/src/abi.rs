@@ -164,6 +164,9 @@ fn display(value: &DynSolValue) -> String {
 /// The name of the error for a ref that has its deal already.
 pub(crate) const DEAL_EXISTS: &str = "DealExists";
 
+/// The contract takes no deal that has expired.
+pub(crate) const INVALID_EXPIRY: &str = "InvalidExpiry";
+
 /// `createDeal` for one, `createDeals` for several.
 pub(crate) fn create(mut terms: Vec<Terms>) -> Bytes {
     match terms.pop() {
@@ -240,6 +243,7 @@ mod tests {
         let fields: Vec<_> = deals.outputs[0].components.iter().map(|field| field.ty.clone()).collect();
         assert_eq!(fields, ["uint256", "bytes32", "address", "address", "uint256", "uint64", "uint8", "address"]);
         assert!(ABI.errors().any(|error| error.name == DEAL_EXISTS));
+        assert!(ABI.errors().any(|error| error.name == INVALID_EXPIRY));
         let token: JsonAbi = serde_json::from_str(contracts::TEST_TOKEN_ABI).expect("JSON");
         for signature in [Token::approveCall::SIGNATURE, Token::balanceOfCall::SIGNATURE, Token::mintCall::SIGNATURE] {
             assert!(token.functions().any(|function| function.signature() == signature), "{signature}");

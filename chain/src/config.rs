@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::Address;
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 /// Settings of the chain agents.
@@ -37,6 +38,9 @@ pub struct Config {
     /// How long an operation may be on its way before somebody has to look at it, milliseconds. Counted from its first
     /// transaction; the sending goes on all the same.
     pub review_after_ms: u64,
+    /// How long before its expiry a deal has to be sent at the latest, milliseconds: one that expires before its block is
+    /// mined reverts the whole batch, its neighbours included. Twice the time between two blocks is right.
+    pub expiry_margin_ms: u64,
     /// Signers that work on every network besides those that are asked for, and take over what these have no funds or no
     /// key for, on diamonds whose owner or operator they are. Their keys must be in the keystore.
     pub signers: Vec<Address>,
@@ -59,6 +63,7 @@ impl Default for Config {
             rebroadcast_after_ms: 10_000,
             reconcile_interval_ms: 30_000,
             review_after_ms: 3_600_000,
+            expiry_margin_ms: 3_000,
             signers: Vec::new(),
             log_range_max: 2_000,
         }
@@ -91,6 +96,10 @@ impl Config {
 
     pub(crate) fn poll_interval(&self) -> Duration {
         Duration::from_millis(self.poll_interval_ms)
+    }
+
+    pub(crate) fn expiry_margin(&self) -> TimeDelta {
+        TimeDelta::milliseconds(self.expiry_margin_ms.try_into().unwrap_or(i64::MAX / 1_000))
     }
 
     pub(crate) fn lease(&self) -> Duration {

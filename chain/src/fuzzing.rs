@@ -1,5 +1,8 @@
 //! What foreign bytes reach first, as functions of bytes: `fuzz/` feeds them at random, the tests here from its corpus.
 
+#[cfg(test)]
+mod growth;
+
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde_json::{Value, json};
 

@@ -41,6 +41,8 @@ pub mod ticket;
 pub mod ticket_payment;
 pub mod till_payment;
 pub mod token_family;
+pub mod upload;
+pub mod upload_allowance;
 pub mod user;
 pub mod wallet;
 pub mod webhook_attempt;

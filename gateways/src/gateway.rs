@@ -172,10 +172,10 @@ pub struct Callback<'a> {
     pub at: DateTime<Utc>,
 }
 
-impl Callback<'_> {
+impl<'a> Callback<'a> {
     /// The first header with this name, which is in lower case.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
@@ -238,6 +238,15 @@ pub trait Gateway: Send + Sync {
 
     /// Looks at a refund. None when the gateway certainly does not have it.
     async fn look_up_refund(&self, handle: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error>;
+
+    /// What a callback says that could be the gateway's own, where only the gateway itself can tell whether it is: asking
+    /// is what anybody can have us do, and should be worth it. None where [`Self::hear`] asks nobody about that.
+    ///
+    /// # Errors
+    /// [`Refused`] when it cannot be the gateway's own.
+    fn claims(&self, _: &Callback<'_>) -> Result<Option<Heard>, Refused> {
+        Ok(None)
+    }
 
     /// Checks that a callback is the gateway's own, and what it is about.
     async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused>;

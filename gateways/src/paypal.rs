@@ -210,6 +210,10 @@ impl Gateway for PayPal {
         found.map(RefundAnswer::refunded).transpose()
     }
 
+    fn claims(&self, callback: &Callback<'_>) -> Result<Option<Heard>, Refused> {
+        callback::claims(self, callback).map(Some)
+    }
+
     async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused> {
         callback::hear(self, callback).await
     }

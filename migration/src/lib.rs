@@ -78,6 +78,7 @@ impl MigratorTrait for Migrator {
             "0015_lightning",
             "0016_debts",
             "0017_sign_ins",
+            "0018_strangers",
             "0020_dead_letters",
             "0021_node_paths",
         ]

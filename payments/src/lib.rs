@@ -31,6 +31,7 @@ pub mod sessions;
 pub mod subjects;
 pub mod till;
 pub mod transition;
+pub mod uploads;
 pub mod verdict;
 
 pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};

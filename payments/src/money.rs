@@ -1,4 +1,7 @@
 //! Decimal money: what an amount may be, and how it becomes a token's base units.
+//!
+//! Every contract checks its amounts here when it takes them in, so that no later step finds one that it cannot carry:
+//! gateways and the ledger count in 64 bits, contracts on chain in 96.
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sea_orm::DbErr;
@@ -12,12 +15,30 @@ pub enum AmountError {
     /// More fraction digits than the currency has.
     #[error("has more than {0} fraction digits, which is all the currency has")]
     TooFine(u32),
-    /// More than fits.
+    /// More fraction digits than a rate may have.
+    #[error("has more than {0} fraction digits, which is all that a rate may have")]
+    RateTooFine(u32),
+    /// More than every later step can carry.
     #[error("is too large")]
     TooLarge,
 }
 
-/// Checks that the amount is positive and no finer than the currency.
+/// The most of a currency's smallest units that one amount may have: all the bitcoin there will ever be, or 21 million
+/// million euro. Sellers' balances are sums in 64 bits, which hold 4,392 of it.
+const MINOR_MAX: i128 = 2_100_000_000_000_000;
+
+/// Fraction digits up to which currencies are counted in 64 bits by anybody: bitcoin has 8, ISO 4217 at most 4.
+const MINOR_DECIMALS_MAX: u32 = 8;
+
+/// The most base units of a token that one amount may have: 96 bits, 79,228 million million of a token with 18 digits, are
+/// what a deal's terms have room for.
+const BASE_UNITS_MAX: i128 = (1 << 96) - 1;
+
+/// Bounds of exchange rates; with them every amount can be converted without leaving a decimal's 28 digits.
+const RATE_MAX: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
+const RATE_DECIMALS_MAX: u32 = 12;
+
+/// Checks that the amount is positive, no finer than the currency, and not more than every later step can carry.
 ///
 /// # Errors
 /// When it is not.
@@ -25,27 +46,62 @@ pub fn check(amount: Decimal, decimals: u32) -> Result<(), AmountError> {
     if amount <= Decimal::ZERO {
         return Err(AmountError::NotPositive);
     }
-    if amount.normalize().scale() > decimals {
-        return Err(AmountError::TooFine(decimals));
-    }
-    Ok(())
+    check_cost(amount, decimals)
 }
 
-/// The amount in a token's base units (10^-decimals of the main unit), as a decimal integer of any length.
+/// The same for what may cost nothing.
 ///
 /// # Errors
-/// As [`check`].
+/// When it is negative, finer than the currency or too large.
+pub fn check_cost(amount: Decimal, decimals: u32) -> Result<(), AmountError> {
+    within(amount, decimals, if decimals <= MINOR_DECIMALS_MAX { MINOR_MAX } else { BASE_UNITS_MAX })
+}
+
+/// The same for what is paid and counted on chain alone, and may cost nothing.
+///
+/// # Errors
+/// As [`check_cost`].
+pub fn check_on_chain(amount: Decimal, decimals: u32) -> Result<(), AmountError> {
+    within(amount, decimals, BASE_UNITS_MAX)
+}
+
+fn within(amount: Decimal, decimals: u32, max: i128) -> Result<(), AmountError> {
+    if amount < Decimal::ZERO {
+        return Err(AmountError::NotPositive);
+    }
+    let amount = amount.normalize();
+    let zeros = decimals.checked_sub(amount.scale()).ok_or(AmountError::TooFine(decimals))?;
+    let units = 10_i128.checked_pow(zeros).and_then(|one| amount.mantissa().checked_mul(one));
+    if units.is_some_and(|units| units <= max) { Ok(()) } else { Err(AmountError::TooLarge) }
+}
+
+/// Checks what one unit of a currency costs in another: up to 10^15, with up to 12 fraction digits.
+///
+/// # Errors
+/// When it is not positive, too fine or too large.
+pub fn check_rate(rate: Decimal) -> Result<(), AmountError> {
+    if rate <= Decimal::ZERO {
+        return Err(AmountError::NotPositive);
+    }
+    if rate.normalize().scale() > RATE_DECIMALS_MAX {
+        return Err(AmountError::RateTooFine(RATE_DECIMALS_MAX));
+    }
+    if rate <= RATE_MAX { Ok(()) } else { Err(AmountError::TooLarge) }
+}
+
+/// The amount in a token's base units (10^-decimals of the main unit), as a decimal integer of 96 bits at most.
+///
+/// # Errors
+/// When it is not positive, finer than the token or too large.
 pub fn base_units(amount: Decimal, decimals: u32) -> Result<String, AmountError> {
-    check(amount, decimals)?;
+    if amount <= Decimal::ZERO {
+        return Err(AmountError::NotPositive);
+    }
+    check_on_chain(amount, decimals)?;
     let amount = amount.normalize();
     let zeros = decimals.checked_sub(amount.scale()).ok_or(AmountError::TooFine(decimals))?;
     let zeros = usize::try_from(zeros).map_err(|_| AmountError::TooLarge)?;
-    let digits = amount.mantissa().to_string();
-    // A uint256 has 78 digits.
-    if digits.len() + zeros > 77 {
-        return Err(AmountError::TooLarge);
-    }
-    Ok(digits + &"0".repeat(zeros))
+    Ok(amount.mantissa().to_string() + &"0".repeat(zeros))
 }
 
 /// The amount in its currency's smallest unit, such as cents.
@@ -70,21 +126,53 @@ mod tests {
         assert_eq!(units("1", 6).unwrap(), "1000000");
         assert_eq!(units("0.000001", 6).unwrap(), "1");
         assert_eq!(units("1.50", 18).unwrap(), "1500000000000000000");
-        assert_eq!(
-            units("79228162514264337593543950335", 18).unwrap(),
-            "79228162514264337593543950335000000000000000000"
-        );
+        assert_eq!(units("79228162514.264337593543950335", 18).unwrap(), "79228162514264337593543950335");
         assert_eq!(units("0.0000001", 6), Err(AmountError::TooFine(6)));
         assert_eq!(units("0", 6), Err(AmountError::NotPositive));
         assert_eq!(units("-1", 6), Err(AmountError::NotPositive));
+    }
+
+    #[test]
+    fn amounts_end_where_a_later_step_would() {
+        let check = |text: &str, decimals| check(text.parse().unwrap(), decimals);
+        for (most, more, decimals) in [
+            ("21000000000000", "21000000000000.01", 2),
+            ("2100000000000000", "2100000000000001", 0),
+            ("21000000", "21000000.00000001", 8),
+            ("79228162514.264337593543950335", "79228162514.264337593543950336", 18),
+            ("79228162514264337593.543950335", "79228162514264337593.543950336", 9),
+        ] {
+            assert_eq!(check(most, decimals), Ok(()), "{most}");
+            assert_eq!(check(more, decimals), Err(AmountError::TooLarge), "{more}");
+            assert_eq!(check("79228162514264337593543950335", decimals), Err(AmountError::TooLarge));
+        }
+        // What was accepted has a number of cents, and thousands of them a sum.
+        let most = minor("21000000000000".parse().unwrap(), 2).unwrap();
+        assert!(most.checked_mul(4_392).is_some());
+        assert_eq!(check_cost(Decimal::ZERO, 2), Ok(()));
+        let on_chain = |text: &str| check_on_chain(text.parse().unwrap(), 6);
+        assert_eq!(on_chain("79228162514264337593543.950335"), Ok(()));
+        assert_eq!(on_chain("79228162514264337593543.950336"), Err(AmountError::TooLarge));
+        assert_eq!(check_cost("-0.01".parse().unwrap(), 2), Err(AmountError::NotPositive));
+    }
+
+    #[test]
+    fn rates_have_bounds() {
+        let check = |text: &str| check_rate(text.parse().unwrap());
+        for good in ["0.000000000001", "36.5", "95000", "1000000000000000"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert_eq!(check("0"), Err(AmountError::NotPositive));
+        assert_eq!(check("0.0000000000001"), Err(AmountError::RateTooFine(12)));
+        assert_eq!(check("1000000000000001"), Err(AmountError::TooLarge));
     }
 
     proptest! {
         #[test]
         fn base_units_scale_back_to_the_amount(mantissa in 1_i64.., scale in 0_u32..=18) {
             let amount = Decimal::new(mantissa, scale);
-            let units: Decimal = base_units(amount, 18).unwrap().parse().unwrap_or(Decimal::ZERO);
-            prop_assume!(units != Decimal::ZERO);
+            prop_assume!(check(amount, 18).is_ok());
+            let units: Decimal = base_units(amount, 18).unwrap().parse().unwrap();
             let mut back = units;
             back.set_scale(18).unwrap();
             prop_assert_eq!(back.normalize(), amount.normalize());

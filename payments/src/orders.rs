@@ -5,12 +5,14 @@ mod debt;
 pub use self::debt::Closed;
 pub(crate) use self::debt::{Debts, lock_order, lock_orders, settled_by};
 
+use chrono::{DateTime, Utc};
 use entities::{Amount, CurrencyId, NodeId, OrderId, UserId, currency, node, now, order, payment};
-use queue::Transaction;
+use queue::{Database, Transaction};
 use rand::Rng;
 use rust_decimal::Decimal;
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*,
+    ActiveValue::Set,
+    Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
     sea_query::OnConflict,
 };
 use serde_json::{Value, json};
@@ -28,6 +30,9 @@ pub(crate) const NUMBERS: std::ops::RangeInclusive<i64> = (1 << 40)..=(1 << 53) 
 
 /// Of a thousand million numbers; that one is taken is rare, that so many in a row are never happens.
 const TRIES: usize = 16;
+
+/// Orders that are taken away in one transaction.
+const STEP: u64 = 500;
 
 /// The contract's words for where an order's payment is; other systems write others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,9 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
     let currency = currency_of(tx, &new.currency).await?;
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     money::check(new.total, decimals).map_err(|error| OrderError::Amount("total", error))?;
+    if let Some(rate) = new.exchange_rate {
+        money::check_rate(rate).map_err(|error| OrderError::Amount("exchangeRate", error))?;
+    }
     let now = now();
     let row = order::Model {
         id: OrderId::new(),
@@ -237,6 +245,41 @@ pub async fn node_of<C: ConnectionTrait>(db: &C, id: Option<NodeId>) -> Result<O
         None => nodes.filter(node::Column::ParentId.is_null()).order_by_asc(node::Column::Number),
     };
     nodes.one(db).await
+}
+
+/// Takes away orders from before that time that nobody has tried to pay on any rail, at most so many, and tells how many
+/// those were. A payment names its order from the transaction on that writes it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn remove_untouched(db: &Database, before: DateTime<Utc>, limit: u64) -> Result<u64, DbErr> {
+    use order::Column as C;
+    let untouched = |ids: Option<Vec<OrderId>>| {
+        Condition::all()
+            .add(C::CreatedAt.lt(before))
+            .add(C::PaymentId.is_null())
+            .add(C::CardPaymentId.is_null())
+            .add(C::Status.eq(OrderStatus::Pending.word()))
+            .add(Expr::cust("NOT EXISTS (SELECT 1 FROM payments WHERE payments.order_id = orders.id)"))
+            .add_option(ids.map(|ids| C::Id.is_in(ids)))
+    };
+    let mut removed = 0;
+    while removed < limit {
+        let tx = db.begin().await?;
+        let step = order::Entity::find().select_only().column(C::Id).filter(untouched(None)).order_by_asc(C::CreatedAt);
+        let ids: Vec<OrderId> = step.limit(STEP.min(limit - removed)).into_tuple().all(&*tx).await?;
+        if ids.is_empty() {
+            break;
+        }
+        // Looked at again: an order may have been paid in between.
+        let gone = order::Entity::delete_many().filter(untouched(Some(ids))).exec(&*tx).await?.rows_affected;
+        tx.commit().await?;
+        if gone == 0 {
+            break;
+        }
+        removed += gone;
+    }
+    Ok(removed)
 }
 
 /// What an order's payment tells of it.

@@ -300,14 +300,7 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
     {
         return Ok(());
     }
-    let mut ids = Condition::any().add_option(callback.reference.map(|id| C::Id.eq(GatewaySessionId(id))));
-    if let Some(gateway_id) = &callback.gateway_id {
-        ids = ids.add(C::GatewayId.eq(gateway_id)).add(C::ChargeId.eq(gateway_id));
-    }
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let found = gateway_session::Entity::find().filter(C::Source.eq(&callback.source)).filter(ids).one(&**tx).await?;
+    let found = of_callback(&**tx, &callback.source, callback.reference, callback.gateway_id.as_deref()).await?;
     if let Some(session) = found {
         if callback.finds_by_id && session.gateway_id.is_none() {
             gateway_session::Entity::update_many()
@@ -321,6 +314,47 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
     }
     fail::fail_point!("callback.heard");
     Ok(())
+}
+
+/// Whether a callback, if it were the gateway's own, would have somebody look: it was not heard before, and is about a
+/// payment that is here.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_news<C: ConnectionTrait>(
+    db: &C,
+    source: &str,
+    event_id: Option<&str>,
+    reference: Option<Uuid>,
+    gateway_id: Option<&str>,
+) -> Result<bool, DbErr> {
+    use gateway_callback::Column as Heard;
+    if let Some(event_id) = event_id {
+        let heard =
+            gateway_callback::Entity::find().filter(Heard::Source.eq(source)).filter(Heard::EventId.eq(event_id));
+        if heard.one(db).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(of_callback(db, source, reference, gateway_id).await?.is_some())
+}
+
+/// The session that a callback names.
+async fn of_callback<C: ConnectionTrait>(
+    db: &C,
+    source: &str,
+    reference: Option<Uuid>,
+    gateway_id: Option<&str>,
+) -> Result<Option<gateway_session::Model>, DbErr> {
+    use gateway_session::Column as C;
+    let mut ids = Condition::any().add_option(reference.map(|id| C::Id.eq(GatewaySessionId(id))));
+    if let Some(gateway_id) = gateway_id {
+        ids = ids.add(C::GatewayId.eq(gateway_id)).add(C::ChargeId.eq(gateway_id));
+    }
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    gateway_session::Entity::find().filter(C::Source.eq(source)).filter(ids).one(db).await
 }
 
 /// Whether a gateway's event was not heard before.

@@ -1,5 +1,8 @@
 //! What foreign bytes reach first, as a function of bytes: `fuzz/` feeds it at random, the test here from its corpus.
 
+#[cfg(test)]
+mod growth;
+
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},

@@ -3,6 +3,7 @@
 use std::{fs::File, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use clap::Args;
 use gateways::Phoenixd;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -241,7 +242,11 @@ fn start_worker(
     let conductor = Conductor::new(db.clone());
     let stragglers = context.clone();
     let agents = worker::ChainAgents { context, keystore: settings.keystore()?, config: settings.chain.clone() };
-    let retention = worker::Retention { db: db.clone(), webhooks_kept_for: settings.webhooks.kept_for() };
+    let retention = worker::Retention {
+        db: db.clone(),
+        webhooks_kept_for: settings.webhooks.kept_for(),
+        unpaid_kept_for: TimeDelta::days(settings.receipts.unpaid_days.into()),
+    };
     if options.queues.is_none() {
         let lanes = Lanes::new(db.clone(), settings.webhooks.clone(), stragglers.webhooks.clone());
         let (notices, stop) = (stragglers.clone(), stop.clone());

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) http: api::HttpConfig,
     pub(crate) strangers: api::StrangersConfig,
     pub(crate) operations: api::OperationsConfig,
+    pub(crate) disk: api::DiskConfig,
+    pub(crate) deals: api::DealsConfig,
     pub(crate) receipts: api::ReceiptsConfig,
     pub(crate) till: api::TillConfig,
     pub(crate) gateways: gateways::Config,
@@ -109,6 +111,8 @@ impl Default for Settings {
             http: api::HttpConfig::default(),
             strangers: api::StrangersConfig::default(),
             operations: api::OperationsConfig::default(),
+            disk: api::DiskConfig::default(),
+            deals: api::DealsConfig::default(),
             receipts: api::ReceiptsConfig::default(),
             till: api::TillConfig::default(),
             gateways: gateways::Config::default(),
@@ -207,10 +211,19 @@ impl Settings {
         let (mut auth, http, strangers) = (self.auth.clone(), self.http.clone(), self.strangers.clone());
         let is_https = self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         auth.cookie_secure.get_or_insert(is_https);
-        let (operations, receipts, till) = (self.operations.clone(), self.receipts.clone(), self.till.clone());
+        let (operations, deals) = (self.operations.clone(), self.deals.clone());
+        let (receipts, till) = (self.receipts.clone(), self.till.clone());
+        let disk = api::DiskConfig { folders: self.folders(), ..self.disk.clone() };
         let is_development = safety::assess(self).mode == safety::Mode::Development;
         let lightning = self.gateways.lightning.clone();
-        api::Config { auth, http, strangers, operations, receipts, till, lightning, is_development }
+        api::Config { auth, http, strangers, disk, operations, deals, receipts, till, lightning, is_development }
+    }
+
+    /// Folders that grow with what is sent: of the database, where it is a file, and of uploaded files.
+    fn folders(&self) -> Vec<PathBuf> {
+        let database = self.database.url.expose_secret().starts_with("sqlite").then(|| self.data_dir.clone());
+        let bucket = !self.receipts.object_store.bucket.is_empty();
+        database.into_iter().chain(self.receipts.uploads_dir.clone().filter(|_| !bucket)).collect()
     }
 
     /// Fails with every mistake at once.

@@ -1,9 +1,12 @@
-//! Takes away what has had its time: answers to idempotency keys, refresh tokens, webhooks that were sent.
+//! Takes away what has had its time: answers to idempotency keys, refresh tokens, webhooks that were sent, orders that nobody
+//! has tried to pay.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{gateway_callback, idempotency_key, notice, now, refresh_token, sign_in_count};
+use metrics::counter;
+use payments::orders;
 use queue::{Database, Transaction};
 use sea_orm::{EntityTrait, ExprTrait, QueryFilter, prelude::*};
 use tokio_util::sync::CancellationToken;
@@ -14,19 +17,26 @@ const EVERY: Duration = Duration::from_secs(600);
 /// Gateways send a callback again for some days at most; what is older than this, they refuse by its signature.
 const CALLBACKS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
+/// Orders that are taken away at a time, so that no step holds up what writes orders for long.
+const ORDERS_MAX: u64 = 10_000;
+
 /// What it works on.
 pub struct Retention {
     /// The database.
     pub db: Database,
     /// How long webhooks that are not pending are kept.
     pub webhooks_kept_for: TimeDelta,
+    /// How long orders are kept that nobody has tried to pay.
+    pub unpaid_kept_for: TimeDelta,
 }
 
 /// Runs until it is told to stop; what fails is tried again the next time.
 pub async fn run(retention: Retention, stop: CancellationToken) {
     loop {
         let before = now() - retention.webhooks_kept_for;
-        for swept in [sweep(&retention.db).await, webhooks::forget_before(&retention.db, before).await] {
+        let unpaid = orders::remove_untouched(&retention.db, now() - retention.unpaid_kept_for, ORDERS_MAX).await;
+        let unpaid = unpaid.map(|removed| counter!("quittance_orders_removed_total").increment(removed));
+        for swept in [sweep(&retention.db).await, webhooks::forget_before(&retention.db, before).await, unpaid] {
             if let Err(error) = swept {
                 tracing::warn!(%error, "old rows could not be taken away; trying again later");
             }

@@ -3,7 +3,10 @@
 use entities::{PaymentMethod, currency};
 use gateways::Source;
 use iso_currency::Currency;
-use payments::{checkout::NewCheckout, money};
+use payments::{
+    checkout::NewCheckout,
+    money::{self, AmountError},
+};
 use poem_openapi::types::ToJSON;
 use rust_decimal::Decimal;
 
@@ -127,11 +130,13 @@ impl Found {
             self.wrong(pointer, "is too large");
             return None;
         };
-        if value.scale() > decimals {
-            self.wrong(pointer, money::AmountError::TooFine(decimals).to_string());
+        // As it was written: `1.500` is no amount of cents. Parts may be free; that the total is not, the core sees to.
+        let fine = value.scale() > decimals;
+        let checked = if fine { Err(AmountError::TooFine(decimals)) } else { money::check_cost(value, decimals) };
+        if let Err(error) = checked {
+            self.wrong(pointer, error.to_string());
             return None;
         }
-        // Parts may be free; that the total is not, the core sees to.
         Some(value)
     }
 

@@ -137,7 +137,7 @@ pub(super) struct PlanRequest {
 /// A payment that a shop asks for.
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "CheckoutRequest", rename_all = "camelCase", example)]
-pub(super) struct CheckoutRequest {
+pub(crate) struct CheckoutRequest {
     pub(super) purchase: Purchase,
     pub(super) context: Option<Context>,
     pub(super) payer: Option<Payer>,

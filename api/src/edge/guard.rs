@@ -25,6 +25,7 @@ use super::{
 use crate::{
     access,
     problem::{Code, Problem},
+    state::State,
 };
 
 /// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
@@ -170,7 +171,9 @@ impl Endpoint for Guard {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request.data::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
         let path = request.uri().path().to_owned();
-        if let Err(problem) = admission::admit(&request, self.class) {
+        let disk = request.data::<State>().map(State::disk);
+        let disk = disk.map_or(Ok(()), |disk| disk.admit(request.method(), self.template));
+        if let Err(problem) = disk.and_then(|()| admission::admit(&request, self.class)) {
             let mut response = problem.respond(id.as_str(), &path);
             response.set_data(RouteTemplate(self.template));
             return Ok(response);

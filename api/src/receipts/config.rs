@@ -18,6 +18,15 @@ pub struct ReceiptsConfig {
     pub uploads_dir: Option<PathBuf>,
     /// Files that one address may upload in a minute, and its burst.
     pub uploads_per_minute: u32,
+    /// What the files of one address may take that are not older than `upload_unnamed_hours`, MiB; each counts as 4 KiB at
+    /// least.
+    pub upload_mib_per_address: u32,
+    /// What files may take in all that no receipt names, MiB.
+    pub upload_mib_in_all: u32,
+    /// How long a file is kept that no receipt names, hours.
+    pub upload_unnamed_hours: u32,
+    /// How long an order is kept that nobody has tried to pay, days.
+    pub unpaid_days: u32,
     /// A bucket for uploaded files.
     pub object_store: ObjectStoreConfig,
 }
@@ -29,6 +38,10 @@ impl Default for ReceiptsConfig {
             currency: "EUR".to_owned(),
             uploads_dir: None,
             uploads_per_minute: 60,
+            upload_mib_per_address: 256,
+            upload_mib_in_all: 2_048,
+            upload_unnamed_hours: 24,
+            unpaid_days: 30,
             object_store: ObjectStoreConfig::default(),
         }
     }
@@ -57,9 +70,15 @@ impl ReceiptsConfig {
         if self.currency.is_empty() {
             mistakes.push("receipts.currency must be a currency's symbol, such as EUR".to_owned());
         }
-        if self.uploads_per_minute == 0 {
-            mistakes.push("receipts.uploads_per_minute must be above 0".to_owned());
-        }
+        let numbers = [
+            ("uploads_per_minute", self.uploads_per_minute),
+            ("upload_mib_per_address", self.upload_mib_per_address),
+            ("upload_mib_in_all", self.upload_mib_in_all),
+            ("upload_unnamed_hours", self.upload_unnamed_hours),
+            ("unpaid_days", self.unpaid_days),
+        ];
+        let zero = numbers.into_iter().filter(|(_, value)| *value == 0);
+        mistakes.extend(zero.map(|(name, _)| format!("receipts.{name} must be above 0")));
         if !store.bucket.is_empty()
             && (store.access_key_id.is_empty() || store.secret_access_key.expose_secret().is_empty())
         {

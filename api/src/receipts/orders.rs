@@ -21,6 +21,7 @@ use super::{Declined, Visitor, home, submissions::Submission};
 use crate::{
     access::{Allowed, ReceiptsManage},
     body::Body,
+    free_json,
     idempotent::{IdempotencyKey, Once},
     money::{ExactNumber, Money},
     paging::{self, Page, PerPage},
@@ -40,7 +41,7 @@ pub(crate) struct OrderRequest {
     total_bs: Money,
     /// Bolívares for one of the shop's currency.
     exchange_rate: Option<Money>,
-    /// What is bought, in the shop's own words.
+    /// What is bought, in the shop's own words: at most 64 KiB, 4,096 values and 16 levels of lists and objects.
     items: Option<Any<Value>>,
 }
 
@@ -158,7 +159,7 @@ impl Orders {
         body: Body<OrderRequest, true>,
     ) -> Result<Json<Placed>, Declined<409, 422>> {
         let items = body.value.items.map_or_else(|| json!([]), |items| items.0);
-        storable(&items)?;
+        free_json::check("/items", &items)?;
         let (state, target) = (&self.0, "POST /api/orders".to_owned());
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
         let placed = once.create(async |tx| {
@@ -242,16 +243,4 @@ impl Orders {
 /// The order that a client names; what is no id names none.
 pub(super) fn order_id(text: &str) -> Result<OrderId, Problem> {
     text.parse().map_err(|_| Problem::not_found("Order"))
-}
-
-/// PostgreSQL stores no U+0000, wherever in a document it stands.
-fn storable(value: &Value) -> Result<(), Problem> {
-    let refused = || Err(Problem::invalid("/items", "must not contain the character U+0000"));
-    match value {
-        Value::String(text) if text.contains('\0') => refused(),
-        Value::Array(items) => items.iter().try_for_each(storable),
-        Value::Object(fields) if fields.keys().any(|name| name.contains('\0')) => refused(),
-        Value::Object(fields) => fields.values().try_for_each(storable),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
 }

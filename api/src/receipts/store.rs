@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem, path::Path};
+use payments::uploads::Allowances;
 use secrecy::ExposeSecret;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -13,15 +14,16 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Files that are read into memory at a time; one more is answered 503. Few enough for the memory that they may take, and
-/// many enough for slow clients not to keep all others out.
-const AT_A_TIME: usize = 32;
+/// Memory that files may take while they come in, KiB: three of the largest, or a thousand small ones. What does not fit
+/// is answered 503. While a form is taken apart there are two copies more of it, on as many threads as there are
+/// processors.
+const MEMORY_KIB: usize = 64 << 10;
 
 /// Uploaded files. The store is opened when it is first used, so that a process that never serves it needs none.
 pub(crate) struct Uploads {
     config: ReceiptsConfig,
     store: OnceCell<Arc<dyn ObjectStore>>,
-    pub(super) places: Semaphore,
+    pub(super) memory_kib: Arc<Semaphore>,
     pub(super) per_address: Allowance,
 }
 
@@ -29,7 +31,7 @@ impl Uploads {
     pub(crate) fn new(config: &ReceiptsConfig) -> Self {
         Self {
             store: OnceCell::new(),
-            places: Semaphore::new(AT_A_TIME),
+            memory_kib: Arc::new(Semaphore::new(MEMORY_KIB)),
             per_address: Allowance::per_minute(config.uploads_per_minute),
             config: config.clone(),
         }
@@ -45,6 +47,21 @@ impl Uploads {
         let store = self.store().await.map_err(broken)?;
         store.put(&Path::from(name), bytes.into()).await.map_err(|error| broken(error.into()))?;
         Ok(())
+    }
+
+    /// Takes the file away; that there is none is as good.
+    pub(super) async fn remove(&self, name: &str) -> anyhow::Result<()> {
+        match self.store().await?.delete(&Path::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What files may take.
+    pub(super) fn allowances(&self) -> Allowances {
+        let bytes = |mib: u32| i64::from(mib) << 20;
+        let (per_address, in_all) = (self.config.upload_mib_per_address, self.config.upload_mib_in_all);
+        Allowances { per_address: bytes(per_address), in_all: bytes(in_all) }
     }
 
     /// The file with this name, if there is one.
@@ -80,6 +97,8 @@ async fn open(config: &ReceiptsConfig) -> anyhow::Result<Arc<dyn ObjectStore>> {
         .with_bucket_name(&bucket.bucket)
         .with_access_key_id(&bucket.access_key_id)
         .with_secret_access_key(bucket.secret_access_key.expose_secret())
+        // Not every store that is like S3 takes several names in one request, and one is all that is ever removed.
+        .with_disable_bulk_delete(true)
         // Stores on one's own hosts are often reached without TLS.
         .with_allow_http(bucket.endpoint.starts_with("http://"));
     if !bucket.endpoint.is_empty() {

@@ -5,6 +5,7 @@ use entities::{ReceiptMethod, ReceiptStatus, SubmissionId, payment_submission};
 use payments::{
     orders::check_bolivares,
     receipts::{self, NewReceipt, ReceiptVerdict},
+    uploads,
 };
 use poem_openapi::{Enum, Object, OpenApi, param::Header, payload::Json, types::Example};
 use sea_orm::prelude::Decimal;
@@ -203,6 +204,9 @@ impl Submissions {
         let (state, target) = (&self.0, "POST /api/payments".to_owned());
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
         let reported = once.create(async |tx| {
+            if let Some(url) = &report.receipt_url {
+                uploads::named(tx, url).await?;
+            }
             let new = NewReceipt {
                 order_id: order_id(&report.order_id)?,
                 method: report.method.into(),

@@ -1,5 +1,6 @@
 //! Pictures of receipts: taking them in, and handing them out so that no browser runs anything of them.
 
+use payments::uploads::{self, Full};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::Path,
@@ -9,11 +10,13 @@ use poem_openapi::{
 use super::{Declined, picture::Kind, upload_form::UploadForm};
 use crate::{
     access::unguessable,
-    offload::Work,
     problem::{Code, Problem},
     resources::Tag,
     state::State,
 };
+
+/// When there may be room again, seconds.
+const ROOM_AFTER_S: u64 = 3_600;
 
 /// A file that was taken in.
 #[derive(Object)]
@@ -50,18 +53,18 @@ impl UploadRoutes {
     /// Upload a file
     ///
     /// A PNG, JPEG, PDF or SVG file of at most 20 MiB, told by its first bytes and not by what is declared. An SVG with a
-    /// script, an event handler, a foreign object or a reference to somewhere else is refused. `userId` is for the shop's
-    /// own programs and is not kept.
+    /// script, an event handler, a foreign object or a reference to somewhere else is refused, and may have at most 1 MiB.
+    /// `userId` is for the shop's own programs and is not kept. A file that no receipt names within a day is taken away.
+    /// 429 when the address has sent too much lately.
     #[oai(path = "/api/upload", method = "post", operation_id = "upload_file")]
     async fn upload(&self, form: UploadForm) -> Result<Json<Uploaded>, Declined> {
-        let (kind, file) = self.0.offload(Work::Parsing, move || (Kind::of(&form.file), form.file)).await?;
-        let kind = kind.map_err(|refused| Problem::invalid("/file", refused))?;
         let name = unguessable("").map_err(|error| {
             tracing::error!("no name for a file: {error:#}");
             Problem::new(Code::Internal)
         })?;
-        let name = format!("{name}.{}", kind.extension());
-        self.0.uploads().put(&name, file).await?;
+        let name = format!("{name}.{}", form.kind.extension());
+        self.count(&name, &form).await?;
+        self.0.uploads().put(&name, form.file).await?;
         Ok(Json(Uploaded { success: true, url: format!("/uploads/{name}") }))
     }
 
@@ -83,6 +86,21 @@ impl UploadRoutes {
             format!("attachment; filename=\"{}\"", id.0),
             "default-src 'none'; sandbox; frame-ancestors 'none'".to_owned(),
         ))
+    }
+}
+
+impl UploadRoutes {
+    /// Writes down that there will be a file, if there is room for one more.
+    async fn count(&self, name: &str, form: &UploadForm) -> Result<(), Problem> {
+        let tx = self.0.db().begin().await?;
+        let counted = uploads::reserve(&tx, name, &form.from, form.file.len(), self.0.uploads().allowances()).await?;
+        let (code, detail) = match counted {
+            Ok(()) => return Ok(tx.commit().await?),
+            Err(Full::Address) => (Code::TooManyRequests, "Your address has uploaded too much; come again later"),
+            Err(Full::InAll) => (Code::Unavailable, "There is no room for more files at the moment"),
+        };
+        metrics::counter!("quittance_uploads_refused_total").increment(1);
+        Err(Problem::new(code).detail(detail).retry_after(ROOM_AFTER_S))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{currency, exchange_rate};
-use payments::rates;
+use payments::{money::check_rate, rates};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -29,7 +29,7 @@ const OPERATOR: &str = "operator";
 #[derive(Object)]
 #[oai(rename = "NewExchangeRate", example)]
 struct NewRate {
-    /// What one unit of the first currency is worth in the second.
+    /// What one unit of the first currency is worth in the second, up to 10^15 with up to 12 fraction digits.
     rate: Money,
     /// Where it is from, such as an exchange's name; `operator` when it is left out.
     #[oai(validator(min_length = 1, max_length = 64))]
@@ -96,6 +96,7 @@ impl ExchangeRates {
         if source == rates::SANDBOX {
             return Err(Problem::invalid("/source", "is kept for the sample rates of the sandbox").into());
         }
+        check_rate(rate.0).map_err(|error| Problem::invalid("/rate", error.to_string()))?;
         let tx = self.0.db().begin().await?;
         require(&tx, &base.0).await?;
         require(&tx, &quote.0).await?;

@@ -10,6 +10,7 @@ use sea_orm::ConnectionTrait;
 
 use super::Tag;
 use crate::{
+    disk::Room,
     problem::Refused,
     state::{HealthPart, State},
 };
@@ -81,9 +82,15 @@ impl Health {
             .map(|(name, part)| (name.to_owned(), part))
             .collect();
         parts.insert("database".to_owned(), self.database().await);
+        if self.0.disk().is_watched() {
+            parts.insert("disk".to_owned(), disk(self.0.disk().room()));
+        }
         let needless = |name: &str| self.0.health().iter().any(|part| part.name == name && !part.needed);
         let mut down = parts.iter().filter(|(_, part)| part.status != Condition::Up).peekable();
-        let status = match (down.peek().is_none(), down.all(|(name, _)| needless(name))) {
+        let status = match (
+            down.peek().is_none(),
+            down.all(|(name, part)| part.status == Condition::Degraded || needless(name)),
+        ) {
             (true, _) => Condition::Up,
             (false, true) => Condition::Degraded,
             (false, false) => Condition::Down,
@@ -113,6 +120,15 @@ impl Health {
             Err(_) => condition(Err("took longer than two seconds".to_owned())),
         }
     }
+}
+
+fn disk(room: Room) -> PartHealth {
+    let (status, detail) = match room {
+        Room::Enough => (Condition::Up, None),
+        Room::Little => (Condition::Degraded, Some("nearly full: what strangers send is refused")),
+        Room::None => (Condition::Down, Some("full: new payments are refused")),
+    };
+    PartHealth { status, detail: detail.map(str::to_owned) }
 }
 
 async fn check(part: &HealthPart) -> PartHealth {

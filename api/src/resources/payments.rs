@@ -67,7 +67,7 @@ impl Payments {
         key: Header<Option<IdempotencyKey>>,
         body: Body<NewPayment>,
     ) -> Result<Created<Payment>, Refused<404, 409, 422>> {
-        let new = body.value.into_core(&request_id)?;
+        let new = body.value.into_core(&self.0.config().deals, &request_id)?;
         let once = self.once(&caller, key, "POST /api/v1/payments".to_owned(), &body.canonical);
         let payment = create::accept(&once, new).await?;
         Ok(Created::Created(Json(payment.with_token(self.0.access_tokens()))))

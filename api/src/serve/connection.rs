@@ -7,11 +7,12 @@ use hyper_util::rt::TokioIo;
 use poem::{
     Endpoint, Request, Response,
     endpoint::BoxEndpoint,
-    http::uri::Scheme,
+    http::{HeaderValue, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     farewell,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     config::HttpConfig,
+    edge::REQUEST_ID,
     problem::{Code, Problem},
 };
 
@@ -98,7 +100,46 @@ impl Connections {
     }
 
     async fn respond(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {
+        if let Some(problem) = misaddressed(&request) {
+            let (id, path) = (Uuid::now_v7().to_string(), request.uri().path().to_owned());
+            let mut response = problem.respond(&id, &path);
+            response.headers_mut().extend(HeaderValue::from_str(&id).map(|id| (REQUEST_ID, id)));
+            return response;
+        }
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(peer.into()));
         self.endpoint.get_response(Request::from((request, local, remote, Scheme::HTTP))).await
+    }
+}
+
+/// RFC 9112, section 3.2: a request of HTTP/1.1 names one host, and none names two. Whoever stands in between may have
+/// understood another one than we would.
+fn misaddressed<B>(request: &hyper::Request<B>) -> Option<Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let detail = match (hosts, request.version() >= Version::HTTP_11) {
+        (0, true) => "The request has no Host header",
+        (0 | 1, _) => return None,
+        (_, _) => "The request has more than one Host header",
+    };
+    Some(Problem::new(Code::MalformedRequest).detail(detail).header(header::CONNECTION, "close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        for (version, hosts, right) in [
+            (Version::HTTP_11, 0, false),
+            (Version::HTTP_11, 1, true),
+            (Version::HTTP_11, 2, false),
+            (Version::HTTP_10, 0, true),
+            (Version::HTTP_10, 1, true),
+            (Version::HTTP_10, 2, false),
+        ] {
+            let request = hyper::Request::builder().version(version);
+            let request = (0..hosts).fold(request, |request, _| request.header(header::HOST, "pay.example"));
+            assert_eq!(misaddressed(&request.body(()).unwrap()).is_none(), right, "{version:?}, {hosts}");
+        }
     }
 }

@@ -222,7 +222,7 @@ on_both!(cards_and_bank_transfers_need_no_address_on_chain, async |database: Tes
 });
 
 on_both!(the_access_token_dies_with_the_payment, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = TestApp::with(database, |config| config.deals.expires_in_min_s = 0).await;
     let token = app.token().await;
     let mut body = app.payment("short");
     body["expires_at"] = json!(now() + TimeDelta::milliseconds(1_500));

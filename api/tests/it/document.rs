@@ -84,3 +84,35 @@ on_both!(is_served_as_it_is_committed, async |database: TestDatabase| {
     assert!(served.header("content-type").starts_with("application/json"));
     assert_eq!(served.text, format!("{:#}\n", api::openapi_document()));
 });
+
+/// Lists without a largest number of items, wherever in the schema they stand.
+fn endless(document: &Value, schema: &Value, at: &str, found: &mut Vec<String>) {
+    if let Some(shared) = schema["$ref"].as_str() {
+        let name = shared.rsplit('/').next().unwrap();
+        return endless(document, &document["components"]["schemas"][name], at, found);
+    }
+    if schema["items"].is_object() && schema["maxItems"].is_null() {
+        found.push(at.to_owned());
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        endless(document, property, &format!("{at}/{name}"), found);
+    }
+    let parts = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|of| schema[of].as_array()).flatten();
+    for part in parts.chain(Some(&schema["items"]).filter(|items| items.is_object())) {
+        endless(document, part, at, found);
+    }
+}
+
+#[test]
+fn every_list_of_a_request_has_a_bound() {
+    let document = api::openapi_document();
+    let (mut found, mut bodies) = (Vec::new(), 0);
+    for (name, operation) in operations(&document) {
+        for content in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            bodies += 1;
+            endless(&document, &content.1["schema"], &name, &mut found);
+        }
+    }
+    assert!(bodies > 30, "only {bodies}");
+    assert_eq!(found, Vec::<String>::new());
+}

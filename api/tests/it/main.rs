@@ -5,6 +5,8 @@ mod app;
 
 mod access;
 mod authentication;
+mod bounds;
+mod callback_inquiries;
 mod checkout;
 mod checkout_answers;
 mod checkout_list;
@@ -41,6 +43,7 @@ mod till_lightning;
 mod till_staff;
 mod till_tickets;
 mod tokens;
+mod uploads;
 mod wallets;
 mod webhook_deliveries;
 mod webhook_events;

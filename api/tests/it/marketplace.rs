@@ -360,3 +360,10 @@ on_both!(a_hundred_payouts_at_once_stay_within_the_balance, async |database: Tes
     assert_eq!(first, wanted);
     clean(&app).await;
 });
+
+on_both!(the_largest_order_has_an_intent, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    open_account(&app, app.merchant.node_id, true).await;
+    let order_id = place(&app, "21000000000000").await;
+    assert_eq!(ready(&app, order_id).await["amount_cents"], 2_100_000_000_000_000_i64);
+});

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{Answer, TestApp, send, state},
     receipts::{PAYMENTS, admin, place, receipt, report},
 };
 
@@ -230,9 +230,9 @@ async fn accounts_answer_in_time_while_the_server_is_stopped() {
     assert!(started.elapsed().as_secs_f64() < 3.0, "it took {:?}", started.elapsed());
 }
 
-const BOUNDARY: &str = "a-boundary-of-tests";
+pub(crate) const BOUNDARY: &str = "a-boundary-of-tests";
 
-async fn upload(app: &TestApp, field: &str, declared: &str, bytes: &[u8]) -> Answer {
+pub(crate) async fn upload(app: &TestApp, field: &str, declared: &str, bytes: &[u8]) -> Answer {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"userId\"\r\n\r\n7\r\n--{BOUNDARY}\r\n\
          Content-Disposition: form-data; name=\"{field}\"; filename=\"a\"\r\nContent-Type: {declared}\r\n\r\n"
@@ -328,6 +328,10 @@ impl Bucket {
             return Ok(poem::Response::builder().status(poem::http::StatusCode::FORBIDDEN).finish());
         }
         let (path, put) = (request.uri().path().to_owned(), request.method() == poem::http::Method::PUT);
+        if request.method() == poem::http::Method::DELETE {
+            self.0.lock().unwrap().remove(&path);
+            return Ok(poem::Response::builder().status(poem::http::StatusCode::NO_CONTENT).finish());
+        }
         if put {
             let bytes = request.take_body().into_vec().await?;
             self.0.lock().unwrap().insert(path, bytes);
@@ -350,12 +354,15 @@ async fn files_go_to_a_bucket_where_one_is_named() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let bucket = Bucket::default();
     let endpoint = bucket.clone().serve().await;
-    let change = |config: &mut api::Config| {
+    let change = move |config: &mut api::Config| {
+        config.receipts.upload_unnamed_hours = 0;
         let store = &mut config.receipts.object_store;
         (store.bucket, store.endpoint) = ("receipts".to_owned(), endpoint);
         (store.access_key_id, store.secret_access_key) = ("the-key".to_owned(), SecretString::from("the-secret"));
     };
-    let app = TestApp::with(TestDatabase::new(fixtures::Backend::Sqlite).await, change).await;
+    let database = TestDatabase::new(fixtures::Backend::Sqlite).await;
+    let state = state(&database, change.clone());
+    let app = TestApp::with(database, change).await;
     let bytes = b"\x89PNG\r\n\x1a\nrest";
     let url = upload(&app, "file", "image/png", bytes).await.expect(200).body["url"].as_str().unwrap().to_owned();
     let kept = format!("/receipts/{}", url.strip_prefix("/uploads/").unwrap());
@@ -364,4 +371,6 @@ async fn files_go_to_a_bucket_where_one_is_named() {
     assert_eq!(response.into_body().into_vec().await.unwrap(), bytes);
     let other = format!("/uploads/{}.png", "0".repeat(43));
     send(app.client.get(other)).await.refusal(404);
+    assert_eq!(api::remove_orphans(&state).await.unwrap(), 1, "no receipt has named it");
+    assert!(bucket.0.lock().unwrap().is_empty());
 }

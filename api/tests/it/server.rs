@@ -210,3 +210,25 @@ async fn a_server_that_stops_waits_for_requests_but_not_for_ever() {
     stopped.unwrap().unwrap();
     assert!(slow.ends().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let served = Served::with(|_| {}).await;
+    for (head, is_right) in [
+        ("GET /health/live HTTP/1.1\r\n", false),
+        ("GET /health/live HTTP/1.1\r\nhost: a\r\nhost: b\r\n", false),
+        ("GET /health/live HTTP/1.1\r\nhost: a\r\nHost: a\r\n", false),
+        ("GET /health/live HTTP/1.1\r\nhost: a\r\n", true),
+        ("GET /health/live HTTP/1.0\r\n", true),
+    ] {
+        let mut client = served.connect().await;
+        client.send(format!("{head}\r\n")).await;
+        let answer = client.answer().await.expect("an answer");
+        if is_right {
+            assert_eq!(answer.status, 200, "{head}");
+        } else {
+            answer.problem(400, "malformed_request");
+            assert!(client.ends().await, "{head}");
+        }
+    }
+}

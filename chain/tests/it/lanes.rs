@@ -215,7 +215,7 @@ async fn a_nonce_that_a_stranger_took_is_done_again(backend: Backend) {
 /// Opens that expire between their trial and their block.
 async fn late(world: &mut World, count: usize, expiring: usize) -> (Vec<Uuid>, Vec<Fact>) {
     let relay = world.behind_a_relay().await;
-    world.config = Config { rpc_timeout_ms: 5_000, ..world.config.clone() };
+    world.config = Config { rpc_timeout_ms: 5_000, expiry_margin_ms: 0, ..world.config.clone() };
     let agent = world.start();
     world.opened(&agent, 1).await;
     let mut held = false;

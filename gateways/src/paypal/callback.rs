@@ -1,4 +1,5 @@
-//! What PayPal calls back with. PayPal itself is asked whether the signature is its own.
+//! What PayPal calls back with. PayPal itself is asked whether the signature is its own, which anybody can have us do: so
+//! that first everything is looked at that can be seen without asking, see [`claims`].
 
 use chrono::DateTime;
 use reqwest::{Method, header::CONTENT_TYPE};
@@ -79,8 +80,30 @@ struct Link {
     rel: String,
 }
 
+/// Longest headers that PayPal is known to send, with room: an id, a time, a signature by 2,048 bits and an address.
+const HEADER_MAX: usize = 1_024;
+
+/// The one algorithm that PayPal signs with.
+const ALGORITHM: &str = "SHA256withRSA";
+
+/// What the callback says, if it could be one of PayPal's as far as that shows without asking.
+pub(super) fn claims(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
+    signature(paypal, callback)?;
+    let event: Event = serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?;
+    Ok(Heard { event_id: Some(event.id.clone()), about: event.about() })
+}
+
 pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
-    let header = |name| callback.header(name).filter(|value| !value.is_empty()).ok_or(Refused::Forged);
+    let heard = claims(paypal, callback)?;
+    let request = verification(&signature(paypal, callback)?, callback.body)?;
+    verify(paypal, request).await?;
+    Ok(heard)
+}
+
+/// The headers, as far as they could be PayPal's.
+fn signature<'a>(paypal: &'a PayPal, callback: &Callback<'a>) -> Result<Signature<'a>, Refused> {
+    let header = |name| callback.header(name).filter(|value| (1..=HEADER_MAX).contains(&value.len()));
+    let header = |name| header(name).ok_or(Refused::Forged);
     let signature = Signature {
         transmission_id: header("paypal-transmission-id")?,
         transmission_time: header("paypal-transmission-time")?,
@@ -90,13 +113,18 @@ pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Hea
         webhook_id: &paypal.webhook_id,
     };
     let sent_at = DateTime::parse_from_rfc3339(signature.transmission_time).map_err(|_| Refused::Forged)?;
-    if callback.at.signed_duration_since(sent_at).abs() > paypal.tolerance {
+    let late = callback.at.signed_duration_since(sent_at).abs() > paypal.tolerance;
+    if late || signature.auth_algo != ALGORITHM || !is_paypals(signature.cert_url) {
         return Err(Refused::Forged);
     }
-    let request = verification(&signature, callback.body)?;
-    verify(paypal, request).await?;
-    let event: Event = serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?;
-    Ok(Heard { event_id: Some(event.id.clone()), about: event.about() })
+    Ok(signature)
+}
+
+/// Whether the certificate that is named is one of PayPal's.
+fn is_paypals(cert_url: &str) -> bool {
+    let Ok(url) = url::Url::parse(cert_url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https" && (host == "paypal.com" || host.ends_with(".paypal.com"))
 }
 
 /// The event goes in as it came: PayPal signs its bytes, which would not survive being read and written again.

@@ -199,7 +199,7 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     Some(Request { method, path, headers, body: String::from_utf8(body).unwrap() })
 }
 
-fn install_tls() {
+pub(crate) fn install_tls() {
     static TLS: Once = Once::new();
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }

@@ -3,6 +3,7 @@
 
 mod fake;
 mod fake_stripe;
+mod growth;
 mod localstripe;
 mod mobile_money;
 mod mobile_money_callbacks;

@@ -73,6 +73,18 @@ async fn a_forged_callback_is_refused() {
         fewer.remove(left_out);
         assert_eq!(gateway.hear(&callback(&fewer, "", &body)).await, Err(Refused::Forged), "{left_out}");
     }
+    for (place, other) in [
+        (3, "https://paypal.com.evil.example/v1/notifications/certs/CERT-1"),
+        (3, "https://evilpaypal.com/CERT-1"),
+        (3, "http://api.paypal.com/v1/notifications/certs/CERT-1"),
+        (3, "https://evil.example/?.paypal.com"),
+        (3, "no URL"),
+        (4, "none"),
+    ] {
+        let mut elsewhere = headers.clone();
+        elsewhere[place].1 = other.to_owned();
+        assert_eq!(gateway.hear(&callback(&elsewhere, "", &body)).await, Err(Refused::Forged), "{other}");
+    }
     let mut at_no_time = headers.clone();
     at_no_time[2].1 = "now".to_owned();
     assert_eq!(gateway.hear(&callback(&at_no_time, "", &body)).await, Err(Refused::Forged));

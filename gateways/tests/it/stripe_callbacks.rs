@@ -17,7 +17,7 @@ fn signature(secret: &str, time: &str, body: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-fn signed(body: &[u8], at: DateTime<Utc>) -> String {
+pub(crate) fn signed(body: &[u8], at: DateTime<Utc>) -> String {
     let time = at.timestamp().to_string();
     format!("t={time},v1={}", signature(WEBHOOK_SECRET, &time, body))
 }
@@ -34,7 +34,7 @@ fn event(kind: &str, object: &Value) -> Vec<u8> {
 }
 
 /// An adapter that can reach nobody.
-fn alone() -> Stripe {
+pub(crate) fn alone() -> Stripe {
     Stripe::new(&config("http://127.0.0.1:1")).unwrap()
 }
 

@@ -136,13 +136,21 @@ impl References {
     }
 }
 
+/// What an amount may be where it is counted.
+type Check = fn(Decimal, u32) -> Result<(), money::AmountError>;
+
 fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), AcceptError> {
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
+    // What is paid on chain is counted there alone.
+    let on_chain = new.payment_method == PaymentMethod::Web3;
+    let check: Check = if on_chain { money::check_on_chain } else { money::check_cost };
     for (pointer, amount) in [("/price", new.price), ("/paid_price", new.paid_price)] {
-        money::base_units(amount, decimals)
+        let positive = if amount > Decimal::ZERO { Ok(()) } else { Err(money::AmountError::NotPositive) };
+        positive
+            .and_then(|()| check(amount, decimals))
             .map_err(|error| AcceptError::Invalid { pointer: pointer.into(), detail: error.to_string() })?;
     }
-    check_items(&new.items, decimals)?;
+    check_items(&new.items, decimals, check)?;
     if new.payment_method != PaymentMethod::Web3 {
         return Ok(());
     }
@@ -157,14 +165,14 @@ fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), Accep
     Ok(())
 }
 
-/// What an item costs may be nothing, but no finer than the currency either.
-fn check_items(items: &Value, decimals: u32) -> Result<(), AcceptError> {
+/// What an item costs may be nothing, but is an amount of the currency otherwise.
+fn check_items(items: &Value, decimals: u32, check: Check) -> Result<(), AcceptError> {
     for (index, item) in items.as_array().into_iter().flatten().enumerate() {
         let price = item["price"].to_string().parse::<Decimal>().unwrap_or_default();
-        if price.normalize().scale() > decimals {
-            let pointer = format!("/items/{index}/price").into();
-            return Err(AcceptError::Invalid { pointer, detail: money::AmountError::TooFine(decimals).to_string() });
-        }
+        check(price, decimals).map_err(|error| AcceptError::Invalid {
+            pointer: format!("/items/{index}/price").into(),
+            detail: error.to_string(),
+        })?;
     }
     Ok(())
 }

@@ -226,3 +226,21 @@ impl Shop {
         settled
     }
 }
+
+on_both!(a_balance_never_becomes_a_floating_point_number, async |database: TestDatabase| {
+    let shop = Shop::open(&database.db).await;
+    let sale = shop.sale(10_000, 0).await;
+    let set = format!("UPDATE seller_balances SET available = {}", i64::MAX - 100);
+    database.db.execute_unprepared(&set).await.unwrap();
+    let refused = async |sql: &str| {
+        let tx = shop.db.begin().await.unwrap();
+        tx.execute_unprepared(sql).await.is_err()
+    };
+    assert!(refused("UPDATE seller_balances SET available = available + 101").await, "it leaves 64 bits");
+    assert!(refused("UPDATE captures SET captured = 9223372036854775807 + 1").await);
+    // Postings never change; a new one is as good.
+    let posting = "INSERT INTO ledger_postings SELECT entry_id, 'somewhere', 9223372036854775807 + 1 FROM ledger_postings LIMIT 1";
+    assert!(refused(posting).await);
+    let available = shop.balance().await.0;
+    assert_eq!(available, i64::MAX - 100, "and is as it was, after a sale of {}", sale.payment);
+});

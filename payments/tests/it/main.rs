@@ -10,6 +10,7 @@ mod life;
 mod model;
 mod reach;
 mod receipts;
+mod untouched_orders;
 mod verdicts;
 
 use entities::{PaymentId, payment, payment_log};

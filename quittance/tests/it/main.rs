@@ -8,6 +8,7 @@ mod consumers;
 mod database_faults;
 mod handbook;
 mod hostile;
+mod hostile_uploads;
 mod kill;
 mod life;
 mod load;

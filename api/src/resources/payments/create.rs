@@ -20,6 +20,7 @@ use super::{
     response::{Group, Payment},
 };
 use crate::{
+    config::DealsConfig,
     edge::RequestId,
     idempotent::{Claimed, Once},
     money::{ExactNumber, Money},
@@ -142,15 +143,17 @@ impl Example for NewPayment {
 
 impl NewPayment {
     /// Checks what no schema can say and needs no look-up.
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self, config: &DealsConfig) -> Result<(), Problem> {
         if self.member.is_some() && self.member_id.is_some() {
             return Err(Problem::invalid("/member_id", "must not be given together with member"));
         }
         if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > METADATA_MAX) {
             return Err(Problem::invalid("/metadata", "must have at most 16384 bytes"));
         }
-        if self.expires_at <= now() {
-            return Err(Problem::invalid("/expires_at", "must be in the future"));
+        let ahead = config.expires_in_min_s;
+        if self.expires_at <= now() + TimeDelta::seconds(ahead.into()) {
+            let detail = format!("must be in the future, at least {ahead} seconds ahead");
+            return Err(Problem::invalid("/expires_at", detail));
         }
         if PaymentMethod::from(self.payment_method) == PaymentMethod::Web3
             && !evm_address::is_valid(&self.payment_address)
@@ -162,8 +165,12 @@ impl NewPayment {
     }
 
     /// As the core takes it.
-    pub(super) fn into_core(self, request_id: &RequestId) -> Result<payments::NewPayment, Problem> {
-        self.check()?;
+    pub(super) fn into_core(
+        self,
+        config: &DealsConfig,
+        request_id: &RequestId,
+    ) -> Result<payments::NewPayment, Problem> {
+        self.check(config)?;
         let inline = self.member.map(|member| MemberRef::Inline(Box::new(member.into())));
         Ok(payments::NewPayment {
             external_id: self.external_id,

@@ -1,12 +1,14 @@
 //! Pending operations, grouped into what one transaction can carry.
 
 use alloy::primitives::{Address, Bytes, U256};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::Context;
 use crate::{
     abi::{self, Terms},
+    agent::settlement::Failure,
     error::Error,
     operation::Kind,
     table::{Amount, Hash, Place, deal::State},
@@ -92,6 +94,24 @@ pub(super) async fn pending(context: &Context, signer: Address, limit: usize) ->
     Ok(Item::find_by_statement(statement).all(&*context.db).await?)
 }
 
+/// Takes out the deals whose transaction can hardly be mined before they expire. One of them would revert the whole batch.
+/// What was in a transaction before goes alone anyway, and may have its deal already.
+pub(super) fn too_late(items: &mut Vec<Item>, now: DateTime<Utc>, margin: TimeDelta) -> Vec<Failure> {
+    let latest = (now + margin).timestamp();
+    let is_late = |item: &mut Item| {
+        item.kind == Kind::Open && item.sends == 0 && item.expires_at.is_some_and(|expires_at| expires_at <= latest)
+    };
+    let late = items.extract_if(.., is_late).map(|item| Failure {
+        subject_id: item.subject_id,
+        kind: item.kind,
+        code: abi::INVALID_EXPIRY.to_owned(),
+        message: "the deal would expire before its transaction is mined".to_owned(),
+        retryable: false,
+        hash: None,
+    });
+    late.collect()
+}
+
 /// What one transaction each can carry, in the order of the oldest operation. One that was in a transaction before
 /// goes alone: whatever was wrong then is then its own.
 pub(super) fn batches(items: Vec<Item>, batch_max: usize) -> Vec<Batch> {
@@ -159,6 +179,19 @@ mod tests {
             (Kind::Deploy, 1),
         ];
         assert_eq!(sizes, expected);
+    }
+
+    #[test]
+    fn what_would_expire_before_it_is_mined_is_taken_out() {
+        let now = DateTime::from_timestamp(1_000, 0).expect("a time");
+        let open = |expires_at, sends| Item { expires_at: Some(expires_at), ..item(Kind::Open, 1, sends) };
+        let cancel = Item { expires_at: Some(900), ..item(Kind::Cancel, 1, 0) };
+        let mut items = vec![open(1_003, 0), open(1_004, 0), open(900, 1), open(900, 0), cancel];
+        let late: Vec<Uuid> = [0, 3].map(|index: usize| items[index].subject_id).to_vec();
+        let failures = too_late(&mut items, now, TimeDelta::seconds(3));
+        assert_eq!(failures.iter().map(|failure| failure.subject_id).collect::<Vec<_>>(), late);
+        assert!(failures.iter().all(|failure| failure.code == "InvalidExpiry" && !failure.retryable));
+        assert_eq!(items.len(), 3);
     }
 
     #[test]

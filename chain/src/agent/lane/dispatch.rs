@@ -41,6 +41,9 @@ impl Lane {
         if items.is_empty() {
             return self.idle().await;
         }
+        let margin = self.context.config.expiry_margin();
+        let late = collect::too_late(&mut items, Utc::now(), margin);
+        self.conclude(late, Vec::new()).await?;
         let mut batches = collect::batches(items, batch_max);
         batches.truncate(free);
         let mut examined = match self.examine(batches, tip).await {

@@ -430,7 +430,7 @@ pub(super) fn retryable(code: &str) -> bool {
         "InvalidRef"
             | "InvalidPayee"
             | "InvalidAmount"
-            | "InvalidExpiry"
+            | abi::INVALID_EXPIRY
             | "InvalidToken"
             | "WrongState"
             | "DealNotFound"

@@ -1,0 +1,143 @@
+//! Callbacks that only the gateway itself can vouch for. Anybody can have us ask, with a merchant's credentials: so it is
+//! asked about what it could have sent, about payments that are there, once for each callback, and not too often.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use gateways::{Callback, Heard, Source, Subject};
+use payments::sessions;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::HttpConfig,
+    edge::Allowance,
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// Callbacks that are remembered as refused; each takes some hundred bytes.
+const REFUSED_MAX: usize = 4_096;
+
+/// A callback as it was sent, whole: whoever repeats a part of another one's is somebody else.
+pub(super) type Fingerprint = [u8; 32];
+
+/// What is to be done with a callback.
+pub(super) enum Worth {
+    /// The gateway is asked.
+    Asking(Fingerprint),
+    /// Nothing: it says nothing that is not known, or is about nothing that is here.
+    Nothing,
+}
+
+/// What limits the inquiries of this process.
+pub(crate) struct Inquiries {
+    per_address: Allowance,
+    in_all: Allowance,
+    refused: Mutex<Refused>,
+}
+
+/// The last that were refused.
+#[derive(Default)]
+struct Refused {
+    known: HashSet<Fingerprint>,
+    order: VecDeque<Fingerprint>,
+}
+
+impl Inquiries {
+    pub(crate) fn new(config: &HttpConfig) -> Self {
+        Self {
+            per_address: Allowance::per_minute(config.callback_checks_per_address),
+            in_all: Allowance::per_minute(config.callback_checks_in_all),
+            refused: Mutex::default(),
+        }
+    }
+
+    /// Forgets addresses that have not called back for a while.
+    pub(crate) fn forget_idle(&self) {
+        self.per_address.forget_idle();
+    }
+
+    /// Remembers that the gateway does not vouch for it.
+    pub(super) fn refuse(&self, fingerprint: Fingerprint) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.known.insert(fingerprint) {
+            refused.order.push_back(fingerprint);
+        }
+        if refused.order.len() > REFUSED_MAX
+            && let Some(oldest) = refused.order.pop_front()
+        {
+            refused.known.remove(&oldest);
+        }
+    }
+
+    fn is_refused(&self, fingerprint: &Fingerprint) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).known.contains(fingerprint)
+    }
+}
+
+/// Decides whether the gateway is asked about what somebody claims in its name.
+pub(super) async fn worth(
+    state: &State,
+    source: Source,
+    claimed: &Heard,
+    callback: &Callback<'_>,
+    address: &str,
+) -> Result<Worth, Problem> {
+    let fingerprint = fingerprint(callback);
+    let inquiries = state.inquiries();
+    if inquiries.is_refused(&fingerprint) {
+        return Err(Problem::new(Code::Unauthorized).detail(gateways::Refused::Forged.to_string()));
+    }
+    let Subject::Payment { reference, gateway_id } = &claimed.about else { return Ok(Worth::Nothing) };
+    let news = sessions::has_news(
+        &**state.db(),
+        source.code(),
+        claimed.event_id.as_deref(),
+        *reference,
+        gateway_id.as_deref(),
+    );
+    if !news.await? {
+        return Ok(Worth::Nothing);
+    }
+    let asked = inquiries.per_address.take(&address.to_owned()).and_then(|()| inquiries.in_all.take(&String::new()));
+    asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
+    Ok(Worth::Asking(fingerprint))
+}
+
+/// Over everything that the signature is about, and the signature.
+fn fingerprint(callback: &Callback<'_>) -> Fingerprint {
+    let mut digest = Sha256::new();
+    for (name, value) in callback.headers.iter().filter(|(name, _)| name.starts_with("paypal-")) {
+        for part in [name.as_bytes(), value.as_bytes()] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+    }
+    digest.update(callback.body);
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_refusals_are_remembered() {
+        let inquiries = Inquiries::new(&HttpConfig::default());
+        let number = |number: usize| {
+            let mut fingerprint = [0; 32];
+            fingerprint[..8].copy_from_slice(&number.to_be_bytes());
+            fingerprint
+        };
+        for refused in 0..=REFUSED_MAX {
+            inquiries.refuse(number(refused));
+            inquiries.refuse(number(refused));
+        }
+        assert!(!inquiries.is_refused(&number(0)), "the oldest is forgotten");
+        assert!(inquiries.is_refused(&number(1)) && inquiries.is_refused(&number(REFUSED_MAX)));
+        let refused = inquiries.refused.lock().unwrap();
+        assert_eq!((refused.known.len(), refused.order.len()), (REFUSED_MAX, REFUSED_MAX));
+    }
+}

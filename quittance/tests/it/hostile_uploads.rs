@@ -1,0 +1,74 @@
+//! Files that nobody means well, many at once: whoever asks for something else does not notice.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{World, merchant::http};
+
+/// Files that are under way at any time.
+const AT_ONCE: usize = 64;
+
+const PROBES: usize = 50;
+
+/// What the kubelet of a cluster, and any other prober, can count on.
+const PROMISED: Duration = Duration::from_millis(100);
+
+/// The dearest picture that may be sent, in a form; it is read to its end and then refused, so that none is kept.
+fn form() -> Vec<u8> {
+    let references = "url(#a)".repeat(((1 << 20) - 64) / 7);
+    let picture = format!("<svg><style>{references}url(x)</style></svg>");
+    let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.svg\"\r\n\r\n";
+    format!("{head}{picture}\r\n--edge--\r\n").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_while_the_worst_pictures_are_read() {
+    let settings = [("QUITTANCE_RECEIPTS__UPLOADS_PER_MINUTE", "1000000")];
+    let world = World::embedded_with(&settings).await;
+    let (form, read, stop) = (Arc::new(form()), Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+    let mut senders = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (form, read, stop) = (Arc::clone(&form), Arc::clone(&read), stop.clone());
+        let url = format!("{}/api/upload", world.base_url);
+        senders.spawn(async move {
+            while !stop.is_cancelled() {
+                let request = http().post(&url).header("content-type", "multipart/form-data; boundary=edge");
+                let Ok(answer) = request.body(form.to_vec()).send().await else { continue };
+                let status = answer.status().as_u16();
+                assert!([400, 429, 503].contains(&status), "{status}");
+                read.fetch_add(usize::from(status == 400), Ordering::Relaxed);
+            }
+        });
+    }
+    let (client, mut waits) = (http(), Vec::new());
+    while read.load(Ordering::Relaxed) < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for _ in 0..PROBES {
+        let asked = Instant::now();
+        let answer = client.get(format!("{}/health/live", world.base_url)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        waits.push(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    stop.cancel();
+    while let Some(sent) = senders.join_next().await {
+        sent.unwrap();
+    }
+    waits.sort_unstable();
+    let (p95, read) = (waits[PROBES * 95 / 100], read.load(Ordering::Relaxed));
+    println!(
+        "{read} pictures were read; of {PROBES} probes p50 {:?}, p95 {p95:?}, the slowest {:?}",
+        waits[25], waits[49]
+    );
+    assert!(read > 10, "only {read} pictures were read meanwhile");
+    assert!(p95 < PROMISED, "{waits:?}");
+}

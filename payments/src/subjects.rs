@@ -112,8 +112,6 @@ fn common(paths: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn several_nodes_share_the_one_above_them() {
         let common = |paths: &[&str]| super::common(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());

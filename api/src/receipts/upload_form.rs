@@ -166,6 +166,9 @@ mod tests {
     /// A part of the largest file: with more, the system hands out memory page by page, and that would be measured.
     const PART: usize = FILE_MAX / 5;
 
+    /// How a form is made of what is repeated in it.
+    type Shape = fn(&str) -> Vec<u8>;
+
     const TYPE: &str = "multipart/form-data; boundary=edge";
 
     fn taken(form: &[u8]) -> Result<(Vec<u8>, Kind), Problem> {
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn forms_are_read_in_time_with_their_size() {
         let field = "--edge\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n";
-        let kinds: [(&str, &str, fn(&str) -> Vec<u8>); 5] = [
+        let kinds: [(&str, &str, Shape); 5] = [
             ("a file", "0123456789", |text| form("", &format!("%PDF-{text}"))),
             ("almost edges", "\r\n--edg", |text| form("", &format!("%PDF-{text}"))),
             ("fields", field, |text| form(text, "%PDF-")),

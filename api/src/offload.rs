@@ -7,12 +7,13 @@
 //! answered 503 with `Retry-After`: a late answer holds a connection and helps nobody.
 
 use std::{
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::available_parallelism,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     config::AuthConfig,
@@ -54,6 +55,7 @@ impl Work {
 /// The permits of this process.
 pub(crate) struct Offload {
     hashing: Turns,
+    hashers: Threads,
     parsing: Turns,
     reading: Turns,
 }
@@ -61,8 +63,9 @@ pub(crate) struct Offload {
 impl Offload {
     pub(crate) fn new(config: &AuthConfig) -> Self {
         let half = available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
-        let hashing = Turns::new(hashes(config.hashing_memory_mib, half));
-        Self { hashing, parsing: Turns::new(half), reading: Turns::new(half) }
+        let hashes = hashes(config.hashing_memory_mib, half);
+        let hashing = Turns::new(hashes);
+        Self { hashing, hashers: Threads::start(hashes), parsing: Turns::new(half), reading: Turns::new(half) }
     }
 
     fn turns(&self, work: Work) -> &Turns {
@@ -77,6 +80,46 @@ impl Offload {
 /// How many may hash at once; one at least.
 fn hashes(memory_mib: usize, processors: usize) -> usize {
     (memory_mib / MIB_PER_HASH).clamp(1, processors.max(1))
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// Threads of its own for what takes much memory. The allocator keeps what a thread has freed in that thread's arena: on
+/// whichever of hundreds of blocking threads is free, one hash at a time still came to a gigabyte.
+struct Threads {
+    tasks: mpsc::Sender<Task>,
+}
+
+impl Threads {
+    fn start(threads: usize) -> Self {
+        let (tasks, queue) = mpsc::channel::<Task>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..threads {
+            let queue = Arc::clone(&queue);
+            // It ends when the sender is gone.
+            std::thread::spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(task) = next else { return };
+                    task();
+                }
+            });
+        }
+        Self { tasks }
+    }
+
+    /// What the task returns; none when it panics.
+    async fn run<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let task: Task = Box::new(move || {
+            if let Ok(done) = catch_unwind(AssertUnwindSafe(task)) {
+                // Whoever waited may have hung up.
+                let _ = reply.send(done);
+            }
+        });
+        self.tasks.send(task).ok()?;
+        answer.await.ok()
+    }
 }
 
 /// A number of permits and a bounded queue before them.
@@ -117,13 +160,17 @@ impl State {
             return Err(Problem::new(Code::Unavailable).retry_after(1));
         };
         metrics::histogram!("quittance_offload_wait_seconds", "work" => kind).record(started.elapsed());
-        let done = tokio::task::spawn_blocking(move || {
+        let task = move || {
             let done = task();
             drop(turn);
             done
-        });
-        done.await.map_err(|error| {
-            tracing::error!(%error, work = kind, "work off the serving threads panicked");
+        };
+        let done = match work {
+            Work::Hashing => self.offloads().hashers.run(task).await,
+            Work::Parsing => tokio::task::spawn_blocking(task).await.ok(),
+        };
+        done.ok_or_else(|| {
+            tracing::error!(work = kind, "work off the serving threads panicked");
             Problem::new(Code::Internal)
         })
     }

@@ -33,7 +33,7 @@ pub struct StrangersConfig {
 
 impl Default for StrangersConfig {
     fn default() -> Self {
-        Self { per_address: 6_000, per_site: 24_000, per_subject: 600, in_all: 60_000 }
+        Self { per_address: 6_000, per_site: 24_000, per_subject: 600, in_all: 30_000 }
     }
 }
 

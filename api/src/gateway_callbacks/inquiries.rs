@@ -101,7 +101,7 @@ pub(super) async fn worth(
     if !news.await? {
         return Ok(Worth::Nothing);
     }
-    let asked = inquiries.per_address.take(&address.to_owned()).and_then(|()| inquiries.in_all.take(&String::new()));
+    let asked = inquiries.per_address.take(address).and_then(|()| inquiries.in_all.take(""));
     asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
     Ok(Worth::Asking(fingerprint))
 }

@@ -1,6 +1,7 @@
 //! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
 
 pub(crate) mod at_till;
+mod cancel;
 mod debt;
 mod gateway;
 mod invoice;
@@ -302,25 +303,6 @@ impl Subject {
         };
         self.clear_failure();
         self.move_or_note(trigger, "deal.closed", message, data, actor)
-    }
-
-    fn cancel(&mut self, message: &str, data: Value, actor: &Actor) -> Outcome {
-        let on_chain = self.payment.payment_method == PaymentMethod::Web3;
-        // What a gateway has taken goes back by refunds, of which there may be several.
-        let at_gateway = gateway::is_method(self.payment.payment_method) && self.payment.status != PaymentStatus::Paid;
-        // A deal that opened although its sending had been said to have failed has to be closed as well.
-        let sent = self.payment.sending_since.is_some() || self.payment.deal_id.is_some();
-        let trigger =
-            if (on_chain || at_gateway) && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
-        self.try_move(trigger, message, data, actor).unwrap_or(Outcome::Unchanged)
-    }
-
-    fn nothing_sent(&mut self, actor: &Actor) -> Outcome {
-        if self.payment.status != PaymentStatus::Canceling || self.payment.deal_id.is_some() {
-            return Outcome::Unchanged;
-        }
-        self.try_move(Trigger::Closed, "Nothing had been sent to the chain", json!({}), actor)
-            .unwrap_or(Outcome::Unchanged)
     }
 
     fn retry_requested(&mut self, actor: &Actor) -> Outcome {

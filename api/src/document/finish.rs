@@ -177,8 +177,11 @@ fn strict(value: &mut Value, closed: bool) {
     }
 }
 
+/// Fields of refusals that most refusals leave out.
+const ONLY_IN_SOME_REFUSALS: [(&str, &str); 2] = [("Problem", "payment_id"), ("TillRefusal", "retryAfter")];
+
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. A problem's `payment_id` is the one exception, and the checkout's contract, which leaves such fields out.
+/// required. Exceptions are what only some refusals have, and the checkout's contract, which leaves such fields out.
 fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
@@ -186,8 +189,8 @@ fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
             continue;
         }
         let Some(properties) = schema["properties"].as_object() else { continue };
-        let all: Vec<String> =
-            properties.keys().filter(|property| name != "Problem" || *property != "payment_id").cloned().collect();
+        let now_and_then = |property: &str| ONLY_IN_SOME_REFUSALS.contains(&(name.as_str(), property));
+        let all: Vec<String> = properties.keys().filter(|property| !now_and_then(property)).cloned().collect();
         schema["required"] = json!(all);
     }
 }

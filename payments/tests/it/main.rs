@@ -53,9 +53,9 @@ async fn transitions(db: &Database, id: PaymentId) -> Vec<String> {
     rows.into_iter().map(|row| row.event_type).collect()
 }
 
-/// Kinds of the messages in the outbox about a payment, oldest first.
+/// Kinds of the messages in the outbox that have something done about a payment, oldest first; not those that tell of it.
 async fn messages(db: &Database, id: PaymentId) -> Vec<String> {
-    let sql = format!("SELECT kind FROM outbox WHERE payload LIKE '%{id}%' ORDER BY id");
+    let sql = format!("SELECT kind FROM outbox WHERE payload LIKE '%{id}%' AND kind <> 'announce_events' ORDER BY id");
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
     rows.iter().map(|row| row.try_get("", "kind").unwrap()).collect()
 }

@@ -64,6 +64,6 @@ on_both!(orders_that_nobody_pays_are_taken_away, async |database: TestDatabase| 
     assert_eq!(orders::remove_untouched(&database.db, before, 5).await.unwrap(), 5, "at most so many");
     assert_eq!(orders::remove_untouched(&database.db, before, 5).await.unwrap(), 2);
     assert_eq!(orders::remove_untouched(&database.db, before, 5).await.unwrap(), 0);
-    let left = order::Entity::find().order_by_asc(order::Column::Number).all(&*database.db).await.unwrap();
+    let left = order::Entity::find().order_by_asc(order::Column::Id).all(&*database.db).await.unwrap();
     assert_eq!(left.into_iter().map(|order| order.id).collect::<Vec<_>>(), [paid, young]);
 });

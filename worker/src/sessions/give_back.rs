@@ -32,7 +32,6 @@ pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> 
         Ok(Step::Back(known)) => {
             let mut tx = context.db.begin().await?;
             sessions::settle(&mut tx, claimed.session.id, seen(known), Actor::worker(job)).await?;
-            fail::fail_point!("give_back.before_commit");
             tx.commit().await?;
             Ok(Left::Concluded)
         }
@@ -103,7 +102,6 @@ async fn step(context: &Context, claimed: &Claimed) -> anyhow::Result<Step> {
 }
 
 async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &Refund) -> anyhow::Result<Result<Refunded, Step>> {
-    fail::fail_point!("give_back.before_refund");
     match gateway.refund(handle, refund).await {
         Ok(refunded) => Ok(Ok(refunded)),
         Err(Error::Declined { code, message }) => Ok(Err(Step::Refused { code, message })),

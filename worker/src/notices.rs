@@ -83,7 +83,9 @@ async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
         for letter in untold {
             let of_payment = letter.payment_id.and_then(|id| nodes.get(&id).copied());
             if let Some(node_id) = letter.node_id.or(of_payment).or(root) {
-                news.push(dead_letter_news(letter, node_id)?);
+                // A delivery is traced in its payment's log: one that names a payment which is not there could never be.
+                let payment_id = letter.payment_id.filter(|id| nodes.contains_key(id));
+                news.push(dead_letter_news(letter, node_id, payment_id)?);
             }
         }
         announce(context, news).await?;
@@ -156,9 +158,9 @@ async fn untold(db: &Database, letters: Vec<DeadLetterCreated>) -> Result<Vec<De
     Ok(letters.into_iter().filter(|letter| !told.contains(&letter_key(letter.dead_letter_id))).collect())
 }
 
-/// The nodes of the payments that letters are about which name no node.
+/// The nodes of the payments that letters are about; a letter may name a payment that is not there.
 async fn nodes(db: &Database, letters: &[DeadLetterCreated]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
-    let of_payments = letters.iter().filter(|letter| letter.node_id.is_none()).filter_map(|letter| letter.payment_id);
+    let of_payments = letters.iter().filter_map(|letter| letter.payment_id);
     let found: Vec<(PaymentId, NodeId)> = payment::Entity::find()
         .select_only()
         .columns([payment::Column::Id, payment::Column::NodeId])
@@ -179,9 +181,13 @@ async fn root(db: &Database) -> Result<Option<NodeId>, DbErr> {
     Ok(root.map(|node| node.id))
 }
 
-fn dead_letter_news(mut letter: DeadLetterCreated, node_id: NodeId) -> anyhow::Result<News> {
+fn dead_letter_news(
+    mut letter: DeadLetterCreated,
+    node_id: NodeId,
+    payment_id: Option<PaymentId>,
+) -> anyhow::Result<News> {
     letter.node_id.get_or_insert(node_id);
-    let (key, payment_id) = (letter_key(letter.dead_letter_id), letter.payment_id);
+    let key = letter_key(letter.dead_letter_id);
     let event = Event {
         id: EventId::new(),
         name: "dead_letter.created".to_owned(),

@@ -119,12 +119,12 @@ on_both!(post_payments_400, async |database: TestDatabase| {
     app.post(&token, "/payments", &yen).await.message(400);
     assert_eq!(payment::Entity::find().count(&*app.database.db).await.unwrap(), 0, "nothing was written");
     let body = format!(
-        r#"{{"method_id":"{CASH}","currency_id":"{EURO}","transaction_id":"big","amount":9007199254740993.01,"till":7}}"#
+        r#"{{"method_id":"{CASH}","currency_id":"{EURO}","transaction_id":"big","amount":20999999999999.99,"till":7}}"#
     );
     let request = app.client.post("/payments").header("authorization", format!("Bearer {token}"));
     let id = send(request.content_type("application/json").body(body)).await.id();
     let read = app.get(&token, &format!("/payments/{id}")).await.expect(200);
-    assert!(read.text.contains("9007199254740993.01"), "{}", read.text);
+    assert!(read.text.contains("20999999999999.99"), "{}", read.text);
 });
 
 on_both!(post_payments_409_transaction_id_already_used, async |database: TestDatabase| {

@@ -50,6 +50,19 @@ on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDataba
     assert_eq!(told, 2, "what is about no payment is told at one of the nodes at the top, once");
 });
 
+on_both!(a_letter_about_a_payment_that_is_not_there_is_told_without_it, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let own = worker.endpoint(worker.merchant.node_id, &["dead_letter.*"]).await.id;
+    worker.set_endpoint(own, |row| row.operators = Set(true)).await;
+    worker.tell_operators().await;
+    let payment_id = entities::PaymentId::new();
+    letter(&worker, &OpenDeal { payment_id }).await;
+    worker.write("UPDATE dead_letters SET payment_id = $1", vec![payment_id.0.into()]).await;
+    worker.tell_operators().await;
+    let owed = worker.owed(own).await;
+    assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], None), "no log could trace it");
+});
+
 on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let operator = worker.endpoint(worker.merchant.node_id, &["signer.*"]).await.id;

@@ -163,7 +163,8 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: GatewaySessionId) -> Result<Op
     gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).one(db).await
 }
 
-/// Has live sessions looked at that nobody has looked at for so long, longest first, and returns how many those are.
+/// Has live sessions looked at that nobody has looked at for so long, and captured ones whose money should be on its way
+/// back, longest first, and returns how many those are.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -185,6 +186,30 @@ pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Re
     gateway_session::Entity::update_many()
         .col_expr(C::UpdatedAt, Expr::value(now()))
         .col_expr(C::Follower, Expr::value(Option::<Uuid>::None))
+        .filter(C::Id.is_in(forgotten.iter().map(|session| session.id)))
+        .exec(&**tx)
+        .await?;
+    Ok(forgotten.len() + take_up_going_back(tx, patience, most).await?)
+}
+
+/// What somebody has decided to give back: nobody follows it but the message that does so.
+async fn take_up_going_back(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
+    use gateway_session::Column as C;
+    // The condition of the index on what the safety net looks through.
+    let canceling = "gateway_sessions.payment_id IN (SELECT id FROM payments WHERE status = 'canceling')";
+    let forgotten = gateway_session::Entity::find()
+        .filter(C::Status.eq(GatewaySessionStatus::Captured))
+        .filter(C::Account.is_null())
+        .filter(C::UpdatedAt.lt(now() - patience))
+        .filter(Expr::cust(canceling))
+        .limit(most)
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    let check = forgotten.iter().map(|session| NewMessage::of(&CheckSession::new(session.payment_id, session.id)));
+    tx.enqueue(check.collect()).await?;
+    gateway_session::Entity::update_many()
+        .col_expr(C::UpdatedAt, Expr::value(now()))
         .filter(C::Id.is_in(forgotten.iter().map(|session| session.id)))
         .exec(&**tx)
         .await?;

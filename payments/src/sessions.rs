@@ -202,6 +202,7 @@ async fn take_up_going_back(tx: &mut Transaction, patience: TimeDelta, most: u64
         .filter(C::Account.is_null())
         .filter(C::UpdatedAt.lt(now() - patience))
         .filter(Expr::cust(canceling))
+        .order_by_asc(C::UpdatedAt)
         .limit(most)
         .lock_exclusive()
         .all(&**tx)

@@ -58,7 +58,7 @@ impl Subject {
             AtGateway::CapturedOtherwise { data } => {
                 let message = "The gateway has taken another amount than was asked for";
                 let trigger = match self.payment.status {
-                    PaymentStatus::Failed => Trigger::PaymentFinal,
+                    PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired => Trigger::PaymentFinal,
                     _ => Trigger::FinalityBroken,
                 };
                 self.move_or_note(trigger, "gateway.captured_otherwise", message, data, actor)
@@ -71,7 +71,7 @@ impl Subject {
             }
             AtGateway::Returned { data } => {
                 let message = "The payer has all of it back";
-                self.try_move(Trigger::Returned, message, data, actor).unwrap_or(Outcome::Unchanged)
+                self.move_or_note(Trigger::Returned, "gateway.returned", message, data, actor)
             }
         }
     }

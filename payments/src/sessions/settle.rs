@@ -1,6 +1,6 @@
 //! Writing down how a payment stands at its gateway, and what follows for the payment.
 
-use entities::{Amount, GatewaySessionId, GatewaySessionStatus, gateway_session, now, payment};
+use entities::{Amount, GatewaySessionId, GatewaySessionStatus, PaymentStatus, gateway_session, now, payment};
 use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
@@ -83,11 +83,20 @@ pub async fn settle(
     let Some(payment) = lock_payment(tx, known.payment_id).await? else { return Ok(None) };
     let locked = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
     let Some(session) = locked.one(&**tx).await? else { return Ok(None) };
-    let (session, payment) = match is_surplus(tx, &session, &seen).await? {
+    if session.payment_id != payment.id {
+        // It was taken apart from its payment meanwhile: whoever looks again finds the right one.
+        return Err(DbErr::RecordNotUpdated);
+    }
+    let others = captured_others(tx, &session, &payment, &seen).await?;
+    let (session, payment) = match is_surplus(&others, &session, &payment, &seen) {
         true => surplus::take_apart(tx, session, payment, &actor).await?,
         false => (session, payment),
     };
-    let observed = follow(&session, &payment, &seen);
+    let mut observed = follow(&session, &payment, &seen);
+    if payment.status == PaymentStatus::Canceling && others.iter().any(holds) {
+        // What another session holds is still to go back: that nobody pays at this one ends nothing.
+        observed.retain(|what| !matches!(what, AtGateway::Closed { .. } | AtGateway::Failed { .. }));
+    }
     let first_capture = session.status != GatewaySessionStatus::Captured;
     let stored = write(tx, session, seen).await?;
     let of = |what| Observed::new(payment.id, Observation::Gateway(what), actor.clone());
@@ -102,15 +111,40 @@ pub async fn settle(
     Ok(Some(stored))
 }
 
-/// Whether the session has the money of a payment that another session has paid.
-async fn is_surplus(tx: &Transaction, session: &gateway_session::Model, seen: &Seen) -> Result<bool, DbErr> {
+/// The payment's other sessions that have captured, where they matter to what was seen.
+async fn captured_others(
+    tx: &Transaction,
+    session: &gateway_session::Model,
+    payment: &payment::Model,
+    seen: &Seen,
+) -> Result<Vec<gateway_session::Model>, DbErr> {
     use gateway_session::Column as C;
-    if seen.standing != Standing::Captured || session.status == GatewaySessionStatus::Captured {
-        return Ok(false);
+    if !is_first_capture(session, seen) && payment.status != PaymentStatus::Canceling {
+        return Ok(Vec::new());
     }
     let others = gateway_session::Entity::find().filter(C::PaymentId.eq(session.payment_id));
-    let others = others.filter(C::Id.ne(session.id)).filter(C::Status.eq(GatewaySessionStatus::Captured));
-    Ok(others.one(&**tx).await?.is_some())
+    others.filter(C::Id.ne(session.id)).filter(C::Status.eq(GatewaySessionStatus::Captured)).all(&**tx).await
+}
+
+fn is_first_capture(session: &gateway_session::Model, seen: &Seen) -> bool {
+    seen.standing == Standing::Captured && session.status != GatewaySessionStatus::Captured
+}
+
+/// Whether some of what the session has captured is still there.
+fn holds(session: &gateway_session::Model) -> bool {
+    session.captured.0 > session.refunded.0 + session.reversed.0
+}
+
+/// Whether the session has the money of a payment that another session has paid. One whose money was taken back by the
+/// payer's bank has paid nothing, if the payment waits for a payer again.
+fn is_surplus(
+    others: &[gateway_session::Model],
+    session: &gateway_session::Model,
+    payment: &payment::Model,
+    seen: &Seen,
+) -> bool {
+    let waits = matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted);
+    is_first_capture(session, seen) && !others.is_empty() && (!waits || others.iter().any(holds))
 }
 
 /// A session that was given up and has the money after all leaves nothing to pay at the one that was begun since.
@@ -152,7 +186,13 @@ fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &See
     if seen.reversed > session.reversed.0 {
         what.push(AtGateway::Reversed { data: data() });
     }
-    if seen.captured > Decimal::ZERO && seen.refunded >= seen.captured && seen.refunded > session.refunded.0 {
+    if taken && session.reversed.0 > Decimal::ZERO && seen.reversed.is_zero() && seen.captured == payment.paid_price.0 {
+        // A dispute was won: the money is there as it was.
+        what.push(AtGateway::Captured { kind: session.kind, data: data() });
+    }
+    let gone = seen.captured > Decimal::ZERO && seen.refunded + seen.reversed >= seen.captured;
+    let by_refund = seen.refunded >= seen.captured && seen.refunded > session.refunded.0;
+    if gone && (by_refund || payment.status == PaymentStatus::Canceling) {
         what.push(AtGateway::Returned { data: data() });
     }
     what

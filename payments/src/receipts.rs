@@ -208,11 +208,16 @@ fn stands(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
 }
 
 /// Whether a receipt may still be decided so. Money that is found for a payment that was given up is never dropped: the
-/// payment then goes to `needs_review`. A receipt that is left over when the order was paid otherwise may be put aside.
+/// payment then goes to `needs_review`. A receipt that is left over when the order is paid may be put aside.
 fn allowed(status: PaymentStatus, wanted: ReceiptStatus, settled: bool) -> bool {
     let given_up = matches!(status, PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired);
     let waits = matches!(status, PaymentStatus::Submitted | PaymentStatus::Rejected);
-    stands(status, wanted) || waits || (given_up && (settled || wanted == ReceiptStatus::Confirmed))
+    let over = matches!(
+        status,
+        PaymentStatus::Paid | PaymentStatus::Completed | PaymentStatus::Refunded | PaymentStatus::NeedsReview
+    );
+    let left_over = wanted == ReceiptStatus::Rejected && (over || (given_up && settled));
+    stands(status, wanted) || waits || left_over || (given_up && wanted == ReceiptStatus::Confirmed)
 }
 
 fn decided(status: PaymentStatus) -> ReceiptError {

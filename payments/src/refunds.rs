@@ -84,6 +84,15 @@ pub(crate) async fn give_back(
     }
 }
 
+/// Whether anything of what was captured of the payment for a seller was not given back yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn is_anything_left(tx: &Transaction, id: PaymentId) -> Result<bool, DbErr> {
+    let capture = of_payment(&**tx, id).await?;
+    Ok(capture.is_some_and(|capture| capture.captured > capture.refund_reserved + capture.reversed))
+}
+
 async fn take_down(
     tx: &mut Transaction,
     order: &order::Model,

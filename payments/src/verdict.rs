@@ -177,6 +177,10 @@ pub async fn resolve(
         return if same { Ok(Resolved { payment, by: None }) } else { Err(VerdictError::NotInReview(status)) };
     }
     let shown = Rail::of(&log).shown();
+    if to == PaymentStatus::Refunded && shown != Shown::Returned && refunds::is_anything_left(tx, id).await? {
+        // A seller's balance still has it: it goes back by a refund that the ledger shows.
+        return Err(VerdictError::NotAllowed { to, shown, allowed: vec![PaymentStatus::Canceling] });
+    }
     let allowed: Vec<PaymentStatus> = allowed(&payment, shown, settled, entities::now()).map(|rule| rule.to).collect();
     if !allowed.contains(&to) {
         return Err(VerdictError::NotAllowed { to, shown, allowed });

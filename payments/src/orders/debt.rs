@@ -92,10 +92,15 @@ impl Debts {
             return Ok(());
         }
         let rails = rails(tx, self.0.keys().copied()).await?;
-        let going_back = going_back(tx, self.0.values().filter_map(|debt| debt.paid_by)).await?;
+        let of = |order: &order::Model| rails.get(&order.id).map_or(&[][..], Vec::as_slice);
+        let debts: Vec<Debt> = self.0.into_values().collect();
+        let debts =
+            debts.into_iter().map(|debt| Debt { paid_by: debt.paid_by.or_else(|| heir(of(&debt.order))), ..debt });
+        let debts: Vec<Debt> = debts.collect();
+        let going_back = going_back(tx, debts.iter().filter_map(|debt| debt.paid_by)).await?;
         let mut changed = Vec::new();
-        for Debt { order, paid_by } in self.0.into_values() {
-            let rails = rails.get(&order.id).map_or(&[][..], Vec::as_slice);
+        for Debt { order, paid_by } in debts {
+            let rails = of(&order);
             let refunding = paid_by.is_some_and(|id| going_back.contains(&id));
             let word = word(&order.status, derive(&order, paid_by, rails, refunding));
             if word != order.status || paid_by != order.paid_by {
@@ -124,6 +129,11 @@ pub(crate) async fn settled_by<C: ConnectionTrait>(
 struct Rail {
     id: PaymentId,
     status: PaymentStatus,
+}
+
+/// Whose money settles the debt when the payment that did so has lost its own.
+fn heir(rails: &[Rail]) -> Option<PaymentId> {
+    rails.iter().find(|rail| claim(rail.status) == Claim::Settles).map(|rail| rail.id)
 }
 
 async fn rails(

@@ -136,6 +136,41 @@ on_both!(a_second_session_that_was_paid_too_is_a_payment_of_its_own, async |data
     tx.commit().await.unwrap();
 });
 
+on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let caller = shop.merchant.caller();
+    let mut tx = database.db.begin().await.unwrap();
+    let first = world.choose_gateway(&mut tx).await.unwrap();
+    world.tell(&mut tx, first, Standing::Captured).await;
+    world.disputed.insert(first);
+    world.tell(&mut tx, first, Standing::Captured).await;
+    assert_eq!(world.stored(&tx).await.status, "UNDER_REVIEW");
+    // The dispute is won: the money is there, and a verdict may say so.
+    world.disputed.clear();
+    world.tell(&mut tx, first, Standing::Captured).await;
+    let paid = PaymentStatus::Paid;
+    verdict::resolve(&mut tx, &caller, world.checkout, paid, "the dispute is won", None).await.unwrap();
+    assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
+    // It is lost after all, and the payer pays once more: that is no surplus.
+    world.disputed.insert(first);
+    world.tell(&mut tx, first, Standing::Captured).await;
+    verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    let second = world.choose_gateway(&mut tx).await.unwrap();
+    world.tell(&mut tx, second, Standing::Captured).await;
+    world.holds(&tx, "a second payment after a lost dispute").await;
+    let order = world.stored(&tx).await;
+    assert_eq!((order.status.as_str(), order.paid_by), ("CONFIRMED", Some(world.checkout)));
+    assert!(world.payments(&tx).await.iter().all(|payment| payment.duplicate_of.is_none()));
+    // That one is taken back, too, and somebody ends it: nothing is left to give back.
+    world.disputed.insert(second);
+    world.tell(&mut tx, second, Standing::Captured).await;
+    let canceling = PaymentStatus::Canceling;
+    verdict::resolve(&mut tx, &caller, world.checkout, canceling, "it is over", None).await.unwrap();
+    world.tell(&mut tx, second, Standing::Captured).await;
+    tx.commit().await.unwrap();
+    assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
+});
+
 on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDatabase| {
     let (shop, mut world) = world(&database).await;
     let db = &database.db;

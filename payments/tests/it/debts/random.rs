@@ -72,7 +72,8 @@ impl Run<'_> {
             74..80 => self.refund(tx, world).await,
             80..84 => self.any_payment(tx, world, Observation::CancelRequested).await,
             84..88 => self.any_payment(tx, world, Observation::Expired).await,
-            88..96 => self.verdict(tx, world).await,
+            88..94 => self.verdict(tx, world).await,
+            94..96 => self.dispute(tx, world).await,
             _ => self.money_goes_back(tx, world).await,
         }
     }
@@ -137,6 +138,17 @@ impl Run<'_> {
             world.sent_back.insert(payment.id);
         }
         given.is_ok()
+    }
+
+    /// A payer's bank takes money back, or gives it again.
+    async fn dispute(&mut self, tx: &mut Transaction, world: &mut World) -> bool {
+        let captured: Vec<GatewaySessionId> = world.captured.difference(&world.returned).copied().collect();
+        let Some(id) = self.any(&captured).copied() else { return false };
+        if !world.disputed.remove(&id) {
+            world.disputed.insert(id);
+        }
+        world.tell(tx, id, Standing::Captured).await;
+        true
     }
 
     /// What is on its way back to payers comes there: refunds of sellers, and what the shop's own gateway is asked for.

@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) captured: BTreeSet<GatewaySessionId>,
     /// Sessions whose money went back, or was taken back by the payer's bank.
     pub(crate) returned: BTreeSet<GatewaySessionId>,
+    /// Sessions whose money the payer's bank has taken back for now.
+    pub(crate) disputed: BTreeSet<GatewaySessionId>,
     /// Whether the deal holds a deposit, and whether the chain has closed it.
     pub(crate) deposited: bool,
     pub(crate) deal_closed: bool,
@@ -57,6 +59,7 @@ impl World {
             checkout: ids[1],
             captured: BTreeSet::new(),
             returned: BTreeSet::new(),
+            disputed: BTreeSet::new(),
             deposited: false,
             deal_closed: false,
             transferred: false,
@@ -131,9 +134,10 @@ impl World {
         let of = payment::Entity::find_by_id(session.payment_id).one(&**tx).await.unwrap().unwrap();
         let has = if self.captured.contains(&id) { of.paid_price.0 } else { Decimal::ZERO };
         let back = if self.returned.contains(&id) { has } else { Decimal::ZERO };
+        let reversed = if self.disputed.contains(&id) { has - back } else { Decimal::ZERO };
         let standing = if self.captured.contains(&id) { Standing::Captured } else { standing };
         let gateway_id = Some(format!("gw_{id}"));
-        let seen = Seen { gateway_id, captured: has, refunded: back, ..Seen::without_money(standing) };
+        let seen = Seen { gateway_id, captured: has, refunded: back, reversed, ..Seen::without_money(standing) };
         sessions::settle(tx, id, seen, Actor::worker("test")).await.unwrap();
     }
 
@@ -187,8 +191,10 @@ impl World {
         }
         let sessions = self.sessions(tx).await;
         let holding = sessions.iter().filter(|session| session.payment_id == payment.id);
-        let holding =
-            holding.filter(|session| self.captured.contains(&session.id) && !self.returned.contains(&session.id));
+        let holding = holding.filter(|session| {
+            let id = &session.id;
+            self.captured.contains(id) && !self.returned.contains(id) && !self.disputed.contains(id)
+        });
         let holding: Vec<_> = holding.map(|session| session.status).collect();
         assert!(holding.len() <= 1, "two captures of one payment: {holding:?}");
         assert!(holding.iter().all(|status| *status == GatewaySessionStatus::Captured));

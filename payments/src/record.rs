@@ -12,6 +12,7 @@ use sea_orm::{
 use crate::{
     caller::Actor,
     event,
+    lock::FOR_CHANGE,
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
     orders::Debts,
@@ -105,7 +106,7 @@ async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<(Debts, BTr
     let locked = payment::Entity::find()
         .filter(payment::Column::Id.is_in(ids))
         .order_by_asc(payment::Column::Id)
-        .lock_exclusive()
+        .lock(FOR_CHANGE)
         .all(&**tx)
         .await?;
     let now = now();
@@ -127,7 +128,7 @@ async fn close_others(
         .filter(payment::Column::Id.is_not_in(subjects.keys().copied()))
         .filter(payment::Column::Status.is_in(CLOSABLE))
         .order_by_asc(payment::Column::Id)
-        .lock_exclusive()
+        .lock(FOR_CHANGE)
         .all(&**tx)
         .await?;
     let now = now();

@@ -1,8 +1,10 @@
 //! Lives of payments: told in order, whatever comes twice, late or out of order.
 
+use std::time::Duration;
+
 use entities::PaymentStatus;
-use fixtures::{TestDatabase, on_both};
-use payments::{Observation, Outcome, transition};
+use fixtures::{Backend, TestDatabase, on_both};
+use payments::{Actor, Observation, Observed, Outcome, transition};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -115,3 +117,18 @@ on_both!(whatever_comes_in_any_order_moves_only_along_the_table, async |database
         assert_eq!(i32::try_from(told.len()).unwrap(), read(&database.db, payment.id).await.sequence);
     }
 });
+
+/// Whoever writes a trace may hold a payment of its own meanwhile; waiting for another's would hold up both.
+#[tokio::test]
+async fn whoever_only_writes_to_a_log_waits_for_no_payment() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let (_, payment) = accepted(&database).await;
+    let mut changing = database.db.begin().await.unwrap();
+    let opened = Observed::new(payment.id, Observation::CancelRequested, Actor::worker("test"));
+    assert_eq!(payments::record(&mut changing, vec![opened]).await.unwrap(), [Outcome::Moved(PaymentStatus::Canceled)]);
+    let trace = Observation::Trace { event_type: "attempt.signed", message: "Signed".to_owned(), data: json!({}) };
+    let written = tokio::time::timeout(Duration::from_secs(2), observe(&database.db, payment.id, trace)).await;
+    assert!(written.is_ok(), "a trace waited for the payment's lock");
+    changing.commit().await.unwrap();
+    assert!(transitions(&database.db, payment.id).await.contains(&"payment.canceled".to_owned()));
+}

@@ -101,7 +101,8 @@ async fn insert(
     Ok(outcomes)
 }
 
-/// Takes out what would pay an order that takes no payment any more; the orders of the others stay locked.
+/// Takes out what would pay an order that takes no payment any more; the orders of the others stay locked. Who repeats a
+/// create that was accepted is told so, even when its order was paid meanwhile.
 async fn refuse_closed_orders(
     tx: &Transaction,
     rows: &mut Vec<(usize, payment::Model, Option<member::Model>)>,
@@ -112,10 +113,13 @@ async fn refuse_closed_orders(
     }
     let closed = lock_orders(tx, ids).await?;
     let reason = |row: &payment::Model| row.order_id.and_then(|id| closed.get(&id).copied().flatten());
-    let refused = rows.iter().filter_map(|(index, row, _)| Some((*index, Err(AcceptError::OrderClosed(reason(row)?)))));
-    let refused = refused.collect();
-    rows.retain(|(_, row, _)| reason(row).is_none());
-    Ok(refused)
+    let refused: Vec<_> = rows.extract_if(.., |(_, row, _)| reason(row).is_some()).collect();
+    let taken = taken(tx, refused.iter().map(|(_, row, _)| row)).await?;
+    let error = |row: &payment::Model| match taken.get(&(row.node_id, row.external_id.clone())) {
+        Some(id) => Some(AcceptError::ExternalIdTaken(*id)),
+        None => reason(row).map(AcceptError::OrderClosed),
+    };
+    Ok(refused.iter().filter_map(|(index, row, _)| Some((*index, Err(error(row)?)))).collect())
 }
 
 /// The payments that hold the external ids of those that were not inserted.

@@ -42,6 +42,10 @@ on_both!(a_paid_order_takes_no_receipt_and_closes_its_other_rails, async |databa
     new.order_id = Some(world.order.id);
     let late = acceptor.accept(&shop.merchant.caller(), new).await;
     assert!(matches!(late, Err(AcceptError::OrderClosed(_))), "{late:?}");
+    let mut again = shop.merchant.payment("one deal");
+    again.order_id = Some(world.order.id);
+    let repeated = acceptor.accept(&shop.merchant.caller(), again).await;
+    assert!(matches!(repeated, Err(AcceptError::ExternalIdTaken(id)) if id == world.deal), "{repeated:?}");
     let mut tx = db.begin().await.unwrap();
     world.tell(&mut tx, chosen, Standing::Closed).await;
     tx.commit().await.unwrap();

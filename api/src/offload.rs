@@ -2,9 +2,10 @@
 //! once than the process has memory and processors for.
 //!
 //! Hashing has permits by memory: Argon2id fills 19 MiB for each hash, so that a crowd of strangers at a sign-in would else
-//! take gigabytes. Neither kind of work has more permits than half of the processors, so that what all others ask for is
-//! still answered in time. Whoever finds no permit waits in a queue that is bounded in length and time, and is then
-//! answered 503 with `Retry-After`: a late answer holds a connection and helps nobody.
+//! take gigabytes. Neither kind of work has more permits than half of the processors, and what strangers can ask for
+//! (hashes, files) runs at a lower priority than the threads that serve, so that what all others ask for is still answered
+//! in time. Whoever finds no permit waits in a queue that is bounded in length and time, and is then answered 503 with
+//! `Retry-After`: a late answer holds a connection and helps nobody.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -57,6 +58,7 @@ pub(crate) struct Offload {
     hashing: Turns,
     hashers: Threads,
     parsing: Turns,
+    parsers: Threads,
     reading: Turns,
 }
 
@@ -65,7 +67,13 @@ impl Offload {
         let half = available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
         let hashes = hashes(config.hashing_memory_mib, half);
         let hashing = Turns::new(hashes);
-        Self { hashing, hashers: Threads::start(hashes), parsing: Turns::new(half), reading: Turns::new(half) }
+        Self {
+            hashing,
+            hashers: Threads::start(hashes),
+            parsing: Turns::new(half),
+            parsers: Threads::start(half),
+            reading: Turns::new(half),
+        }
     }
 
     fn turns(&self, work: Work) -> &Turns {
@@ -84,8 +92,9 @@ fn hashes(memory_mib: usize, processors: usize) -> usize {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// Threads of its own for what takes much memory. The allocator keeps what a thread has freed in that thread's arena: on
-/// whichever of hundreds of blocking threads is free, one hash at a time still came to a gigabyte.
+/// Threads of its own for what strangers can ask for. They give way to the threads that serve. And the allocator keeps
+/// what a thread has freed in that thread's arena: on whichever of hundreds of blocking threads is free, one hash at a time
+/// still came to a gigabyte.
 struct Threads {
     tasks: mpsc::Sender<Task>,
 }
@@ -98,6 +107,7 @@ impl Threads {
             let queue = Arc::clone(&queue);
             // It ends when the sender is gone.
             std::thread::spawn(move || {
+                give_way();
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(task) = next else { return };
@@ -119,6 +129,19 @@ impl Threads {
         });
         self.tasks.send(task).ok()?;
         answer.await.ok()
+    }
+}
+
+/// How much later than others this thread gets a processor that both want: at 10, a tenth of the time. It still gets
+/// that tenth, so that staff sign in while the machine is busy.
+const NICENESS: i32 = 10;
+
+/// Lowers the priority of the calling thread. Linux keeps it for each thread, and anybody may lower it; elsewhere the
+/// permits alone must do.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::warn!(%error, "the threads that hash and read files run at the priority of those that serve");
     }
 }
 
@@ -167,7 +190,8 @@ impl State {
         };
         let done = match work {
             Work::Hashing => self.offloads().hashers.run(task).await,
-            Work::Parsing | Work::Reading => tokio::task::spawn_blocking(task).await.ok(),
+            Work::Parsing => self.offloads().parsers.run(task).await,
+            Work::Reading => tokio::task::spawn_blocking(task).await.ok(),
         };
         done.ok_or_else(|| {
             tracing::error!(work = kind, "work off the serving threads panicked");

@@ -116,3 +116,150 @@ fn every_list_of_a_request_has_a_bound() {
     assert!(bodies > 30, "only {bodies}");
     assert_eq!(found, Vec::<String>::new());
 }
+
+/// Every schema of the document with the pointer to it.
+fn walk<'a>(value: &'a Value, at: &str, seen: &mut Vec<(String, &'a Value)>) {
+    seen.push((at.to_owned(), value));
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| walk(value, &format!("{at}/{name}"), seen)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| walk(value, &format!("{at}/{index}"), seen));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn references_carry_their_descriptions_without_a_wrapper() {
+    let document = api::openapi_document();
+    let mut seen = Vec::new();
+    walk(&document["components"], "", &mut seen);
+    walk(&document["paths"], "", &mut seen);
+    let wrapped: Vec<&str> =
+        seen.iter().filter(|(_, value)| value.get("allOf").is_some()).map(|(at, _)| at.as_str()).collect();
+    assert_eq!(wrapped, Vec::<&str>::new(), "generators lose what uses these");
+    let method = &document["components"]["schemas"]["NewPayment"]["properties"]["payment_method"];
+    assert_eq!(method["$ref"], "#/components/schemas/NewPaymentMethod");
+    assert_eq!(method["description"], "How the payer pays.");
+}
+
+#[test]
+fn events_share_no_tag_with_operations_and_are_nothing_to_call() {
+    let document = api::openapi_document();
+    let called: std::collections::BTreeSet<String> =
+        operations(&document).into_iter().map(|(_, operation)| operation["tags"].to_string()).collect();
+    for (name, item) in document["webhooks"].as_object().unwrap() {
+        assert!(!called.contains(&item["post"]["tags"].to_string()), "{name}: one file overwrites the other");
+        assert_eq!(item["post"]["x-internal"], true, "{name}: a call is generated that does not compile");
+    }
+    assert!(document["tags"].as_array().unwrap().iter().any(|tag| tag["name"] == "Events"));
+}
+
+/// Numbers that count and are no money.
+const RATES: [&str; 2] = ["done_per_second", "failed_per_second"];
+
+#[test]
+fn money_is_a_double_with_its_text_beside_it_or_taken_as_either() {
+    let document = api::openapi_document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let (mut answered, mut taken) = (0, 0);
+    for (schema, fields) in schemas {
+        for (name, field) in fields["properties"].as_object().into_iter().flatten() {
+            let at = format!("{schema}/{name}");
+            let text = field.to_string();
+            taken += usize::from(text.contains("schemas/Money\"") || text.contains("schemas/Cost\""));
+            if !(field["type"] == "number" || field["type"][0] == "number") || RATES.contains(&name.as_str()) {
+                continue;
+            }
+            assert_eq!(field["format"], "double", "{at}: without it some generators make a float of four bytes");
+            answered += 1;
+            // The till's clients know five fields and no more.
+            if schema == "TillPayment" {
+                continue;
+            }
+            let twin = if name.chars().any(char::is_uppercase) || schema.contains("Order") {
+                format!("{name}Text")
+            } else {
+                format!("{name}_text")
+            };
+            let twin = &fields["properties"][&twin];
+            assert!(twin["type"] == "string" || twin["type"][0] == "string", "{at} has no text beside it");
+            assert!(twin["format"].is_null(), "{at}: generators read formatted texts as doubles");
+        }
+    }
+    assert!(answered > 15 && taken > 8, "{answered} answered, {taken} taken");
+    for name in ["Money", "Cost"] {
+        let kinds = &schemas[name]["oneOf"];
+        assert_eq!((&kinds[0]["type"], &kinds[1]["type"]), (&json!("number"), &json!("string")), "{name}");
+        assert!(kinds[1]["format"].is_null() && kinds[1]["pattern"].is_string(), "{name}");
+    }
+}
+
+/// The names of the components that are used, and those that are there.
+fn components(document: &Value) -> [std::collections::BTreeSet<String>; 2] {
+    let mut seen = Vec::new();
+    walk(document, "", &mut seen);
+    let used = seen.iter().filter_map(|(_, value)| value["$ref"].as_str()).map(str::to_owned);
+    let kinds = ["schemas", "responses"].into_iter();
+    let there = kinds.flat_map(|kind| {
+        let names = document["components"][kind].as_object().unwrap().keys();
+        names.map(move |name| format!("#/components/{kind}/{name}"))
+    });
+    [used.collect(), there.collect()]
+}
+
+on_both!(each_contract_has_a_document_of_its_own, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let whole = api::openapi_document();
+    let mut missing: std::collections::BTreeSet<String> =
+        operations(&whole).into_iter().map(|(name, _)| name).collect();
+    let names = ["deals", "receipts", "till", "checkout", "marketplace", "operations"];
+    for contract in names {
+        let answer = send(app.client.get("/openapi.json").query("contract", &contract)).await.expect(200);
+        let document = answer.body;
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["title"], format!("Quittance: {contract}"));
+        for (name, operation) in operations(&document) {
+            let (method, path) = name.split_once(' ').unwrap();
+            assert_eq!(*operation, whole["paths"][path][method], "{contract}: {name}");
+            missing.remove(&name);
+            let tag = &operation["tags"][0];
+            assert!(
+                document["tags"].as_array().unwrap().iter().any(|known| known["name"] == *tag),
+                "{contract}: {tag}"
+            );
+            for scheme in
+                operation["security"].as_array().unwrap().iter().flat_map(|one| one.as_object().unwrap().keys())
+            {
+                assert!(document["components"]["securitySchemes"][scheme].is_object(), "{contract}: {scheme}");
+            }
+        }
+        let [used, there] = components(&document);
+        assert_eq!(used, there, "{contract} has components that nothing uses, or lacks some");
+        assert!(!document["webhooks"].as_object().unwrap().is_empty(), "{contract}");
+        let size = (answer.text.len(), whole.to_string().len());
+        assert!(size.0 < size.1, "{contract}: {size:?}");
+    }
+    assert_eq!(missing, std::collections::BTreeSet::new(), "these are in the document of no contract");
+    let till = send(app.client.get("/openapi.json?contract=till")).await.expect(200).body;
+    assert!(till["paths"]["/payments"].is_object() && till["paths"]["/api/v1/payments"].is_null());
+    assert_eq!(send(app.client.get("/openapi.json?contract=tills")).await.pointers(), ["/contract"]);
+});
+
+on_both!(is_compressed_and_known_again, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    for path in ["/openapi.json", "/openapi.json?contract=till", "/docs/swagger-ui.js", "/docs/swagger-ui.css"] {
+        let plain = send(app.client.get(path)).await.expect(200);
+        let tag = plain.header("etag").to_owned();
+        assert!(plain.header("vary").eq_ignore_ascii_case("accept-encoding"), "{path}");
+        let request = app.client.get(path).header("accept-encoding", "br;q=0.1, gzip");
+        let small = request.send().await.0;
+        assert_eq!(small.headers()["content-encoding"], "gzip", "{path}");
+        assert_eq!(small.headers()["etag"], tag.as_str(), "{path}");
+        let bytes = small.into_body().into_vec().await.unwrap();
+        assert!(bytes.len() * 3 < plain.text.len(), "{path}: {} of {}", bytes.len(), plain.text.len());
+        let known = send(app.client.get(path).header("if-none-match", &tag)).await.expect(304);
+        assert_eq!((known.header("etag"), known.text.as_str()), (tag.as_str(), ""), "{path}");
+        send(app.client.get(path).header("if-none-match", "W/\"other\"")).await.expect(200);
+    }
+});

@@ -1,6 +1,7 @@
 //! The HTTP side over real databases, without a socket.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod amounts;
 mod app;
 
 mod access;

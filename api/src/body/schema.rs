@@ -52,6 +52,9 @@ impl Found {
         if !schema.all_of.is_empty() {
             return schema.all_of.iter().for_each(|part| self.check(part, value, pointer));
         }
+        if !schema.one_of.is_empty() {
+            return self.one_of(&schema.one_of, value, pointer);
+        }
         match (schema.ty, value) {
             ("object", Value::Object(fields)) => {
                 self.object(schema, value, pointer);
@@ -71,6 +74,17 @@ impl Found {
             ("boolean", Value::Bool(_)) | ("", _) => {}
             (_, Value::Null) => self.wrong(pointer, "is required and must not be null"),
             (wanted, _) => self.wrong(pointer, format!("must be {}", article(wanted))),
+        }
+    }
+
+    /// What may be of several kinds is judged as the kind that it is, and told as the first when it is none of them.
+    fn one_of(&mut self, kinds: &[MetaSchemaRef], value: &Value, pointer: &str) {
+        let is = |kind: &&MetaSchemaRef| match kind {
+            MetaSchemaRef::Inline(schema) => kind_of(value) == schema.ty,
+            MetaSchemaRef::Reference(_) => false,
+        };
+        if let Some(kind) = kinds.iter().find(is).or(kinds.first()) {
+            self.check(kind, value, pointer);
         }
     }
 
@@ -117,6 +131,17 @@ impl Found {
     }
 }
 
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "boolean",
+        Value::Null => "null",
+    }
+}
+
 fn article(type_name: &str) -> &str {
     match type_name {
         "object" => "an object",
@@ -149,7 +174,11 @@ fn string(schema: &MetaSchema, text: &str) -> Result<(), String> {
     if let Some(max) = schema.max_length.filter(|max| length > *max) {
         return Err(format!("must have at most {max} characters"));
     }
-    format_of(schema.format.unwrap_or_default(), text).map_err(str::to_owned)
+    match schema.format.unwrap_or_default() {
+        money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err("must be greater than 0".to_owned()),
+        money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop).map_err(str::to_owned),
+        format => format_of(format, text).map_err(str::to_owned),
+    }
 }
 
 fn format_of(format: &str, text: &str) -> Result<(), &'static str> {

@@ -131,8 +131,10 @@ pub struct PaymentTold {
     pub currency_id: CurrencyId,
     #[serde(serialize_with = "exact")]
     pub price: Amount,
+    pub price_text: String,
     #[serde(serialize_with = "exact")]
     pub paid_price: Amount,
+    pub paid_price_text: String,
     pub payment_method: PaymentMethod,
     pub payment_group: PaymentGroup,
     pub payment_address: String,
@@ -195,7 +197,9 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
                 duplicate_of: payment.duplicate_of,
                 currency_id: payment.currency_id,
                 price: payment.price,
+                price_text: payment.price.to_string(),
                 paid_price: payment.paid_price,
+                paid_price_text: payment.paid_price.to_string(),
                 payment_method: payment.payment_method,
                 payment_group: payment.payment_group,
                 payment_address: payment.payment_address.clone(),

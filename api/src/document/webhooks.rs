@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use payments::event::{EVENT_TYPES, EventType};
 use poem::http::Method as HttpMethod;
 use poem_openapi::{
-    Object, Webhook,
+    Object, Tags, Webhook,
     registry::{
         MetaMediaType, MetaOperation, MetaOperationParam, MetaParamIn, MetaRequest, MetaResponse, MetaResponses,
         MetaSchema, MetaSchemaRef, MetaWebhook, Registry,
@@ -17,7 +17,10 @@ use uuid::Uuid;
 
 use crate::{
     money::Money,
-    resources::payments::{Failure, Group, Method, Status},
+    resources::{
+        Tag,
+        payments::{Failure, Group, Method, Status},
+    },
 };
 
 /// Something that happened. Fields may be added; ignore those that you do not know.
@@ -68,8 +71,12 @@ struct PaymentTold {
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
     price: Money,
+    /// The same as text.
+    price_text: String,
     /// What the payer is charged, in the currency's main unit.
     paid_price: Money,
+    /// The same as text.
+    paid_price_text: String,
     payment_method: Method,
     payment_group: Group,
     /// Whom it pays out to.
@@ -154,6 +161,7 @@ impl Webhook for Announced {
     }
 
     fn register(registry: &mut Registry) {
+        Tag::Events.register(registry);
         Event::<PaymentChanged>::register(registry);
         Event::<EndpointDisabled>::register(registry);
         Event::<EndpointTested>::register(registry);
@@ -179,7 +187,7 @@ fn schema_of(name: &str) -> MetaSchemaRef {
 fn operation(known: &EventType) -> MetaOperation {
     let content = vec![MetaMediaType { content_type: "application/json", schema: schema_of(known.name) }];
     MetaOperation {
-        tags: vec!["Webhooks"],
+        tags: vec![Tag::Events.name()],
         method: HttpMethod::POST,
         summary: Some(known.name),
         description: Some(known.means),
@@ -237,7 +245,10 @@ fn response(status: Option<u16>, range: Option<&str>, description: &'static str)
 pub(super) fn finish(name: &str, operation: &mut Value, schemas: &Value) {
     operation["operationId"] = json!(format!("on_{}", name.replace('.', "_")));
     operation["security"] = json!([]);
-    if EVENT_TYPES.iter().any(|known| known.name == name && known.operators) {
+    // Nothing that a client calls. openapi-generator would make calls of them, which do not compile in several languages;
+    // the bodies' types are generated all the same.
+    operation["x-internal"] = json!(true);
+    if for_operators(name) {
         operation["description"] = json!(format!(
             "{} Only for endpoints of operators.",
             operation["description"].as_str().unwrap_or_default()
@@ -256,6 +267,11 @@ pub(super) fn finish(name: &str, operation: &mut Value, schemas: &Value) {
     let own = json!({ "type": "object", "properties": { "type": { "const": name } }, "required": ["type"] });
     let example = example(name, &schema, schemas);
     *media = json!({ "application/json": { "schema": { "allOf": [schema, own] }, "example": example } });
+}
+
+/// Whether only operators' endpoints get events of this type.
+pub(super) fn for_operators(name: &str) -> bool {
+    EVENT_TYPES.iter().any(|known| known.name == name && known.operators)
 }
 
 fn example(name: &str, schema: &Value, schemas: &Value) -> Value {

@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     free_json,
     idempotent::{IdempotencyKey, Once},
-    money::{ExactNumber, Money},
+    money::{ExactInput, Money, MoneyInput},
     paging::{self, Page, PerPage},
     problem::{Code, Problem},
     reach,
@@ -36,11 +36,11 @@ use crate::{
 #[oai(rename_all = "camelCase", example)]
 pub(crate) struct OrderRequest {
     /// What it costs, in the shop's currency.
-    total: Money,
+    total: MoneyInput,
     /// The same in bolívares, which the customer transfers.
-    total_bs: Money,
+    total_bs: MoneyInput,
     /// Bolívares for one of the shop's currency.
-    exchange_rate: Option<Money>,
+    exchange_rate: Option<MoneyInput>,
     /// What is bought, in the shop's own words: at most 64 KiB, 4,096 values and 16 levels of lists and objects.
     items: Option<Any<Value>>,
 }
@@ -48,9 +48,9 @@ pub(crate) struct OrderRequest {
 impl Example for OrderRequest {
     fn example() -> Self {
         Self {
-            total: ExactNumber(Decimal::new(2550, 2)),
-            total_bs: ExactNumber(Decimal::new(93_075, 2)),
-            exchange_rate: Some(ExactNumber(Decimal::new(365, 1))),
+            total: ExactInput(Decimal::new(2550, 2)),
+            total_bs: ExactInput(Decimal::new(93_075, 2)),
+            exchange_rate: Some(ExactInput(Decimal::new(365, 1))),
             items: Some(Any(json!([{ "name": "Tea pot", "quantity": 1, "price": 25.5 }]))),
         }
     }
@@ -69,9 +69,15 @@ pub(crate) struct Order {
     /// has written about how it is fulfilled.
     status: String,
     total: Money,
+    /// The same as text.
+    total_text: String,
     /// Null where a program asked for the bank transfer without an order of a shop.
     total_bs: Option<Money>,
+    /// The same as text.
+    total_bs_text: Option<String>,
     exchange_rate: Option<Money>,
+    /// The same as text.
+    exchange_rate_text: Option<String>,
     items: Any<Value>,
     /// The customer who was signed in.
     user_id: Option<Uuid>,
@@ -83,14 +89,18 @@ pub(crate) struct Order {
 
 impl From<order::Model> for Order {
     fn from(order: order::Model) -> Self {
+        let text = |amount| Money::from(amount).text();
         Self {
             id: order.id.0,
             order_number: order.order_number,
             number: order.number,
             status: order.status,
             total: order.total.into(),
+            total_text: text(order.total),
             total_bs: order.total_bs.map(Money::from),
+            total_bs_text: order.total_bs.map(text),
             exchange_rate: order.exchange_rate.map(Money::from),
+            exchange_rate_text: order.exchange_rate.map(text),
             items: Any(order.items),
             user_id: order.user_id.map(|id| id.0),
             payment_id: order.payment_id.map(|id| id.0),

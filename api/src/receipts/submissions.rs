@@ -17,7 +17,7 @@ use crate::{
     body::Body,
     edge::{Class, RequestId},
     idempotent::{IdempotencyKey, Once},
-    money::{ExactNumber, Money},
+    money::{ExactInput, Money, MoneyInput},
     problem::Problem,
     resources::Tag,
     state::State,
@@ -68,7 +68,7 @@ pub(crate) struct Report {
     order_id: String,
     method: Method,
     /// In bolívares.
-    amount_reported: Money,
+    amount_reported: MoneyInput,
     /// The bank's number of the transfer.
     #[oai(validator(min_length = 1, max_length = 255))]
     reference: String,
@@ -88,7 +88,7 @@ impl Example for Report {
         Self {
             order_id: EXAMPLE_ORDER.to_owned(),
             method: Method::PagoMovil,
-            amount_reported: ExactNumber(Decimal::new(93_075, 2)),
+            amount_reported: ExactInput(Decimal::new(93_075, 2)),
             reference: "004211".to_owned(),
             origin_bank: Some("Banesco".to_owned()),
             payer_name: Some("Ada Lovelace".to_owned()),
@@ -147,8 +147,12 @@ pub(crate) struct Submission {
     status: Status,
     /// In bolívares, as the payer says.
     amount_reported: Money,
+    /// The same as text.
+    amount_reported_text: String,
     /// The order's total.
     amount_expected: Money,
+    /// The same as text.
+    amount_expected_text: String,
     reference: String,
     origin_bank: Option<String>,
     payer_name: Option<String>,
@@ -168,7 +172,9 @@ impl From<payment_submission::Model> for Submission {
             method: row.method.into(),
             status: row.status.into(),
             amount_reported: row.amount_reported.into(),
+            amount_reported_text: Money::from(row.amount_reported).text(),
             amount_expected: row.amount_expected.into(),
+            amount_expected_text: Money::from(row.amount_expected).text(),
             reference: row.reference,
             origin_bank: row.origin_bank,
             payer_name: row.payer_name,

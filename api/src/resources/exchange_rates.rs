@@ -14,7 +14,7 @@ use crate::{
     access::{Allowed, PaymentsRead, SharedDataManage},
     audit,
     body::Body,
-    money::{ExactNumber, Money},
+    money::{ExactInput, Money, MoneyInput},
     problem::{Problem, Refused},
     state::State,
 };
@@ -30,7 +30,7 @@ const OPERATOR: &str = "operator";
 #[oai(rename = "NewExchangeRate", example)]
 struct NewRate {
     /// What one unit of the first currency is worth in the second, up to 10^15 with up to 12 fraction digits.
-    rate: Money,
+    rate: MoneyInput,
     /// Where it is from, such as an exchange's name; `operator` when it is left out.
     #[oai(validator(min_length = 1, max_length = 64))]
     source: Option<String>,
@@ -38,7 +38,7 @@ struct NewRate {
 
 impl Example for NewRate {
     fn example() -> Self {
-        Self { rate: ExactNumber(Decimal::new(9_123_456, 2)), source: Some("exchange.example".to_owned()) }
+        Self { rate: ExactInput(Decimal::new(9_123_456, 2)), source: Some("exchange.example".to_owned()) }
     }
 }
 
@@ -52,6 +52,8 @@ struct Rate {
     quote: String,
     /// What one unit of `base` is worth in `quote`.
     rate: Money,
+    /// The same as text.
+    rate_text: String,
     /// Where it is from. Rates of the source `sandbox` are samples: only invoices of the built-in sandbox node are made by
     /// them, and they never age.
     source: String,
@@ -61,7 +63,8 @@ struct Rate {
 
 impl From<exchange_rate::Model> for Rate {
     fn from(row: exchange_rate::Model) -> Self {
-        Self { base: row.base, quote: row.quote, rate: row.rate.into(), source: row.source, at: row.at }
+        let rate = Money::from(row.rate);
+        Self { base: row.base, quote: row.quote, rate, rate_text: rate.text(), source: row.source, at: row.at }
     }
 }
 

@@ -41,8 +41,12 @@ pub(crate) struct WidgetPayment {
     deal_id: Option<String>,
     /// The merchant's price, in the currency's main unit.
     price: Money,
+    /// The same as text.
+    price_text: String,
     /// What the payer is charged, in the currency's main unit.
     paid_price: Money,
+    /// The same as text.
+    paid_price_text: String,
     /// Fraction digits of the currency.
     price_decimals: i32,
     /// What the payer is charged, in the currency's smallest unit, as decimal digits.
@@ -158,7 +162,9 @@ impl WidgetPayment {
             network_id: network.network_id,
             deal_id: payment.deal_id,
             price: payment.price.into(),
+            price_text: Money::from(payment.price).text(),
             paid_price: payment.paid_price.into(),
+            paid_price_text: Money::from(payment.paid_price).text(),
             price_decimals: currency.decimals,
             amount: base_units(payment.paid_price.0, decimals).unwrap_or_default(),
             payment_address: payment.payment_address,

@@ -26,7 +26,7 @@ use crate::{
     body::Body,
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
-    money::{ExactNumber, Money},
+    money::{ExactInput, Money, MoneyInput},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -43,7 +43,7 @@ const COME_AGAIN_S: u64 = 5;
 #[oai(rename = "LightningInvoiceRequest", example)]
 struct InvoiceRequest {
     /// The amount in the currency's main unit, with no more fraction digits than the currency has.
-    amount: Money,
+    amount: MoneyInput,
     /// The currency, one of `/payments/currencies`. Unless it is bitcoin, a current exchange rate is needed.
     #[oai(validator(max_length = 255))]
     currency_id: String,
@@ -55,7 +55,7 @@ struct InvoiceRequest {
 impl Example for InvoiceRequest {
     fn example() -> Self {
         Self {
-            amount: ExactNumber(Decimal::new(12_500, 8)),
+            amount: ExactInput(Decimal::new(12_500, 8)),
             currency_id: "00000000-0000-7000-8000-0000c0000b7c".to_owned(),
             ticket_id: None,
         }
@@ -97,6 +97,8 @@ struct Standing {
     expires_at: DateTime<Utc>,
     /// What a bitcoin was worth in the payment's currency when it was asked for; null for amounts in bitcoin.
     rate: Option<Money>,
+    /// The same as text.
+    rate_text: Option<String>,
     /// Who has set that rate.
     rate_source: Option<String>,
     /// When that rate was set.
@@ -114,6 +116,7 @@ impl From<lightning_invoice::Model> for Standing {
             received_sat: invoice.received_sat,
             expires_at: invoice.expires_at,
             rate: invoice.rate.map(Money::from),
+            rate_text: invoice.rate.map(|rate| Money::from(rate).text()),
             rate_source: invoice.rate_source,
             rate_at: invoice.rate_at,
         }

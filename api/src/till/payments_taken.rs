@@ -21,7 +21,7 @@ use crate::{
     body::Body,
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
-    money::{ExactNumber, Money},
+    money::{ExactInput, Money, MoneyInput},
     paging::{Limit, after_cursor, cursor_after},
     problem::{Code, Location, Problem},
     query_text::QueryText,
@@ -43,7 +43,7 @@ pub(super) struct TillEntry {
     #[oai(validator(max_length = 255))]
     transaction_id: String,
     /// The amount in the currency's main unit, with no more fraction digits than the currency has.
-    amount: Money,
+    amount: MoneyInput,
 }
 
 impl Example for TillEntry {
@@ -52,7 +52,7 @@ impl Example for TillEntry {
             method_id: "00000000-0000-7000-8000-0000000000b1".to_owned(),
             currency_id: "00000000-0000-7000-8000-0000c0000978".to_owned(),
             transaction_id: "till-3-000187".to_owned(),
-            amount: ExactNumber(Decimal::new(1250, 2)),
+            amount: ExactInput(Decimal::new(1250, 2)),
         }
     }
 }

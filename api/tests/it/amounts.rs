@@ -81,9 +81,5 @@ on_both!(a_text_that_is_no_amount_is_refused_where_it_stands, async |database: T
     for wrong in [json!(true), json!(["1"]), Value::Null] {
         assert_eq!(refused(wrong).await.pointers(), ["/price", "/paid_price", "/items/0/price"]);
     }
-    assert_eq!(
-        refused(json!("1.0000001")).await.pointers(),
-        ["/price", "/paid_price"],
-        "more digits than the currency"
-    );
+    assert_eq!(refused(json!("1.0000001")).await.pointers(), ["/price"], "more digits than the currency");
 });

@@ -104,7 +104,7 @@ on_both!(post_payments_400, async |database: TestDatabase| {
         ("transaction_id", json!("a\u{0}b")),
         ("amount", json!(0)),
         ("amount", json!(-1)),
-        ("amount", json!("12.5")),
+        ("amount", json!("12,5")),
         ("amount", json!(1.005)),
     ] {
         let mut body = entry("till-1");

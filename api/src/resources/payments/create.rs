@@ -16,14 +16,14 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    item::Item,
+    item::NewItem,
     response::{Group, Payment},
 };
 use crate::{
     config::DealsConfig,
     edge::RequestId,
     idempotent::{Claimed, Once},
-    money::{ExactNumber, Money},
+    money::{ExactInput, MoneyInput},
     problem::{Code, Problem},
     resources::members::NewMember,
 };
@@ -56,9 +56,9 @@ pub(crate) struct NewPayment {
     /// The currency; for `web3` a token of the network.
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
-    price: Money,
+    price: MoneyInput,
     /// What the payer is charged, in the currency's main unit.
-    paid_price: Money,
+    paid_price: MoneyInput,
     /// How the payer pays.
     payment_method: NewMethod,
     /// What is paid for.
@@ -68,7 +68,7 @@ pub(crate) struct NewPayment {
     payment_address: String,
     /// What it pays for.
     #[oai(validator(max_items = 1000))]
-    items: Option<Vec<Item>>,
+    items: Option<Vec<NewItem>>,
     /// Anything of the merchant's, at most 16 KiB.
     #[oai(validator(max_length = 16384))]
     metadata: Option<String>,
@@ -126,12 +126,12 @@ impl Example for NewPayment {
             member: None,
             order_id: None,
             currency_id: Uuid::nil(),
-            price: ExactNumber(12.into()),
-            paid_price: ExactNumber(12.into()),
+            price: ExactInput(12.into()),
+            paid_price: ExactInput(12.into()),
             payment_method: NewMethod::Web3,
             payment_group: Group::Product,
             payment_address: "0x70997970c51812dc3a010c7d01b50e0d17dc79c8".to_owned(),
-            items: Some(vec![Item::example()]),
+            items: Some(vec![NewItem::example()]),
             metadata: None,
             expires_at: DateTime::UNIX_EPOCH + TimeDelta::days(365 * 65),
             retry: true,

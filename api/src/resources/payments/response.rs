@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use entities::{MemberId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
 use payments::AccessTokens;
-use poem_openapi::{Enum, Object, types::ParseFromJSON};
+use poem_openapi::{Enum, Object};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use uuid::Uuid;
 
@@ -92,8 +92,12 @@ pub(crate) struct Payment {
     currency_id: Uuid,
     /// The merchant's price, in the currency's main unit.
     price: Money,
+    /// The same as text.
+    price_text: String,
     /// What the payer is charged, in the currency's main unit.
     paid_price: Money,
+    /// The same as text.
+    paid_price_text: String,
     payment_method: Method,
     payment_group: Group,
     /// Whom it pays out to.
@@ -145,11 +149,13 @@ impl Payment {
             duplicate_of: payment.duplicate_of.map(|id| id.0),
             currency_id: payment.currency_id.0,
             price: payment.price.into(),
+            price_text: Money::from(payment.price).text(),
             paid_price: payment.paid_price.into(),
+            paid_price_text: Money::from(payment.paid_price).text(),
             payment_method: payment.payment_method.into(),
             payment_group: payment.payment_group.into(),
             payment_address: payment.payment_address,
-            items: Vec::parse_from_json(Some(payment.items)).unwrap_or_default(),
+            items: Item::stored(payment.items),
             metadata: payment.metadata,
             expires_at: payment.expires_at,
             retry: payment.retry,

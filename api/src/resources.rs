@@ -53,8 +53,10 @@ pub(crate) enum Tag {
     /// Signers of a node, and the diamonds they own.
     Wallets,
     /// Where events are sent, what became of them, and sending again what was missed. The events themselves stand under
-    /// *Webhooks*.
+    /// *Events*.
     Webhooks,
+    /// What this server sends to webhook endpoints: one entry for each type of event.
+    Events,
     /// A node's customers.
     Members,
     /// Orders that customers pay by bank transfer, the receipts they report, and the verdicts on them. Errors of these

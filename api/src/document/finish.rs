@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{answers, example, webhooks};
-use crate::query_text::WITHOUT_NUL;
+use crate::{
+    money::{COST_TEXT, POSITIVE_TEXT},
+    query_text::WITHOUT_NUL,
+};
 
 /// Finishes the document.
 pub(super) fn finish(mut document: Value) -> Value {
@@ -73,6 +76,10 @@ fn schema(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(schema),
         Value::Object(object) => {
             object.values_mut().for_each(schema);
+            plain_reference(object);
+            if object.get("format").is_some_and(|format| [POSITIVE_TEXT, COST_TEXT].iter().any(|own| format == own)) {
+                object.remove("format");
+            }
             bounds(object);
             if object.get("example").is_some_and(|example| !example.is_object() || object.contains_key("type"))
                 && let Some(example) = object.remove("example")
@@ -83,6 +90,21 @@ fn schema(value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// A reference with a description or a default beside it, which 3.0 had to wrap in an `allOf` and 3.1 allows as it is. Of the
+/// wrapped form generators make classes without fields, or nothing, and leave out what uses them.
+fn plain_reference(object: &mut Map<String, Value>) {
+    let Some([wrapped, beside]) = object.get("allOf").and_then(Value::as_array).map(Vec::as_slice) else { return };
+    let (Some(wrapped), Some(beside)) = (wrapped.as_object(), beside.as_object()) else { return };
+    let annotates =
+        beside.keys().all(|word| ["description", "default", "title", "deprecated"].contains(&word.as_str()));
+    if !annotates || wrapped.len() != 1 || !wrapped.contains_key("$ref") {
+        return;
+    }
+    let plain = wrapped.clone().into_iter().chain(beside.clone()).collect::<Map<_, _>>();
+    object.remove("allOf");
+    object.extend(plain);
 }
 
 /// `exclusiveMinimum: true` beside `minimum: n` became `exclusiveMinimum: n`; whole bounds are written as integers.

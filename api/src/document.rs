@@ -1,14 +1,16 @@
 //! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
 
 mod answers;
+mod contract;
 mod example;
 mod finish;
+mod served;
 mod webhooks;
 
-use std::{
-    collections::BTreeMap,
-    sync::{LazyLock, OnceLock},
-};
+pub use contract::Contract;
+pub(crate) use served::{Served, ServedAnswer, document};
+
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use poem_openapi::{
     LicenseObject, OpenApi, OpenApiService,
@@ -48,10 +50,15 @@ pub fn openapi_document() -> Value {
     finish::finish(generated())
 }
 
-/// The document as text, made once.
-pub(crate) fn text() -> &'static str {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| format!("{:#}\n", openapi_document()))
+/// The part of it that is one contract's.
+#[must_use]
+pub fn openapi_document_of(contract: Contract) -> Value {
+    contract::part(openapi_document(), contract)
+}
+
+/// The document as text, of the whole or of one contract.
+fn text(contract: Option<Contract>) -> String {
+    format!("{:#}\n", contract.map_or_else(openapi_document, openapi_document_of))
 }
 
 fn generated() -> Value {

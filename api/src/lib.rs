@@ -36,7 +36,7 @@ mod web_url;
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
 pub use disk::DiskConfig;
-pub use document::openapi_document;
+pub use document::{Contract, openapi_document, openapi_document_of};
 pub use edge::StrangersConfig;
 pub use receipts::{ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use serve::{admission_classes, health_routes, routes, serve};

@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use poem_openapi::{
-    ApiResponse, OpenApi,
-    payload::{Json, PlainText},
-    types::Any,
-};
-use serde_json::Value;
+use poem::Request;
+use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::PlainText};
 
 use super::Tag;
-use crate::{document, problem::Refused};
+use crate::{
+    document::{self, Contract, Served, ServedAnswer},
+    problem::Refused,
+};
 
 /// Nothing is fetched from another host. The page styles its elements inline, which scripts are not allowed to be.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -19,9 +18,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 /// The script and the styles of Swagger UI, cut out of the one page that poem-openapi would serve: as files of their
 /// own they can be cached, and the page needs no inline script.
-static SWAGGER_UI: LazyLock<(String, String)> = LazyLock::new(|| {
+static SWAGGER_UI: LazyLock<(Served, Served)> = LazyLock::new(|| {
     let page = document::service(()).swagger_ui_html();
-    (between(&page, "<script charset=\"UTF-8\">", "</script>"), between(&page, "<style charset=\"UTF-8\">", "</style>"))
+    let script = between(&page, "<script charset=\"UTF-8\">", "</script>");
+    (Served::new(script), Served::new(between(&page, "<style charset=\"UTF-8\">", "</style>")))
 });
 
 fn between(page: &str, start: &str, end: &str) -> String {
@@ -35,9 +35,6 @@ pub(crate) enum DocsFile {
     /// The page.
     #[oai(status = 200, content_type = "text/html; charset=utf-8")]
     Html(PlainText<&'static str>, #[oai(header = "Content-Security-Policy")] String),
-    /// Its styles.
-    #[oai(status = 200, content_type = "text/css; charset=utf-8")]
-    Css(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
     /// A script of it.
     #[oai(status = 200, content_type = "text/javascript; charset=utf-8")]
     Script(PlainText<&'static str>, #[oai(header = "Cache-Control")] String),
@@ -53,16 +50,24 @@ pub(crate) enum Elsewhere {
 
 const CACHED: &str = "public, max-age=3600";
 
+/// Kept, and asked for again each time: an upgrade is seen at once.
+const REVALIDATED: &str = "public, no-cache";
+
 pub(crate) struct Documentation;
 
 #[OpenApi(tag = "Tag::Operations")]
 impl Documentation {
     /// This document
     ///
-    /// OpenAPI 3.1, the same that is committed as `openapi/quittance.json`.
-    #[oai(path = "/openapi.json", method = "get", operation_id = "openapi", actual_type = "Json<Any<Value>>")]
-    async fn openapi(&self) -> Result<PlainText<&'static str>, Refused> {
-        Ok(PlainText(document::text()))
+    /// OpenAPI 3.1, the same that is committed under `openapi/`; with `contract` only what belongs to that one.
+    #[oai(path = "/openapi.json", method = "get", operation_id = "openapi")]
+    async fn openapi(
+        &self,
+        request: &Request,
+        /// Whose document; that of everything when it is left out.
+        contract: Query<Option<Contract>>,
+    ) -> Result<ServedAnswer, Refused> {
+        Ok(document::document(contract.0).answer(request, "application/json", REVALIDATED))
     }
 
     /// Whoever opens the address alone wants to know what is here
@@ -85,13 +90,13 @@ impl Documentation {
 
     /// Swagger UI
     #[oai(path = "/docs/swagger-ui.js", method = "get", operation_id = "docs_script", hidden = true)]
-    async fn script(&self) -> Result<DocsFile, Refused> {
-        Ok(DocsFile::Script(PlainText(SWAGGER_UI.0.as_str()), CACHED.to_owned()))
+    async fn script(&self, request: &Request) -> Result<ServedAnswer, Refused> {
+        Ok(SWAGGER_UI.0.answer(request, "text/javascript; charset=utf-8", CACHED))
     }
 
     /// Its styles
     #[oai(path = "/docs/swagger-ui.css", method = "get", operation_id = "docs_styles", hidden = true)]
-    async fn styles(&self) -> Result<DocsFile, Refused> {
-        Ok(DocsFile::Css(PlainText(SWAGGER_UI.1.as_str()), CACHED.to_owned()))
+    async fn styles(&self, request: &Request) -> Result<ServedAnswer, Refused> {
+        Ok(SWAGGER_UI.1.answer(request, "text/css; charset=utf-8", CACHED))
     }
 }

@@ -1,34 +1,67 @@
-//! The OpenAPI document, for the repository and for whoever generates a client.
+//! The OpenAPI documents, for the repository and for whoever generates a client.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use api::Contract;
+use clap::{Args, builder::PossibleValuesParser};
+use serde_json::Value;
 
 use crate::cli::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Write it to this file instead
+    /// Only what belongs to this contract
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Contract::ALL.map(Contract::name)))]
+    contract: Option<String>,
+    /// Write it to this file instead; all documents, if it is a folder
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Compare it with this file and fail when they differ
+    /// Compare it with this file and fail when they differ; all documents, if it is a folder
     #[arg(long, value_name = "FILE", conflicts_with = "write")]
     check: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let document = serde_json::to_string_pretty(&api::openapi_document())? + "\n";
-    if let Some(file) = &options.write {
-        return std::fs::write(file, document).with_context(|| format!("{} cannot be written", file.display()));
-    }
-    if let Some(file) = &options.check {
-        let committed = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-        if committed != document {
-            bail!("{0} is out of date; run `cargo run -- openapi --write {0}`", file.display());
+    let contract = options.contract.as_deref().and_then(Contract::named);
+    if let Some(path) = &options.write {
+        for (file, document) in documents(contract, path) {
+            std::fs::write(&file, text(&document)?).with_context(|| format!("{} cannot be written", file.display()))?;
         }
         return Ok(());
     }
-    say(document.trim_end());
+    if let Some(path) = &options.check {
+        for (file, document) in documents(contract, path) {
+            let committed = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+            if committed != text(&document)? {
+                bail!("{} is out of date; run `cargo run -- openapi --write {}`", file.display(), path.display());
+            }
+        }
+        return Ok(());
+    }
+    let (_, document) = one(contract, PathBuf::new());
+    say(text(&document)?.trim_end());
     Ok(())
+}
+
+/// The documents that belong at the path, each with its file.
+fn documents(contract: Option<Contract>, path: &Path) -> Vec<(PathBuf, Value)> {
+    if !path.is_dir() {
+        return vec![one(contract, path.to_owned())];
+    }
+    let all = std::iter::once(None).chain(Contract::ALL.map(Some));
+    let wanted = all.filter(|one| contract.is_none() || *one == contract);
+    wanted.map(|contract| one(contract, path.join(file_name(contract)))).collect()
+}
+
+fn one(contract: Option<Contract>, file: PathBuf) -> (PathBuf, Value) {
+    (file, contract.map_or_else(api::openapi_document, api::openapi_document_of))
+}
+
+fn file_name(contract: Option<Contract>) -> String {
+    format!("{}.json", contract.map_or("quittance", Contract::name))
+}
+
+fn text(document: &Value) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(document)? + "\n")
 }

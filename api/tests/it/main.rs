@@ -11,6 +11,7 @@ mod callback_inquiries;
 mod checkout;
 mod checkout_answers;
 mod checkout_list;
+mod checkout_original;
 mod checkout_pages;
 mod checkout_submit;
 mod commands;

@@ -100,6 +100,34 @@ python_environment() {
     "$folder/bin/pip" install --quiet --disable-pip-version-check "$package==$version"
 }
 
+# More packages in such an environment, under a name that says which were installed.
+python_packages() {
+    local folder=$1 name=$2 wanted="${*:3}"
+    [[ $(cat "$folder/$name" 2>/dev/null) == "$wanted" ]] && return
+    echo "installing $wanted from PyPI"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "${@:3}"
+    echo "$wanted" >"$folder/$name"
+}
+
+# A compiler and what Java clients need beside Jackson; they come from Debian, or are named in QUITTANCE_JAVA_LIBRARIES.
+need_java() {
+    java_libraries=${QUITTANCE_JAVA_LIBRARIES:-}
+    if [[ -z $java_libraries ]]; then
+        local jars=(jakarta-annotation-api httpmime httpclient httpcore)
+        jars=("${jars[@]/#//usr/share/java/}")
+        java_libraries=$(IFS=: && echo "${jars[*]/%/.jar}")
+        if [[ ! -e /usr/share/java/httpmime.jar || ! -e /usr/share/java/jakarta-annotation-api.jar ]]; then
+            on_debian_as_root || fail "jakarta.annotation-api 2 and Apache's httpmime 4 are needed (QUITTANCE_JAVA_LIBRARIES)"
+            install_debian_packages libjakarta-annotation-api-java libhttpclient-java libhttpmime-java
+        fi
+    fi
+    if ! command -v javac >/dev/null; then
+        on_debian_as_root || fail "a JDK 17 or newer is needed"
+        install_debian_packages default-jdk-headless
+    fi
+    javac -version
+}
+
 # The published libraries that verify webhooks.
 need_webhook_libraries() {
     python_environment "$tools/standardwebhooks" standardwebhooks 1.1.0

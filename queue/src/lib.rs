@@ -1,7 +1,7 @@
 //! The mechanism that carries messages: outbox, brokers, job runner, retries, dead letters; never knows what a payment is.
 
 mod archivist;
-mod backoff;
+pub mod backoff;
 pub mod broker;
 mod database;
 pub mod dead_letters;

@@ -213,7 +213,7 @@ fn uncounted(error: JobError) -> JobError {
     if !cause.chain().filter_map(|cause| cause.downcast_ref::<DbErr>()).any(is_absent) {
         return error;
     }
-    let wait = backoff::delay(&ABSENT, 1);
+    let wait = backoff::of_policy(&ABSENT, 1);
     tracing::warn!(error = format!("{cause:#}"), ?wait, "the database is away; no attempt is counted");
     JobError::Snooze(wait)
 }

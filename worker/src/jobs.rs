@@ -58,11 +58,11 @@ pub fn registry() -> Registry<Context> {
         .register::<RecoverWebhooks>()
 }
 
-/// When to look again at what a gateway has not decided, by how often that was done: 2, 4, 8 … seconds, five minutes at most,
-/// which is well within the patience of stragglers.
+/// When to look again at what a gateway has not decided, by how often that was done: up to 2, 4, 8 … seconds, five minutes
+/// at most, which is well within the patience of stragglers.
 fn look_again(looks: i32) -> Duration {
-    let doublings = u32::try_from(looks).unwrap_or(0).min(8);
-    Duration::from_secs((2_u64 << doublings).min(300))
+    let before = u32::try_from(looks).unwrap_or(0);
+    queue::backoff::delay(before, Duration::from_secs(2), Duration::from_secs(300))
 }
 
 /// What came of payments that a batch took up.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backoff;
+use queue::backoff;
 
 /// An endpoint, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,9 @@ struct Doubt {
     until: Instant,
 }
 
+/// How long others are asked first after a doubt, at least.
+const DOUBTED_MIN: Duration = Duration::from_millis(500);
+
 /// A doubt that is older than this counts no more.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
@@ -59,7 +62,8 @@ impl Health {
         let now = Instant::now();
         let recent = self.doubt.as_ref().filter(|doubt| doubt.until + FORGIVEN_AFTER > now);
         let times = recent.map_or(0, |doubt| doubt.times);
-        let pause = backoff::delay(times, Duration::from_millis(500), Duration::from_secs(30));
+        // Not at once in any case: it would be the next to be asked.
+        let pause = DOUBTED_MIN + backoff::delay(times, DOUBTED_MIN, Duration::from_secs(30));
         self.doubt = Some(Doubt { times: times.saturating_add(1), until: now + pause });
         self.last_error = Some(why);
     }

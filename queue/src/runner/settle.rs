@@ -102,7 +102,7 @@ impl Consequences {
                 let attempts = message.attempts.saturating_add(1);
                 let error = format!("{error:#}");
                 if attempts < traits.retry.attempts_max {
-                    let wait = backoff::delay(&traits.retry, attempts);
+                    let wait = backoff::of_policy(&traits.retry, attempts);
                     tracing::warn!(message_id = %message.message_id, attempts, ?wait, error, "job failed; trying again");
                     let replay = outcome::replay_of(&message);
                     self.failing.extend(replay.map(|letter| Failure { letter, attempts, error: storable(&error) }));

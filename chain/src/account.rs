@@ -18,7 +18,8 @@ use crate::{
     error::Error,
     fees::Fees,
     network::Network,
-    rpc::{Call, Fault, Receipt, Rpc, decode},
+    probe,
+    rpc::{Call, Counts, Fault, Header, Receipt, Rpc, decode},
     transaction::Draft,
 };
 
@@ -39,7 +40,7 @@ impl Account {
     /// # Errors
     /// When the endpoint does not answer.
     pub async fn connect(rpc_url: SecretString, signer: PrivateKeySigner) -> Result<Self, Error> {
-        let chain_id = chain_id(&rpc_url).await?;
+        let chain_id = probe::chain_number(&rpc_url).await?;
         let network = Network { id: Uuid::nil(), chain_id, rpc_urls: vec![rpc_url], confirmations: 1 };
         Ok(Self { rpc: Rpc::new(&network, Duration::from_secs(10))?, chain_id, signer })
     }
@@ -145,15 +146,18 @@ impl Account {
         let provider = self.rpc.preferred();
         let estimate = provider.call_all(vec![Call::new("eth_estimateGas", json!([call]))]).await.pop();
         let gas: U64 = decode(estimate.unwrap_or_else(no_answer).map_err(|fault| reverted(&fault))?)?;
-        let facts =
-            vec![Call::new("eth_getTransactionCount", json!([from, "pending"])), Call::new("eth_gasPrice", json!([]))];
-        let mut facts = provider.read_all(facts).await?.into_iter();
-        let nonce: U64 = decode(facts.next().unwrap_or_default())?;
+        let counts = Counts::at(&provider, from).await?;
+        let nonce = counts.pooled.unwrap_or(counts.mined);
+        let mut facts = provider.read_all(vec![Call::price(None), Call::latest_block()]).await?.into_iter();
         let price: U128 = decode(facts.next().unwrap_or_default())?;
+        let head: Option<Header> = decode(facts.next().unwrap_or_default())?;
         let price: u128 = price.to();
-        let fees = Fees { max_fee: price.saturating_mul(2).max(1_000_000), tip: price.min(1_000_000) };
+        let fees = match head.and_then(|head| head.base_fee()) {
+            Some(_) => Fees::dynamic(price.saturating_mul(2).max(1_000_000), price.min(1_000_000)),
+            None => Fees::legacy(price),
+        };
         let gas_limit = gas.to::<u64>().saturating_mul(5) / 4;
-        let draft = Draft { chain_id: self.chain_id, nonce: nonce.to(), to, value, input, gas_limit, fees };
+        let draft = Draft { chain_id: self.chain_id, nonce, to, value, input, gas_limit, fees };
         let signed = draft.sign(&self.signer)?;
         provider.read(Call::new("eth_sendRawTransaction", json!([Bytes::from(signed.raw)]))).await?;
         match tokio::time::timeout(MINED_WITHIN, self.receipt(signed.hash)).await {
@@ -184,9 +188,4 @@ fn reverted(fault: &Fault) -> Error {
         Class::Reverted(data) => Error::Rpc(format!("reverts: {}", abi::reason(&data.unwrap_or_default()).message)),
         _ => Error::Rpc(fault.to_string()),
     }
-}
-
-async fn chain_id(rpc_url: &SecretString) -> Result<u64, Error> {
-    let id: U64 = decode(crate::rpc::ask(rpc_url, Call::new("eth_chainId", json!([]))).await?)?;
-    Ok(id.to())
 }

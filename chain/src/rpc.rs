@@ -4,6 +4,8 @@
 //! things such a stack hides: whether a byte left before a failure, `Retry-After`, which endpoint said what.
 
 mod answer;
+mod batch_size;
+mod counts;
 mod fault;
 mod health;
 mod provider;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 pub(crate) use answer::{TEXT_MAX, foreign_text};
 #[cfg(any(test, fuzzing))]
 pub(crate) use answer::{answers_of, has_error};
+pub(crate) use counts::Counts;
 pub(crate) use fault::Fault;
 pub use health::ProviderHealth;
 pub(crate) use provider::Provider;
@@ -37,6 +40,12 @@ impl Call {
 
     pub(crate) fn block(number: u64) -> Self {
         Self::new("eth_getBlockByNumber", json!([quantity(number), false]))
+    }
+
+    /// What the node thinks has to be offered: a tip where blocks have a base fee, else the whole price.
+    pub(crate) fn price(base_fee: Option<u128>) -> Self {
+        let method = if base_fee.is_some() { "eth_maxPriorityFeePerGas" } else { "eth_gasPrice" };
+        Self::new(method, json!([]))
     }
 
     pub(crate) fn latest_block() -> Self {
@@ -86,11 +95,8 @@ impl Rpc {
     }
 }
 
-/// Asks an endpoint of which nothing is known yet, not even its network.
-pub(crate) async fn ask(rpc_url: &secrecy::SecretString, call: Call) -> Result<Value, Error> {
+/// An endpoint of which nothing is known yet, not even its network.
+pub(crate) fn unknown(rpc_url: &secrecy::SecretString) -> Result<Provider, Error> {
     let timeout = Duration::from_secs(10);
-    let (client, method) = (provider::client(timeout)?, call.method);
-    let provider = Provider::new(client, rpc_url.clone(), 0, None, timeout)?;
-    let answer = provider.call_all(vec![call]).await.pop();
-    answer.unwrap_or_else(|| Err(Fault::Lost("no answer".to_owned()))).map_err(|fault| provider.error(method, &fault))
+    Provider::new(provider::client(timeout)?, rpc_url.clone(), 0, None, timeout)
 }

@@ -4,6 +4,10 @@ use alloy::primitives::Bytes;
 use serde_json::Value;
 
 use super::{Answer, Fault};
+use crate::classify::{Class, classify};
+
+/// What nodes of networks with empty heights say of those: there is no block, which is no failure.
+const NULL_ROUND: &str = "null round";
 
 /// Characters of an error text that are kept.
 pub(crate) const TEXT_MAX: usize = 500;
@@ -50,9 +54,17 @@ pub(super) fn refuses_batches(answer: &Answer) -> bool {
     }
 }
 
+/// Whether the endpoint asks for patience.
+pub(super) fn asks_for_patience(answer: &Answer) -> bool {
+    answer.as_ref().is_err_and(|fault| matches!(classify(fault), Class::Throttled(_)))
+}
+
 fn answer_of(item: &mut Value) -> Answer {
     if let Some(error) = item.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("no message");
+        if message.contains(NULL_ROUND) {
+            return Ok(Value::Null);
+        }
         return Err(Fault::Node {
             code: error.get("code").and_then(Value::as_i64).unwrap_or(0),
             message: foreign_text(message, TEXT_MAX),
@@ -96,6 +108,12 @@ mod tests {
         let answers = answers_of(value, 2);
         let fault = Fault::Node { code: -32_600, message: "too many".to_owned(), data: None };
         assert_eq!(answers, [Err(fault.clone()), Err(fault)]);
+    }
+
+    #[test]
+    fn an_empty_height_is_no_block_and_no_failure() {
+        let error = json!({"code": 12, "message": "requested epoch was a null round (42)"});
+        assert_eq!(answers_of(json!({"id": 0, "error": error}), 1), [Ok(Value::Null)]);
     }
 
     #[test]

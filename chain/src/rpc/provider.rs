@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -15,15 +15,14 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Call, Fault,
-    answer::{TEXT_MAX, answers_of, foreign_text, has_error, refuses_batches},
+    answer::{TEXT_MAX, answers_of, asks_for_patience, foreign_text, has_error, refuses_batches},
+    batch_size::BatchSize,
     health::Health,
     health::ProviderHealth,
     wire,
 };
 use crate::error::Error;
 
-/// Calls in one HTTP request; hosted nodes refuse more than some hundreds.
-const BATCH_MAX: usize = 100;
 /// Bytes of an answer that are read; more is a lie or a mistake.
 const ANSWER_MAX: usize = 64 << 20;
 /// How long an endpoint that does not serve us is left alone.
@@ -36,8 +35,9 @@ pub(crate) struct Provider {
     /// What it must serve, where that is known.
     chain_id: Option<u64>,
     timeout: Duration,
-    /// Calls in one HTTP request; falls when the endpoint refuses that many, down to one at a time.
-    batch_max: AtomicUsize,
+    batches: Mutex<BatchSize>,
+    /// Whether it gives the logs of a block by the block's hash.
+    logs_by_hash: AtomicBool,
     /// Whether its chain id was checked since it last failed.
     verified: AtomicBool,
     health: Mutex<Health>,
@@ -71,8 +71,8 @@ impl Provider {
             None => host.to_owned(),
         };
         let health = Mutex::default();
-        let (verified, batch_max) = (AtomicBool::new(false), AtomicUsize::new(BATCH_MAX));
-        Ok(Self { client, url, label, chain_id, timeout, batch_max, verified, health })
+        let (verified, logs_by_hash) = (AtomicBool::new(false), AtomicBool::new(true));
+        Ok(Self { client, url, label, chain_id, timeout, batches: Mutex::default(), logs_by_hash, verified, health })
     }
 
     /// Host and port: the URL's other parts may be secret.
@@ -131,20 +131,54 @@ impl Provider {
         }
         let mut answers = Vec::with_capacity(calls.len());
         let mut rest = &calls[..];
+        let mut refused = None;
         while !rest.is_empty() {
-            let size = self.batch_max.load(Ordering::Relaxed).clamp(1, rest.len());
+            let size = self.batches().of(rest.len());
             let (batch, after) = rest.split_at(size);
             let found = self.exchange(batch).await;
-            if size > 1 && found.iter().all(refuses_batches) {
-                // None of it was executed, and what is asked may be asked twice. Half of it may do; one alone will.
-                tracing::warn!(provider = self.label, size, "JSON-RPC endpoint refuses batches of this size");
-                self.batch_max.store(size / 2, Ordering::Relaxed);
-                continue;
+            if found.iter().all(refuses_batches) {
+                if size > 1 {
+                    // None of it was executed, and what is asked may be asked twice. Half of it may do; one alone will.
+                    tracing::warn!(provider = self.label, size, "JSON-RPC endpoint refuses batches of this size");
+                    self.batches().refused(size);
+                    refused = refused.or(Some(size));
+                    continue;
+                }
+                if let Some(size) = refused.take() {
+                    self.batches().wronged(size);
+                }
+            } else {
+                refused = None;
+            }
+            if size > 1 && found.iter().all(asks_for_patience) {
+                tracing::warn!(provider = self.label, size, "JSON-RPC endpoint asks for patience; batches get smaller");
+                self.batches().throttled(size);
+                answers.extend(found);
+                let unsent = |_| Err(Fault::NotSent("the endpoint asks for patience".to_owned()));
+                answers.extend(after.iter().map(unsent));
+                return answers;
             }
             answers.extend(found);
             rest = after;
         }
         answers
+    }
+
+    /// Whether it has taken several calls in one request, as far as it was tried.
+    pub(crate) fn takes_batches(&self) -> bool {
+        self.batches().of(2) > 1
+    }
+
+    /// Whether it may be asked for the logs of a block by its hash.
+    pub(crate) fn gives_logs_by_hash(&self) -> bool {
+        self.logs_by_hash.load(Ordering::Relaxed)
+    }
+
+    /// It has refused that, and will again.
+    pub(crate) fn refuses_logs_by_hash(&self) {
+        if self.logs_by_hash.swap(false, Ordering::Relaxed) {
+            tracing::warn!(provider = self.label, "JSON-RPC endpoint gives no logs by a block's hash, only by number");
+        }
     }
 
     /// An endpoint of another network would give answers that look good and are wrong.
@@ -229,6 +263,10 @@ impl Provider {
             tracing::warn!(provider = self.label, error, "JSON-RPC endpoint fails");
         }
         health.failed(error, at_least);
+    }
+
+    fn batches(&self) -> MutexGuard<'_, BatchSize> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {

@@ -29,9 +29,9 @@ impl Header {
             .unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Zero on networks without a fee market.
-    pub(crate) fn base_fee(&self) -> u128 {
-        self.base_fee_per_gas.unwrap_or_default().to()
+    /// `None` on networks without a fee market, which know transactions of the kind before EIP-1559 alone.
+    pub(crate) fn base_fee(&self) -> Option<u128> {
+        self.base_fee_per_gas.map(|fee| fee.to())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads the network's blocks in order, keeps what concerns our deals, and undoes it when blocks are replaced.
 
+mod logs;
 mod record;
 mod scan;
 
@@ -10,6 +11,7 @@ use std::{
 
 use alloy::primitives::B256;
 use chrono::{DateTime, Utc};
+use queue::backoff;
 use sea_orm::entity::prelude::*;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,6 @@ pub(super) use scan::{head_number, logs_of};
 
 use super::{Context, Tip, witness};
 use crate::{
-    backoff,
     error::Error,
     rpc::{Header, Provider},
     table,

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use alloy::primitives::B256;
 use chrono::Utc;
 use queue::Transaction;
-use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, QueryFilter, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, Condition, ConnectionTrait, QueryFilter, QueryOrder, entity::prelude::*, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::{Block, Cursor, scan::Scan};
@@ -53,11 +55,28 @@ struct Finality {
     number: u64,
 }
 
-fn finality(context: &Context, cursor: &Cursor, scan: &Scan, head: &Header) -> Finality {
+async fn finality(context: &Context, cursor: &Cursor, scan: &Scan, head: &Header) -> Result<Finality, Error> {
     let scanned = scan.blocks.last().map_or(scan.ancestor, Block::from);
     // Below a fork nothing was final that is not now; without one finality never goes back.
     let settled = cursor.final_number.min(scan.ancestor.number);
-    Finality { settled, number: final_number(context, head, &scanned).max(settled) }
+    let number = last_block(context, scan, final_number(context, head, &scanned)).await?;
+    Ok(Finality { settled, number: number.max(settled) })
+}
+
+/// The last block up to a number: some networks have heights without one, of which no node can tell a state.
+async fn last_block(context: &Context, scan: &Scan, up_to: u64) -> Result<u64, Error> {
+    let read = scan.blocks.iter().map(Header::number).filter(|number| *number <= up_to).max();
+    let known = read.or_else(|| (scan.ancestor.number <= up_to).then_some(scan.ancestor.number));
+    if let Some(number) = known {
+        return Ok(number);
+    }
+    let row = block::Entity::find()
+        .filter(block::Column::NetworkId.eq(context.network.id))
+        .filter(block::Column::Number.lte(signed(up_to)))
+        .order_by_desc(block::Column::Number)
+        .one(&*context.db)
+        .await?;
+    Ok(row.and_then(|row| u64::try_from(row.number).ok()).unwrap_or(up_to))
 }
 
 /// What [`apply`] would turn final, for other endpoints to confirm, and the last final block as of then.
@@ -67,7 +86,7 @@ pub(super) async fn claims(
     scan: &Scan,
     head: &Header,
 ) -> Result<((u64, Option<B256>), Vec<Claim>), Error> {
-    let Finality { settled, number } = finality(context, cursor, scan, head);
+    let Finality { settled, number } = finality(context, cursor, scan, head).await?;
     let mut rows = Vec::new();
     if number > settled {
         let waiting = waiting(context, settled, number.min(scan.ancestor.number));
@@ -94,7 +113,7 @@ pub(super) async fn last_final(context: &Context, cursor: &Cursor) -> Result<Opt
 pub(super) async fn apply(context: &Context, cursor: &Cursor, scan: Scan, head: &Header) -> Result<Cursor, Error> {
     let scanned = scan.blocks.last().map_or(scan.ancestor, Block::from);
     let undone = scan.ancestor.number < cursor.scanned.number;
-    let Finality { settled, number: final_number } = finality(context, cursor, &scan, head);
+    let Finality { settled, number: final_number } = finality(context, cursor, &scan, head).await?;
 
     let mut tx = context.begin().await?;
     let gone = if undone { undo(context, &tx, &scan.ancestor, cursor.final_number).await? } else { Vec::new() };
@@ -240,10 +259,10 @@ async fn rows_of<C: ConnectionTrait>(
     fail::fail_point!("watcher.logs_read");
     let times: HashMap<u64, Block> = scan.blocks.iter().map(|header| (header.number(), Block::from(header))).collect();
     let deals = deals_of(context, connection, &events).await?;
-    let held: HashSet<_> = events
+    let held: HashMap<_, _> = events
         .iter()
         .filter_map(|(log, event)| match event {
-            abi::Event::ReturnHeld(held) => Some((log.transaction_hash, held.dealId)),
+            abi::Event::ReturnHeld(held) => Some(((log.transaction_hash, held.dealId), held.payer)),
             _ => None,
         })
         .collect();
@@ -251,7 +270,9 @@ async fn rows_of<C: ConnectionTrait>(
     let rows = events.iter().filter_map(|(log, event)| {
         let mut row = row_of(context, &deals, log, event)?;
         row.block_time = times.get(&log.block_number()).map_or(fallback, |block| block.time);
-        row.held = held.contains(&(log.transaction_hash, row.deal_id.0));
+        if let Some(payer) = held.get(&(log.transaction_hash, row.deal_id.0)).filter(|_| row.event == Event::Canceled) {
+            (row.held, row.account) = (true, Some(Place(*payer)));
+        }
         row.is_final = log.block_number() <= final_number;
         Some(row)
     });

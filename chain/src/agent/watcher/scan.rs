@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U64};
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::{Value, json};
 
-use super::{Block, Cursor, Found};
+use super::{Block, Cursor, Found, logs};
 use crate::{
     abi::TOPICS,
     agent::Context,
@@ -13,9 +13,10 @@ use crate::{
     table,
 };
 
-/// Within this distance of the head every block is linked to its parent, and its logs are asked for by its hash, which
-/// a node that does not have the block cannot answer with an empty list.
+/// Within this distance of the head every block is linked to its parent, and its logs are asked for by its hash.
 const NEAR: u64 = 64;
+/// Heights without a block in a row, at most; Filecoin, which has the most of them, rarely has three.
+const EMPTY_MAX: u64 = 16;
 
 /// Blocks to record, in order, and the diamonds' logs in them. `ancestor` is the last recorded block that stays.
 pub(super) struct Scan {
@@ -53,52 +54,44 @@ pub(super) async fn look(
             }
             return Ok(Found::Nothing);
         }
-        return fork(context, provider, head).await.map(Found::Blocks);
+        return fork(context, provider, scanned, head).await.map(Found::Blocks);
     }
     if head.number() - scanned.number > near(context) {
         return far(context, provider, scanned, head, range).await.map(Found::Blocks);
     }
     let blocks = headers(provider, scanned.number + 1, head).await?;
     if blocks.first().is_some_and(|first| first.parent_hash != scanned.hash) {
-        return fork(context, provider, head).await.map(Found::Blocks);
+        return fork(context, provider, scanned, head).await.map(Found::Blocks);
     }
-    let logs = logs_in(context, provider, &blocks).await?;
-    Ok(Found::Blocks(Scan { ancestor: scanned, blocks, logs }))
+    let logs = logs::of_blocks(provider, &diamonds(context).await?, &blocks).await?;
+    Ok(Found::Blocks(Scan { ancestor: scanned, blocks, logs: in_order(logs) }))
 }
 
 fn near(context: &Context) -> u64 {
     NEAR.max(u64::from(context.network.confirmations) + 16)
 }
 
-/// The blocks from a number up to the head, each the child of the one before it.
+/// The blocks from a number up to the head, each the child of the one before it. Some networks have heights without a
+/// block, so that nothing at a number is no fault: a block that the endpoint merely lacks shows in the links.
 async fn headers(provider: &Provider, from: u64, head: &Header) -> Result<Vec<Header>, Error> {
-    let calls = (from..head.number()).map(Call::block).collect();
-    let mut blocks = Vec::new();
+    let calls: Vec<Call> = (from..head.number()).map(Call::block).collect();
+    let count = calls.len();
+    let mut blocks: Vec<Header> = Vec::new();
     for answer in provider.read_all(calls).await? {
-        let block: Option<Header> = decode(answer)?;
-        blocks.push(block.ok_or_else(|| Error::Rpc(format!("{} lacks a block", provider.label())))?);
+        blocks.extend(decode::<Option<Header>>(answer)?);
     }
+    let lacking = blocks.len() < count;
     blocks.push(head.clone());
     let linked = blocks.windows(2).all(|pair| pair[1].parent_hash == pair[0].hash);
-    if linked { Ok(blocks) } else { Err(Error::Rpc("the head was replaced while it was read".to_owned())) }
+    match (linked, lacking) {
+        (true, _) => Ok(blocks),
+        (false, true) => Err(lacks(provider)),
+        (false, false) => Err(Error::Rpc("the head was replaced while it was read".to_owned())),
+    }
 }
 
-async fn logs_in(context: &Context, provider: &Provider, blocks: &[Header]) -> Result<Vec<Log>, Error> {
-    let diamonds = diamonds(context).await?;
-    if diamonds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let filter = |block: &Header| json!([{"blockHash": block.hash, "address": diamonds, "topics": [TOPICS]}]);
-    let calls = blocks.iter().map(|block| Call::new("eth_getLogs", filter(block))).collect();
-    let mut all = Vec::new();
-    for (block, answer) in blocks.iter().zip(provider.read_all(calls).await?) {
-        let logs: Vec<Log> = decode(answer)?;
-        if logs.iter().any(|log| log.block_hash != block.hash) {
-            return Err(Error::Rpc(format!("{} answers with logs of another block", provider.label())));
-        }
-        all.extend(logs);
-    }
-    Ok(in_order(all))
+fn lacks(provider: &Provider) -> Error {
+    Error::Rpc(format!("{} lacks a block", provider.label()))
 }
 
 /// Far behind: a range at a time, without the blocks in between. It stays clear of the head, where blocks may still be
@@ -110,20 +103,20 @@ async fn far(
     head: &Header,
     range: &mut u64,
 ) -> Result<Scan, Error> {
-    let last = (scanned.number + *range).min(head.number() - near(context));
-    let ends = provider.read_all(vec![Call::block(scanned.number + 1), Call::block(last)]).await?;
-    let ends = ends.into_iter().map(decode).collect::<Result<Vec<Option<Header>>, _>>()?;
-    let [Some(first), Some(last)] = &ends[..] else {
-        return Err(Error::Rpc(format!("{} lacks a block", provider.label())));
-    };
-    if first.parent_hash != scanned.hash {
-        return fork(context, provider, head).await;
+    let up_to = (scanned.number + *range).min(head.number() - near(context));
+    let lowest = up_to.saturating_sub(EMPTY_MAX).max(scanned.number + 1);
+    let numbers = std::iter::once(scanned.number).chain(lowest..=up_to);
+    let found = provider.read_all(numbers.map(Call::block).collect()).await?;
+    let mut found = found.into_iter().map(decode).collect::<Result<Vec<Option<Header>>, _>>()?.into_iter();
+    if found.next().flatten().is_none_or(|known| known.hash != scanned.hash) {
+        return fork(context, provider, scanned, head).await;
     }
+    let last = found.flatten().next_back().ok_or_else(|| lacks(provider))?;
     let diamonds = diamonds(context).await?;
     let logs: Vec<Log> = if diamonds.is_empty() {
         Vec::new()
     } else {
-        let (from, to) = (quantity(first.number()), quantity(last.number()));
+        let (from, to) = (quantity(scanned.number + 1), quantity(last.number()));
         let filter = json!([{"fromBlock": from, "toBlock": to, "address": diamonds, "topics": [TOPICS]}]);
         match provider.read(Call::new("eth_getLogs", filter)).await {
             Ok(answer) => decode(answer)?,
@@ -138,7 +131,7 @@ async fn far(
     let logs = in_order(logs);
     let mut blocks = headers_of(provider, &logs).await?;
     if blocks.last().is_none_or(|block| block.number() < last.number()) {
-        blocks.push(last.clone());
+        blocks.push(last);
     }
     Ok(Scan { ancestor: scanned, blocks, logs })
 }
@@ -158,7 +151,7 @@ async fn headers_of(provider: &Provider, logs: &[Log]) -> Result<Vec<Header>, Er
 }
 
 /// Finds the last recorded block that is still on the chain, and reads what follows on it.
-async fn fork(context: &Context, provider: &Provider, head: &Header) -> Result<Scan, Error> {
+async fn fork(context: &Context, provider: &Provider, scanned: Block, head: &Header) -> Result<Scan, Error> {
     let recorded = table::block::Entity::find()
         .filter(table::block::Column::NetworkId.eq(context.network.id))
         .filter(table::block::Column::Number.lte(i64::try_from(head.number()).unwrap_or(i64::MAX)))
@@ -176,6 +169,10 @@ async fn fork(context: &Context, provider: &Provider, head: &Header) -> Result<S
         }
     }
     let ancestor = ancestor.ok_or(Error::ForeignChain(context.network.id))?;
+    if ancestor == scanned {
+        // Nothing was replaced: what should follow on it is not there.
+        return Err(lacks(provider));
+    }
     tracing::warn!(network = %context.network.id, ancestor = ancestor.number, head = head.number(), "reorganisation");
     metrics::counter!("chain_reorganisations_total").increment(1);
     if head.number() - ancestor.number > near(context) {
@@ -189,8 +186,8 @@ async fn fork(context: &Context, provider: &Provider, head: &Header) -> Result<S
     if blocks.first().is_some_and(|first| first.parent_hash != ancestor.hash) {
         return Err(Error::Rpc("the chain was replaced while it was read".to_owned()));
     }
-    let logs = logs_in(context, provider, &blocks).await?;
-    Ok(Scan { ancestor, blocks, logs })
+    let logs = logs::of_blocks(provider, &diamonds(context).await?, &blocks).await?;
+    Ok(Scan { ancestor, blocks, logs: in_order(logs) })
 }
 
 async fn recorded(context: &Context, number: u64) -> Result<Option<alloy::primitives::B256>, Error> {

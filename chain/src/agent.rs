@@ -9,11 +9,15 @@ mod settlement;
 mod watcher;
 mod witness;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
-use queue::Database;
+use queue::{Database, backoff};
 use sea_orm::entity::prelude::*;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +26,6 @@ use uuid::Uuid;
 pub(crate) use context::Context;
 
 use crate::{
-    backoff,
     config::Config,
     error::Error,
     fact::Recorder,
@@ -77,6 +80,8 @@ pub struct AgentHealth {
     pub last_error: Option<String>,
     /// The endpoints.
     pub providers: Vec<ProviderHealth>,
+    /// The signers that send nothing at the moment, and why, as the end of a sentence about them.
+    pub lanes: BTreeMap<Address, &'static str>,
 }
 
 /// The chain as far as it is recorded.
@@ -84,7 +89,8 @@ pub struct AgentHealth {
 pub(crate) struct Tip {
     pub(crate) number: u64,
     pub(crate) hash: alloy::primitives::B256,
-    pub(crate) base_fee: u128,
+    /// `None` where blocks have none.
+    pub(crate) base_fee: Option<u128>,
     /// The last block with the network's confirmations.
     pub(crate) final_number: u64,
     /// How often recorded blocks were replaced since this owner's term began.
@@ -126,7 +132,10 @@ impl Agent {
                 Ok(rpc) => self.work(rpc, &stop).await,
                 Err(error) => Err(error),
             };
-            self.health.send_modify(|health| health.leader = false);
+            self.health.send_modify(|health| {
+                health.leader = false;
+                health.lanes.clear();
+            });
             if let Err(error) = outcome {
                 tracing::error!(network = %self.network.id, "chain agent starts over: {error}");
                 let pause = backoff::delay(failures, Duration::from_millis(200), Duration::from_secs(15));

@@ -1,7 +1,7 @@
 //! A transaction before and after it is signed.
 
 use alloy::{
-    consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope},
+    consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope, TxLegacy},
     eips::eip2718::{Decodable2718, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, B256, Bytes, TxKind, U256},
@@ -35,6 +35,12 @@ impl Draft {
     pub(crate) const NOOP_GAS: u64 = 21_000;
 
     pub(crate) fn sign(&self, signer: &PrivateKeySigner) -> Result<Signed, Error> {
+        let signed = if self.fees.legacy { self.legacy(signer) } else { self.dynamic(signer) };
+        let signed = signed.map_err(|error| Error::Stored(format!("signing as {}: {error}", signer.address())))?;
+        Ok(Signed { hash: *signed.tx_hash(), raw: signed.encoded_2718() })
+    }
+
+    fn dynamic(&self, signer: &PrivateKeySigner) -> alloy::signers::Result<TxEnvelope> {
         let mut transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,
@@ -46,11 +52,23 @@ impl Draft {
             access_list: Default::default(),
             input: self.input.clone(),
         };
-        let signature = signer
-            .sign_transaction_sync(&mut transaction)
-            .map_err(|error| Error::Stored(format!("signing as {}: {error}", signer.address())))?;
-        let signed = TxEnvelope::from(transaction.into_signed(signature));
-        Ok(Signed { hash: *signed.tx_hash(), raw: signed.encoded_2718() })
+        let signature = signer.sign_transaction_sync(&mut transaction)?;
+        Ok(transaction.into_signed(signature).into())
+    }
+
+    /// As before EIP-2718, with the chain's number in the signature (EIP-155), so that it holds on no other chain.
+    fn legacy(&self, signer: &PrivateKeySigner) -> alloy::signers::Result<TxEnvelope> {
+        let mut transaction = TxLegacy {
+            chain_id: Some(self.chain_id),
+            nonce: self.nonce,
+            gas_price: self.fees.max_fee,
+            gas_limit: self.gas_limit,
+            to: self.to.map_or(TxKind::Create, TxKind::Call),
+            value: self.value,
+            input: self.input.clone(),
+        };
+        let signature = signer.sign_transaction_sync(&mut transaction)?;
+        Ok(transaction.into_signed(signature).into())
     }
 
     /// What stored bytes were signed over.
@@ -64,9 +82,9 @@ impl Draft {
             value: envelope.value(),
             input: envelope.input().clone(),
             gas_limit: envelope.gas_limit(),
-            fees: Fees {
-                max_fee: envelope.max_fee_per_gas(),
-                tip: envelope.max_priority_fee_per_gas().unwrap_or_default(),
+            fees: match envelope.max_priority_fee_per_gas() {
+                Some(tip) => Fees::dynamic(envelope.max_fee_per_gas(), tip),
+                None => Fees::legacy(envelope.max_fee_per_gas()),
             },
         })
     }
@@ -96,10 +114,14 @@ mod tests {
             value: U256::from(5),
             input: Bytes::from_static(&[1, 2, 3]),
             gas_limit: 90_000,
-            fees: Fees { max_fee: 30, tip: 2 },
+            fees: Fees::dynamic(30, 2),
         };
         let signed = draft.sign(&signer).expect("signs");
         assert_eq!(Draft::of(&signed.raw).expect("decodes"), draft);
+        let legacy = Draft { fees: Fees::legacy(30), ..draft.clone() };
+        let raw = legacy.sign(&signer).expect("signs").raw;
+        assert!(raw[0] >= 0xc0, "a list, and no type before it");
+        assert_eq!(Draft::of(&raw).expect("decodes"), legacy);
         let creation = Draft { to: None, ..draft };
         assert_eq!(Draft::of(&creation.sign(&signer).expect("signs").raw).expect("decodes"), creation);
     }
@@ -114,9 +136,9 @@ mod tests {
             value: U256::from(5),
             input: Bytes::from_static(&[1]),
             gas_limit: 90_000,
-            fees: Fees { max_fee: 30, tip: 2 },
+            fees: Fees::dynamic(30, 2),
         };
-        let fees = Fees { max_fee: 40, tip: 3 };
+        let fees = Fees::dynamic(40, 3);
         let noop = draft.noop(signer.address(), fees);
         let expected = Draft {
             chain_id: 1,

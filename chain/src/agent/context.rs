@@ -47,6 +47,19 @@ impl Context {
         if owner == Some(self.owner) { Ok(tx) } else { Err(Error::LeaseLost(self.network.id)) }
     }
 
+    /// Says, for health checks and metrics, why a lane sends nothing, or that it can.
+    pub(crate) fn tell_of_lane(&self, signer: Address, trouble: Option<&'static str>) {
+        let labels = [("network", self.network.chain_id.to_string()), ("signer", signer.to_string())];
+        metrics::gauge!("chain_lane_paused", &labels).set(u8::from(trouble.is_some()));
+        self.health.send_if_modified(|health| {
+            let before = match trouble {
+                Some(trouble) => health.lanes.insert(signer, trouble),
+                None => health.lanes.remove(&signer),
+            };
+            before != trouble
+        });
+    }
+
     pub(crate) async fn record(&self, tx: &mut Transaction, facts: Vec<Fact>) -> Result<(), Error> {
         if facts.is_empty() {
             return Ok(());

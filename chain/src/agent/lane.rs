@@ -11,6 +11,7 @@ mod follow;
 mod gaps;
 mod help;
 mod load;
+mod losses;
 mod nurse;
 mod outcome;
 
@@ -24,6 +25,7 @@ use alloy::{
     primitives::{Address, B256, U256},
     signers::local::PrivateKeySigner,
 };
+use queue::backoff;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,7 +33,7 @@ use uuid::Uuid;
 pub(crate) use load::{make_known, unmine};
 
 use super::{Context, Tip};
-use crate::{backoff, error::Error, fact::AttemptKind, fees::Fees, operation::Kind};
+use crate::{error::Error, fact::AttemptKind, fees::Fees, operation::Kind};
 
 /// A signed transaction in memory.
 struct Attempt {
@@ -47,6 +49,8 @@ struct Attempt {
     /// When to send it (again).
     due: Instant,
     tries: u32,
+    /// When the node last said that it has it already.
+    kept_at: Option<Instant>,
 }
 
 /// What is known of an attempt's way to the network.
@@ -139,7 +143,28 @@ mod pause {
     pub(super) const FUNDS: &str = "insufficient_funds";
     pub(super) const FEE_CAP: &str = "fee_cap";
     pub(super) const NO_KEY: &str = "no_key";
+    pub(super) const KEY_LOCKED: &str = "key_locked";
+
+    /// Every one.
+    pub(super) const ALL: [&str; 4] = [FUNDS, FEE_CAP, NO_KEY, KEY_LOCKED];
+
+    /// For health checks: the rest of a sentence about the signer.
+    pub(super) fn sentence(reason: &str) -> &'static str {
+        match reason {
+            FUNDS => "cannot pay for what it has to send",
+            FEE_CAP => "waits until gas costs less than chain.fee_cap_wei",
+            NO_KEY => "has no key in the keystore",
+            KEY_LOCKED => "has a key file that does not open with the keystore's password",
+            _ => "is paused",
+        }
+    }
 }
+
+/// How long a lane may fail before that counts as its state.
+const TROUBLED_AFTER: Duration = Duration::from_secs(10);
+
+/// What is said of a lane that does not get as far as its transactions.
+const FAILING: &str = "fails at what it asks of its node or its database, see the log";
 
 /// How long a paused lane waits before it looks again.
 const REST: Duration = Duration::from_secs(1);
@@ -152,7 +177,7 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let mut lane: Option<Lane> = None;
-    let mut failures = 0;
+    let (mut failures, mut failing_since) = (0, None::<Instant>);
     loop {
         let tip = *tips.borrow_and_update();
         wake.mark_unchanged();
@@ -163,7 +188,7 @@ pub(super) async fn run(
         };
         let pause = match outcome {
             Ok(()) => {
-                failures = 0;
+                (failures, failing_since) = (0, None);
                 context.config.poll_interval()
             }
             Err(Error::LeaseLost(network)) => return Err(Error::LeaseLost(network)),
@@ -171,6 +196,11 @@ pub(super) async fn run(
                 tracing::warn!(network = %context.network.id, %signer, "chain lane tries again: {error}");
                 lane = None;
                 failures += 1;
+                let troubled = failing_since.get_or_insert_with(Instant::now).elapsed() > TROUBLED_AFTER;
+                // Of its key it has said more already.
+                if troubled && !matches!(error, Error::Keystore(_)) {
+                    context.tell_of_lane(signer, Some(FAILING));
+                }
                 backoff::delay(failures, Duration::from_millis(100), Duration::from_secs(10))
             }
         };
@@ -190,7 +220,10 @@ async fn step(context: &Arc<Context>, signer: Address, lane: &mut Option<Lane>, 
     let lane = match lane {
         Some(lane) => lane,
         None => match load::load(context, signer, tip).await? {
-            Some(loaded) => lane.insert(loaded),
+            Some(loaded) => {
+                context.tell_of_lane(signer, loaded.paused.map(pause::sentence));
+                lane.insert(loaded)
+            }
             None => return Ok(()),
         },
     };
@@ -230,7 +263,7 @@ impl Lane {
             }
             None => tracing::info!(signer = %self.signer, "chain lane goes on"),
         }
-        metrics::gauge!("chain_lane_paused", "signer" => self.signer.to_string()).set(u8::from(reason.is_some()));
+        self.context.tell_of_lane(self.signer, reason.map(pause::sentence));
         self.paused = reason;
         let tx = self.context.begin().await?;
         load::store_pause(&tx, self.context.network.id, self.signer, reason, self.balance).await?;

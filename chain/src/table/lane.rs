@@ -17,7 +17,7 @@ pub(crate) struct Model {
     pub(crate) next_nonce: Option<i64>,
     /// As last seen, in wei.
     pub(crate) balance: Option<Amount>,
-    /// Why nothing new is sent: `insufficient_funds`, `fee_cap`, `no_key`.
+    /// Why nothing new is sent: `insufficient_funds`, `fee_cap`, `no_key`, `key_locked`.
     pub(crate) paused_reason: Option<String>,
     pub(crate) paused_at: Option<DateTime<Utc>>,
     pub(crate) window: i32,

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::Bytes;
 use chrono::Utc;
+use queue::backoff;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{Lane, Standing, pause};
 use crate::{
-    backoff,
     classify::{Class, classify},
     error::Error,
     fact::Fact,
@@ -42,7 +42,8 @@ impl Lane {
                 Err(fault) => fault.to_string(),
             };
             metrics::counter!("chain_broadcasts_total", "class" => word(&class)).increment(1);
-            if self.digest(*send_id, *attempt_id, &class, &text) {
+            let kept = class == Class::Known && answer.is_err();
+            if self.digest(*send_id, *attempt_id, &class, &text, kept) {
                 told.push((*send_id, *attempt_id, text));
             }
         }
@@ -91,8 +92,8 @@ impl Lane {
         }
     }
 
-    /// Notes what an answer means. `true`: it says something new.
-    fn digest(&mut self, send_id: Uuid, attempt_id: Uuid, class: &Class, text: &str) -> bool {
+    /// Notes what an answer means; `kept`: that the node had it already. `true`: it says something new.
+    fn digest(&mut self, send_id: Uuid, attempt_id: Uuid, class: &Class, text: &str, kept: bool) -> bool {
         let again = self.context.config.rebroadcast_after();
         match class {
             // Somebody took the nonce: look at the receipts again, whatever the head is.
@@ -122,6 +123,7 @@ impl Lane {
             | Class::PoolFull => (Standing::Open, retry),
         };
         attempt.tries = if standing == Standing::Accepted { 0 } else { attempt.tries.saturating_add(1) };
+        attempt.kept_at = kept.then(Instant::now);
         attempt.standing = standing;
         attempt.due = Instant::now() + pause;
         let news = attempt.answer.as_deref() != Some(text);

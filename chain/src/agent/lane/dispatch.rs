@@ -192,6 +192,7 @@ impl Lane {
             answer: None,
             due: Instant::now(),
             tries: 0,
+            kept_at: None,
         })
     }
 

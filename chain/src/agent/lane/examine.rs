@@ -36,7 +36,7 @@ pub(super) struct Examined {
     pub(super) failures: Vec<Failure>,
     /// The chain shows their effect already.
     pub(super) satisfied: Vec<Item>,
-    /// The node's idea of a tip, and what the signer owns.
+    /// The node's idea of a tip, or of the price where there are none, and what the signer owns.
     pub(super) tip: u128,
     pub(super) balance: Option<U256>,
     /// The signer could not even pay for the trial.
@@ -156,7 +156,7 @@ impl Lane {
             }
             let mut calls = vec![
                 Call::new("eth_blockNumber", json!([])),
-                Call::new("eth_maxPriorityFeePerGas", json!([])),
+                Call::price(tip.base_fee),
                 Call::new("eth_getBalance", json!([self.signer, "latest"])),
             ];
             for trial in &mut trials {

@@ -9,7 +9,7 @@ use super::{Lane, Mined, Send, Standing};
 use crate::{
     agent::Tip,
     error::Error,
-    rpc::{Call, Provider, Receipt, decode},
+    rpc::{Call, Counts, Provider, Receipt, decode},
 };
 
 /// What a look at the chain told.
@@ -29,9 +29,9 @@ impl Lane {
             return Ok(());
         }
         let provider = self.context.rpc.preferred();
-        let used = Call::new("eth_getTransactionCount", json!([self.signer, "latest"]));
-        let used: U64 = decode(provider.read(used).await?)?;
-        let used: u64 = used.to();
+        let counts = Counts::at(&provider, self.signer).await?;
+        let used = counts.mined;
+        self.miss(counts);
         self.watch_for_gaps(used, tip)?;
         let asked: Vec<&Send> = self
             .sends

@@ -39,7 +39,7 @@ impl Lane {
             return Ok(());
         }
         let config = &self.context.config;
-        let Quote::Offer(fees) = fees::quote(tip.base_fee, self.tip_price().await, config.fee_cap_wei) else {
+        let Quote::Offer(fees) = fees::quote(tip.base_fee, self.tip_price(tip).await, config.fee_cap_wei) else {
             tracing::warn!(signer = %self.signer, ?missing, "nonces stay unused until the price falls");
             return Ok(());
         };

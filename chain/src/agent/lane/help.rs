@@ -38,7 +38,7 @@ impl Lane {
         let held_up = lane::Entity::find()
             .filter(lane::Column::NetworkId.eq(self.context.network.id))
             .filter(lane::Column::Signer.ne(Place(self.signer)))
-            .filter(lane::Column::PausedReason.is_in([pause::FUNDS, pause::NO_KEY]))
+            .filter(lane::Column::PausedReason.is_in([pause::FUNDS, pause::NO_KEY, pause::KEY_LOCKED]))
             .all(&*self.context.db)
             .await?;
         let mut taken = Vec::new();

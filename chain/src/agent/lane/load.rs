@@ -6,11 +6,10 @@ use std::{
     time::Instant,
 };
 
-use alloy::primitives::{Address, U64, U256};
+use alloy::primitives::{Address, U256};
 use chrono::Utc;
 use queue::Transaction;
 use sea_orm::{ActiveValue::Set, Condition, QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Attempt, Context, Lane, Mined, Send, Standing, pause};
@@ -19,7 +18,7 @@ use crate::{
     error::Error,
     fees::Fees,
     keystore::KeystoreError,
-    rpc::{Call, decode},
+    rpc::Counts,
     table::{Amount, Place, attempt, lane, operation, send},
 };
 
@@ -30,21 +29,11 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
     let row = row.ok_or_else(|| Error::Stored(format!("lane of {signer}")))?;
     let key = match context.keystore.signer(signer).await {
         Ok(key) => key,
-        Err(KeystoreError::Missing(_)) => {
-            if row.paused_reason.as_deref() != Some(pause::NO_KEY) {
-                tracing::error!(%signer, "chain lane paused: no key");
-                let tx = context.begin().await?;
-                store_pause(&tx, network_id, signer, Some(pause::NO_KEY), None).await?;
-                tx.commit().await?;
-            }
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return keyless(context, &row, error).await.map(|()| None),
     };
-    let counts = |tag| Call::new("eth_getTransactionCount", json!([signer, tag]));
-    let answers = context.rpc.preferred().read_all(vec![counts("latest"), counts("pending")]).await?;
-    let counts = answers.into_iter().map(decode).collect::<Result<Vec<U64>, _>>()?;
-    let (mined, pending): (u64, u64) = (counts[0].to(), counts[1].to());
+    let counts = Counts::at(&context.rpc.preferred(), signer).await?;
+    // A node that does not tell its pool is believed about its blocks.
+    let (mined, pending) = (counts.mined, counts.pooled.unwrap_or(counts.mined));
 
     let sends = read_sends(context, signer, mined).await?;
     let after_ours = sends.back().map_or(0, |send| send.nonce + 1);
@@ -84,6 +73,26 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
     Ok(Some(lane))
 }
 
+/// A lane without a usable key waits for one, visibly. A file that does not open is an error: trying it again costs much.
+async fn keyless(context: &Context, row: &lane::Model, error: KeystoreError) -> Result<(), Error> {
+    let signer = row.signer.0;
+    let reason = match &error {
+        KeystoreError::Missing(_) => pause::NO_KEY,
+        KeystoreError::Locked(..) | KeystoreError::Unsound(..) | KeystoreError::Malformed | KeystoreError::Cost => {
+            pause::KEY_LOCKED
+        }
+        KeystoreError::Io(_) => return Err(Error::Stored(error.to_string())),
+    };
+    context.tell_of_lane(signer, Some(pause::sentence(reason)));
+    if row.paused_reason.as_deref() != Some(reason) {
+        tracing::error!(%signer, "chain lane paused: {error}");
+        let tx = context.begin().await?;
+        store_pause(&tx, context.network.id, signer, Some(reason), None).await?;
+        tx.commit().await?;
+    }
+    if reason == pause::NO_KEY { Ok(()) } else { Err(error.into()) }
+}
+
 /// Makes the configured signers' lanes known, which then look for work.
 pub(crate) async fn make_known(context: &Context) -> Result<(), Error> {
     let now = Utc::now();
@@ -100,7 +109,7 @@ pub(crate) async fn make_known(context: &Context) -> Result<(), Error> {
 }
 
 fn known_pause(reason: &str) -> Option<&'static str> {
-    [pause::FUNDS, pause::FEE_CAP, pause::NO_KEY].into_iter().find(|known| *known == reason)
+    pause::ALL.into_iter().find(|known| *known == reason)
 }
 
 /// Everything that is not final, and what was final at a nonce that the chain says is free: a chain that lost blocks
@@ -174,17 +183,20 @@ fn send_of(row: send::Model, attempts: Vec<attempt::Model>, operations: Vec<(Uui
 /// Whatever is known of an attempt's broadcast, a new owner sends it again, at once.
 fn attempt_of(row: attempt::Model) -> Attempt {
     let fee = |fee: i64| u128::try_from(fee).unwrap_or(0);
+    // A transaction of a type begins with its number, one from before there were types with that of a list.
+    let legacy = row.raw.first().is_some_and(|first| *first >= 0xc0);
     Attempt {
         id: row.id,
         kind: row.kind,
         hash: row.hash.0,
         raw: row.raw,
-        fees: Fees { max_fee: fee(row.max_fee_per_gas), tip: fee(row.max_priority_fee_per_gas) },
+        fees: Fees { max_fee: fee(row.max_fee_per_gas), tip: fee(row.max_priority_fee_per_gas), legacy },
         signed_at: row.signed_at,
         standing: Standing::Open,
         answer: row.answer,
         due: Instant::now(),
         tries: 0,
+        kept_at: None,
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::U128;
 use chrono::{TimeDelta, Utc};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Lane, Send, Standing, dispatch, pause};
@@ -59,9 +58,10 @@ impl Lane {
         // A no-op is raised as a no-op: it must not become the refused call again.
         let kind = if newest.kind == AttemptKind::Noop { AttemptKind::Noop } else { kind };
         let (old, id) = (newest.fees, head.id);
-        let tip_price = self.tip_price().await;
+        let tip_price = self.tip_price(tip).await;
         let Some(fees) = self.raised(old, tip, tip_price) else {
-            let wanting = old.max_fee < tip.base_fee.saturating_add(old.tip);
+            let needed = tip.base_fee.map_or(tip_price, |base_fee| base_fee.saturating_add(old.tip));
+            let wanting = old.max_fee < needed;
             return if wanting { self.pause(Some(pause::FEE_CAP)).await } else { Ok(()) };
         };
         let Some(newest) = self.sends.iter().find(|send| send.id == id).and_then(Send::newest) else { return Ok(()) };
@@ -73,9 +73,9 @@ impl Lane {
         self.add_attempt(id, &draft, kind).await
     }
 
-    /// What the node thinks a tip has to be.
-    pub(super) async fn tip_price(&self) -> u128 {
-        let asked = self.context.rpc.preferred().read(Call::new("eth_maxPriorityFeePerGas", json!([]))).await;
+    /// What the node thinks a tip has to be, or the price where there are none.
+    pub(super) async fn tip_price(&self, tip: Tip) -> u128 {
+        let asked = self.context.rpc.preferred().read(Call::price(tip.base_fee)).await;
         let price = asked.ok().and_then(|value| decode::<U128>(value).ok()).unwrap_or_default();
         price.to::<u128>().max(self.context.config.tip_min_wei.into())
     }

@@ -18,6 +18,7 @@ use crate::{
 on_each_database!(
     waits_for_funds_and_goes_on,
     waits_for_its_key,
+    a_key_file_that_does_not_open_is_visible,
     waits_for_a_lower_price,
     what_stays_unmined_gets_higher_fees,
     what_no_node_takes_gives_way_to_a_noop,
@@ -69,6 +70,29 @@ async fn waits_for_its_key(backend: Backend) {
     let secret = secrecy::SecretString::from(alloy::hex::encode(key.to_bytes()));
     assert_eq!(world.keystore.import(&secret).await.expect("imports"), key.address());
     world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    agent.stop().await;
+}
+
+async fn a_key_file_that_does_not_open_is_visible(backend: Backend) {
+    let mut world = on_devchain(backend).await;
+    let right = world.keystore.clone();
+    world.keystore = world.keystore_with("another password");
+    let agent = world.start();
+    let subject = Uuid::now_v7();
+    world.request(&[world.open(subject)]).await;
+    agent.waker.wake();
+    world.until_paused(Some("key_locked")).await;
+    let mut health = agent.health.clone();
+    let told = health.wait_for(|health| health.lanes.contains_key(&world.signer));
+    let told =
+        tokio::time::timeout(Duration::from_secs(20), told).await.expect("within 20 s").expect("it runs").clone();
+    assert!(told.lanes[&world.signer].contains("does not open"), "{told:?}");
+    agent.stop().await;
+    world.keystore = right;
+    let agent = world.start();
+    world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
+    world.until_paused(None).await;
+    assert!(agent.health.borrow().lanes.is_empty());
     agent.stop().await;
 }
 

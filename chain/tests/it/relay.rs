@@ -32,6 +32,8 @@ pub(crate) enum Turn {
     Change(fn(&mut Value)),
     /// Passed on, and its result looked at or changed with what the test knows.
     Edit(Box<dyn FnOnce(&mut Value) + Send>),
+    /// Passed on with other parameters, and its result changed.
+    Instead(Value, fn(&mut Value)),
     /// Never passed on and never answered.
     Hang,
     /// Passed on and never answered.
@@ -150,6 +152,13 @@ async fn receive(Data(shared): Data<&Shared>, body: poem::web::Json<Value>) -> R
                 pass(shared, &call).await
             }
             Turn::Change(change) => {
+                let mut answer = pass(shared, &call).await;
+                change(&mut answer["result"]);
+                answer
+            }
+            Turn::Instead(params, change) => {
+                let mut call = call.clone();
+                call["params"] = params;
                 let mut answer = pass(shared, &call).await;
                 change(&mut answer["result"]);
                 answer

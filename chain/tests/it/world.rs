@@ -36,7 +36,7 @@ pub(crate) struct World {
     pub(crate) payer: Account,
     pub(crate) diamond: Address,
     pub(crate) token: Address,
-    _keys: tempfile::TempDir,
+    keys: tempfile::TempDir,
 }
 
 /// An agent that runs in this process.
@@ -102,7 +102,12 @@ impl World {
             ..Config::default()
         };
         let ledger = Arc::new(Ledger::default());
-        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, _keys: keys }
+        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, keys: keys }
+    }
+
+    /// The same folder of keys with another password.
+    pub(crate) fn keystore_with(&self, password: &str) -> Keystore {
+        Keystore::open(self.keys.path(), SecretString::from(password.to_owned()), 4).expect("a keystore")
     }
 
     /// Puts a relay between the agent and the node.

@@ -42,6 +42,7 @@ sol! {
         event DealReleased(uint256 indexed dealId, bytes32 indexed ref, uint256 amount);
         event DealCanceled(uint256 indexed dealId, bytes32 indexed ref, uint256 returned);
         event ReturnHeld(uint256 indexed dealId, address indexed payer, address token, uint256 amount);
+        event Withdrawn(address indexed account, address indexed to, address token, uint256 amount);
 
         function createDeal(bytes32 ref, address payee, address token, uint256 amount, uint64 expiresAt)
             external returns (uint256 dealId);
@@ -54,11 +55,13 @@ sol! {
         function owner() external view returns (address);
         function isOperator(address account) external view returns (bool);
         function dealsOf(bytes32[] calldata refs) external view returns (Deal[] memory deals);
+        function withdrawable(address account, address token) external view returns (uint256);
     }
 
     interface Token {
         function approve(address spender, uint256 value) external returns (bool);
         function balanceOf(address account) external view returns (uint256);
+        function decimals() external view returns (uint8);
         function mint(address to, uint256 amount) external;
     }
 }
@@ -230,11 +233,12 @@ mod tests {
             Deals::releaseDealCall::SIGNATURE,
             Deals::releaseDealsCall::SIGNATURE,
             Deals::dealsOfCall::SIGNATURE,
+            Deals::withdrawableCall::SIGNATURE,
         ];
         for signature in functions {
             assert!(ABI.functions().any(|function| function.signature() == signature), "{signature}");
         }
-        for topic in TOPICS {
+        for topic in TOPICS.into_iter().chain([Deals::Withdrawn::SIGNATURE_HASH]) {
             let event = ABI.events().find(|event| event.selector() == topic);
             let indexed = event.expect("in the ABI").inputs.iter().map(|input| input.indexed).collect::<Vec<_>>();
             assert!(indexed.starts_with(&[true, true]) && !indexed[2..].contains(&true), "{topic}");

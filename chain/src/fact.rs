@@ -47,6 +47,15 @@ impl AttemptKind {
     }
 }
 
+/// A returned deposit that the diamond keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldReturn {
+    /// Whom it is kept for.
+    pub payer: Address,
+    /// The token's contract; zero for the network's own coin.
+    pub token: Address,
+}
+
 /// Where on the chain a fact stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -95,7 +104,9 @@ pub enum Fact {
     Released { subject_id: Uuid, amount: U256, evidence: Evidence },
     /// Final: the deal is closed, and `returned` went back to the payer (zero when nothing had been deposited).
     /// `held`: the payer's account refused it, and the diamond keeps it for the payer to withdraw.
-    Canceled { subject_id: Uuid, returned: U256, held: bool, evidence: Evidence },
+    Canceled { subject_id: Uuid, returned: U256, held: Option<HeldReturn>, evidence: Evidence },
+    /// The payer has taken what the diamond had kept for them.
+    HeldReturnTaken { subject_id: Uuid, payer: Address, token: Address, amount: U256, evidence: Evidence },
     /// Something final is no longer on the chain: a reorganisation deeper than the confirmations. `lost` names the
     /// event as the contract does; `evidence` is what had been seen.
     FinalityBroken { subject_id: Uuid, lost: String, evidence: Evidence },
@@ -124,6 +135,7 @@ impl Fact {
             | Self::DepositGone { subject_id, .. }
             | Self::Released { subject_id, .. }
             | Self::Canceled { subject_id, .. }
+            | Self::HeldReturnTaken { subject_id, .. }
             | Self::FinalityBroken { subject_id, .. }
             | Self::Failed { subject_id, .. }
             | Self::OutcomeUnknown { subject_id, .. } => *subject_id,

@@ -165,6 +165,7 @@ async fn insert_deals(tx: &Transaction, requests: &[&Request]) -> Result<(), Err
             expires_at: Set(i64::try_from(terms.expires_at).unwrap_or(i64::MAX)),
             deal_id: Set(None),
             state: Set(deal::State::None),
+            held_for: Set(None),
             checked_at: Set(now),
             created_at: Set(now),
         })

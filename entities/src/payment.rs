@@ -59,6 +59,14 @@ pub struct Model {
     pub transaction_hash: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub cancel_transaction_hash: Option<String>,
+    /// The payer's account, when it refused its returned deposit: the diamond keeps it for them.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub return_held_for: Option<String>,
+    /// The contract of the token that is kept; none for the network's own coin.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub return_held_token: Option<String>,
+    /// When the payer took what was kept.
+    pub return_withdrawn_at: Option<DateTimeUtc>,
     #[sea_orm(column_type = "Text", nullable)]
     pub failure_code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]

@@ -81,6 +81,8 @@ impl MigratorTrait for Migrator {
             "0018_strangers",
             "0020_dead_letters",
             "0021_node_paths",
+            "0027_returns_held",
+            "0028_payments_to_lapse",
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! Compares what is recorded with the contract's own state now and then, so that a log nobody saw does no lasting harm.
 
+mod held_returns;
+
 use std::{collections::HashMap, sync::Arc};
 
 use alloy::primitives::{Address, B256, U256};
@@ -52,7 +54,8 @@ pub(super) async fn run(
 /// At the last final block: everything up to it is recorded, so what the contract knows and we do not was missed.
 async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
     let deals = candidates(context).await?;
-    if deals.is_empty() {
+    let held = held_returns::candidates(context).await?;
+    if deals.is_empty() && held.is_empty() {
         return Ok(());
     }
     let provider = context.rpc.preferred();
@@ -82,7 +85,9 @@ async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
             missed.extend(observed);
         }
     }
-    heal(context, &deals, missed, unmoved).await
+    let taken = held_returns::taken(context, &provider, &block, &held).await?;
+    heal(context, &deals, missed, unmoved).await?;
+    held_returns::record(context, &held, taken).await
 }
 
 /// What has not moved since then is looked at.
@@ -158,15 +163,16 @@ async fn observe(
     for (recorded, found) in ahead {
         metrics::counter!("chain_healed_total").increment(1);
         tracing::warn!(subject = %recorded.subject_id, state = ?state(found), "an event was missed and is healed");
+        let held = held_returns::is_held(context, provider, diamond, recorded, found, block, &logs).await?;
         for event in missed(recorded.state, found) {
             let log = hash_of(abi::TOPICS[place(event)], found.r#ref);
             observations.push(Observation {
                 subject_id: recorded.subject_id,
                 event,
                 deal_id: found.id,
-                account: (event == Event::Deposited).then_some(found.payer),
+                account: (event == Event::Deposited || held).then_some(found.payer),
                 amount: if event == Event::Canceled && found.payer.is_zero() { U256::ZERO } else { found.amount },
-                held: false,
+                held: held && event == Event::Canceled,
                 mismatch: mismatch(recorded, found.payee, found.token, found.amount, found.expiresAt),
                 evidence: Evidence {
                     hash: log.map(|log| log.transaction_hash),

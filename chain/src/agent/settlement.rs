@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    fact::{Evidence, Fact},
+    fact::{Evidence, Fact, HeldReturn},
     operation::Kind,
     table::{
-        Amount, ROWS_MAX, deal,
+        Amount, Place, ROWS_MAX, deal,
         deal::State,
         log::{self, Event},
         operation, update_from,
@@ -28,6 +28,7 @@ pub(crate) struct Observation {
     pub(crate) deal_id: U256,
     pub(crate) account: Option<Address>,
     pub(crate) amount: U256,
+    /// Whether the diamond keeps the deposit of a canceled deal, for `account`.
     pub(crate) held: bool,
     pub(crate) mismatch: Option<String>,
     pub(crate) evidence: Evidence,
@@ -136,7 +137,7 @@ impl Ledger {
             }
             Event::Released => (State::Released, vec![Fact::Released { subject_id, amount, evidence }]),
             Event::Canceled => {
-                let held = seen.held;
+                let held = seen.held.then_some(HeldReturn { payer, token: deal.token.0 });
                 (State::Canceled, vec![Fact::Canceled { subject_id, returned: amount, held, evidence }])
             }
         };
@@ -145,6 +146,7 @@ impl Ledger {
             return;
         }
         deal.state = after;
+        deal.held_for = seen.held.then_some(Place(payer));
         self.changed.push(subject_id);
         self.facts.extend(told);
         match after {
@@ -159,11 +161,12 @@ impl Ledger {
         self.changed.dedup();
         let rows = self.changed.iter().filter_map(|subject_id| {
             let deal = self.deals.get(subject_id)?;
-            Some(vec![deal.subject_id.into(), deal.state.to_value().into(), deal.deal_id.into()])
+            let held_for = deal.held_for.map(|place| place.to_string());
+            Some(vec![deal.subject_id.into(), deal.state.to_value().into(), deal.deal_id.into(), held_for.into()])
         });
         update_from(
             tx,
-            "UPDATE chain_deals SET state = v.column2, deal_id = v.column3",
+            "UPDATE chain_deals SET state = v.column2, deal_id = v.column3, held_for = v.column4",
             "WHERE chain_deals.subject_id = v.column1",
             rows.collect(),
         )
@@ -274,7 +277,7 @@ pub(crate) async fn unsettle(tx: &Transaction, lost: &[&log::Model]) -> Result<(
     let rows = states.iter().map(|(subject_id, state)| vec![(*subject_id).into(), state.to_value().into()]);
     update_from(
         tx,
-        "UPDATE chain_deals SET state = v.column2",
+        "UPDATE chain_deals SET state = v.column2, held_for = NULL",
         "WHERE chain_deals.subject_id = v.column1",
         rows.collect(),
     )

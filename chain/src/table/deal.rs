@@ -36,6 +36,8 @@ pub(crate) struct Model {
     pub(crate) expires_at: i64,
     pub(crate) deal_id: Option<Amount>,
     pub(crate) state: State,
+    /// Whom the diamond keeps the returned deposit for, as long as it does.
+    pub(crate) held_for: Option<Place>,
     /// Last time the reconciliation compared it with the contract.
     pub(crate) checked_at: DateTime<Utc>,
     pub(crate) created_at: DateTime<Utc>,

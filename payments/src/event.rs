@@ -50,6 +50,11 @@ pub const EVENT_TYPES: &[EventType] = &[
     payment("payment.failed", "The payment is definitely not on its rail."),
     payment("payment.rejected", "The payer's evidence was rejected."),
     payment("payment.refunded", "The payer has the money back."),
+    payment(
+        "payment.return_held",
+        "The payer's account refused the returned deposit: the contract keeps it for the payer, who calls withdraw; \
+         `details.held` has payer, token and amount.",
+    ),
     payment("payment.needs_review", "The outcome is unknown and an operator has to look."),
     payment(
         "payment.duplicate",
@@ -144,9 +149,26 @@ pub struct PaymentTold {
     pub diamond_address: Option<String>,
     pub transaction_hash: Option<String>,
     pub cancel_transaction_hash: Option<String>,
+    pub return_held: Option<ReturnHeldTold>,
     pub failure: Option<FailureTold>,
     pub expires_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
+}
+
+/// A returned deposit that the contract keeps for its payer, whose account refused it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReturnHeldTold {
+    /// Whom it is kept for: the account that has to call `withdraw`.
+    pub payer: String,
+    /// The token's contract; none for the network's own coin.
+    pub token_address: Option<String>,
+    /// How much, in the currency's main unit.
+    #[serde(serialize_with = "exact")]
+    pub amount: Amount,
+    /// The same as text.
+    pub amount_text: String,
+    /// When the payer took it; none before.
+    pub withdrawn_at: Option<DateTime<Utc>>,
 }
 
 /// Why a payment failed.
@@ -209,6 +231,7 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
                 diamond_address: payment.diamond_address.clone(),
                 transaction_hash: payment.transaction_hash.clone(),
                 cancel_transaction_hash: payment.cancel_transaction_hash.clone(),
+                return_held: return_held(payment),
                 failure,
                 expires_at: payment.expires_at,
                 created_at: payment.created_at,
@@ -230,6 +253,16 @@ fn failed(to: PaymentStatus, data: &Value) -> Option<FailureTold> {
         code: data["code"].as_str()?.to_owned(),
         message: data["message"].as_str().unwrap_or_default().to_owned(),
         retryable: data["retryable"].as_bool().unwrap_or(false),
+    })
+}
+
+fn return_held(payment: &payment::Model) -> Option<ReturnHeldTold> {
+    Some(ReturnHeldTold {
+        payer: payment.return_held_for.clone()?,
+        token_address: payment.return_held_token.clone(),
+        amount: payment.paid_price,
+        amount_text: payment.paid_price.to_string(),
+        withdrawn_at: payment.return_withdrawn_at,
     })
 }
 

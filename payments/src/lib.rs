@@ -39,6 +39,6 @@ pub use access_token::AccessTokens;
 pub use caller::{Actor, Caller, CallerKind, Permission};
 pub use checkout_links::CheckoutLinks;
 pub use lock::lock_payments;
-pub use observation::{AtGateway, Observation, Outcome, RefundSeen};
+pub use observation::{AtGateway, Closing, Observation, Outcome, RefundSeen};
 pub use reach::Denied;
 pub use record::{Observed, record};

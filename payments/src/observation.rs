@@ -2,6 +2,7 @@
 
 pub(crate) mod at_till;
 mod cancel;
+mod closing;
 mod debt;
 mod gateway;
 mod invoice;
@@ -10,7 +11,9 @@ mod told;
 pub(crate) mod transfer;
 
 pub(crate) use self::told::with_context;
-pub use self::{gateway::AtGateway, refund::RefundSeen, told::event_type};
+pub use self::{closing::Closing, gateway::AtGateway, refund::RefundSeen, told::event_type};
+
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{PaymentId, PaymentMethod, PaymentStatus, payment};
@@ -52,8 +55,10 @@ pub enum Observation {
     DepositFinal { data: Value },
     /// The deposit went to the payee.
     Released { transaction_hash: Option<String> },
-    /// The deal is closed; `returned` when a deposit went back to the payer.
-    DealCanceled { returned: bool, transaction_hash: Option<String> },
+    /// The deal is closed.
+    DealCanceled { deposit: Closing, transaction_hash: Option<String> },
+    /// The payer has taken what was kept for them.
+    ReturnWithdrawn { at: DateTime<Utc>, data: Value },
     /// What had been final is no longer on the chain; `lost` in the data names the event as the contract does.
     FinalityBroken { data: Value },
     /// Nobody knows whether the rail has it, and no further check will tell soon; the data is the evidence.
@@ -94,6 +99,8 @@ pub enum Observation {
     Refund(RefundSeen),
     /// The time to pay is over and the chain holds no deposit.
     Expired,
+    /// The time to pay is over, and what was to be sent was taken back before it was.
+    NeverSent,
     /// An operator has decided, see [`crate::verdict`].
     Resolved(Verdict),
 }
@@ -155,9 +162,10 @@ impl Subject {
                 self.clear_failure();
                 self.move_or_note(Trigger::Released, "deal.released", "The deposit went to the payee", data, actor)
             }
-            Observation::DealCanceled { returned, transaction_hash } => {
-                self.deal_canceled(returned, transaction_hash, actor)
+            Observation::DealCanceled { deposit, transaction_hash } => {
+                self.deal_canceled(deposit, transaction_hash, actor)
             }
+            Observation::ReturnWithdrawn { at, data } => self.return_withdrawn(at, data, actor),
             Observation::FinalityBroken { data } => self.finality_broken(data, actor),
             Observation::OutcomeUnknown { data } => {
                 let message = "Nobody knows what became of it; somebody has to look";
@@ -182,6 +190,10 @@ impl Subject {
             Observation::Refund(seen) => self.refund(seen, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
+            }
+            Observation::NeverSent => {
+                let message = "Its time is over before anything of it could be sent";
+                self.try_move(Trigger::NeverSent, message, json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
             Observation::Resolved(verdict) => self.resolved(verdict, actor),
         }
@@ -260,6 +272,9 @@ impl Subject {
     /// no longer true; the review is the next one.
     fn finality_broken(&mut self, data: Value, actor: &Actor) -> Outcome {
         let deal_lost = data["lost"] == "DealCreated";
+        if data["lost"] == "DealCanceled" {
+            self.forget_held_return();
+        }
         let message = "What had been final is no longer on the chain";
         let mut reversal = data.clone();
         reversal["trigger"] = json!(Trigger::FinalityBroken);
@@ -288,21 +303,6 @@ impl Subject {
             self.try_move(Trigger::PaymentSeen, "A deposit is seen", data.clone(), actor);
         }
         self.move_or_note(Trigger::PaymentFinal, "deposit.final", "The deposit is final", data, actor)
-    }
-
-    fn deal_canceled(&mut self, returned: bool, transaction_hash: Option<String>, actor: &Actor) -> Outcome {
-        let data = json!({ "transaction_hash": transaction_hash, "returned": returned });
-        if self.payment.cancel_transaction_hash.is_none() {
-            self.payment.cancel_transaction_hash = transaction_hash;
-            self.changed = true;
-        }
-        let (trigger, message) = if returned {
-            (Trigger::Returned, "The deal is closed and the deposit went back")
-        } else {
-            (Trigger::Closed, "The deal is closed")
-        };
-        self.clear_failure();
-        self.move_or_note(trigger, "deal.closed", message, data, actor)
     }
 
     fn retry_requested(&mut self, actor: &Actor) -> Outcome {
@@ -487,8 +487,9 @@ fn failure(code: &str, message: &str, retryable: bool) -> Value {
     json!({ "code": code, "message": message, "retryable": retryable })
 }
 
-/// 2, 4, 8 … seconds, five minutes at most.
+/// Up to 2, 4, 8 … seconds, five minutes at most.
 fn resend_delay(resends: i32) -> TimeDelta {
-    let doublings = u32::try_from(resends).unwrap_or(0).min(8);
-    TimeDelta::seconds((2_i64 << doublings).min(300))
+    let before = u32::try_from(resends).unwrap_or(0);
+    let delay = queue::backoff::delay(before, Duration::from_secs(2), Duration::from_secs(300));
+    TimeDelta::from_std(delay).unwrap_or_default()
 }

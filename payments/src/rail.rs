@@ -25,6 +25,8 @@ pub enum Shown {
     Released,
     /// The deal is closed, and the payer has the deposit back.
     Returned,
+    /// The deal is closed, and its contract keeps the deposit for the payer, whose account refused it.
+    ReturnHeld,
     /// The deal is closed, and nobody had paid.
     Closed,
 }
@@ -38,6 +40,7 @@ impl Shown {
         Self::DepositFinal,
         Self::Released,
         Self::Returned,
+        Self::ReturnHeld,
         Self::Closed,
     ];
 
@@ -51,6 +54,7 @@ impl Shown {
             Self::DepositFinal => "deposit_final",
             Self::Released => "released",
             Self::Returned => "returned",
+            Self::ReturnHeld => "return_held",
             Self::Closed => "closed",
         }
     }
@@ -65,6 +69,9 @@ impl Shown {
             Self::DepositFinal => "A deposit is final on its rail, and the deal holds it",
             Self::Released => "The deposit went to the payee",
             Self::Returned => "The deal is closed, and the deposit went back to the payer",
+            Self::ReturnHeld => {
+                "The deal is closed, and its contract keeps the deposit for the payer, who calls withdraw"
+            }
             Self::Closed => "The deal is closed, and nothing had been deposited",
         }
     }
@@ -146,6 +153,7 @@ impl Rail {
             }
             Trigger::Released => self.ended(Shown::Released, "DealReleased"),
             Trigger::Returned => self.ended(Shown::Returned, "DealCanceled"),
+            Trigger::ReturnHeld => self.ended(Shown::ReturnHeld, "DealCanceled"),
             Trigger::Closed => self.ended(Shown::Closed, "DealCanceled"),
             Trigger::FinalityBroken => self.lose(data["lost"].as_str().unwrap_or_default()),
             // What was asked for, and what became of sending it, tells nothing of what stands on the rail.
@@ -155,6 +163,7 @@ impl Rail {
             | Trigger::CancelRequested
             | Trigger::RetryRequested
             | Trigger::Expired
+            | Trigger::NeverSent
             | Trigger::EvidenceRejected
             | Trigger::RailFailed
             | Trigger::TakenAtTill

@@ -39,7 +39,7 @@ impl Observed {
     }
 }
 
-/// Payments of one guarded update; 16 parameters each.
+/// Payments of one guarded update; 19 parameters each.
 const ROWS_PER_UPDATE: usize = 100;
 
 /// Applies the observations in order and returns what each did. Orders are locked before their payments, and each in the
@@ -149,7 +149,7 @@ const CLOSABLE: [PaymentStatus; 3] = [PaymentStatus::Pending, PaymentStatus::Ope
 /// One statement for all of them. The guard is the sequence that was read: every transition raises it.
 async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
     let now = now();
-    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 16);
+    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 19);
     let mut rows = Vec::with_capacity(subjects.len());
     for Subject { payment, logs, .. } in subjects {
         let moves = logs.iter().filter(|log| log.sequence.is_some()).count();
@@ -167,6 +167,9 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
             payment.diamond_address.clone().into(),
             payment.transaction_hash.clone().into(),
             payment.cancel_transaction_hash.clone().into(),
+            payment.return_held_for.clone().into(),
+            payment.return_held_token.clone().into(),
+            payment.return_withdrawn_at.into(),
             payment.failure_code.clone().into(),
             payment.failure_message.clone().into(),
             payment.failure_retryable.into(),
@@ -178,13 +181,14 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
     }
     let sql = format!(
         "WITH changed (id, read_sequence, status, sequence, resends, sending_since, release_requested_at, deal_id, \
-         diamond_address, transaction_hash, cancel_transaction_hash, failure_code, failure_message, failure_retryable, \
-         duplicate_of, updated_at) AS (VALUES {}) \
+         diamond_address, transaction_hash, cancel_transaction_hash, return_held_for, return_held_token, \
+         return_withdrawn_at, failure_code, failure_message, failure_retryable, duplicate_of, updated_at) AS (VALUES {}) \
          UPDATE payments SET status = changed.status, sequence = changed.sequence, resends = changed.resends, \
          sending_since = changed.sending_since, release_requested_at = changed.release_requested_at, \
          deal_id = changed.deal_id, diamond_address = changed.diamond_address, \
          transaction_hash = changed.transaction_hash, cancel_transaction_hash = changed.cancel_transaction_hash, \
-         failure_code = changed.failure_code, failure_message = changed.failure_message, \
+         return_held_for = changed.return_held_for, return_held_token = changed.return_held_token, \
+         return_withdrawn_at = changed.return_withdrawn_at, failure_code = changed.failure_code, failure_message = changed.failure_message, \
          failure_retryable = changed.failure_retryable, duplicate_of = changed.duplicate_of, updated_at = changed.updated_at \
          FROM changed WHERE payments.id = changed.id AND payments.sequence = changed.read_sequence",
         rows.join(", ")

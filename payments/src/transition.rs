@@ -31,6 +31,8 @@ pub enum Trigger {
     PaidTwice,
     /// Nobody paid in time.
     Expired,
+    /// Its time is over, and nothing of it was ever sent to its rail.
+    NeverSent,
     /// The receipt was rejected.
     EvidenceRejected,
     /// The gateway definitely failed.
@@ -41,6 +43,8 @@ pub enum Trigger {
     Closed,
     /// The rail has given the money back, all of it.
     Returned,
+    /// The rail has closed it, and keeps the money for the payer, whose account refused it.
+    ReturnHeld,
     /// What was final is no longer so.
     FinalityBroken,
     /// A till has the money in hand.
@@ -70,6 +74,7 @@ pub const RULES: &[Rule] = &[
     rule(&[Pending], Trigger::OutcomeUnknown, NeedsReview),
     rule(&[Pending, Open, Submitted], Trigger::CanceledBeforeSending, Canceled),
     rule(&[Pending, Open, Submitted, Paid], Trigger::CancelRequested, Canceling),
+    rule(&[Pending], Trigger::NeverSent, Expired),
     rule(&[Failed], Trigger::RetryRequested, Pending),
     rule(&[Open, Rejected], Trigger::PaymentSeen, Submitted),
     rule(&[Submitted], Trigger::PaymentGone, Open),
@@ -84,6 +89,7 @@ pub const RULES: &[Rule] = &[
     // The deal may also be closed by its owner without us; the payment follows the chain.
     rule(&[Open, Submitted, Canceling], Trigger::Closed, Canceled),
     rule(&[Submitted, Paid, Canceling, Completed], Trigger::Returned, Refunded),
+    rule(&[Submitted, Paid, Canceling, Completed], Trigger::ReturnHeld, Canceled),
     rule(&[Canceling], Trigger::OutcomeUnknown, NeedsReview),
     // Whatever was said on the ground of what is gone now may be wrong, an end included.
     rule(

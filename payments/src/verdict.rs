@@ -76,6 +76,11 @@ pub const RULES: &[Rule] = &[
     ),
     rule(Shown::Released, PaymentStatus::Completed, "The payee has the money; it has ended."),
     rule(Shown::Returned, PaymentStatus::Refunded, "The payer has the money back; it has ended."),
+    rule(
+        Shown::ReturnHeld,
+        PaymentStatus::Canceled,
+        "The contract keeps the deposit for the payer, who calls withdraw; it has ended.",
+    ),
     rule(Shown::Closed, PaymentStatus::Canceled, "Nobody had paid; it has ended."),
 ];
 
@@ -265,7 +270,7 @@ mod tests {
                 Shown::DepositFinal => &[Paid, Canceling, Refunded],
                 Shown::Released => &[Completed],
                 Shown::Returned => &[Refunded],
-                Shown::Closed => &[Canceled],
+                Shown::ReturnHeld | Shown::Closed => &[Canceled],
             };
             assert_eq!(named, wanted, "{shown:?}");
         }

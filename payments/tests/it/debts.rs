@@ -6,7 +6,7 @@ mod world;
 use entities::{PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
-use payments::{AcceptError, Acceptor, Observation, receipts::ReceiptError, sessions::Standing, verdict};
+use payments::{AcceptError, Acceptor, Closing, Observation, receipts::ReceiptError, sessions::Standing, verdict};
 use serde_json::json;
 
 use self::world::{World, deposit};
@@ -114,7 +114,7 @@ on_both!(
         assert_eq!(deal.status, PaymentStatus::Canceling, "its closing gives the deposit back");
         assert!(deal.duplicate_of.is_some());
         assert_eq!(transitions(db, world.deal).await.last().unwrap(), "payment.duplicate");
-        observe(db, world.deal, Observation::DealCanceled { returned: true, transaction_hash: None }).await;
+        observe(db, world.deal, Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: None }).await;
         assert_eq!(read(db, world.deal).await.status, PaymentStatus::Refunded);
     }
 );

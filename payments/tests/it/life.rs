@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entities::PaymentStatus;
 use fixtures::{Backend, TestDatabase, on_both};
-use payments::{Actor, Observation, Observed, Outcome, transition};
+use payments::{Actor, Closing, Observation, Observed, Outcome, transition};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -28,8 +28,8 @@ fn facts() -> Vec<Observation> {
         Observation::CancelRequested,
         Observation::NothingSent,
         Observation::CancelFailed { code: "x".into(), message: "y".into() },
-        Observation::DealCanceled { returned: false, transaction_hash: hash() },
-        Observation::DealCanceled { returned: true, transaction_hash: hash() },
+        Observation::DealCanceled { deposit: Closing::Nothing, transaction_hash: hash() },
+        Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: hash() },
         Observation::RetryRequested,
         Observation::Expired,
         Observation::FinalityBroken { data: json!({}) },

@@ -6,7 +6,7 @@ use entities::{
     PaymentStatus::{self, *},
 };
 use fixtures::{TestDatabase, on_both};
-use payments::{AtGateway, Observation, Outcome, RefundSeen};
+use payments::{AtGateway, Closing, Observation, Outcome, RefundSeen};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -57,9 +57,14 @@ impl Model {
                 self.go(&[Failed, Canceled, Expired], NeedsReview);
             }
             Observation::Released { .. } => self.go(&[Paid, Canceling], Completed),
-            Observation::DealCanceled { returned: false, .. } => self.go(&[Open, Submitted, Canceling], Canceled),
-            Observation::DealCanceled { returned: true, .. } => {
+            Observation::DealCanceled { deposit: Closing::Nothing, .. } => {
+                self.go(&[Open, Submitted, Canceling], Canceled);
+            }
+            Observation::DealCanceled { deposit: Closing::Returned, .. } => {
                 self.go(&[Submitted, Paid, Canceling, Completed], Refunded);
+            }
+            Observation::DealCanceled { deposit: Closing::Held { .. }, .. } => {
+                self.go(&[Submitted, Paid, Canceling, Completed], Canceled);
             }
             Observation::FinalityBroken { data } => {
                 self.go(&[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded], NeedsReview);
@@ -79,6 +84,7 @@ impl Model {
                 (self.status, self.handed_over, self.resends) = (Pending, false, 0);
             }
             Observation::Expired => self.go(&[Open], Expired),
+            Observation::NeverSent => self.go(&[Pending], Expired),
             Observation::InvoiceRefused { .. } => self.go(&[Open, Submitted, Canceling], Canceled),
             Observation::InvoiceSettled { .. } => {
                 self.go(&[Failed, Canceled, Expired], NeedsReview);
@@ -104,6 +110,7 @@ impl Model {
             Observation::Refund(_)
             | Observation::Corrected { .. }
             | Observation::NothingSent
+            | Observation::ReturnWithdrawn { .. }
             | Observation::RetryRequested
             | Observation::ReleaseRequested
             | Observation::ReleaseFailed { .. }
@@ -168,6 +175,10 @@ impl Model {
     }
 }
 
+fn held() -> Closing {
+    Closing::Held { payer: "0xb".to_owned(), token: None, amount_base_units: "7".to_owned() }
+}
+
 fn facts() -> Vec<Observation> {
     let (hash, data) = (|| Some("0xa".to_owned()), || json!({ "block_number": 7 }));
     let (code, message) = (|| "x".to_owned(), || "y".to_owned());
@@ -188,10 +199,13 @@ fn facts() -> Vec<Observation> {
         Observation::OrderPaid { by: entities::PaymentId::new() },
         Observation::NothingSent,
         Observation::CancelFailed { code: code(), message: message() },
-        Observation::DealCanceled { returned: false, transaction_hash: hash() },
-        Observation::DealCanceled { returned: true, transaction_hash: hash() },
+        Observation::DealCanceled { deposit: Closing::Nothing, transaction_hash: hash() },
+        Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: hash() },
+        Observation::DealCanceled { deposit: held(), transaction_hash: hash() },
+        Observation::ReturnWithdrawn { at: chrono::Utc::now(), data: data() },
         Observation::RetryRequested,
         Observation::Expired,
+        Observation::NeverSent,
         lost("DealCreated"),
         lost("DealDeposited"),
         lost("DealReleased"),

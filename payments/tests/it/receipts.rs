@@ -3,7 +3,7 @@
 use entities::{NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus, order};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
-    Acceptor, Actor, Caller, Observation,
+    Acceptor, Actor, Caller, Closing, Observation,
     commands::{self, CommandError},
     orders::{self, NewOrder, OrderStatus},
     rail::Shown,
@@ -101,7 +101,7 @@ on_both!(an_order_follows_its_payment_wherever_that_is_moved, async |database: T
     report(db, other.id).await;
     decide(db, &merchant.caller(), other.id, true).await.unwrap();
     let paid = order(db, other.id).await.payment_id.unwrap();
-    observe(db, paid, Observation::DealCanceled { returned: true, transaction_hash: None }).await;
+    observe(db, paid, Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: None }).await;
     assert_eq!(order(db, other.id).await.status, OrderStatus::Refunded.word());
 });
 

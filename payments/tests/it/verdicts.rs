@@ -3,7 +3,7 @@
 use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
-    Caller, Denied, Observation, Outcome,
+    Caller, Closing, Denied, Observation, Outcome,
     rail::Shown,
     verdict::{self, Resolved, VerdictError},
 };
@@ -32,8 +32,12 @@ fn lost(event: &str) -> Observation {
     Observation::FinalityBroken { data: json!({ "lost": event }) }
 }
 
-fn closed(returned: bool) -> Observation {
-    Observation::DealCanceled { returned, transaction_hash: None }
+fn closed(deposit: Closing) -> Observation {
+    Observation::DealCanceled { deposit, transaction_hash: None }
+}
+
+fn held() -> Closing {
+    Closing::Held { payer: "0xb".into(), token: None, amount_base_units: "7".into() }
 }
 
 /// A life that ends in review with the rail showing this.
@@ -47,8 +51,9 @@ fn life(shown: Shown) -> Vec<Observation> {
         Shown::DepositSeen => vec![seen()],
         Shown::DepositFinal => vec![seen(), paid()],
         Shown::Released => vec![seen(), paid(), Observation::Released { transaction_hash: None }],
-        Shown::Returned => vec![seen(), paid(), closed(true)],
-        Shown::Closed => vec![closed(false)],
+        Shown::Returned => vec![seen(), paid(), closed(Closing::Returned)],
+        Shown::ReturnHeld => vec![seen(), paid(), closed(held())],
+        Shown::Closed => vec![closed(Closing::Nothing)],
     };
     // A success that comes after it had been given up.
     let failed = Observation::SendFailed { code: "x".into(), message: "y".into(), retryable: false };

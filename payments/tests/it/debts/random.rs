@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use entities::{GatewaySessionId, GatewaySessionStatus, PaymentId, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
-use payments::{Acceptor, Actor, Observation, refunds, sessions::Standing, verdict};
+use payments::{Acceptor, Actor, Closing, Observation, refunds, sessions::Standing, verdict};
 use queue::Transaction;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::ConnectionTrait;
@@ -109,8 +109,8 @@ impl Run<'_> {
             world.observe(tx, deal.id, Observation::DepositFinal { data: deposit() }).await;
         } else if matches!(deal.status, PaymentStatus::Canceling | PaymentStatus::Expired) {
             world.deal_closed = true;
-            let returned = world.deposited;
-            world.observe(tx, deal.id, Observation::DealCanceled { returned, transaction_hash: None }).await;
+            let deposit = if world.deposited { Closing::Returned } else { Closing::Nothing };
+            world.observe(tx, deal.id, Observation::DealCanceled { deposit, transaction_hash: None }).await;
         }
         true
     }

@@ -1,0 +1,89 @@
+//! How a deal's end is told, by what became of its deposit.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{Outcome, Subject};
+use crate::{caller::Actor, transition::Trigger};
+
+/// The event that tells that a returned deposit is kept for its payer.
+pub(crate) const RETURN_HELD: &str = "payment.return_held";
+
+/// What became of the deposit of a deal that was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// There was none.
+    Nothing,
+    /// The payer has it back.
+    Returned,
+    /// The payer's account refused it, and the contract keeps it for them.
+    Held {
+        /// The payer's account.
+        payer: String,
+        /// The token's contract; none for the network's own coin.
+        token: Option<String>,
+        /// How much, in the token's smallest unit.
+        amount_base_units: String,
+    },
+}
+
+impl Subject {
+    pub(super) fn deal_canceled(
+        &mut self,
+        deposit: Closing,
+        transaction_hash: Option<String>,
+        actor: &Actor,
+    ) -> Outcome {
+        let mut data = json!({ "transaction_hash": transaction_hash, "returned": deposit == Closing::Returned });
+        if self.payment.cancel_transaction_hash.is_none() {
+            self.payment.cancel_transaction_hash = transaction_hash;
+            self.changed = true;
+        }
+        self.clear_failure();
+        match deposit {
+            Closing::Nothing => self.move_or_note(Trigger::Closed, "deal.closed", "The deal is closed", data, actor),
+            Closing::Returned => {
+                let message = "The deal is closed and the deposit went back";
+                self.move_or_note(Trigger::Returned, "deal.closed", message, data, actor)
+            }
+            Closing::Held { payer, token, amount_base_units } => {
+                data["held"] = json!({
+                    "payer": payer,
+                    "token_address": token,
+                    "amount": self.payment.paid_price.to_string(),
+                    "amount_base_units": amount_base_units,
+                    "diamond_address": self.payment.diamond_address,
+                });
+                self.return_held(payer, token, data, actor)
+            }
+        }
+    }
+
+    /// An event of its own beside that of the state: the payer has something to do.
+    fn return_held(&mut self, payer: String, token: Option<String>, mut data: Value, actor: &Actor) -> Outcome {
+        let message = "The deal is closed; the payer's account refused the deposit, which is kept for the payer, who calls withdraw";
+        let news = self.payment.return_held_for.is_none();
+        (self.payment.return_held_for, self.payment.return_held_token) = (Some(payer), token);
+        let outcome = self.move_or_note(Trigger::ReturnHeld, "deal.closed", message, data.clone(), actor);
+        if news {
+            data["trigger"] = json!(Trigger::ReturnHeld);
+            self.tell(RETURN_HELD, message, data, actor);
+        }
+        outcome
+    }
+
+    pub(super) fn return_withdrawn(&mut self, at: DateTime<Utc>, data: Value, actor: &Actor) -> Outcome {
+        if self.payment.return_held_for.is_none() || self.payment.return_withdrawn_at.is_some() {
+            return Outcome::Unchanged;
+        }
+        self.payment.return_withdrawn_at = Some(at);
+        self.note("return.withdrawn", "The payer has taken the deposit that was kept for them", data, actor)
+    }
+
+    /// What was said of the deposit is said anew when the deal is closed again.
+    pub(super) fn forget_held_return(&mut self) {
+        self.payment.return_held_for = None;
+        self.payment.return_held_token = None;
+        self.payment.return_withdrawn_at = None;
+    }
+}

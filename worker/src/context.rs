@@ -91,6 +91,28 @@ impl Context {
         self.agents().values().filter_map(unread).collect()
     }
 
+    /// The signers that can send nothing on the networks that this process works, and why, in sentences that hold nothing
+    /// of endpoints.
+    #[must_use]
+    pub fn held_up_signers(&self) -> Vec<String> {
+        let agents = self.agents();
+        let held_up = agents.values().flat_map(|agent| {
+            let lanes = agent.health.borrow().lanes.clone();
+            lanes
+                .into_iter()
+                .map(move |(signer, trouble)| format!("network {}: signer {signer} {trouble}", agent.network))
+        });
+        held_up.collect()
+    }
+
+    /// What is wrong with the networks that this process works and with their signers.
+    #[must_use]
+    pub fn chain_troubles(&self) -> Vec<String> {
+        let mut troubles = self.unread_networks();
+        troubles.extend(self.held_up_signers());
+        troubles
+    }
+
     fn agents(&self) -> MutexGuard<'_, HashMap<NetworkId, RunningAgent>> {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,6 +18,7 @@ pub use notices::{run as run_notices, tell as tell_operators};
 pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};
 pub use stragglers::{
-    announce as announce_stragglers, look as look_at_stragglers, look_at_invoices as look_at_straggling_invoices,
-    recover as recover_stragglers, run as run_stragglers, settle as settle_stragglers, take_up as take_up_stragglers,
+    announce as announce_stragglers, lapse as lapse_stragglers, look as look_at_stragglers,
+    look_at_invoices as look_at_straggling_invoices, recover as recover_stragglers, run as run_stragglers,
+    settle as settle_stragglers, take_up as take_up_stragglers,
 };

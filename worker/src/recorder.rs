@@ -2,10 +2,10 @@
 
 mod inquiry;
 
-use alloy::primitives::{Address, B256};
-use chain::{Evidence, Fact, Kind, Recorder};
+use alloy::primitives::{Address, B256, U256};
+use chain::{Evidence, Fact, HeldReturn, Kind, Recorder};
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, now};
-use payments::{Actor, Observation, Observed};
+use payments::{Actor, Closing, Observation, Observed};
 use queue::Transaction;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
@@ -96,9 +96,11 @@ fn observation(fact: Fact) -> Option<Observation> {
             Observation::DepositGone { data }
         }
         Fact::Released { evidence, .. } => Observation::Released { transaction_hash: text(evidence.hash) },
-        Fact::Canceled { returned, evidence, .. } => {
-            Observation::DealCanceled { returned: !returned.is_zero(), transaction_hash: text(evidence.hash) }
-        }
+        Fact::Canceled { returned, held, evidence, .. } => canceled(returned, held, evidence),
+        Fact::HeldReturnTaken { payer, amount, evidence, .. } => Observation::ReturnWithdrawn {
+            at: evidence.block_time,
+            data: deposit(payer, &amount.to_string(), evidence),
+        },
         Fact::FinalityBroken { lost, evidence, .. } => {
             let mut data = place(evidence);
             data["lost"] = json!(lost);
@@ -130,6 +132,19 @@ fn deposit(payer: Address, amount_base_units: &str, evidence: Evidence) -> Value
     data["payer"] = json!(payer.to_checksum(None));
     data["amount_base_units"] = json!(amount_base_units);
     data
+}
+
+fn canceled(returned: U256, held: Option<HeldReturn>, evidence: Evidence) -> Observation {
+    let deposit = match held {
+        Some(HeldReturn { payer, token }) => Closing::Held {
+            payer: payer.to_checksum(None),
+            token: (!token.is_zero()).then(|| token.to_checksum(None)),
+            amount_base_units: returned.to_string(),
+        },
+        None if returned.is_zero() => Closing::Nothing,
+        None => Closing::Returned,
+    };
+    Observation::DealCanceled { deposit, transaction_hash: text(evidence.hash) }
 }
 
 fn place(evidence: Evidence) -> Value {

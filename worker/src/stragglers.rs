@@ -9,7 +9,7 @@
 use std::{fmt::Display, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{PaymentId, PaymentLogId, WebhookRecoveryId, now, payment, payment_log};
+use entities::{PaymentId, PaymentLogId, PaymentMethod, WebhookRecoveryId, now, payment, payment_log};
 use payments::{
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     lightning,
@@ -28,6 +28,9 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// What has changed more recently than this is left to its message. Resends wait for five minutes at most.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// How long a payment's time has to be over before it counts as never sent: a lane that works says so itself.
+const LAPSED_FOR: TimeDelta = TimeDelta::seconds(10);
 
 /// Payments in one transaction.
 const CHUNK: u64 = 100;
@@ -92,6 +95,9 @@ impl Step {
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
         take_up(&context, PATIENCE).await;
+        if let Err(error) = lapse(&context).await {
+            failed("lapse", "all", &error);
+        }
         for (step, done) in [
             ("announce", announce(&context, PATIENCE).await),
             ("recover", recover(&context, PATIENCE).await),
@@ -117,6 +123,38 @@ pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
         }
     }
     written
+}
+
+/// Expires payments whose time is over before anything of them was sent, and returns how many those were.
+///
+/// # Errors
+/// When the database fails; what was expired until then stays so.
+pub async fn lapse(context: &Context) -> anyhow::Result<usize> {
+    let (mut written, mut after) = (0, None);
+    loop {
+        let page: Vec<PaymentId> = payment::Entity::find()
+            .select_only()
+            .column(payment::Column::Id)
+            // Word by word the condition of an index.
+            .filter(Expr::cust("status = 'pending'"))
+            .filter(payment::Column::PaymentMethod.eq(PaymentMethod::Web3))
+            .filter(payment::Column::ExpiresAt.lt(now() - LAPSED_FOR))
+            .filter(Condition::all().add_option(after.map(|id| payment::Column::Id.gt(id))))
+            .order_by_asc(payment::Column::Id)
+            .limit(CHUNK)
+            .into_tuple()
+            .all(&*context.db)
+            .await?;
+        let Some(last) = page.last().copied() else { return Ok(written) };
+        let full = page.len() as u64 == CHUNK;
+        let lapse = |ids: Vec<PaymentId>| expire_payment::lapse(context, ids.into_iter());
+        let moved = each_by_itself("lapse", page, lapse).await?;
+        written += counted("lapse", moved, "payments were never sent in their time and expire");
+        after = Some(last);
+        if !full {
+            return Ok(written);
+        }
+    }
 }
 
 async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow::Result<usize> {

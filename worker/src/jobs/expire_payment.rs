@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chain::{Kind, Withdrawn};
 use chrono::{DateTime, Utc};
 use entities::{NetworkId, PaymentId, PaymentMethod, PaymentStatus, payment};
 use payments::{Actor, Observation, Observed, jobs};
@@ -102,4 +103,28 @@ pub(crate) async fn expire(context: &Context, ids: impl Iterator<Item = PaymentI
     fail::fail_point!("expire_payment.recorded");
     tx.commit().await?;
     Ok(Taken { waiting, written })
+}
+
+/// Expires those that wait for their deal although their time is over, as long as nothing of it was ever sent: a lane that
+/// cannot work says nothing of what waits for it. Returns how many that were.
+pub(crate) async fn lapse(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<usize> {
+    let mut tx = context.db.begin().await?;
+    let payments = payments::lock_payments(&tx, ids, &[PaymentStatus::Pending]).await?;
+    let mut observed = Vec::new();
+    for payment in payments {
+        if payment.payment_method != PaymentMethod::Web3 || payment.expires_at >= Utc::now() {
+            continue;
+        }
+        match chain::withdraw(&tx, payment.id.0, Kind::Open).await? {
+            Withdrawn::Done | Withdrawn::Unknown => {
+                observed.push(Observed::new(payment.id, Observation::NeverSent, Actor::worker("expire_payment")));
+            }
+            // Its facts tell what becomes of it.
+            Withdrawn::TooLate => {}
+        }
+    }
+    let written = observed.len();
+    payments::record(&mut tx, observed).await?;
+    tx.commit().await?;
+    Ok(written)
 }

@@ -1,7 +1,7 @@
 //! One test a job.
 
 use alloy::primitives::{Address, B256, U256};
-use chain::{Evidence, Fact};
+use chain::{Evidence, Fact, HeldReturn};
 use entities::{DiamondId, PaymentId, PaymentStatus, diamond};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{CancelDeal, DeployDiamond, ExpirePayment, OpenDeal, ReleaseDeal};
@@ -77,11 +77,39 @@ on_both!(cancel_deal_closes_an_open_deal_once, async |database: TestDatabase| {
     worker.run().await;
     worker.deliver(NewMessage::of(&CancelDeal { payment_id: id })).await;
     assert_eq!(worker.operations().await, [operation("open", "pending"), operation("cancel", "pending")]);
-    let canceled = Fact::Canceled { subject_id: id.0, returned: U256::ZERO, held: false, evidence: evidence() };
+    let canceled = Fact::Canceled { subject_id: id.0, returned: U256::ZERO, held: None, evidence: evidence() };
     for _ in 0..2 {
         worker.tell(vec![canceled.clone()]).await;
     }
     assert_eq!(worker.payment(id).await.status, PaymentStatus::Canceled);
+});
+
+on_both!(a_deposit_that_its_payer_refuses_is_not_returned, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    for (name, token) in [("token", Address::repeat_byte(7)), ("coin", Address::ZERO)] {
+        let id = worker.accept(name).await;
+        worker.run().await;
+        worker.tell(vec![opened(id), deposited(id)]).await;
+        worker.cancel(id).await;
+        let held = HeldReturn { payer: Address::repeat_byte(9), token };
+        let returned = U256::from(10_500_000);
+        worker.tell(vec![Fact::Canceled { subject_id: id.0, returned, held: Some(held), evidence: evidence() }]).await;
+        let payment = worker.payment(id).await;
+        assert_eq!(payment.status, PaymentStatus::Canceled, "{name}: the payer has nothing back");
+        assert_eq!(payment.return_held_for, Some(held.payer.to_checksum(None)), "{name}");
+        let told = (!token.is_zero()).then(|| token.to_checksum(None));
+        assert_eq!((payment.return_held_token, payment.return_withdrawn_at), (told, None), "{name}");
+        let taken = || Fact::HeldReturnTaken {
+            subject_id: id.0,
+            payer: held.payer,
+            token,
+            amount: returned,
+            evidence: evidence(),
+        };
+        worker.tell(vec![taken(), taken()]).await;
+        let payment = worker.payment(id).await;
+        assert!(payment.status == PaymentStatus::Canceled && payment.return_withdrawn_at.is_some(), "{name}");
+    }
 });
 
 on_both!(release_deal_releases_once, async |database: TestDatabase| {

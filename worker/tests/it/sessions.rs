@@ -67,6 +67,7 @@ impl Shop {
             health: Vec::new(),
             foreseer: worker::jobs::registry().foreseer(Arc::new(context.clone())),
             depth: None,
+            chain: None,
             metrics: Arc::new(String::new),
         });
         let routes = api::routes(state.clone());

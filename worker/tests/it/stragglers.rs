@@ -1,9 +1,9 @@
 //! Payments whose message is gone, as it is with a queue that somebody deleted.
 
 use chrono::TimeDelta;
-use entities::{PaymentId, PaymentStatus};
+use entities::{PaymentId, PaymentStatus, payment};
 use fixtures::{TestDatabase, on_both};
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
     Worker,
@@ -118,4 +118,34 @@ on_both!(more_than_a_transaction_takes_are_taken_up, async |database: TestDataba
     worker.lose_messages().await;
     assert_eq!(worker.take_up(TimeDelta::zero()).await, 105);
     assert_eq!(worker.operations().await.len(), 105);
+});
+
+on_both!(what_was_never_sent_expires_and_what_was_sent_does_not, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let (waiting, sent, early) = (worker.accept("one").await, worker.accept("two").await, worker.accept("three").await);
+    worker.run().await;
+    let over = |id: PaymentId| {
+        let at = chrono::Utc::now() - TimeDelta::minutes(1);
+        payment::Entity::update_many()
+            .col_expr(payment::Column::ExpiresAt, Expr::value(at))
+            .filter(payment::Column::Id.eq(id))
+            .exec(&**worker.db())
+    };
+    for id in [waiting, sent] {
+        over(id).await.unwrap();
+    }
+    let in_a_transaction = "UPDATE chain_operations SET status = 'sending', sends = 1 WHERE subject_id = $1";
+    let backend = worker.db().get_database_backend();
+    worker
+        .db()
+        .execute_raw(sea_orm::Statement::from_sql_and_values(backend, in_a_transaction, [sent.0.into()]))
+        .await
+        .unwrap();
+    let context = crate::context(worker.db());
+    assert_eq!(worker::lapse_stragglers(&context).await.unwrap(), 1);
+    assert_eq!(worker::lapse_stragglers(&context).await.unwrap(), 0);
+    assert_eq!(worker.payment(waiting).await.status, PaymentStatus::Expired);
+    assert_eq!(worker.payment(sent).await.status, PaymentStatus::Pending, "its facts tell what becomes of it");
+    assert_eq!(worker.payment(early).await.status, PaymentStatus::Pending);
+    assert_eq!(worker.operations().await[0], operation("open", "withdrawn"), "it is never sent");
 });

@@ -334,7 +334,7 @@ impl<'a> Play<'a> {
 
     fn closed(&self, returned: bool) -> Fact {
         let returned = U256::from(u8::from(returned));
-        Fact::Canceled { subject_id: self.id.0, returned, held: false, evidence: evidence() }
+        Fact::Canceled { subject_id: self.id.0, returned, held: None, evidence: evidence() }
     }
 
     fn failed(&self, kind: Kind, retryable: bool) -> Fact {

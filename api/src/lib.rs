@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod audit;
 mod body;
+mod chain_questions;
 mod checkout;
 mod config;
 mod declined;
@@ -34,6 +35,7 @@ mod till;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};
+pub use chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
 pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
 pub use disk::DiskConfig;
 pub use document::{Contract, openapi_document, openapi_document_of};

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
+    chain_questions::ChainQuestions,
     config::Config,
     disk::Disk,
     edge::{Allowances, Strangers},
@@ -55,6 +56,8 @@ pub struct Parts {
     /// Asks the broker how many messages of a queue wait there for a consumer; none where the broker keeps them in the
     /// database. Bounded by a deadline of two seconds.
     pub depth: Option<Depth>,
+    /// Asks EVM nodes about reference data; none where nobody may be asked.
+    pub chain: Option<ChainQuestions>,
     /// Renders the metrics of this process in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -140,6 +143,10 @@ impl State {
 
     pub(crate) fn webhooks(&self) -> &webhooks::Config {
         &self.0.parts.webhooks
+    }
+
+    pub(crate) fn chain(&self) -> Option<&ChainQuestions> {
+        self.0.parts.chain.as_ref()
     }
 
     pub(crate) fn health(&self) -> &[HealthPart] {

@@ -19,7 +19,7 @@ use crate::{
     money::Money,
     resources::{
         Tag,
-        payments::{Failure, Group, Method, Status},
+        payments::{Failure, Group, Method, ReturnHeld, Status},
     },
 };
 
@@ -91,6 +91,8 @@ struct PaymentTold {
     transaction_hash: Option<String>,
     /// The transaction that closed the deal; null unless there was one.
     cancel_transaction_hash: Option<String>,
+    /// A returned deposit that the contract keeps for the payer, whose account refused it; null unless it does.
+    return_held: Option<ReturnHeld>,
     /// Why it failed; null unless it did.
     failure: Option<Failure>,
     expires_at: DateTime<Utc>,

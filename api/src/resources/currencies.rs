@@ -25,7 +25,7 @@ use crate::{
     body::Body,
     idempotent::{IdempotencyKey, Once},
     paging::{self, Page, Paged, PerPage},
-    problem::{Problem, Refused},
+    problem::{Code, Problem, Refused},
     state::State,
 };
 
@@ -122,7 +122,8 @@ pub(crate) struct Currencies(pub(crate) State);
 impl Currencies {
     /// Create a currency
     ///
-    /// 404 when its network does not exist, 409 when the network has a currency with this contract.
+    /// A token's contract is asked for its decimals, at the network's nodes: 400 when it has others or is not there, 503 when
+    /// no node answers. 404 when its network does not exist, 409 when the network has a currency with this contract.
     #[oai(path = "/", method = "post", operation_id = "create_currency")]
     async fn create(
         &self,
@@ -133,6 +134,7 @@ impl Currencies {
         body: Body<NewCurrency>,
     ) -> Result<Created<Currency>, Refused<404, 409, 422>> {
         check(&body.value)?;
+        check_on_chain(&self.0, &body.value).await?;
         let (state, target) = (&self.0, "POST /api/v1/currencies".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let currency = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
@@ -178,7 +180,8 @@ impl Currencies {
 
     /// Rename a currency
     ///
-    /// Only its symbol and name may change: contract and decimals are what stored amounts mean.
+    /// Only its symbol and name may change: contract and decimals are what stored amounts mean. 409 when its contract says
+    /// that these are wrong: then it is to be deleted, and created anew.
     #[oai(path = "/:id", method = "patch", operation_id = "update_currency")]
     async fn update(
         &self,
@@ -186,7 +189,8 @@ impl Currencies {
         /// The currency.
         id: Path<Uuid>,
         body: Body<CurrencyChange>,
-    ) -> Result<Json<Currency>, Refused<404>> {
+    ) -> Result<Json<Currency>, Refused<404, 409>> {
+        confirm(&self.0, &find(&**self.0.db(), id.0).await?).await?;
         let tx = self.0.db().begin().await?;
         let before = find(&*tx, id.0).await?;
         let (symbol, name) = (before.symbol.clone(), before.name.clone());
@@ -229,6 +233,37 @@ fn check(new: &NewCurrency) -> Result<(), Problem> {
         )),
         (Some(_), None) => Err(Problem::invalid("/network_id", "is required for a token")),
         _ => Ok(()),
+    }
+}
+
+/// Every EVM chain counts its own coin in 10^-18.
+const COIN_DECIMALS: i32 = 18;
+
+/// What the chain knows better than whoever fills the form in.
+async fn check_on_chain(state: &State, new: &NewCurrency) -> Result<(), Problem> {
+    let Some(id) = new.network_id else { return Ok(()) };
+    let network = networks::find(&**state.db(), id).await?;
+    match (&new.address, state.chain()) {
+        (None, _) if new.decimals != COIN_DECIMALS => {
+            Err(Problem::invalid("/decimals", "must be 18: every EVM network counts its own coin in 10^-18"))
+        }
+        (Some(address), Some(chain)) => chain.check_token(&networks::addresses(&network), address, new.decimals).await,
+        (Some(_), None) | (None, _) => Ok(()),
+    }
+}
+
+/// The same of a currency that is there. Nodes that are away are no reason not to rename it.
+async fn confirm(state: &State, currency: &currency::Model) -> Result<(), Problem> {
+    let (Some(network_id), Some(address), Some(chain)) = (currency.network_id, &currency.address, state.chain()) else {
+        return Ok(());
+    };
+    let Ok(network) = networks::find(&**state.db(), network_id.0).await else { return Ok(()) };
+    match chain.check_token(&networks::addresses(&network), address, currency.decimals).await {
+        Err(problem) if problem.code() == Code::ValidationFailed => {
+            let wrong = problem.errors().iter().map(|mistake| mistake.detail.clone()).collect::<Vec<_>>().join(", ");
+            Err(Problem::conflict(format!("Delete the currency and create it anew: {wrong}")))
+        }
+        Err(_) | Ok(()) => Ok(()),
     }
 }
 

@@ -136,13 +136,19 @@ pub(crate) async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<network:
     network.ok_or_else(|| Problem::not_found("Network"))
 }
 
+/// Where its nodes are.
+pub(crate) fn addresses(network: &network::Model) -> Vec<String> {
+    serde_json::from_value(network.rpc_urls.clone()).unwrap_or_default()
+}
+
 pub(crate) struct Networks(pub(crate) State);
 
 #[OpenApi(prefix_path = "/api/v1/networks", tag = "Tag::ReferenceData")]
 impl Networks {
     /// Create a network
     ///
-    /// 404 when its chain does not exist, 409 when there is a network with this number.
+    /// Its nodes are asked for their chain's number: 400 when one of them is on another; one that does not answer may be away
+    /// for a while. 404 when its chain does not exist, 409 when there is a network with this number.
     #[oai(path = "/", method = "post", operation_id = "create_network")]
     async fn create(
         &self,
@@ -152,6 +158,10 @@ impl Networks {
         key: Header<Option<IdempotencyKey>>,
         body: Body<NewNetwork>,
     ) -> Result<Created<Network>, Refused<404, 409, 422>> {
+        if let Some(chain) = self.0.chain() {
+            let urls: Vec<String> = body.value.rpc_urls.iter().map(|url| url.0.clone()).collect();
+            chain.check_chain(&urls, body.value.network_id).await?;
+        }
         let (state, target) = (&self.0, "POST /api/v1/networks".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let network = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
@@ -193,7 +203,7 @@ impl Networks {
 
     /// Change a network
     ///
-    /// Running workers take new addresses over when they start again.
+    /// Running workers take new addresses over within seconds. 400 when a node at one of them is on another chain.
     #[oai(path = "/:id", method = "patch", operation_id = "update_network")]
     async fn update(
         &self,
@@ -202,6 +212,11 @@ impl Networks {
         id: Path<Uuid>,
         body: Body<NetworkChange>,
     ) -> Result<Json<Network>, Refused<404>> {
+        if let (Some(chain), Some(urls)) = (self.0.chain(), &body.value.rpc_urls) {
+            let network = find(&**self.0.db(), id.0).await?;
+            let urls: Vec<String> = urls.iter().map(|url| url.0.clone()).collect();
+            chain.check_chain(&urls, network.network_id).await?;
+        }
         let tx = self.0.db().begin().await?;
         let network = apply(find(&*tx, id.0).await?, body.value).update(&*tx).await?;
         let data = json!({ "name": network.name, "confirmations": network.confirmations });

@@ -21,7 +21,7 @@ use self::{
 };
 pub(crate) use self::{
     logs::LogEntry,
-    response::{Failure, Group, Method, Payment, Status},
+    response::{Failure, Group, Method, Payment, ReturnHeld, Status},
 };
 use super::Tag;
 use crate::{

@@ -49,6 +49,8 @@ pub(crate) enum Shown {
     Released,
     /// The deal is closed, and the payer has the deposit back.
     Returned,
+    /// The deal is closed, and its contract keeps the deposit for the payer, whose account refused it.
+    ReturnHeld,
     /// The deal is closed, and nobody had paid.
     Closed,
 }

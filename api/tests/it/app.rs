@@ -101,6 +101,14 @@ impl TestApp {
         Self { client: TestClient::new(api::routes(state).boxed()), database, merchant, stranger }
     }
 
+    /// With other parts.
+    pub(crate) async fn with_parts(database: TestDatabase, change: impl FnOnce(&mut api::Parts)) -> Self {
+        let merchant = Merchant::insert(&database.db, 1).await;
+        let stranger = Merchant::insert(&database.db, 2).await;
+        let state = state_with(&database, change);
+        Self { client: TestClient::new(api::routes(state).boxed()), database, merchant, stranger }
+    }
+
     /// An access token of a new integration on the node.
     pub(crate) async fn token_on(&self, node_id: NodeId, permissions: &[Permission]) -> String {
         let (key, secret) = self.integration(node_id, permissions).await;
@@ -246,6 +254,7 @@ pub(crate) fn state_with(database: &TestDatabase, change: impl FnOnce(&mut api::
         health: Vec::new(),
         foreseer: crate::letters::foreseer(&Arc::default()),
         depth: None,
+        chain: None,
         metrics: Arc::new(|| "up 1\n".to_owned()),
     };
     change(&mut parts);

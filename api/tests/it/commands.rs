@@ -1,7 +1,7 @@
 //! Cancel, release, send again, and the log that tells of it.
 
 use fixtures::{TestDatabase, on_both};
-use payments::Observation;
+use payments::{Closing, Observation};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, send};
@@ -51,7 +51,7 @@ on_both!(cancels_through_the_chain_what_was_sent, async |database: TestDatabase|
     command(&app, &token, &payment, "cancel").await.expect(202);
     assert_eq!(status(&app, &token, &payment).await, "canceling");
     command(&app, &token, &payment, "cancel").await.expect(202);
-    app.observe(&payment, Observation::DealCanceled { returned: false, transaction_hash: None }).await;
+    app.observe(&payment, Observation::DealCanceled { deposit: Closing::Nothing, transaction_hash: None }).await;
     assert_eq!(status(&app, &token, &payment).await, "canceled");
 });
 
@@ -80,7 +80,7 @@ on_both!(a_paid_payment_is_released_or_given_back, async |database: TestDatabase
         app.observe(&other, seen).await;
     }
     command(&app, &token, &other, "cancel").await.expect(202);
-    app.observe(&other, Observation::DealCanceled { returned: true, transaction_hash: None }).await;
+    app.observe(&other, Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: None }).await;
     assert_eq!(status(&app, &token, &other).await, "refunded");
     command(&app, &token, &other, "cancel").await.expect(202);
 });
@@ -173,4 +173,49 @@ on_both!(the_log_tells_who_did_what_and_by_which_request, async |database: TestD
     assert_eq!((&logs["page"], &logs["per_page"], &logs["total"]), (&json!(1), &json!(10), &json!(items.len())));
     let second = app.get(&token, &format!("{path}?page=2&per_page=1")).await.expect(200).body;
     assert_eq!(second["items"][0]["id"], items[1]["id"]);
+});
+
+on_both!(a_deposit_that_the_payer_refuses_is_told_as_kept_and_not_as_returned, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let payment = app.created(&token, "one").await;
+    let path = format!("/api/v1/payments/{}", payment["id"].as_str().unwrap());
+    for seen in [opened(), paid()].concat() {
+        app.observe(&payment, seen).await;
+    }
+    command(&app, &token, &payment, "cancel").await.expect(202);
+    let held = Closing::Held {
+        payer: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8".to_owned(),
+        token: Some("0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512".to_owned()),
+        amount_base_units: "10500000".to_owned(),
+    };
+    for _ in 0..2 {
+        let deposit = held.clone();
+        app.observe(&payment, Observation::DealCanceled { deposit, transaction_hash: Some("0xc".to_owned()) }).await;
+    }
+    let seen = app.get(&token, &path).await.expect(200).body;
+    assert_eq!(seen["status"], "canceled", "the payer has nothing back");
+    assert_eq!(seen["return_held"]["payer"], "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+    assert_eq!(seen["return_held"]["token_address"], "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512");
+    assert_eq!(
+        (&seen["return_held"]["amount"], &seen["return_held"]["withdrawn_at"]),
+        (&seen["paid_price"], &Value::Null)
+    );
+    let logs = app.get(&token, &format!("{path}/logs?per_page=100")).await.expect(200).body;
+    let rows = |event: &str| -> Vec<Value> {
+        let of_type = |row: &&Value| row["event_type"] == event;
+        logs["items"].as_array().unwrap().iter().filter(of_type).cloned().collect()
+    };
+    assert_eq!((rows("payment.canceled").len(), rows("payment.return_held").len()), (1, 1), "{logs:#}");
+    let told = &rows("payment.return_held")[0];
+    assert!(told["message"].as_str().unwrap().contains("kept for the payer, who calls withdraw"), "{told}");
+    assert_eq!(told["data"]["held"]["amount_base_units"], "10500000");
+
+    let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    app.observe(&payment, Observation::ReturnWithdrawn { at, data: json!({ "transaction_hash": "0xd" }) }).await;
+    let seen = app.get(&token, &path).await.expect(200).body;
+    assert_eq!(
+        (&seen["status"], &seen["return_held"]["withdrawn_at"]),
+        (&json!("canceled"), &json!("2027-01-15T08:00:00Z"))
+    );
 });

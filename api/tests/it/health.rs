@@ -36,6 +36,7 @@ on_both!(says_which_part_is_down, async |database: TestDatabase| {
         ],
         foreseer: crate::letters::foreseer(&Arc::default()),
         depth: None,
+        chain: None,
         metrics: Arc::new(String::new),
     };
     let state = api::State::new(parts);
@@ -65,6 +66,7 @@ on_both!(goes_on_without_what_it_can_do_without, async |database: TestDatabase| 
         health: vec![part("broker", Err("no connection".to_owned())), part("chain", Ok(()))],
         foreseer: crate::letters::foreseer(&Arc::default()),
         depth: None,
+        chain: None,
         metrics: Arc::new(String::new),
     };
     let client = TestClient::new(api::routes(api::State::new(parts)).boxed());

@@ -8,6 +8,7 @@ mod access;
 mod authentication;
 mod bounds;
 mod callback_inquiries;
+mod chain_questions;
 mod checkout;
 mod checkout_answers;
 mod checkout_list;

@@ -6,7 +6,7 @@ use ::webhooks::{AccountUpdated, PayoutChanged};
 use entities::{EventId, PayoutId, now, payment, payment_log, webhook_body};
 use fixtures::{TestDatabase, on_both};
 use payments::{
-    Observation, RefundSeen,
+    Closing, Observation, RefundSeen,
     event::{EVENT_TYPES, Event},
 };
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
@@ -222,7 +222,8 @@ fn started() -> Observation {
 }
 
 fn closed(returned: bool) -> Observation {
-    Observation::DealCanceled { returned, transaction_hash: Some("0xc".to_owned()) }
+    let deposit = if returned { Closing::Returned } else { Closing::Nothing };
+    Observation::DealCanceled { deposit, transaction_hash: Some("0xc".to_owned()) }
 }
 
 on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| {
@@ -233,6 +234,8 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
     let paid = || Observation::DepositFinal { data: json!({ "amount": "1" }) };
     let released = || Observation::Released { transaction_hash: Some("0xb".to_owned()) };
     let unknown = || Observation::OutcomeUnknown { data: json!({ "operation": "open" }) };
+    let deposit = Closing::Held { payer: "0xb".to_owned(), token: None, amount_base_units: "1250000".to_owned() };
+    let kept = Observation::DealCanceled { deposit, transaction_hash: Some("0xc".to_owned()) };
     let refund = || json!({ "refund_id": uuid::Uuid::now_v7(), "amount_cents": 500 });
     let refunds = [
         RefundSeen::Created { data: refund() },
@@ -244,6 +247,7 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
         vec![started(), opened(), seen(), gone(), seen(), paid(), released()],
         vec![started(), opened(), Observation::CancelRequested, closed(false)],
         vec![started(), opened(), seen(), paid(), Observation::CancelRequested, closed(true)],
+        vec![started(), opened(), seen(), paid(), Observation::CancelRequested, kept],
         vec![started(), opened(), Observation::Expired],
         vec![failed(), Observation::RetryRequested],
         vec![started(), unknown()],

@@ -62,6 +62,22 @@ pub(crate) enum Status {
     NeedsReview,
 }
 
+/// A deposit that did not go back to its payer, whose account refused it: the contract keeps it until the payer calls
+/// `withdraw`.
+#[derive(Clone, Debug, Object)]
+pub(crate) struct ReturnHeld {
+    /// Whom it is kept for: the account that has to call `withdraw(token, to)`.
+    payer: String,
+    /// The token's contract; null for the network's own coin, whose place in the call is the zero address.
+    token_address: Option<String>,
+    /// How much, in the currency's main unit.
+    amount: Money,
+    /// The same as text.
+    amount_text: String,
+    /// When the payer took it; null before.
+    withdrawn_at: Option<DateTime<Utc>>,
+}
+
 /// Why a payment failed.
 #[derive(Clone, Debug, Object)]
 pub(crate) struct Failure {
@@ -123,6 +139,8 @@ pub(crate) struct Payment {
     transaction_hash: Option<String>,
     /// The transaction that closed the deal; null unless there was one.
     cancel_transaction_hash: Option<String>,
+    /// What the contract keeps for the payer, whose account refused the returned deposit; null unless it does.
+    return_held: Option<ReturnHeld>,
     /// Why it failed; null unless it did.
     failure: Option<Failure>,
     created_at: DateTime<Utc>,
@@ -135,6 +153,13 @@ impl Payment {
             code,
             message: payment.failure_message.unwrap_or_default(),
             retryable: payment.failure_retryable.unwrap_or(false),
+        });
+        let return_held = payment.return_held_for.map(|payer| ReturnHeld {
+            payer,
+            token_address: payment.return_held_token,
+            amount: payment.paid_price.into(),
+            amount_text: Money::from(payment.paid_price).text(),
+            withdrawn_at: payment.return_withdrawn_at,
         });
         Self {
             id: payment.id.0,
@@ -167,6 +192,7 @@ impl Payment {
             diamond_address: payment.diamond_address,
             transaction_hash: payment.transaction_hash,
             cancel_transaction_hash: payment.cancel_transaction_hash,
+            return_held,
             failure,
             created_at: payment.created_at,
             updated_at: payment.updated_at,

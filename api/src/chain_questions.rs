@@ -1,0 +1,67 @@
+//! What is asked of EVM nodes before reference data is believed. How is the binary's matter: this crate speaks to no chain.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::problem::{Code, Problem};
+
+/// What a node says of a token's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenSeen {
+    /// Whether there is a contract.
+    pub has_code: bool,
+    /// Its `decimals()`; none when it does not say.
+    pub decimals: Option<u8>,
+}
+
+/// Asks the node at a JSON-RPC address about the contract at an address; an error is a sentence that names no secret.
+pub type AskToken = Arc<dyn Fn(String, String) -> BoxFuture<'static, Result<TokenSeen, String>> + Send + Sync>;
+
+/// Asks the node at a JSON-RPC address for its chain's number.
+pub type AskChainNumber = Arc<dyn Fn(String) -> BoxFuture<'static, Result<u64, String>> + Send + Sync>;
+
+/// Questions to nodes. Each has a deadline of a few seconds.
+#[derive(Clone)]
+pub struct ChainQuestions {
+    /// See [`AskToken`].
+    pub token: AskToken,
+    /// See [`AskChainNumber`].
+    pub chain_number: AskChainNumber,
+}
+
+impl ChainQuestions {
+    /// That the contract is there and counts in so many decimals; what a contract does not tell is taken as it was given.
+    /// The first node that answers is believed.
+    pub(crate) async fn check_token(&self, rpc_urls: &[String], address: &str, decimals: i32) -> Result<(), Problem> {
+        for url in rpc_urls {
+            match (self.token)(url.clone(), address.to_owned()).await {
+                Ok(TokenSeen { has_code: false, .. }) => {
+                    return Err(Problem::invalid("/address", "there is no contract at this address on the network"));
+                }
+                Ok(TokenSeen { decimals: Some(said), .. }) if i32::from(said) != decimals => {
+                    return Err(Problem::invalid("/decimals", format!("must be {said}: so says the token's contract")));
+                }
+                Ok(_) => return Ok(()),
+                Err(error) => tracing::warn!(error, "a node does not tell of a token"),
+            }
+        }
+        let detail = "None of the network's nodes answers, so that nobody can tell whether the token is as it is given";
+        Err(Problem::new(Code::Unavailable).detail(detail))
+    }
+
+    /// That no node of these is on another chain. One that does not answer may be away for a while.
+    pub(crate) async fn check_chain(&self, rpc_urls: &[String], number: i64) -> Result<(), Problem> {
+        for (index, url) in rpc_urls.iter().enumerate() {
+            match (self.chain_number)(url.clone()).await {
+                Ok(said) if i64::try_from(said) != Ok(number) => {
+                    let detail = format!("the node is on chain {said}, the network on {number}");
+                    return Err(Problem::invalid(&format!("/rpc_urls/{index}"), detail));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(error, "a node does not tell its chain's number"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use entities::{DiamondStatus, diamond, network, wallet};
+use entities::{DiamondStatus, currency, diamond, network, wallet};
 use migration::{Migrator, MigratorTrait};
 use queue::Database;
 use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
+use secrecy::SecretString;
 
 use crate::{
     cli::say,
@@ -157,17 +158,65 @@ async fn chains(settings: &Settings, db: &Database, findings: &mut Findings) {
         }
         if let Some(url) = urls.first() {
             findings.tell(&format!("network {}: diamonds", network.name), within(diamonds(db, &network, url)).await);
+            findings.tell(&format!("network {}: currencies", network.name), within(tokens(db, &network, url)).await);
         }
     }
     findings.tell("keystore", keys(settings, db).await);
 }
 
+/// That it is of the network, and what of all that lanes ask it can answer.
 async fn node(network: &network::Model, url: &str) -> anyhow::Result<String> {
-    let chain_id = Node::at(url)?.chain_id().await?;
+    let seen = chain::probe(&SecretString::from(url.to_owned())).await?;
+    let chain_id = seen.chain_id;
     if i64::try_from(chain_id) != Ok(network.network_id) {
         bail!("it is on chain {chain_id}, the network on {}; correct rpc_urls or network_id", network.network_id);
     }
-    Ok(format!("chain {chain_id}"))
+    let lacks: Vec<&str> = [
+        (seen.base_fee, "blocks have no base fee, so that transactions are of the kind before EIP-1559"),
+        (seen.pool, "it does not tell its pool, so that what it loses is sent again later"),
+        (seen.logs_by_hash, "it gives logs by number only"),
+        (seen.batches, "it takes no batches"),
+    ]
+    .into_iter()
+    .filter_map(|(has, without)| (!has).then_some(without))
+    .collect();
+    Ok([vec![format!("chain {chain_id}").as_str()], lacks].concat().join("; "))
+}
+
+/// That each token's contract is there and counts in the decimals that payments are computed with.
+async fn tokens(db: &Database, network: &network::Model, url: &str) -> anyhow::Result<String> {
+    let currencies = currency::Entity::find()
+        .filter(currency::Column::NetworkId.eq(network.id))
+        .filter(currency::Column::DeletedAt.is_null())
+        .all(&**db)
+        .await?;
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for currency in &currencies {
+        let Some(address) = &currency.address else {
+            if currency.decimals != 18 {
+                wrong.push(format!(
+                    "{} is the network's own coin, which has 18 decimals and not {}",
+                    currency.symbol, currency.decimals
+                ));
+            }
+            continue;
+        };
+        let at = address.parse().with_context(|| format!("{} of {}", address, currency.symbol))?;
+        let token = chain::token(&SecretString::from(url.to_owned()), at).await?;
+        match token.decimals {
+            _ if !token.has_code => wrong.push(format!("there is no contract of {} at {address}", currency.symbol)),
+            Some(said) if i32::from(said) != currency.decimals => wrong.push(format!(
+                "{} at {address} has {said} decimals and not {}: payers are asked for a wrong amount; delete the currency \
+                 and create it anew",
+                currency.symbol, currency.decimals
+            )),
+            _ => compared += 1,
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("; "));
+    }
+    Ok(format!("{compared} agree with their contracts"))
 }
 
 async fn diamonds(db: &Database, network: &network::Model, url: &str) -> anyhow::Result<String> {
@@ -196,5 +245,12 @@ async fn keys(settings: &Settings, db: &Database) -> anyhow::Result<String> {
             bail!("wallet {} has no key file for {address}; put it into the keystore's folder", wallet.name);
         }
     }
-    Ok(format!("{} keys, {} wallets", keys.len(), wallets.len()))
+    let signers = settings.chain.signers.iter().find(|signer| !keys.contains(signer));
+    if let Some(signer) = signers {
+        bail!("chain.signers names {signer}, which has no key file; put it into the keystore's folder");
+    }
+    for key in &keys {
+        keystore.signer(*key).await.context("check keystore.password and the file")?;
+    }
+    Ok(format!("{} keys, which all open, {} wallets", keys.len(), wallets.len()))
 }

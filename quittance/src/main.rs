@@ -2,6 +2,7 @@
 
 mod banner;
 mod bootstrap;
+mod chain_questions;
 mod cli;
 mod dead_letters;
 mod demo;

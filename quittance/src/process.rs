@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use webhooks::Lanes;
 
 use crate::{
+    chain_questions::chain_questions,
     cli::say,
     gateway_registry,
     safety::{self, Mode, Severity},
@@ -309,7 +310,7 @@ fn api_state(
         }),
     };
     let chain_health =
-        api::HealthPart { name: "chain", needed: false, check: Arc::new(move || report(context.unread_networks())) };
+        api::HealthPart { name: "chain", needed: false, check: Arc::new(move || report(context.chain_troubles())) };
     Ok(api::State::new(api::Parts {
         database: db.clone(),
         acceptor: Acceptor::start(db.clone()),
@@ -320,6 +321,7 @@ fn api_state(
         sandbox,
         health: vec![queue_health, chain_health],
         foreseer,
+        chain: Some(chain_questions()),
         depth: (settings.broker.url.expose_secret() != "embedded").then(|| depth(broker)),
         metrics: Arc::new(move || metrics.render()),
     }))

@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod consumers;
 mod database_faults;
+mod doctor;
 mod handbook;
 mod hostile;
 mod hostile_uploads;

@@ -83,6 +83,7 @@ impl MigratorTrait for Migrator {
             "0021_node_paths",
             "0027_returns_held",
             "0028_payments_to_lapse",
+            "0029_write_trials",
         ]
     }
 }

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::postgres::PgConnectOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -13,13 +13,16 @@ use uuid::Uuid;
 
 mod absence;
 mod prompt_tcp;
+mod session;
+mod watch;
 
-use self::prompt_tcp::PromptTcp;
+use self::{prompt_tcp::PromptTcp, watch::Watch};
 use crate::{
     handover::{self, CommittedMessages, Handover},
     message::{Message, NewMessage},
 };
-pub use absence::{is_absent, is_contended};
+pub use absence::{Unwritable, is_absent, is_contended};
+pub use session::Session;
 
 /// Where the database is and how many connections may be open.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,6 +85,9 @@ pub struct Database {
     pool: DatabaseConnection,
     /// SQLite has one writer: waiting here is fair and does not poll, unlike `busy_timeout`.
     writer: Option<Arc<Mutex<()>>>,
+    /// How long one of them waits for all those before it.
+    turn: Duration,
+    watch: Watch,
     handover: Handover,
     _prompt_tcp: Option<PromptTcp>,
 }
@@ -121,10 +127,16 @@ impl Database {
                 None => postgres,
             }
         });
+        let watch = Watch::default();
+        let (over_file, over_server) = (watch.clone(), watch.clone());
+        options.map_sqlx_sqlite_pool_opts(move |pool| over_file.over_file(pool));
+        options.map_sqlx_postgres_pool_opts(move |pool| over_server.over_server(pool));
         let pool = sea_orm::Database::connect(options).await?;
         let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
         let (handover, committed) = handover::channel();
-        Ok((Self { pool, writer, handover, _prompt_tcp: prompt_tcp }, committed))
+        // Whoever is at work may itself wait for another process.
+        let turn = busy_timeout * 2;
+        Ok((Self { pool, writer, turn, watch, handover, _prompt_tcp: prompt_tcp }, committed))
     }
 
     /// Starts a transaction that may write. On SQLite it is `IMMEDIATE` and waits for the one before it.
@@ -133,14 +145,19 @@ impl Database {
     /// When no connection is to be had in time.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
         let guard = match &self.writer {
-            Some(writer) => Some(Arc::clone(writer).lock_owned().await),
+            Some(writer) => {
+                let turn = tokio::time::timeout(self.turn, Arc::clone(writer).lock_owned()).await;
+                Some(turn.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?)
+            }
             None => None,
         };
         let options = TransactionOptions {
             sqlite_transaction_mode: guard.as_ref().map(|_| SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let inner = self.pool.begin_with_options(options).await?;
+        let begun = self.pool.begin_with_options(options).await;
+        let inner = begun.inspect_err(|error| self.watch.note(error))?;
+        let inner = Session { inner, watch: self.watch.clone() };
         Ok(Transaction { inner, enqueued: Vec::new(), handover: self.handover.clone(), _writer: guard })
     }
 }
@@ -155,7 +172,7 @@ impl Deref for Database {
 
 /// A transaction whose enqueued messages reach the relay when, and only when, it commits. Dropping it rolls back.
 pub struct Transaction {
-    inner: DatabaseTransaction,
+    inner: Session,
     enqueued: Vec<Message>,
     handover: Handover,
     _writer: Option<OwnedMutexGuard<()>>,
@@ -194,9 +211,9 @@ impl Transaction {
 }
 
 impl Deref for Transaction {
-    type Target = DatabaseTransaction;
+    type Target = Session;
 
-    fn deref(&self) -> &DatabaseTransaction {
+    fn deref(&self) -> &Session {
         &self.inner
     }
 }

@@ -20,5 +20,9 @@ pub fn describe_metrics() {
     );
     describe_gauge!("quittance_outbox_pending", "Rows in the outbox, scheduled ones included; counted up to 10000");
     describe_gauge!("quittance_outbox_oldest_seconds", Unit::Seconds, "How long the longest due row has been due");
+    describe_counter!(
+        "quittance_database_refused_writes_total",
+        "Statements and commits that the database refused because it takes nothing (full, broken, read_only), by why"
+    );
     describe_gauge!("quittance_queue_depth", "Messages that wait for a consumer, by queue");
 }

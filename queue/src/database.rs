@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 mod absence;
+mod fitness;
 mod prompt_tcp;
 mod session;
 mod watch;
@@ -22,6 +23,7 @@ use crate::{
     message::{Message, NewMessage},
 };
 pub use absence::{Unwritable, is_absent, is_contended};
+pub use fitness::Unfit;
 pub use session::Session;
 
 /// Where the database is and how many connections may be open.

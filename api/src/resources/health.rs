@@ -6,7 +6,6 @@ use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     payload::{Json, PlainText},
 };
-use sea_orm::ConnectionTrait;
 
 use super::Tag;
 use crate::{
@@ -110,12 +109,12 @@ impl Health {
 
 impl Health {
     async fn database(&self) -> PartHealth {
-        let answered = tokio::time::timeout(DEADLINE, self.0.db().execute_unprepared("SELECT 1")).await;
+        let answered = tokio::time::timeout(DEADLINE, self.0.db().check()).await;
         match answered {
-            Ok(Ok(_)) => condition(Ok(())),
+            Ok(Ok(())) => condition(Ok(())),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the database is down");
-                condition(Err("does not answer".to_owned()))
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database is down");
+                condition(Err(error.to_string()))
             }
             Err(_) => condition(Err("took longer than two seconds".to_owned())),
         }

@@ -4,6 +4,7 @@ mod batches;
 mod crashes;
 mod dead_letters;
 mod delivery;
+mod full;
 mod operators;
 mod outbox;
 mod rabbit;

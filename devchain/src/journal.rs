@@ -47,6 +47,9 @@ pub(crate) struct Journal {
 struct Inner {
     end: u64,
     backing: Backing,
+    /// Bytes of a frame that could not be written may stand behind the end. They go before anything else is written:
+    /// else a start would take what is left of them for a frame.
+    torn: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +61,7 @@ enum Backing {
 impl Journal {
     /// A log that is gone with the process.
     pub(crate) fn in_memory() -> Self {
-        let inner = Mutex::new(Inner { end: 0, backing: Backing::Memory(Vec::new()) });
+        let inner = Mutex::new(Inner { end: 0, backing: Backing::Memory(Vec::new()), torn: false });
         Self { path: None, inner, _lock: None }
     }
 
@@ -67,26 +70,31 @@ impl Journal {
         let lock = lock(&path.with_extension("lock"))?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let end = file.metadata()?.len();
-        let inner = Mutex::new(Inner { end, backing: Backing::File(file) });
+        let inner = Mutex::new(Inner { end, backing: Backing::File(file), torn: false });
         Ok(Self { path: Some(path.to_owned()), inner, _lock: Some(lock) })
     }
 
-    /// Appends a frame. When this fails, nothing is left behind.
+    /// Appends a frame. When this fails, nothing is left behind, or it is taken away before the next one.
     pub(crate) fn append(&self, payload: &[u8]) -> io::Result<Place> {
         let frame = frame(payload);
         let mut inner = self.lock();
-        let offset = inner.end;
-        match &mut inner.backing {
+        let Inner { end, backing, torn } = &mut *inner;
+        let offset = *end;
+        match backing {
             Backing::Memory(bytes) => bytes.extend_from_slice(&frame),
             Backing::File(file) => {
+                if *torn {
+                    file.set_len(offset)?;
+                    *torn = false;
+                }
                 file.seek(SeekFrom::Start(offset))?;
                 if let Err(error) = file.write_all(&frame) {
-                    file.set_len(offset)?;
+                    *torn = file.set_len(offset).is_err();
                     return Err(error);
                 }
             }
         }
-        inner.end += frame.len() as u64;
+        *end += frame.len() as u64;
         Ok(Place { offset: offset + FRAME_HEAD as u64, length: payload.len() })
     }
 
@@ -214,5 +222,33 @@ impl Frames {
         }
         self.offset = place.end();
         Ok(Some((place, &self.payload)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_frame_that_could_not_be_written_is_no_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blocks");
+        let journal = Journal::open(&path).unwrap();
+        journal.append(b"one").unwrap();
+        // The disk was full in the middle of a frame, and failed when its beginning was to be taken away.
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(&frame(&[0; 64])[..50]).unwrap();
+        journal.lock().torn = true;
+        journal.append(b"two").unwrap();
+        drop(journal);
+        let mut found = Vec::new();
+        let reopened = Journal::open(&path).unwrap();
+        reopened
+            .replay(0, |_, payload| {
+                found.push(payload.to_vec());
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(found, [b"one", b"two"]);
     }
 }

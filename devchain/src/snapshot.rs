@@ -93,13 +93,21 @@ impl Snapshots {
         journal.sync()?;
         let offset = journal.end();
         let draft = self.path.with_extension("new");
-        let mut file = BufWriter::new(File::create(&draft)?);
-        let size = write(&mut file, &ledger.state, offset)?;
-        file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+        let size = draw_up(&draft, &ledger.state, offset).inspect_err(|_| {
+            // A disk may be full; what nobody will read takes room from what somebody has to write.
+            let _ = fs::remove_file(&draft);
+        })?;
         fs::rename(draft, &self.path)?;
         (self.taken_at, self.size) = (offset, size);
         Ok(())
     }
+}
+
+fn draw_up(draft: &Path, state: &State, offset: u64) -> std::io::Result<u64> {
+    let mut file = BufWriter::new(File::create(draft)?);
+    let size = write(&mut file, state, offset)?;
+    file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    Ok(size)
 }
 
 fn write(out: &mut impl Write, state: &State, offset: u64) -> std::io::Result<u64> {

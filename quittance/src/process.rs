@@ -1,5 +1,7 @@
 //! Putting the parts together and taking them down again.
 
+mod stopping;
+
 use std::{fs::File, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -17,7 +19,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use webhooks::Lanes;
 
 use crate::{
@@ -198,10 +200,10 @@ pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> 
         }
     }
     stop.cancel();
-    while tasks.join_next().await.is_some() {}
+    let finished = stopping::finish(&base.db, async { while tasks.join_next().await.is_some() {} }).await;
+    tasks.shutdown().await;
     relay_stop.cancel();
-    relay.await?;
-    base.broker.close().await;
+    stopping::carry_on(finished, AbortOnDropHandle::new(relay), &*base.broker).await;
     tracing::info!("stopped");
     result
 }

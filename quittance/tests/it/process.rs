@@ -37,6 +37,14 @@ impl Process {
         assert!(sent.success(), "kill -s {signal}");
     }
 
+    /// Limits the size to which it may write any file; none lifts the limit.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &self.0.id().to_string(), &format!("--fsize={limit}:unlimited")]);
+        assert!(prlimit.status().unwrap().success(), "prlimit --fsize={limit}");
+    }
+
     /// Processor time it has used so far.
     pub(crate) fn processor_time(&self) -> Duration {
         let printed = Command::new("ps").args(["-o", "cputimes=", "-p", &self.0.id().to_string()]).output().unwrap();

@@ -32,6 +32,10 @@ pub(crate) struct World {
     /// What none of the logs may tell.
     pub(crate) vigil: Vigil,
     engine: Option<Engine>,
+    /// Where the data folder is, when it is not where the logs are.
+    disk: Option<PathBuf>,
+    /// Whether processes survive the limit of a file's size, for which systems end others.
+    shielded: bool,
     folder: TempDir,
 }
 
@@ -64,6 +68,11 @@ impl World {
 
     /// The same with settings (`QUITTANCE_…`) of its own.
     pub(crate) async fn embedded_with(settings: &[(&str, &str)]) -> Self {
+        Self::embedded_at(None, settings).await
+    }
+
+    /// The same with its data in a folder that the test has made.
+    pub(crate) async fn embedded_at(disk: Option<PathBuf>, settings: &[(&str, &str)]) -> Self {
         let mut world = Self {
             bootstrap: Value::Null,
             base_url: String::new(),
@@ -72,6 +81,8 @@ impl World {
             launches: Vec::new(),
             vigil: Vigil::default(),
             engine: None,
+            disk,
+            shielded: true,
             folder: tempfile::tempdir().unwrap(),
         };
         world.start_embedded().await;
@@ -129,6 +140,8 @@ impl World {
             launches: Vec::new(),
             vigil,
             engine: Some(Engine { broker_url, prefix, database, _anvil: anvil }),
+            disk: None,
+            shielded: false,
             folder,
         };
         world.keep_secrets();
@@ -245,6 +258,7 @@ impl World {
         let mut command = self.command();
         command.args(arguments).envs(settings.iter().map(|(name, value)| (name, value)));
         command.env("QUITTANCE_TEST_KILL_AT", self.kill_file(index));
+        let command = if self.shielded { shielded(&command) } else { command };
         Process::start(command, &self.folder.path().join(format!("{index}.log")))
     }
 
@@ -286,7 +300,7 @@ impl World {
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.disk.clone().unwrap_or(self.folder.path().to_owned())
     }
 
     /// What names everything of this installation on the broker; none where there is no broker.
@@ -365,6 +379,19 @@ async fn clean_rabbit(prefix: &str) {
 
 fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
     settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The same command, which is told of a file's limit by an error and not by its end.
+fn shielded(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap "" XFSZ; exec "$@""#, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -7,6 +7,7 @@ mod command_line;
 mod consumers;
 mod database_faults;
 mod doctor;
+mod database_refusals;
 mod full_disk;
 mod handbook;
 mod hostile;

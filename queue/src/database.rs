@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 mod absence;
 mod fitness;
+mod pooler;
 mod prompt_tcp;
 mod session;
 mod watch;
@@ -24,6 +25,7 @@ use crate::{
 };
 pub use absence::{Unwritable, is_absent, is_contended};
 pub use fitness::Unfit;
+pub use pooler::PoolerUnfit;
 pub use session::Session;
 
 /// Where the database is and how many connections may be open.
@@ -123,7 +125,8 @@ impl Database {
         };
         let (limits, folder) = (config.clone(), prompt_tcp.as_ref().map(|prompt_tcp| prompt_tcp.folder().to_owned()));
         options.map_sqlx_postgres_opts(move |postgres| {
-            let postgres = limits.limits(postgres);
+            // Poolers refuse it, and servers tell floating-point numbers exactly without it since PostgreSQL 12.
+            let postgres = limits.limits(postgres).extra_float_digits(None);
             match &folder {
                 Some(folder) => postgres.socket(folder),
                 None => postgres,

@@ -26,7 +26,9 @@ mod subject;
 
 pub use archivist::Archivist;
 pub use broker::{Broker, BrokerConfig, BrokerError};
-pub use database::{Database, DatabaseConfig, Session, Transaction, Unfit, Unwritable, is_absent, is_contended};
+pub use database::{
+    Database, DatabaseConfig, PoolerUnfit, Session, Transaction, Unfit, Unwritable, is_absent, is_contended,
+};
 pub use foresight::{Foreseer, Foresight, Outlook};
 pub use handover::CommittedMessages;
 pub use health::{Health, PartStatus};

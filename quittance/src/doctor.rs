@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use chrono::Utc;
 use entities::{DiamondStatus, currency, diamond, network, wallet};
 use migration::{Migrator, MigratorTrait};
-use queue::Database;
+use queue::{Database, PoolerUnfit};
 use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
 use secrecy::SecretString;
 
@@ -70,15 +70,16 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     };
     findings.tell("configuration", Ok(format!("data folder {}", settings.data_dir.display())));
     safety::of_files(&settings).iter().for_each(|danger| findings.unsafe_about(danger));
-    match within(async { Ok(Database::connect(&settings.database).await?) }).await {
-        Ok((db, _)) => {
-            findings.tell("database", Ok(format!("{:?}", db.get_database_backend())));
+    match within(connected(&settings)).await {
+        Ok(db) => {
+            findings.tell("database", within(database(&db)).await);
             findings.tell("schema", within(schema(&db)).await);
             findings.tell("clock", within(clock(&db)).await);
             findings.tell("broker", within(broker(&settings, &db)).await);
             networks(assessment.mode, &db, &mut findings).await;
             chains(&settings, &db, &mut findings).await;
         }
+        Err(error) if error.is::<PoolerUnfit>() => findings.tell("database", Err(error)),
         Err(error) => findings.tell("database", Err(error.context("check database.url and that the server runs"))),
     }
     findings.conclude()
@@ -107,6 +108,21 @@ async fn networks(mode: Mode, db: &Database, findings: &mut Findings) {
 
 async fn within<T>(check: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::time::timeout(PATIENCE, check).await.context("no answer in time")?
+}
+
+async fn connected(settings: &Settings) -> anyhow::Result<Database> {
+    match Database::connect(&settings.database).await {
+        Ok((db, _)) => Ok(db),
+        Err(error) => Err(PoolerUnfit::said_by(&error).map_or_else(|| error.into(), anyhow::Error::from)),
+    }
+}
+
+/// Whether it can be worked with: something is written and taken away again.
+async fn database(db: &Database) -> anyhow::Result<String> {
+    db.check_pooler().await?;
+    db.check().await?;
+    db.check_writing().await?;
+    Ok(format!("{:?}", db.get_database_backend()))
 }
 
 async fn schema(db: &Database) -> anyhow::Result<String> {

@@ -11,7 +11,7 @@ use gateways::Phoenixd;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use migration::{Migrator, MigratorTrait};
 use payments::{Acceptor, CheckoutLinks};
-use queue::{Archivist, Broker, CommittedMessages, Database, Relay, Runner, redrive::Conductor};
+use queue::{Archivist, Broker, CommittedMessages, Database, PoolerUnfit, Relay, Runner, redrive::Conductor};
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
@@ -88,11 +88,17 @@ pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, Co
     let until = tokio::time::Instant::now() + DATABASE_WAIT;
     loop {
         match Database::connect(&settings.database).await {
-            Ok(connected) => return Ok(connected),
-            Err(error) if tokio::time::Instant::now() >= until => {
-                return Err(error).context("the database cannot be reached");
+            Ok((db, committed)) => {
+                db.check_pooler().await?;
+                return Ok((db, committed));
             }
             Err(error) => {
+                if let Some(unfit) = PoolerUnfit::said_by(&error) {
+                    return Err(unfit.into());
+                }
+                if tokio::time::Instant::now() >= until {
+                    return Err(error).context("the database cannot be reached");
+                }
                 tracing::warn!(%error, "the database does not answer yet");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

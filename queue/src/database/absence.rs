@@ -106,7 +106,7 @@ pub fn is_contended(error: &DbErr) -> bool {
     }
 }
 
-fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+pub(super) fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))

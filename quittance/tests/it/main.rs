@@ -17,6 +17,7 @@ mod life;
 mod load;
 mod merchant;
 mod operator;
+mod pooler;
 mod process;
 mod redrives;
 mod reviews;

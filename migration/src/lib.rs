@@ -84,6 +84,7 @@ impl MigratorTrait for Migrator {
             "0027_returns_held",
             "0028_payments_to_lapse",
             "0029_write_trials",
+            "0030_lists",
         ]
     }
 }

@@ -13,6 +13,7 @@ pub mod intents;
 pub mod jobs;
 pub mod ledger;
 pub mod lightning;
+pub mod listing;
 mod lock;
 pub mod log;
 pub mod money;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use payments::listing::Listing;
 use poem_openapi::{
     Object,
     registry::{MetaSchema, MetaSchemaRef},
@@ -16,8 +17,13 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::problem::{Code, Location, Problem};
+
 /// Where counting stops: a list that says 10,000 has that many or more.
-const COUNT_MAX: u64 = 10_000;
+pub(crate) const COUNT_MAX: u64 = 10_000;
+
+/// How far pages go by their number. What is passed over has to be read: who goes deeper goes on with a cursor.
+pub(crate) const DEPTH_MAX: u64 = 100_000;
 
 macro_rules! bounded {
     ($(#[$doc:meta])* $name:ident, $min:literal..=$max:expr, default $default:literal) => {
@@ -118,15 +124,43 @@ pub(crate) async fn read<E, T>(
     page: Page,
     per_page: PerPage,
     item: impl Fn(E::Model) -> T,
-) -> Result<Paged<T>, DbErr>
+) -> Result<Paged<T>, Problem>
 where
     E: EntityTrait<Model: FromQueryResult + Send + Sync>,
     T: ParseFromJSON + ToJSON,
 {
+    let offset = passed_over(page, per_page)?;
     let total = count(&**db, &select).await?;
-    let offset = u64::from(page.0 - 1) * u64::from(per_page.0);
     let models = select.offset(offset).limit(u64::from(per_page.0)).all(&**db).await?;
     Ok(Paged { items: models.into_iter().map(item).collect(), page: page.0, per_page: per_page.0, total })
+}
+
+/// The same of rows by node, whose order is that of the listing.
+pub(crate) async fn read_listing<E, T>(
+    db: &Database,
+    listing: &Listing<E>,
+    page: Page,
+    per_page: PerPage,
+    item: impl Fn(E::Model) -> T,
+) -> Result<Paged<T>, Problem>
+where
+    E: EntityTrait<Model: FromQueryResult + Send + Sync>,
+    T: ParseFromJSON + ToJSON,
+{
+    let offset = passed_over(page, per_page)?;
+    let total = listing.count(&**db, COUNT_MAX).await?;
+    let models = listing.page(&**db, offset, u64::from(per_page.0)).await?;
+    Ok(Paged { items: models.into_iter().map(item).collect(), page: page.0, per_page: per_page.0, total })
+}
+
+/// How many items are before a page.
+pub(crate) fn passed_over(page: Page, per_page: PerPage) -> Result<u64, Problem> {
+    let offset = u64::from(page.0 - 1) * u64::from(per_page.0);
+    if offset > DEPTH_MAX {
+        let detail = format!("is behind the first {DEPTH_MAX} items, where pages end; narrow the list down");
+        return Err(Problem::new(Code::ValidationFailed).wrong("/page", Location::Query, detail));
+    }
+    Ok(offset)
 }
 
 /// How many rows the select has, counted up to [`COUNT_MAX`]: the cost of a count must not grow with the table.
@@ -164,6 +198,8 @@ mod tests {
         }
         assert!(Page::parse_from_parameter("0").is_err());
         assert_eq!(Page::parse_from_parameter("2").unwrap(), Page(2));
+        assert_eq!(passed_over(Page(1_001), PerPage(100)).unwrap(), DEPTH_MAX);
+        assert!(passed_over(Page(1_002), PerPage(100)).is_err() && passed_over(Page(u32::MAX), PerPage(100)).is_err());
     }
 
     #[test]

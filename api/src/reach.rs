@@ -28,16 +28,25 @@ pub(crate) async fn node(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -
     }
 }
 
+/// The path below which the nodes in reach are, none for all of them: that of one node if it is given, else the caller's.
+pub(crate) async fn path(
+    db: &impl ConnectionTrait,
+    caller: &Caller,
+    under: Option<Uuid>,
+) -> Result<Option<String>, Problem> {
+    Ok(match under {
+        Some(id) => Some(node(db, caller, id).await?.path),
+        None => (!caller.is_admin).then(|| caller.node_path.clone()),
+    })
+}
+
 /// Ids of the nodes in reach: those of one node and below it if it is given, else of the caller's.
 pub(crate) async fn nodes(
     db: &impl ConnectionTrait,
     caller: &Caller,
     under: Option<Uuid>,
 ) -> Result<SelectStatement, Problem> {
-    let path = match under {
-        Some(id) => Some(node(db, caller, id).await?.path),
-        None => (!caller.is_admin).then(|| caller.node_path.clone()),
-    };
+    let path = path(db, caller, under).await?;
     let mut ids = Query::select().column(node::Column::Id).from(node::Entity).to_owned();
     if let Some(path) = path {
         ids.cond_where(reach::below(&path));

@@ -14,19 +14,20 @@ use entities::{
 use queue::{NewMessage, Transaction};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Select, prelude::*, sea_query::Query,
+    ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::Query,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::{
-    list::{Attribute, Order, page},
+    list::{Attribute, Order, SORTED_MAX, page, page_statement},
     told::{Told, told},
     view::{Checkout, Status, load},
 };
 use crate::{
     caller::{Actor, Caller},
     jobs::CheckSession,
+    listing::Listing,
     lock::lock_payment,
     money::{self, AmountError},
     observation::{AtGateway, Observation, Outcome},
@@ -207,9 +208,11 @@ pub(crate) async fn of_payments(tx: &Transaction, payments: &[&payment::Model]) 
 
 /// Payments of this contract in the caller's reach.
 #[must_use]
-pub fn within(caller: &Caller) -> Select<payment::Entity> {
-    let of_checkout = Query::select().column(checkout::Column::PaymentId).from(checkout::Entity).to_owned();
-    reach::within(caller).filter(payment::Column::Id.in_subquery(of_checkout))
+pub fn within(caller: &Caller) -> Listing<payment::Entity> {
+    let same =
+        Expr::col((checkout::Entity, checkout::Column::PaymentId)).equals((payment::Entity, payment::Column::Id));
+    let of_checkout = Query::select().expr(Expr::val(1)).from(checkout::Entity).and_where(same).to_owned();
+    Listing::within(caller).filter(Expr::exists(of_checkout))
 }
 
 /// The payment, if it is one of this contract and its node is in reach.

@@ -10,13 +10,14 @@ use entities::{
 use queue::Transaction;
 use rust_decimal::Decimal;
 use sea_orm::{
-    Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr,
-    prelude::*, sea_query::Query,
+    Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, SqlErr, prelude::*,
+    sea_query::Query,
 };
 use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Caller},
+    listing::Listing,
     lock::lock_payment,
     money::{self, AmountError},
     observation::{Observation, Outcome},
@@ -184,15 +185,16 @@ pub async fn list<C: ConnectionTrait>(
     after: Option<PaymentId>,
     limit: u64,
 ) -> Result<Vec<payment::Model>, DbErr> {
-    let of_till = Query::select().column(till_payment::Column::PaymentId).from(till_payment::Entity).to_owned();
-    let stands = Condition::any()
-        .add(payment::Column::Status.ne(PaymentStatus::Canceled))
-        .add(payment::Column::Id.not_in_subquery(of_till));
-    let mut payments = reach::within(caller).filter(stands);
+    let same = Expr::col((till_payment::Entity, till_payment::Column::PaymentId))
+        .equals((payment::Entity, payment::Column::Id));
+    let of_till = Query::select().expr(Expr::val(1)).from(till_payment::Entity).and_where(same).to_owned();
+    let stands =
+        Condition::any().add(payment::Column::Status.ne(PaymentStatus::Canceled)).add(Expr::not_exists(of_till));
+    let mut payments = Listing::within(caller).filter(stands);
     if let Some(after) = after {
         payments = payments.filter(payment::Column::Id.lt(after));
     }
-    payments.order_by_desc(payment::Column::Id).limit(limit).all(db).await
+    payments.page(db, 0, limit).await
 }
 
 async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<payment::Model, TillError> {

@@ -23,8 +23,8 @@ use crate::{
     body::{Body, NoBody, OptionalBody},
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
-    paging::{Offset, PageLimit, count},
-    problem::{Problem, Refused},
+    paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit},
+    problem::{Code, Location, Problem, Refused},
     resources::Tag,
     state::State,
 };
@@ -67,7 +67,7 @@ impl PaymentsAsked {
     /// List payments of the checkout
     ///
     /// Those of the caller's node and below, the newest first unless another order is asked for; payments without a value
-    /// to sort by come last.
+    /// to sort by come last. Another order than by `createdAt` or `id` is made among the newest 10,000.
     #[oai(path = "/", method = "get", operation_id = "list_checkouts")]
     async fn list(
         &self,
@@ -86,12 +86,15 @@ impl PaymentsAsked {
         let (sort, desc) = (Names::all(sort.0), Names::all(desc.0));
         let asked = Asked { sort, desc, limit: limit.0.0, offset: offset.0.0 };
         let db = &**self.0.db();
-        let all = checkout::within(&caller);
-        let total = count(db, &all).await?;
-        let page = checkout::page(all, db.get_database_backend(), &asked.order(), asked.offset, asked.limit + 1);
-        let mut rows = sea_orm::Select::all(page, db).await?;
+        if u64::from(asked.offset) > DEPTH_MAX {
+            let detail = format!("must be at most {DEPTH_MAX}: a list goes no further");
+            return Err(Problem::new(Code::ValidationFailed).wrong("/offset", Location::Query, detail).into());
+        }
+        let total = checkout::within(&caller).count(db, COUNT_MAX).await?;
+        let mut rows = checkout::page(db, &caller, &asked.order(), asked.offset, asked.limit + 1).await?;
         let shown = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-        let more = rows.len() > shown;
+        let deeper = u64::from(asked.offset.saturating_add(asked.limit)) <= DEPTH_MAX;
+        let more = rows.len() > shown && deeper;
         rows.truncate(shown);
         let payments = checkout::load(db, rows).await?.into_iter();
         let data: Result<Vec<_>, Problem> = payments.map(|payment| CheckoutPayment::new(&self.0, payment)).collect();

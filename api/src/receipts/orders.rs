@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use entities::{OrderId, order, payment_submission};
 use payments::{
     Caller,
+    listing::Listing,
     orders::{NewOrder, place},
     receipts::{find_order, receipts_of, within_reach},
 };
@@ -13,7 +14,7 @@ use poem_openapi::{
     payload::Json,
     types::{Any, Example},
 };
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
+use sea_orm::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -202,10 +203,9 @@ impl Orders {
         #[oai(name = "perPage", default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<OrderPage>, Declined> {
-        let nodes = reach::nodes(&**self.0.db(), &caller, None).await?;
-        let orders =
-            order::Entity::find().filter(order::Column::NodeId.in_subquery(nodes)).order_by_desc(order::Column::Id);
-        let page = paging::read(self.0.db(), orders, page.0, per_page.0, Order::from).await?;
+        let path = reach::path(&**self.0.db(), &caller, None).await?;
+        let orders = Listing::<order::Entity>::new(order::Column::Id, order::Column::NodeId, path);
+        let page = paging::read_listing(self.0.db(), &orders, page.0, per_page.0, Order::from).await?;
         let paging::Paged { items, page, per_page, total } = page;
         Ok(Json(OrderPage { success: true, orders: items, page, per_page, total }))
     }

@@ -3,7 +3,7 @@
 mod details;
 
 use entities::{MemberId, member, now};
-use payments::Caller;
+use payments::{Caller, listing::Listing};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path, Query},
@@ -11,10 +11,7 @@ use poem_openapi::{
     types::Example,
 };
 use queue::Transaction;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    prelude::*,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -97,13 +94,12 @@ impl Members {
         #[oai(default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<Paged<Member>>, Refused<404>> {
-        let nodes = reach::nodes(&**self.0.db(), &caller, node_id.0).await?;
-        let mut members =
-            member::Entity::find().filter(member::Column::NodeId.in_subquery(nodes)).order_by_desc(member::Column::Id);
+        let path = reach::path(&**self.0.db(), &caller, node_id.0).await?;
+        let mut members = Listing::<member::Entity>::new(member::Column::Id, member::Column::NodeId, path);
         if let Some(external_id) = external_id.0 {
             members = members.filter(member::Column::ExternalId.eq(external_id.0));
         }
-        Ok(Json(paging::read(self.0.db(), members, page.0, per_page.0, Member::from).await?))
+        Ok(Json(paging::read_listing(self.0.db(), &members, page.0, per_page.0, Member::from).await?))
     }
 
     /// Get a member

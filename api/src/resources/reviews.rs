@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use payments::{
+    listing::Listing,
     rail::Shown as RailShown,
-    reach::{of_subtree, within},
     verdict::{self, VerdictError},
 };
 use poem_openapi::{
@@ -13,7 +13,7 @@ use poem_openapi::{
     payload::Json,
     types::Example,
 };
-use sea_orm::{QueryFilter, QueryOrder, prelude::*};
+use sea_orm::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -172,16 +172,16 @@ impl Reviews {
     ) -> Result<Json<Paged<Payment>>, Refused<404>> {
         let db = self.0.db();
         let payments = match node_id.0 {
-            Some(id) => of_subtree(&reach::node(&**db, &caller, id).await?.path),
-            None => within(&caller),
+            Some(id) => Listing::of_subtree(&reach::node(&**db, &caller, id).await?.path),
+            None => Listing::within(&caller),
         };
         let status = match PaymentStatus::from(status.0) {
             // As a literal: the databases use the index on these few rows only where the query names its condition.
             PaymentStatus::NeedsReview => Expr::cust("\"payments\".\"status\" = 'needs_review'"),
             other => payment::Column::Status.eq(other),
         };
-        let payments = payments.filter(status).order_by_desc(payment::Column::Id);
-        Ok(Json(paging::read(db, payments, page.0, per_page.0, |payment| Payment::new(payment, None)).await?))
+        let payments = payments.filter(status);
+        Ok(Json(paging::read_listing(db, &payments, page.0, per_page.0, |payment| Payment::new(payment, None)).await?))
     }
 
     /// Read what a verdict stands on

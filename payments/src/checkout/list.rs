@@ -2,9 +2,18 @@
 //! that pages never overlap. The same on both databases.
 
 use entities::payment;
-use sea_orm::{DatabaseBackend, Order as Direction, QuerySelect, QueryTrait, Select, prelude::*};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, Order as Direction, Statement,
+    prelude::*,
+    sea_query::{Alias, Query, SelectStatement},
+};
 
-use super::Status;
+use super::{Status, within};
+use crate::caller::Caller;
+
+/// Among so many of the newest payments another order than that of their creation is made: what it costs must not grow
+/// with a shop's age.
+pub const SORTED_MAX: u64 = 10_000;
 
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
@@ -73,33 +82,67 @@ pub struct Order {
     pub descending: bool,
 }
 
-/// The payments in this order; the newest first where no key is given. Payments without a value come last either way.
-fn sorted(payments: Select<payment::Entity>, backend: DatabaseBackend, order: &[Order]) -> Select<payment::Entity> {
-    let newest_first = [Order { by: Attribute::CreatedAt, descending: true }];
-    let order = if order.is_empty() { &newest_first } else { order };
-    let mut payments = payments;
-    for Order { by, descending } in order {
-        let direction = if *descending { Direction::Desc } else { Direction::Asc };
-        for key in keys(*by, backend) {
-            let query = QueryTrait::query(&mut payments);
-            query.order_by_expr(Expr::cust(format!("({key}) IS NULL")), Direction::Asc);
-            query.order_by_expr(Expr::cust(key), direction.clone());
-        }
-    }
-    QueryTrait::query(&mut payments).order_by_expr(Expr::cust("payments.id"), Direction::Asc);
-    payments
-}
-
-/// So many of the payments in this order, behind the first `offset`.
-#[must_use]
-pub fn page(
-    payments: Select<payment::Entity>,
-    backend: DatabaseBackend,
+/// A page of the caller's payments in this order, behind the first `offset`; the newest first where no key is given.
+/// Payments without a value come last either way.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn page<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
     order: &[Order],
     offset: u32,
     limit: u32,
-) -> Select<payment::Entity> {
-    sorted(payments, backend, order).offset(u64::from(offset)).limit(u64::from(limit))
+) -> Result<Vec<payment::Model>, DbErr> {
+    let (offset, limit) = (u64::from(offset), u64::from(limit));
+    match by_creation(order) {
+        Some(true) => within(caller).page(db, offset, limit).await,
+        Some(false) => within(caller).oldest_first().page(db, offset, limit).await,
+        None => {
+            let statement = page_statement(db, caller, order, offset, limit).await?;
+            payment::Entity::find().from_raw_sql(statement).all(db).await
+        }
+    }
+}
+
+/// Whether an order is that of creation, in which no further key decides anything, and the newest come first.
+fn by_creation(order: &[Order]) -> Option<bool> {
+    match order.first() {
+        None => Some(true),
+        Some(Order { by: Attribute::Id | Attribute::CreatedAt, descending }) => Some(*descending),
+        Some(_) => None,
+    }
+}
+
+/// The question behind a page in another order than that of creation.
+///
+/// # Errors
+/// When the database does not answer.
+#[doc(hidden)]
+pub async fn page_statement<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    order: &[Order],
+    offset: u64,
+    limit: u64,
+) -> Result<Statement, DbErr> {
+    let backend = db.get_database_backend();
+    let window = within(caller).window(db, SORTED_MAX).await?;
+    let mut page = Query::select();
+    page.expr(Expr::cust("payments.*")).from_subquery(window, Alias::new("payments")).limit(limit).offset(offset);
+    sort(&mut page, backend, order);
+    Ok(backend.build(&page))
+}
+
+fn sort(payments: &mut SelectStatement, backend: DatabaseBackend, order: &[Order]) {
+    for Order { by, descending } in order {
+        let direction = if *descending { Direction::Desc } else { Direction::Asc };
+        for key in keys(*by, backend) {
+            payments.order_by_expr(Expr::cust(format!("({key}) IS NULL")), Direction::Asc);
+            payments.order_by_expr(Expr::cust(key), direction.clone());
+        }
+    }
+    payments.order_by_expr(Expr::cust("payments.id"), Direction::Asc);
 }
 
 /// SQL of the values to compare, in their order. Nothing of a request is in it.

@@ -1,11 +1,14 @@
 //! Lists of payments.
 
 use chrono::{DateTime, Utc};
-use entities::{PaymentId, PaymentMethod, PaymentStatus, payment};
-use payments::{Caller, reach::of_subtree};
+use entities::{NetworkId, PaymentId, PaymentMethod, PaymentStatus, WalletId, payment};
+use payments::{
+    Caller,
+    listing::{Listing, PaymentFilter},
+};
 use poem_openapi::Object;
 use queue::Database;
-use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select, prelude::*};
+use sea_orm::prelude::*;
 use uuid::Uuid;
 
 use super::response::{self, Method, Payment, Status};
@@ -54,17 +57,16 @@ pub(super) async fn read(
 ) -> Result<PaymentPage, Problem> {
     let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is not a cursor");
     let after = filter.cursor.as_ref().map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()?;
+    let offset = if after.is_some() { 0 } else { paging::passed_over(page, per_page)? };
     let node = reach::node(&**db, caller, filter.node_id).await?;
     let payments = filter.select(&node.path);
-    let total = paging::count(&**db, &payments).await?;
-    // Version 7 ids rise with time: descending ids are newest first. One more than a page tells whether there is a next.
+    // One more than a page tells whether there is a next.
     let size = u64::from(per_page.0);
-    let ordered = payments.order_by_desc(payment::Column::Id).limit(size + 1);
-    let ordered = match after {
-        Some(id) => ordered.filter(payment::Column::Id.lt(PaymentId(id))),
-        None => ordered.offset(u64::from(page.0 - 1) * size),
+    let total = payments.count(&**db, paging::COUNT_MAX).await?;
+    let mut found = match after {
+        Some(id) => payments.filter(payment::Column::Id.lt(PaymentId(id))).page(&**db, 0, size + 1).await?,
+        None => payments.page(&**db, offset, size + 1).await?,
     };
-    let mut found = ordered.all(&**db).await?;
     let more = found.len() > per_page.0 as usize;
     found.truncate(per_page.0 as usize);
     let next_cursor = found.last().filter(|_| more).map(|last| paging::cursor_after(last.id.0));
@@ -77,17 +79,16 @@ pub(super) async fn read(
 }
 
 impl Filter {
-    fn select(self, path: &str) -> Select<payment::Entity> {
-        use payment::Column as C;
-        let conditions = [
-            self.wallet_id.map(|id| C::WalletId.eq(id)),
-            self.network_id.map(|id| C::NetworkId.eq(id)),
-            self.status.map(|status| C::Status.eq(PaymentStatus::from(status))),
-            self.payment_method.map(|method| C::PaymentMethod.eq(PaymentMethod::from(method))),
-            self.external_id.map(|external_id| C::ExternalId.eq(external_id.0)),
-            self.created_from.map(|from| C::CreatedAt.gte(from)),
-            self.created_to.map(|to| C::CreatedAt.lt(to)),
-        ];
-        conditions.into_iter().flatten().fold(of_subtree(path), QueryFilter::filter)
+    fn select(self, path: &str) -> Listing<payment::Entity> {
+        let wanted = PaymentFilter {
+            wallet_id: self.wallet_id.map(WalletId),
+            network_id: self.network_id.map(NetworkId),
+            status: self.status.map(PaymentStatus::from),
+            payment_method: self.payment_method.map(PaymentMethod::from),
+            external_id: self.external_id.map(|external_id| external_id.0),
+            created_from: self.created_from,
+            created_to: self.created_to,
+        };
+        wanted.of_subtree(path)
     }
 }

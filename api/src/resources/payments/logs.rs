@@ -8,7 +8,10 @@ use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::paging::{self, Page, Paged, PerPage};
+use crate::{
+    paging::{self, Page, Paged, PerPage},
+    problem::Problem,
+};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, Enum)]
@@ -54,7 +57,7 @@ impl From<payment_log::Model> for LogEntry {
     }
 }
 
-pub(super) async fn read(db: &Database, id: Uuid, page: Page, per_page: PerPage) -> Result<Paged<LogEntry>, DbErr> {
+pub(super) async fn read(db: &Database, id: Uuid, page: Page, per_page: PerPage) -> Result<Paged<LogEntry>, Problem> {
     let logs = payment_log::Entity::find()
         .filter(payment_log::Column::PaymentId.eq(PaymentId(id)))
         .order_by_desc(payment_log::Column::Id);

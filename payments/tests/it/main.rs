@@ -7,6 +7,7 @@ mod debts;
 mod idempotency;
 mod ledger;
 mod life;
+mod lists;
 mod model;
 mod reach;
 mod receipts;

@@ -25,8 +25,11 @@ pub struct Config {
     pub timeout_ms: u64,
     /// Endpoints that this process sends to at a time.
     pub lanes_max: usize,
-    /// Requests to one endpoint at a time.
+    /// Requests to one endpoint at a time, at most: how many it gets follows from how it answers.
     pub in_flight_max: usize,
+    /// What all requests under way, and their answers until these are written down, may take of memory, MiB. Each counts
+    /// 128 KiB and its body; four for each endpoint are not counted.
+    pub in_flight_memory_mib: usize,
     /// Pauses after the first attempt, the second and so on, seconds; one attempt more than pauses is made. Each varies
     /// by a fifth to either side.
     pub schedule_s: Vec<u64>,
@@ -64,7 +67,8 @@ impl Default for Config {
             connect_timeout_ms: 5_000,
             timeout_ms: 15_000,
             lanes_max: 200,
-            in_flight_max: 10,
+            in_flight_max: 256,
+            in_flight_memory_mib: 256,
             schedule_s: vec![5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
             retry_after_max_s: 36_000,
             breaker_percent: 70,
@@ -98,6 +102,7 @@ impl Config {
             ("keep_days", self.keep_days.into()),
             ("lanes_max", self.lanes_max.try_into().unwrap_or(u64::MAX)),
             ("in_flight_max", self.in_flight_max.try_into().unwrap_or(u64::MAX)),
+            ("in_flight_memory_mib", self.in_flight_memory_mib.try_into().unwrap_or(u64::MAX)),
         ];
         let zero = positive.into_iter().filter(|(_, value)| *value == 0);
         let mut mistakes: Vec<String> = zero.map(|(name, _)| format!("webhooks.{name} must be above 0")).collect();

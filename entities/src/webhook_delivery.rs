@@ -29,6 +29,8 @@ pub struct Model {
     pub attempts: i32,
     /// Attempts since it was last asked for: its place in the schedule.
     pub round_attempts: i32,
+    /// A recovery has released it: it is sent when nothing else is due to the endpoint.
+    pub recovered: bool,
     /// None unless pending.
     pub next_attempt_at: Option<DateTimeUtc>,
     pub delivered_at: Option<DateTimeUtc>,

@@ -85,6 +85,7 @@ impl MigratorTrait for Migrator {
             "0028_payments_to_lapse",
             "0029_write_trials",
             "0030_lists",
+            "0031_recovered_deliveries",
         ]
     }
 }

@@ -2,9 +2,18 @@
 
 use entities::{DeliveryStatus, EventId, WebhookDeliveryId, now, webhook_body, webhook_delivery, webhook_endpoint};
 use queue::Transaction;
-use sea_orm::{DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::*, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::*, sea_query::Expr};
 
 use crate::fan_out::{self, Listener, Outgoing};
+
+/// Which of an endpoint's deliveries go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// In its place among what is due now.
+    Now,
+    /// When nothing else is due to the endpoint, and not so fast that others come late.
+    Recovered,
+}
 
 /// Makes these deliveries due at once with all their attempts ahead, whatever became of them. Returns how many there
 /// were. The endpoint must be enabled, and locked by the caller, so that nothing is due to one that was just disabled;
@@ -12,19 +21,20 @@ use crate::fan_out::{self, Listener, Outgoing};
 ///
 /// # Errors
 /// When the database refuses; the transaction is then unusable.
-pub async fn send_again(tx: &Transaction, deliveries: &[WebhookDeliveryId]) -> Result<u64, DbErr> {
+pub async fn send_again(tx: &Transaction, deliveries: &[WebhookDeliveryId], urgency: Urgency) -> Result<u64, DbErr> {
     use webhook_delivery::Column as C;
     let now = now();
     let again = webhook_delivery::Entity::update_many()
         .col_expr(C::Status, Expr::value(DeliveryStatus::Pending))
         .col_expr(C::RoundAttempts, Expr::value(0))
+        .col_expr(C::Recovered, Expr::value(urgency == Urgency::Recovered))
         .col_expr(C::NextAttemptAt, Expr::value(now))
         .col_expr(C::UpdatedAt, Expr::value(now))
         .filter(C::Id.is_in(deliveries.iter().copied()));
     Ok(again.exec(&**tx).await?.rows_affected)
 }
 
-/// Owes the endpoint those of the events that its list and its filters select, as if they happened now: also those that
+/// Owes the endpoint those of the events that its list and its filters select, behind what is due to it now: also those that
 /// it has got already, or that happened before it was there. Their nodes are the caller's matter. Returns how many are
 /// due that were not; the rest is as with [`send_again`].
 ///
@@ -47,12 +57,16 @@ pub async fn owe(tx: &Transaction, endpoint: &webhook_endpoint::Model, events: &
         .await?;
     let new = wanted.iter().filter(|event| !owed.iter().any(|(_, id, _)| *id == event.id));
     let (bodies, deliveries): (Vec<_>, Vec<_>) =
-        new.map(|event| (fan_out::body(event, endpoint.format), fan_out::delivery(&listener, event))).unzip();
+        new.map(|event| (fan_out::body(event, endpoint.format), recovered(&listener, event))).unzip();
     let added = deliveries.len() as u64;
     fan_out::insert(tx, bodies, deliveries).await?;
     keep_bodies(tx, &ids).await?;
     let ended = owed.into_iter().filter(|(_, _, status)| *status != DeliveryStatus::Pending);
-    Ok(added + send_again(tx, &ended.map(|(id, ..)| id).collect::<Vec<_>>()).await?)
+    Ok(added + send_again(tx, &ended.map(|(id, ..)| id).collect::<Vec<_>>(), Urgency::Recovered).await?)
+}
+
+fn recovered(listener: &Listener, event: &Outgoing) -> webhook_delivery::ActiveModel {
+    webhook_delivery::ActiveModel { recovered: Set(true), ..fan_out::delivery(listener, event) }
 }
 
 /// Bodies go by their age; those that are owed anew are kept for as long as new ones.

@@ -187,6 +187,7 @@ pub(crate) fn delivery(endpoint: &Listener, event: &Outgoing) -> webhook_deliver
         status: Set(if enabled { DeliveryStatus::Pending } else { DeliveryStatus::Held }),
         attempts: Set(0),
         round_attempts: Set(0),
+        recovered: Set(false),
         next_attempt_at: Set(enabled.then_some(now)),
         delivered_at: Set(None),
         last_status: Set(None),

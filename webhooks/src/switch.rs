@@ -109,7 +109,7 @@ pub(crate) async fn hold_some(tx: &Transaction, id: WebhookEndpointId) -> Result
     let sql = format!(
         "UPDATE webhook_deliveries SET status = $1, next_attempt_at = NULL, updated_at = $2 WHERE status = 'pending' \
          AND id IN (SELECT id FROM webhook_deliveries WHERE endpoint_id = $3 AND status = 'pending' \
-         ORDER BY next_attempt_at, id LIMIT {HELD_TOGETHER})"
+         LIMIT {HELD_TOGETHER})"
     );
     let values: [Value; 3] = [DeliveryStatus::Held.word().into(), now().into(), id.0.into()];
     let held = tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;

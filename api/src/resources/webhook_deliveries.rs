@@ -275,7 +275,7 @@ impl WebhookDeliveries {
         if body.is_none() {
             return Err(Problem::conflict("The event is no longer kept").into());
         }
-        ::webhooks::send_again(&tx, &[delivery.id]).await?;
+        ::webhooks::send_again(&tx, &[delivery.id], ::webhooks::Urgency::Now).await?;
         let data = json!({ "webhook_id": endpoint.id, "event_id": delivery.event_id });
         audit::record(&tx, &caller, "webhook.redeliver", ("webhook_delivery", delivery.id), data).await?;
         tx.commit().await?;

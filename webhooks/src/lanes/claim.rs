@@ -3,9 +3,7 @@
 use chrono::{DateTime, Utc};
 use entities::{WebhookEndpointId, now, webhook_endpoint};
 use queue::Database;
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, QuerySelect, Statement, Value, prelude::*,
-};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, Statement, Value, prelude::*};
 
 use super::Desk;
 
@@ -134,15 +132,12 @@ pub(crate) async fn release(desk: &Desk, id: WebhookEndpointId, again: Again) ->
     Ok(())
 }
 
+/// The two kinds one by one: each is a look at the end of an index.
 async fn next_due(db: &Database, id: WebhookEndpointId) -> Result<Option<DateTime<Utc>>, DbErr> {
-    use entities::webhook_delivery::{Column, Entity};
-    let next = Entity::find()
-        .select_only()
-        .column_as(Column::NextAttemptAt.min(), "next")
-        .filter(Column::EndpointId.eq(id))
-        .filter(Expr::cust("status = 'pending'"))
-        .into_tuple::<Option<DateTime<Utc>>>()
-        .one(&**db)
-        .await?;
-    Ok(next.flatten())
+    let next = "SELECT MIN(next_attempt_at) AS next FROM webhook_deliveries \
+                WHERE endpoint_id = $1 AND status = 'pending' AND recovered =";
+    let sql = format!("SELECT MIN(next) AS next FROM ({next} false UNION ALL {next} true) AS kinds");
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [id.0.into()]);
+    let row = db.query_one_raw(statement).await?;
+    Ok(row.map(|row| row.try_get("", "next")).transpose()?.flatten())
 }

@@ -46,16 +46,17 @@ async fn once(desk: &Desk, whole: bool) -> Result<(), DbErr> {
 async fn forgotten(desk: &Desk) -> Result<BTreeSet<WebhookEndpointId>, DbErr> {
     let sql = "SELECT e.id FROM webhook_endpoints e WHERE (e.due_at IS NULL OR e.due_at > $1) \
                AND (e.breaker_until IS NULL OR e.breaker_until <= $1) AND EXISTS (SELECT 1 FROM webhook_deliveries d \
-               WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.next_attempt_at <= $1)";
+               WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.recovered IN (false, true) \
+               AND d.next_attempt_at <= $1)";
     let statement = Statement::from_sql_and_values(desk.db.get_database_backend(), sql, [now().into()]);
     let rows = desk.db.query_all_raw(statement).await?;
     rows.iter().map(|row| row.try_get_by_index(0).map(WebhookEndpointId)).collect()
 }
 
 async fn measure_lag(desk: &Desk) -> Result<(), DbErr> {
-    // One look into the index for each of the few endpoints that are due.
+    // One look into the index for each of the few endpoints that are due. What recoveries have released may wait.
     let sql = "SELECT MIN((SELECT MIN(d.next_attempt_at) FROM webhook_deliveries d WHERE d.endpoint_id = e.id \
-               AND d.status = 'pending')) AS oldest FROM webhook_endpoints e \
+               AND d.status = 'pending' AND d.recovered = false)) AS oldest FROM webhook_endpoints e \
                WHERE e.due_at IS NOT NULL AND e.due_at <= $1";
     let now = now();
     let statement = Statement::from_sql_and_values(desk.db.get_database_backend(), sql, [now.into()]);

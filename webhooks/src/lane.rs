@@ -5,33 +5,43 @@
 //! the same id. Nothing is counted as sent before its result is committed.
 
 use std::{
-    collections::{HashSet, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
-use entities::{WebhookDeliveryId, WebhookStatus, now, webhook_endpoint};
-use sea_orm::{DbErr, EntityTrait};
-use tokio::task::{JoinHandle, JoinSet};
+use chrono::{DateTime, TimeDelta, Utc};
+use entities::{WebhookStatus, now, webhook_endpoint};
+use sea_orm::DbErr;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     breaker::{self, Window},
     config::Config,
     lanes::{Desk, claim},
+    limit::{LEAST, Limit},
+    room::Place,
     switch,
 };
 
 mod envelope;
+mod intake;
 mod page;
 mod results;
 
+use intake::{Fetched, Intake};
 use page::Due;
 use results::{Breaker, Tried, Written};
 
-/// Deliveries that a lane has in hand besides those in flight, at most; and results that wait to be written.
-const PAGE: usize = 100;
+/// Deliveries that a lane has in hand besides those in flight, at least; and results that are written without waiting
+/// for more.
+const PAGE: usize = 128;
+
+/// How long results wait for more, so that many are written together.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// What is due for so long although nothing of the endpoint's holds it up shows that the process does not keep up.
+const LATE: TimeDelta = TimeDelta::milliseconds(500);
 
 /// After this time a lane makes room, when endpoints wait for one.
 const TURN: Duration = Duration::from_secs(5);
@@ -46,6 +56,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     window: Window,
+    limit: Limit,
     /// The next request goes out then, where the endpoint has a rate.
     next_request: Option<Instant>,
 }
@@ -70,15 +81,12 @@ pub(crate) struct Lane {
     standing: Standing,
     started: Instant,
     renewed: Instant,
-    waiting: VecDeque<Due>,
+    intake: Intake,
     in_flight: JoinSet<Tried>,
-    /// In hand: waiting, in flight, or with a result that is not written yet.
-    taken: HashSet<WebhookDeliveryId>,
     results: Vec<Tried>,
     writing: Option<JoinHandle<Written>>,
-    /// Whether the last page was full; else the database is asked again only at this time.
-    full: bool,
-    look_at: Instant,
+    /// When results are written that are few.
+    write_at: Instant,
     /// One request finds out whether the endpoint answers again.
     probing: bool,
     lost: bool,
@@ -97,6 +105,9 @@ enum Halt {
     Open(DateTime<Utc>),
 }
 
+/// The process has as many requests under way as its memory allows.
+struct NoRoom;
+
 impl Lane {
     pub(crate) fn new(
         desk: Arc<Desk>,
@@ -110,13 +121,11 @@ impl Lane {
             standing,
             started: claimed_at,
             renewed: claimed_at,
-            waiting: VecDeque::new(),
+            intake: Intake::new(claimed_at),
             in_flight: JoinSet::new(),
-            taken: HashSet::new(),
             results: Vec::new(),
             writing: None,
-            full: true,
-            look_at: claimed_at,
+            write_at: claimed_at,
             probing: false,
             lost: false,
         }
@@ -146,38 +155,29 @@ impl Lane {
             self.keep().await;
             let halt = self.halt(stop);
             match halt {
-                Some(_) => self.put_back(),
-                None => self.fill().await,
+                Some(_) => self.intake.put_back(),
+                None => self.fill(),
             }
             let paced = self.dispatch(halt);
-            self.write();
+            self.write(halt);
             let idle = self.in_flight.is_empty() && self.results.is_empty() && self.writing.is_none();
-            if idle && self.waiting.is_empty() && (halt.is_some() || !self.full) {
+            if idle && !self.intake.is_fetching() && (halt.is_some() || self.intake.is_done()) {
                 return halt;
             }
             self.rest(paced, halt, stop).await;
         }
     }
 
-    /// What is not sent stays due.
-    fn put_back(&mut self) {
-        for due in self.waiting.drain(..) {
-            self.taken.remove(&due.delivery.id);
-        }
-    }
-
     /// Waits until there is something to do. Where a rate is in the way, that is at the latest when it no longer is.
     async fn rest(&mut self, paced: Option<Instant>, halt: Option<Halt>, stop: &CancellationToken) {
-        let looks = halt.is_none() && self.has_room();
-        if looks && self.full {
-            return;
-        }
         let kept = if self.lost { Instant::now() + TURN } else { self.renewed + self.renew_after() };
-        let look_at = looks.then_some(self.look_at);
-        let wake = [paced, look_at].into_iter().flatten().fold(kept, Instant::min);
+        let look_at = if halt.is_none() && self.may_fetch() { self.intake.looks_at(self.ahead()) } else { None };
+        let write_at = (self.writing.is_none() && !self.results.is_empty()).then_some(self.write_at);
+        let wake = [paced, look_at, write_at].into_iter().flatten().fold(kept, Instant::min);
         tokio::select! {
             Some(tried) = self.in_flight.join_next() => self.tried(tried),
-            written = written(&mut self.writing) => self.written(written),
+            written = finished(&mut self.writing) => self.written(written),
+            fetched = self.intake.arrived() => self.fetched(fetched),
             () = tokio::time::sleep_until(wake.into()) => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
         }
@@ -186,12 +186,19 @@ impl Lane {
         }
     }
 
-    /// Whether another page may be fetched.
-    fn has_room(&self) -> bool {
-        self.waiting.is_empty()
-            && self.in_flight.len() < self.desk.config.in_flight_max
-            && self.results.len() < PAGE
-            && !self.probing
+    /// How many may be in flight as the endpoint stands.
+    fn most(&self) -> usize {
+        self.standing.limit.allowed(self.desk.config.in_flight_max)
+    }
+
+    /// How many deliveries are to be in hand ahead of those in flight; and how many results may wait to be written.
+    fn ahead(&self) -> usize {
+        PAGE.max(self.most() * 2)
+    }
+
+    /// Whether another page is of use.
+    fn may_fetch(&self) -> bool {
+        self.results.len() < self.ahead() && !self.probing
     }
 
     fn halt(&self, stop: &CancellationToken) -> Option<Halt> {
@@ -229,23 +236,20 @@ impl Lane {
         }
     }
 
-    /// Fetches a page when there is room for it, with the endpoint as it is now.
-    async fn fill(&mut self) {
-        if !self.has_room() || !(self.full || Instant::now() >= self.look_at) {
-            return;
-        }
-        if let Err(error) = self.fetch().await {
-            tracing::warn!(%error, "due webhooks could not be read; trying again");
-            self.full = true;
-            tokio::time::sleep(PAUSE).await;
+    /// Has a page fetched when there is room for it.
+    fn fill(&mut self) {
+        let ahead = self.ahead();
+        if self.may_fetch() && self.intake.looks_at(ahead).is_some_and(|at| at <= Instant::now()) {
+            self.intake.fetch(&self.desk, self.endpoint.id, ahead);
         }
     }
 
-    async fn fetch(&mut self) -> Result<(), DbErr> {
-        let found = webhook_endpoint::Entity::find_by_id(self.endpoint.id).one(&*self.desk.db).await?;
+    /// Goes on with the endpoint as it is now.
+    fn fetched(&mut self, fetched: Result<Result<Fetched, DbErr>, JoinError>) {
+        let Some(found) = self.intake.fetched(&self.desk, fetched) else { return };
         let Some(fresh) = found.filter(|fresh| fresh.lane_owner == Some(self.desk.owner)) else {
             self.lost = true;
-            return Ok(());
+            return;
         };
         // The breaker is this lane's own; its last word may not be written yet.
         let (breaker_until, breaker_step) = (self.endpoint.breaker_until, self.endpoint.breaker_step);
@@ -254,15 +258,6 @@ impl Lane {
             // The next turn begins with this.
             self.endpoint.status = WebhookStatus::Disabled;
         }
-        if self.endpoint.status == WebhookStatus::Disabled {
-            return Ok(());
-        }
-        let (page, full) = page::due(&self.desk.db, self.endpoint.id, PAGE, &self.taken).await?;
-        self.full = full;
-        self.look_at = Instant::now() + Duration::from_millis(self.desk.config.poll_interval_ms);
-        self.taken.extend(page.iter().map(|due| due.delivery.id));
-        self.waiting.extend(page);
-        Ok(())
     }
 
     fn secret_fits(&self) -> bool {
@@ -273,20 +268,54 @@ impl Lane {
     /// Sends what may be sent now. Returns when more may, where a rate is in the way.
     fn dispatch(&mut self, halt: Option<Halt>) -> Option<Instant> {
         let probe = self.endpoint.breaker_step > 0;
-        let most = if probe { 1 } else { self.desk.config.in_flight_max };
-        while halt.is_none() && self.in_flight.len() < most && !self.probing {
-            if self.waiting.is_empty() || self.results.len() >= PAGE {
+        let most = if probe { 1 } else { self.most() };
+        while halt.is_none() && !self.probing && self.results.len() < self.ahead() {
+            if self.in_flight.len() >= most {
+                self.standing.limit.reached();
                 break;
             }
             if let Some(at) = self.standing.next_request.filter(|at| *at > Instant::now()) {
                 return Some(at);
             }
-            let Some(due) = self.waiting.pop_front() else { break };
+            let due = match self.next(most) {
+                Ok(Some(due)) => due,
+                Ok(None) => break,
+                Err(at) => return Some(at),
+            };
+            let Ok(place) = self.place(&due) else {
+                self.intake.give_back(due);
+                break;
+            };
             self.probing = probe;
             self.pace();
-            self.send(due, probe);
+            self.send(due, probe, place);
+        }
+        // An endpoint that is slow by itself shows nothing about the process.
+        let quick = !probe && self.standing.limit.is_quick();
+        if halt.is_none() && quick && self.intake.late().is_some_and(|late| late > LATE) {
+            self.desk.courtesy.behind(Instant::now());
         }
         None
+    }
+
+    /// What is sent next, if there is something that may be. What a recovery has released has to leave room for what is
+    /// due meanwhile, and gives way to it at all endpoints.
+    fn next(&mut self, most: usize) -> Result<Option<Due>, Instant> {
+        if self.intake.has_now_due() {
+            return Ok(self.intake.pop_now_due());
+        }
+        if !self.intake.has_recovered() || self.in_flight.len() >= most - most / 4 {
+            return Ok(None);
+        }
+        self.desk.courtesy.take(Instant::now()).map(|()| self.intake.pop_recovered())
+    }
+
+    /// Room for the request, which the first few need not have.
+    fn place(&self, due: &Due) -> Result<Option<Place>, NoRoom> {
+        if self.in_flight.len() < LEAST {
+            return Ok(None);
+        }
+        self.desk.room.take(due.body.as_ref().map_or(0, String::len)).map(Some).ok_or(NoRoom)
     }
 
     fn pace(&mut self) {
@@ -298,7 +327,7 @@ impl Lane {
         });
     }
 
-    fn send(&mut self, due: Due, probe: bool) {
+    fn send(&mut self, due: Due, probe: bool, place: Option<Place>) {
         let Due { delivery, body, merchant } = due;
         let Some(body) = body else {
             self.results.push(Tried::without_body(delivery));
@@ -322,14 +351,16 @@ impl Lane {
             in_flight.decrement(1.0);
             fail::fail_point!("webhook.sent");
             metrics::histogram!("quittance_webhook_attempt_seconds").record(started.elapsed().as_secs_f64());
-            Tried { delivery, started_at, took: started.elapsed(), answer: Some(answer), probe }
+            Tried { delivery, started_at, took: started.elapsed(), answer: Some(answer), probe, started, place }
         });
     }
 
-    fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) {
+    fn tried(&mut self, tried: Result<Tried, JoinError>) {
         match tried {
             Ok(tried) => {
                 let failed = tried.answer.as_ref().is_some_and(|answer| !answer.is_success());
+                let most = self.desk.config.in_flight_max;
+                self.standing.limit.answered(Instant::now(), tried.started, tried.took, failed, most);
                 self.count(failed, tried.probe);
                 self.results.push(tried);
             }
@@ -360,21 +391,27 @@ impl Lane {
         tracing::info!(endpoint_id = %self.endpoint.id, open = next > 0, step = next, "a webhook endpoint's breaker");
     }
 
-    /// Starts writing what has gathered while the last was being written.
-    fn write(&mut self) {
+    /// Starts writing what has gathered while the last was being written, and for a moment more if it is little and there
+    /// is more to come.
+    fn write(&mut self, halt: Option<Halt>) {
         if self.writing.is_some() || self.results.is_empty() {
             return;
         }
+        let last = halt.is_some() || self.in_flight.is_empty() || self.results.len() >= PAGE;
+        if !last && Instant::now() < self.write_at {
+            return;
+        }
+        self.write_at = Instant::now() + GATHER;
         let breaker = Breaker { step: self.endpoint.breaker_step, until: self.endpoint.breaker_until };
         let (desk, endpoint_id, tried) = (Arc::clone(&self.desk), self.endpoint.id, std::mem::take(&mut self.results));
         self.writing = Some(tokio::spawn(results::write(desk, endpoint_id, tried, breaker)));
     }
 
-    fn written(&mut self, written: Result<Written, tokio::task::JoinError>) {
+    fn written(&mut self, written: Result<Written, JoinError>) {
         self.writing = None;
         match written {
             Ok(Written { ids, disabled }) => {
-                self.taken.retain(|id| !ids.contains(id));
+                self.intake.settle(&ids);
                 if disabled {
                     self.endpoint.status = WebhookStatus::Disabled;
                 }
@@ -428,10 +465,10 @@ impl Lane {
     }
 }
 
-/// What is being written, when it is; else this never ends.
-async fn written(writing: &mut Option<JoinHandle<Written>>) -> Result<Written, tokio::task::JoinError> {
-    match writing {
-        Some(writing) => writing.await,
+/// The end of what is under way, when something is; else this never ends.
+async fn finished<T>(under_way: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match under_way {
+        Some(under_way) => under_way.await,
         None => std::future::pending().await,
     }
 }

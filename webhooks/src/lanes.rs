@@ -22,10 +22,12 @@ use uuid::Uuid;
 
 use crate::{
     Config, Secrets,
+    courtesy::Courtesy,
     guard::{Lookup, system_lookup},
     header_values,
     lane::{Ended, Lane, Standing},
     post::Post,
+    room::Room,
 };
 
 pub(crate) mod claim;
@@ -77,6 +79,8 @@ pub(crate) struct Desk {
     /// This process, in the endpoints' rows.
     pub(crate) owner: Uuid,
     pub(crate) waker: Waker,
+    pub(crate) room: Room,
+    pub(crate) courtesy: Courtesy,
     /// Endpoints wait although every lane is taken: whoever had its turn makes room.
     pub(crate) crowded: AtomicBool,
 }
@@ -108,6 +112,8 @@ impl Lanes {
         };
         let desk = Arc::new(Desk {
             secrets: Secrets::new(&self.config.secret),
+            room: Room::new(&self.config),
+            courtesy: Courtesy::default(),
             db: self.db,
             config: self.config,
             post,

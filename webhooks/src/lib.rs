@@ -3,21 +3,24 @@
 mod again;
 mod breaker;
 mod config;
+mod courtesy;
 mod fan_out;
 mod guard;
 mod header_values;
 mod lane;
 mod lanes;
+mod limit;
 mod meters;
 mod post;
 mod retention;
+mod room;
 mod schedule;
 mod secret;
 mod switch;
 mod test_event;
 mod told;
 
-pub use again::{owe, send_again};
+pub use again::{Urgency, owe, send_again};
 pub use config::Config;
 pub use fan_out::{Outgoing, Waiting, fan_out, wake};
 pub use guard::{Lookup, UrlRefused, check_url, same_origin, without_query};

@@ -2,12 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use entities::{
-    EventId, NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, payment, webhook_body,
-    webhook_delivery,
+    NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, payment, webhook_delivery,
 };
 use queue::Database;
-use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Statement, Value,
+    prelude::*,
+};
+
+/// How many are asked for comes in steps of this size, so that there are few different statements to be prepared.
+const STEP: usize = 128;
 
 /// A delivery that is due.
 #[derive(Debug)]
@@ -19,43 +25,62 @@ pub(super) struct Due {
     pub(super) merchant: Option<NodeId>,
 }
 
-/// Up to so many that are due and not in hand, the longest due first; and whether there may be more. What is in hand is
-/// due as well until its result is written, and among the first.
-pub(super) async fn due(
-    db: &Database,
-    id: WebhookEndpointId,
-    limit: usize,
-    taken: &HashSet<WebhookDeliveryId>,
-) -> Result<(Vec<Due>, bool), DbErr> {
-    use webhook_delivery::Column::{EndpointId, Id, NextAttemptAt};
+/// A place in the order in which deliveries are due.
+pub(super) type Mark = (DateTime<Utc>, WebhookDeliveryId);
 
-    let wanted = limit + taken.len();
-    let found = webhook_delivery::Entity::find()
-        .filter(EndpointId.eq(id))
-        .filter(Expr::cust("status = 'pending'"))
-        .filter(NextAttemptAt.lte(now()))
-        .order_by_asc(NextAttemptAt)
-        .order_by_asc(Id)
-        .limit(u64::try_from(wanted).unwrap_or(u64::MAX))
-        .all(&**db)
-        .await?;
-    let full = found.len() == wanted;
-    let fresh: Vec<webhook_delivery::Model> =
-        found.into_iter().filter(|delivery| !taken.contains(&delivery.id)).collect();
-    let mut bodies = bodies(db, &fresh).await?;
-    let merchants = merchants(db, &fresh).await?;
-    let with_body = |delivery: webhook_delivery::Model| Due {
-        merchant: delivery.payment_id.and_then(|id| merchants.get(&id).copied()),
-        body: bodies.remove(&(delivery.event_id, delivery.format)),
-        delivery,
-    };
-    Ok((fresh.into_iter().map(with_body).collect(), full))
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// What a recovery has released, or all else.
+    pub(super) recovered: bool,
+    /// At least so many, if there are.
+    pub(super) count: usize,
+    /// Only what is due after this.
+    pub(super) after: Option<Mark>,
+}
+
+/// Some that are due, the longest due first.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) due: Vec<Due>,
+    /// Where it ends, if there may be more behind it.
+    pub(super) more_after: Option<Mark>,
+}
+
+/// Reads a page. What is in hand is due as well until its result is written, and among the first.
+pub(super) async fn due(db: &Database, id: WebhookEndpointId, wanted: Wanted) -> Result<Page, DbErr> {
+    let limit = wanted.count.next_multiple_of(STEP);
+    let mut values: Vec<Value> = vec![id.0.into(), wanted.recovered.into(), now().into()];
+    let mut after = "";
+    if let Some((at, id)) = wanted.after {
+        after = "AND (next_attempt_at, id) > ($4, $5)";
+        values.extend([Value::from(at), Value::from(id.0)]);
+    }
+    let sql = format!(
+        "SELECT d.*, b.body FROM (SELECT * FROM webhook_deliveries WHERE endpoint_id = $1 AND status = 'pending' \
+         AND recovered = $2 AND next_attempt_at <= $3 {after} ORDER BY next_attempt_at, id LIMIT {limit}) d \
+         LEFT JOIN webhook_bodies b ON b.event_id = d.event_id AND b.format = d.format \
+         ORDER BY d.next_attempt_at, d.id"
+    );
+    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    let mut due = rows.iter().map(read).collect::<Result<Vec<Due>, DbErr>>()?;
+    let last = due.last().and_then(|due| Some((due.delivery.next_attempt_at?, due.delivery.id)));
+    let merchants = merchants(db, &due).await?;
+    for due in &mut due {
+        due.merchant = due.delivery.payment_id.and_then(|id| merchants.get(&id).copied());
+    }
+    Ok(Page { more_after: last.filter(|_| due.len() == limit), due })
+}
+
+fn read(row: &QueryResult) -> Result<Due, DbErr> {
+    let delivery = webhook_delivery::Model::from_query_result(row, "")?;
+    Ok(Due { delivery, body: row.try_get("", "body")?, merchant: None })
 }
 
 /// Only of those in the format that names them.
-async fn merchants(db: &Database, deliveries: &[webhook_delivery::Model]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
-    let naming = deliveries.iter().filter(|delivery| delivery.format == WebhookFormat::CheckoutV1);
-    let ids: HashSet<PaymentId> = naming.filter_map(|delivery| delivery.payment_id).collect();
+async fn merchants(db: &Database, due: &[Due]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
+    let naming = due.iter().filter(|due| due.delivery.format == WebhookFormat::CheckoutV1);
+    let ids: HashSet<PaymentId> = naming.filter_map(|due| due.delivery.payment_id).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -68,16 +93,4 @@ async fn merchants(db: &Database, deliveries: &[webhook_delivery::Model]) -> Res
         .all(&**db)
         .await?;
     Ok(found.into_iter().collect())
-}
-
-async fn bodies(
-    db: &Database,
-    deliveries: &[webhook_delivery::Model],
-) -> Result<HashMap<(EventId, WebhookFormat), String>, DbErr> {
-    if deliveries.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let events = deliveries.iter().map(|delivery| delivery.event_id);
-    let found = webhook_body::Entity::find().filter(webhook_body::Column::EventId.is_in(events)).all(&**db).await?;
-    Ok(found.into_iter().map(|row| ((row.event_id, row.format), row.body)).collect())
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,6 +25,7 @@ use crate::{
     fan_out::{Waiting, wake},
     lanes::Desk,
     post::{Answer, Failure},
+    room::Place,
     schedule, switch,
 };
 
@@ -38,18 +39,27 @@ pub(super) struct Tried {
     pub(super) answer: Option<Answer>,
     /// Whether it was to find out if the endpoint answers again.
     pub(super) probe: bool,
+    pub(super) started: Instant,
+    /// What it holds of the process's memory until it is written down.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(super) place: Option<Place>,
 }
 
 impl Tried {
     pub(super) fn without_body(delivery: webhook_delivery::Model) -> Self {
-        Self { delivery, started_at: now(), took: Duration::ZERO, answer: None, probe: false }
+        Self::now(delivery, None, false)
     }
 
     /// Failed before anything was sent, since a header of the endpoint's cannot be opened.
     pub(super) fn unsent(delivery: webhook_delivery::Model, message: String, probe: bool) -> Self {
         let error = Some(Failure { code: "header_unopened", message });
         let answer = Some(Answer { error, ..Answer::default() });
-        Self { delivery, started_at: now(), took: Duration::ZERO, answer, probe }
+        Self::now(delivery, answer, probe)
+    }
+
+    fn now(delivery: webhook_delivery::Model, answer: Option<Answer>, probe: bool) -> Self {
+        let (started_at, started) = (now(), Instant::now());
+        Self { delivery, started_at, took: Duration::ZERO, answer, probe, started, place: None }
     }
 }
 

@@ -9,6 +9,10 @@ pub fn describe_metrics() {
         "Attempts to deliver an event, by outcome (delivered, retried, given_up)"
     );
     describe_histogram!("quittance_webhook_attempt_seconds", Unit::Seconds, "Time an attempt took");
+    describe_counter!(
+        "quittance_webhook_kept_connections_closed_total",
+        "Requests that were sent a second time at once, because the endpoint closed the kept connection of the first"
+    );
     describe_gauge!("quittance_webhook_in_flight", "Requests to endpoints that are under way");
     describe_gauge!("quittance_webhook_oldest_due_seconds", Unit::Seconds, "How long the longest due delivery is due");
     describe_gauge!("quittance_webhook_breakers_open", "Enabled endpoints with something due whose breaker is open");

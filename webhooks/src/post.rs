@@ -1,14 +1,15 @@
 //! One request to an endpoint, and what came of it.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{cell::Cell, error::Error, io, net::SocketAddr, time::Duration};
 
 use chrono::TimeDelta;
 use entities::now;
 use reqwest::{
-    Client, Response, Url,
+    Client, ClientBuilder, Response, Url,
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
+use tower::util::MapFutureLayer;
 
 use crate::{
     Config,
@@ -28,10 +29,17 @@ const ERROR_MAX: usize = 500;
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
+tokio::task_local! {
+    /// Whether the request that is under way in this task has had a connection made.
+    static DIALLED: Cell<bool>;
+}
+
 /// Sends requests, each to an address that the guard has let through. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Post {
     http: Client,
+    /// Keeps no connections: each of its requests has one that was just made.
+    anew: Client,
     guard: Guard,
     timeout: Duration,
 }
@@ -90,17 +98,8 @@ impl Post {
     /// When the system has no certificates of authorities.
     pub(crate) fn new(config: &Config, lookup: Lookup) -> reqwest::Result<Self> {
         let guard = Guard::new(config);
-        let http = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .dns_resolver(GuardedResolver { guard: guard.clone(), lookup })
-            .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(config.in_flight_max)
-            .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, guard, timeout: config.timeout() })
+        let client = |kept: usize| client(config, &guard, &lookup).pool_max_idle_per_host(kept).build();
+        Ok(Self { http: client(config.in_flight_max)?, anew: client(0)?, timeout: config.timeout(), guard })
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {
@@ -120,7 +119,7 @@ impl Post {
     }
 
     async fn exchange(&self, url: Url, request: Request, answer: &mut Answer) {
-        let sent = self.http.post(url).headers(request.headers).body(request.body).send().await;
+        let sent = self.exchanged(url, request).await;
         let mut response = match sent {
             Ok(response) => response,
             Err(error) => {
@@ -140,6 +139,51 @@ impl Post {
             answer.fail(code(&error), &in_full(&error));
         }
     }
+
+    /// Sends it, over a connection that was kept or a new one. A receiver may close a kept one in the moment in which
+    /// it is used. Nobody can tell whether it has read the request, so it is sent again, at once and over a connection
+    /// of its own: it has the same id, as any other repetition.
+    async fn exchanged(&self, url: Url, request: Request) -> reqwest::Result<Response> {
+        let Request { headers, body, .. } = request;
+        let first = self.http.post(url.clone()).headers(headers.clone()).body(body.clone()).send();
+        let (sent, dialled) = DIALLED.scope(Cell::new(false), async { (first.await, DIALLED.with(Cell::get)) }).await;
+        match sent {
+            Err(error) if !dialled && is_closed(&error) => {
+                metrics::counter!("quittance_webhook_kept_connections_closed_total").increment(1);
+                self.anew.post(url).headers(headers).body(body).send().await
+            }
+            sent => sent,
+        }
+    }
+}
+
+fn client(config: &Config, guard: &Guard, lookup: &Lookup) -> ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .dns_resolver(GuardedResolver { guard: guard.clone(), lookup: Lookup::clone(lookup) })
+        .connector_layer(MapFutureLayer::new(dialled::<_>))
+        .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
+        .pool_idle_timeout(IDLE)
+        .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Marks the request, if it still waits for this connection: else it was given one that had been kept.
+async fn dialled<F: Future>(connecting: F) -> F::Output {
+    let connected = connecting.await;
+    let _ = DIALLED.try_with(|dialled| dialled.set(true));
+    connected
+}
+
+/// Whether the connection was closed before any of the answer came.
+fn is_closed(error: &reqwest::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    causes(error).any(|cause| {
+        let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause.downcast_ref::<io::Error>().is_some_and(|error| broken.contains(&error.kind()))
+    })
 }
 
 /// Reads until the end, or until it is more than anybody needs.

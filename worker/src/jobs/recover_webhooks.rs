@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use entities::{
-    DeliveryStatus, PaymentId, PaymentLogId, RecoveryStatus, WebhookDeliveryId, WebhookRecoveryId, WebhookStatus,
-    id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
+    DeliveryStatus, PaymentId, PaymentLogId, RecoveryStatus, WebhookDeliveryId, WebhookEndpointId, WebhookRecoveryId,
+    WebhookStatus, id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
 };
 use payments::{jobs, reach::of_subtree};
 use queue::{
     Delivery, Foresight, Job, JobResult, NewMessage, Payload as _, Transaction, dead_letters::set_aside, inbox,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, prelude::*,
+    ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    prelude::*,
 };
-use webhooks::Waiting;
+use webhooks::{Urgency, Waiting};
 
 use super::announce_events;
 use crate::Context;
@@ -29,6 +29,14 @@ const CONSUMER: &str = "recover_webhooks";
 
 /// Rows that a step looks at.
 const STEP: u64 = 500;
+
+/// How many of an endpoint's released deliveries may wait to be sent before more are released: enough for a lane, and so
+/// few that a run takes no more from the database than the endpoint takes from it.
+const AHEAD: u64 = 2_000;
+
+/// When it is looked again whether more may be released; and when, while the endpoint does not take what it has.
+const PAUSE: TimeDelta = TimeDelta::milliseconds(500);
+const LONG_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
 /// How far a log row's id may be from its time: ids are made by processes with clocks of their own.
 const CLOCKS: TimeDelta = TimeDelta::minutes(5);
@@ -129,6 +137,9 @@ async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Opt
         finish(tx, run, RecoveryStatus::Failed, Some(error)).await?;
         return Ok(Some(Waiting::default()));
     };
+    if ahead(tx, run.endpoint_id).await? as u64 >= AHEAD {
+        return wait(tx, run, &endpoint).await.map(Some);
+    }
     let step = if run.only_failed { missed(tx, &run).await? } else { all(tx, &run, &endpoint).await? };
     let counted = |before: i32, more: u64| before.saturating_add(i32::try_from(more).unwrap_or(i32::MAX));
     let mut next = run.clone().into_active_model();
@@ -143,6 +154,32 @@ async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Opt
         finish(tx, run, RecoveryStatus::Done, None).await?;
     }
     Ok(Some(Waiting(BTreeSet::from([endpoint.id]))))
+}
+
+/// How many that were released are still to be sent, as far as that matters.
+async fn ahead(tx: &Transaction, endpoint: WebhookEndpointId) -> Result<usize, DbErr> {
+    use webhook_delivery::Column as C;
+    let released = webhook_delivery::Entity::find()
+        .filter(C::EndpointId.eq(endpoint))
+        .filter(Expr::cust("\"status\" = 'pending'"))
+        .filter(C::Recovered.eq(true));
+    let ids = released.select_only().column(C::Id).limit(AHEAD).into_tuple::<WebhookDeliveryId>().all(&**tx).await?;
+    Ok(ids.len())
+}
+
+/// Lets the endpoint take what it has first. The row says that somebody sees to the run.
+async fn wait(
+    tx: &mut Transaction,
+    run: webhook_recovery::Model,
+    endpoint: &webhook_endpoint::Model,
+) -> anyhow::Result<Waiting> {
+    let pause = if endpoint.failing_since.is_some() { LONG_PAUSE } else { PAUSE };
+    let next = NewMessage::of(&jobs::RecoverWebhooks::new(run.id, endpoint.node_id)).due_at(now() + pause);
+    let mut run = run.into_active_model();
+    run.updated_at = Set(now());
+    run.update(&**tx).await?;
+    tx.enqueue(vec![next]).await?;
+    Ok(Waiting::default())
 }
 
 async fn finish(
@@ -160,27 +197,48 @@ async fn finish(
 }
 
 /// Deliveries that were held or given up. A delivery that is given up once more behind the cursor has had its turn; one
-/// that is held has not, wherever it stands: its writer may have committed late.
+/// that is held has not, wherever it stands: its writer may have committed late. So those are looked for once more from
+/// the beginning, when there is nothing more behind the cursor.
 async fn missed(tx: &Transaction, run: &webhook_recovery::Model) -> Result<Step, DbErr> {
+    let after = run.cursor.unwrap_or_else(|| id_bound(run.since - CLOCKS));
+    let mut found = Vec::new();
+    for status in [DeliveryStatus::Held, DeliveryStatus::Failed] {
+        found.extend(in_status(tx, run, status, after).await?);
+    }
+    found.sort_unstable();
+    found.truncate(STEP as usize);
+    let cursor = found.last().map(|id| id.0).or(run.cursor);
+    if found.len() < STEP as usize {
+        let late = in_status(tx, run, DeliveryStatus::Held, id_bound(run.since - CLOCKS)).await?;
+        found.extend(late.into_iter().filter(|id| id.0 <= after));
+    }
+    found.truncate(STEP as usize);
+    let recovered = webhooks::send_again(tx, &found, Urgency::Recovered).await?;
+    Ok(Step { examined: found.len(), recovered, cursor: cursor.filter(|_| found.len() == STEP as usize) })
+}
+
+/// Some in this status behind an id, in the order of their ids: a walk along an index, which the rows leave as they are
+/// released.
+async fn in_status(
+    tx: &Transaction,
+    run: &webhook_recovery::Model,
+    status: DeliveryStatus,
+    after: Uuid,
+) -> Result<Vec<WebhookDeliveryId>, DbErr> {
     use webhook_delivery::Column as C;
-    let failed = Condition::all()
-        .add(C::Status.eq(DeliveryStatus::Failed))
-        .add_option(run.cursor.map(|cursor| C::Id.gt(WebhookDeliveryId(cursor))));
-    let found: Vec<WebhookDeliveryId> = webhook_delivery::Entity::find()
+    webhook_delivery::Entity::find()
         .select_only()
         .column(C::Id)
         .filter(C::EndpointId.eq(run.endpoint_id))
-        .filter(Condition::any().add(C::Status.eq(DeliveryStatus::Held)).add(failed))
+        .filter(C::Status.eq(status))
+        .filter(C::Id.gt(WebhookDeliveryId(after)))
         .filter(C::OccurredAt.gte(run.since))
         .filter(C::OccurredAt.lt(run.until))
         .order_by_asc(C::Id)
         .limit(STEP)
         .into_tuple()
         .all(&**tx)
-        .await?;
-    let recovered = webhooks::send_again(tx, &found).await?;
-    let last = found.last().map(|id| id.0).max(run.cursor);
-    Ok(Step { examined: found.len(), recovered, cursor: last.filter(|_| found.len() as u64 == STEP) })
+        .await
 }
 
 /// All events of payments that the endpoint selects. An event that is told for the first time meanwhile comes by itself.

@@ -209,3 +209,39 @@ on_both!(a_run_whose_message_got_lost_goes_on, async |database: TestDatabase| {
     assert_eq!((run.status, run.examined, run.recovered), (RecoveryStatus::Done, 600, 600));
     assert_eq!(worker::recover_stragglers(&context, TimeDelta::zero()).await.unwrap(), 0);
 });
+
+on_both!(a_run_releases_no_more_than_its_endpoint_takes, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
+    worker.deliveries_in(endpoint, DeliveryStatus::Held, 3_100).await;
+    let id = worker.recovery(endpoint, true).await;
+    worker.deliver(message(id)).await;
+    let run = worker.recovered(id).await;
+    assert_eq!((run.status, run.recovered), (RecoveryStatus::Running, 2_000), "it waits for the endpoint");
+    let released: Vec<_> =
+        worker.owed(endpoint).await.into_iter().filter(|row| row.status == DeliveryStatus::Pending).collect();
+    assert!(released.iter().all(|row| row.recovered), "they come behind what is due now");
+    for row in &released[..1_500] {
+        worker.set_delivery(row.id, DeliveryStatus::Delivered).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    worker.run().await;
+    let run = worker.recovered(id).await;
+    assert_eq!((run.status, run.recovered), (RecoveryStatus::Done, 3_100));
+});
+
+on_both!(what_was_held_late_is_found_behind_the_cursor, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let endpoint = worker.endpoint(worker.merchant.node_id, &["*"]).await.id;
+    worker.deliveries_in(endpoint, DeliveryStatus::Delivered, 1).await;
+    let late = worker.owed(endpoint).await[0].id;
+    worker.deliveries_in(endpoint, DeliveryStatus::Held, 600).await;
+    let id = worker.recovery(endpoint, true).await;
+    let context = crate::context(worker.db());
+    let first = Delivery::of(RecoverWebhooks::new(id, None));
+    worker::jobs::RecoverWebhooks::run(&context, first).await.unwrap();
+    worker.set_delivery(late, DeliveryStatus::Held).await;
+    worker.run().await;
+    let run = worker.recovered(id).await;
+    assert_eq!((run.status, run.recovered), (RecoveryStatus::Done, 601));
+});

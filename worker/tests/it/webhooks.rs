@@ -46,6 +46,7 @@ impl Worker {
                 status,
                 attempts: 10,
                 round_attempts: 10,
+                recovered: false,
                 next_attempt_at: None,
                 delivered_at: None,
                 last_status: Some(500),

@@ -1,6 +1,6 @@
 //! What carries messages from the outbox to the jobs: one trait, an embedded implementation and RabbitMQ.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +26,9 @@ pub(crate) const DELIVERY_LIMIT: u32 = 20;
 pub struct BrokerConfig {
     /// `embedded`, or `amqp://user:password@host:5672/vhost` (`amqps` for TLS; `%2f` is the default vhost).
     pub url: SecretString,
+    /// Certificates of authorities (PEM) that a broker with TLS may have its own from, besides those that the system
+    /// trusts, or that `SSL_CERT_FILE` names in their place.
+    pub ca_file: Option<PathBuf>,
     /// What the names of all exchanges and queues start with, so that installations can share a vhost.
     pub prefix: String,
     /// Messages published before their confirms are waited for, 1 to 1,000.
@@ -38,6 +41,7 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             url: SecretString::from("embedded"),
+            ca_file: None,
             prefix: "quittance".to_owned(),
             publish_window: 500,
             timeout_ms: 10_000,
@@ -48,6 +52,18 @@ impl Default for BrokerConfig {
 impl BrokerConfig {
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
+    }
+
+    /// The text of the file with authorities.
+    fn authorities(&self) -> Result<Option<String>, BrokerError> {
+        let Some(file) = &self.ca_file else { return Ok(None) };
+        let wrong = |what: String| BrokerError::Configuration(format!("ca_file {}: {what}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        if text.contains("-----BEGIN CERTIFICATE-----") {
+            Ok(Some(text))
+        } else {
+            Err(wrong("there is no certificate in it (PEM, `-----BEGIN CERTIFICATE-----`)".to_owned()))
+        }
     }
 }
 

@@ -35,11 +35,12 @@ impl RabbitBroker {
     /// Connects when it is first used.
     ///
     /// # Errors
-    /// When the URL is not one of AMQP.
+    /// When the URL is not one of AMQP, or the file with authorities cannot be used.
     pub fn new(config: &BrokerConfig) -> Result<Self, BrokerError> {
         let health = Health::default();
         let url = config.url.expose_secret();
-        let link = |name: &str| Link::new(name, url, config.timeout(), health.clone());
+        let authorities = config.authorities()?;
+        let link = |name: &str| Link::new(name, url, authorities.clone(), config.timeout(), health.clone());
         let topology = Arc::new(Topology::new(&config.prefix));
         let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config, health.part("publishing"));
         Ok(Self { publisher, consumers: Arc::new(link("consumers")?), topology, health })

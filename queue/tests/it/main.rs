@@ -7,6 +7,7 @@ mod delivery;
 mod full;
 mod operators;
 mod outbox;
+mod private_authority;
 mod rabbit;
 mod redrive;
 mod retries;

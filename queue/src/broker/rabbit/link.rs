@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
+use lapin::{Channel, Connection, ConnectionProperties, runtime::default_runtime, tcp::OwnedTLSConfig, uri::AMQPUri};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -23,6 +23,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Link {
     name: String,
     uri: AMQPUri,
+    /// Certificates of authorities (PEM), besides the system's.
+    authorities: Option<String>,
     pub(super) timeout: Duration,
     health: Health,
     /// On the board from the first use on: a process that never consumes is not ill for lack of that connection.
@@ -38,7 +40,13 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(name: &str, url: &str, timeout: Duration, health: Health) -> Result<Self, BrokerError> {
+    pub(super) fn new(
+        name: &str,
+        url: &str,
+        authorities: Option<String>,
+        timeout: Duration,
+        health: Health,
+    ) -> Result<Self, BrokerError> {
         // The parser's own message may quote the URL, which holds a password.
         let mut uri: AMQPUri = url.parse().map_err(|_| {
             let expected = "url is neither `embedded` nor amqp[s]://user:password@host:port/vhost";
@@ -48,7 +56,7 @@ impl Link {
         let pauses = Pauses::new(Duration::from_millis(200), PAUSE_MAX);
         let state = State { connection: None, pauses, not_before: Instant::now() };
         let (name, part) = (name.to_owned(), OnceLock::new());
-        Ok(Self { name, uri, timeout, health, part, state: Mutex::new(state) })
+        Ok(Self { name, uri, authorities, timeout, health, part, state: Mutex::new(state) })
     }
 
     /// A new channel, over a new connection if there is none.
@@ -91,7 +99,9 @@ impl Link {
             None => {
                 let properties =
                     ConnectionProperties::default().with_connection_name(format!("quittance {}", self.name).into());
-                let connect = Connection::connect_uri(self.uri.clone(), properties);
+                let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
+                let connect =
+                    Connection::connect_uri_with_config(self.uri.clone(), properties, tls, default_runtime()?);
                 connection.insert(within(self.timeout, "connecting", connect).await?)
             }
         };

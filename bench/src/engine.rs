@@ -47,6 +47,11 @@ impl Engine {
         Ok(Self { bootstrap, address, processes: Vec::new(), database, _anvil: anvil, environment, prefix, folder })
     }
 
+    /// Sets a variable of the processes that are started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the API, and this many workers.
     pub(crate) async fn start(&mut self, workers: usize) -> anyhow::Result<()> {
         let mut api = quittance(self.folder.path(), &self.environment)?;

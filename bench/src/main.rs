@@ -11,6 +11,7 @@ mod load;
 mod merchant;
 mod process;
 mod strangers;
+mod webhooks;
 
 use std::{io::Write, process::ExitCode};
 
@@ -32,6 +33,8 @@ enum Command {
     Deals(deals::Options),
     /// Strangers on the public routes, beside a merchant
     Strangers(strangers::Options),
+    /// Events delivered to quick and slow receivers, beside a bare signed sender
+    Webhooks(webhooks::Options),
 }
 
 /// One thread is enough for the load, and leaves the machine to what is measured.
@@ -43,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Accept(options) => accept::run(&options).await,
         Command::Deals(options) => deals::run(&options).await,
         Command::Strangers(options) => strangers::run(&options).await,
+        Command::Webhooks(options) => webhooks::run(&options).await,
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let _ = writeln!(std::io::stderr().lock(), "bench: {error:#}");

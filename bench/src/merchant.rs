@@ -39,8 +39,12 @@ impl Merchant {
             "payment_address": PAYEE,
             "expires_at": Utc::now() + TimeDelta::hours(6),
         });
-        let authorization = format!("authorization: Bearer {}\r\n", self.token);
-        request("POST", "/api/v1/payments", &authorization, &body.to_string())
+        request("POST", "/api/v1/payments", &self.authorization(), &body.to_string())
+    }
+
+    /// The header line that says who asks.
+    pub(crate) fn authorization(&self) -> String {
+        format!("authorization: Bearer {}\r\n", self.token)
     }
 
     /// One of the ids that the bootstrap tells.

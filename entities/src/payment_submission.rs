@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     amount::Amount,
-    id::{OrderId, PaymentId, SubmissionId},
+    id::{NodeId, OrderId, PaymentId, SubmissionId},
     status::{ReceiptMethod, ReceiptStatus},
 };
 
@@ -16,6 +16,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SubmissionId,
     pub order_id: OrderId,
+    /// The order's.
+    pub node_id: NodeId,
     pub payment_id: PaymentId,
     pub method: ReceiptMethod,
     /// In bolívares, as the payer says.
@@ -25,6 +27,9 @@ pub struct Model {
     /// The bank's number of the transfer.
     #[sea_orm(column_type = "Text")]
     pub reference: String,
+    /// The same as it is compared with other receipts of the node.
+    #[sea_orm(column_type = "Text")]
+    pub reference_key: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub origin_bank: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]

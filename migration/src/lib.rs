@@ -86,6 +86,7 @@ impl MigratorTrait for Migrator {
             "0029_write_trials",
             "0030_lists",
             "0031_recovered_deliveries",
+            "0022_receipt_references",
         ]
     }
 }

@@ -1,9 +1,13 @@
 //! Receipts of bank transfers: as payers report them, and the verdicts of whoever looks at the bank. Both move the order's
 //! payment; the order's row is the lock under which they are decided.
 
+mod duplicates;
 mod verdicts;
 
-pub use self::verdicts::{ReceiptVerdict, decide};
+pub use self::{
+    duplicates::of_order as duplicates_of,
+    verdicts::{ReceiptVerdict, decide},
+};
 
 use chrono::TimeDelta;
 use entities::{
@@ -29,7 +33,7 @@ use crate::{
 const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Receipts of an order that nobody has decided yet, at most: anybody may report one, and somebody has to look at each.
-const UNDECIDED_MAX: u64 = 20;
+const UNDECIDED_MAX: usize = 20;
 
 /// A receipt that somebody reports.
 #[derive(Clone, Debug)]
@@ -63,7 +67,8 @@ pub enum ReceiptError {
     Database(#[from] DbErr),
 }
 
-/// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`.
+/// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`. The very report that waits for a
+/// verdict already is that one: a form was sent twice.
 ///
 /// # Errors
 /// [`ReceiptError::Conflict`] when the order is paid already on whatever rail, its payment has ended another way, or too
@@ -78,52 +83,72 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     if !matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Rejected) {
         return Err(refused(payment.status));
     }
-    let submission = payment_submission::Model {
-        id: SubmissionId::new(),
-        order_id: order.id,
-        payment_id,
-        method: new.method,
-        amount_reported: Amount(new.amount_reported),
-        amount_expected: order.total,
-        reference: new.reference,
-        origin_bank: new.origin_bank,
-        payer_name: new.payer_name,
-        receipt_url: new.receipt_url,
-        status: ReceiptStatus::Reported,
-        rejection_reason: None,
-        reported_at: now(),
-        verified_at: None,
-    };
-    let mut data = told(&order, &submission);
+    let undecided = undecided(tx, order.id).await?;
+    if let Some(same) = undecided.iter().find(|receipt| new.says_what(receipt)) {
+        return Ok(same.id);
+    }
+    if undecided.len() >= UNDECIDED_MAX {
+        let detail = format!("{UNDECIDED_MAX} receipts of this order wait for a verdict; no more are taken until then");
+        return Err(ReceiptError::Conflict(detail));
+    }
+    let submission = new.row(&order, payment_id);
+    payment_submission::Entity::insert(submission.clone().into_active_model()).exec_without_returning(&**tx).await?;
+    let duplicate_of = duplicates::of_order(&**tx, order.id).await?.remove(&submission.id);
+    let mut data = told(&order, &submission, duplicate_of);
     data["amount_reported"] = number(submission.amount_reported);
     data["reference"] = json!(submission.reference);
     let what = Observation::ReceiptReported { data };
     record(tx, vec![Observed { payment_id, what, actor: new.actor, request_id: new.request_id }]).await?;
-    let id = submission.id;
-    payment_submission::Entity::insert(submission.into_active_model()).exec_without_returning(&**tx).await?;
-    Ok(id)
+    Ok(submission.id)
 }
 
-/// The order, locked; refused unless it may still be paid and somebody can keep up with its receipts.
+impl NewReceipt {
+    fn row(&self, order: &order::Model, payment_id: PaymentId) -> payment_submission::Model {
+        payment_submission::Model {
+            id: SubmissionId::new(),
+            order_id: order.id,
+            node_id: order.node_id,
+            payment_id,
+            method: self.method,
+            amount_reported: Amount(self.amount_reported),
+            amount_expected: order.total,
+            reference: self.reference.clone(),
+            reference_key: duplicates::key(&self.reference),
+            origin_bank: self.origin_bank.clone(),
+            payer_name: self.payer_name.clone(),
+            receipt_url: self.receipt_url.clone(),
+            status: ReceiptStatus::Reported,
+            rejection_reason: None,
+            reported_at: now(),
+            verified_at: None,
+        }
+    }
+
+    /// Whether it says what that receipt of the same order says. Another picture is another receipt: the first may have
+    /// been the wrong one.
+    fn says_what(&self, receipt: &payment_submission::Model) -> bool {
+        let amount_reported = Amount(self.amount_reported);
+        (self.method, amount_reported, &self.reference) == (receipt.method, receipt.amount_reported, &receipt.reference)
+            && (&self.origin_bank, &self.payer_name, &self.receipt_url)
+                == (&receipt.origin_bank, &receipt.payer_name, &receipt.receipt_url)
+    }
+}
+
+/// The order, locked; refused unless it may still be paid.
 async fn open_order(tx: &Transaction, id: OrderId) -> Result<order::Model, ReceiptError> {
-    let (order, closed) = match lock_order(tx, id).await {
-        Err(DbErr::RecordNotFound(_)) => return Err(ReceiptError::NotFound("Order")),
-        other => other?,
-    };
-    if let Some(closed) = closed {
-        return Err(ReceiptError::Conflict(closed.to_string()));
+    match lock_order(tx, id).await {
+        Ok((order, None)) => Ok(order),
+        Ok((_, Some(closed))) => Err(ReceiptError::Conflict(closed.to_string())),
+        Err(DbErr::RecordNotFound(_)) => Err(ReceiptError::NotFound("Order")),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The order's receipts that nobody has decided yet; somebody has to keep up with them, so that they are few.
+async fn undecided(tx: &Transaction, id: OrderId) -> Result<Vec<payment_submission::Model>, DbErr> {
     use payment_submission::Column as C;
-    let undecided = payment_submission::Entity::find()
-        .filter(C::OrderId.eq(id))
-        .filter(C::Status.eq(ReceiptStatus::Reported))
-        .count(&**tx)
-        .await?;
-    if undecided >= UNDECIDED_MAX {
-        let detail = format!("{UNDECIDED_MAX} receipts of this order wait for a verdict; no more are taken until then");
-        return Err(ReceiptError::Conflict(detail));
-    }
-    Ok(order)
+    let of_order = payment_submission::Entity::find().filter(C::OrderId.eq(id));
+    of_order.filter(C::Status.eq(ReceiptStatus::Reported)).order_by_asc(C::Id).all(&**tx).await
 }
 
 fn refused(status: PaymentStatus) -> ReceiptError {
@@ -210,8 +235,12 @@ fn payment_of(order: &order::Model, network: &network::Model) -> payment::Model 
 }
 
 /// What the events of a receipt say of it.
-fn told(order: &order::Model, receipt: &payment_submission::Model) -> Value {
-    json!({ "order_id": order.id, "order_number": order.order_number, "submission_id": receipt.id })
+fn told(order: &order::Model, receipt: &payment_submission::Model, duplicate_of: Option<SubmissionId>) -> Value {
+    let mut data = json!({ "order_id": order.id, "order_number": order.order_number, "submission_id": receipt.id });
+    if let Some(other) = duplicate_of {
+        data["duplicate_submission_id"] = json!(other);
+    }
+    data
 }
 
 /// A JSON number with every digit.

@@ -125,7 +125,7 @@ async fn write(
 ) -> Result<(), ReceiptError> {
     use payment_submission::Column as C;
     let observed = receipts.iter().map(|receipt| {
-        let mut data = told(order, receipt);
+        let mut data = told(order, receipt, None);
         let what = if verdict.confirmed {
             Observation::ReceiptConfirmed { data }
         } else {

@@ -81,6 +81,8 @@ pub enum Observation {
     ReceiptConfirmed { data: Value },
     /// Whoever looked at the bank has not found the money, or not all of it.
     ReceiptRejected { data: Value },
+    /// The last receipt that was confirmed is rejected after all: nothing vouches for the transfer any more.
+    TransferLost { data: Value },
     /// An invoice of the Lightning network was asked for; the data holds its amount.
     InvoiceWanted { data: Value },
     /// The node will not make the invoice.
@@ -180,6 +182,7 @@ impl Subject {
             Observation::ReceiptReported { data } => self.receipt_reported(data, actor),
             Observation::ReceiptConfirmed { data } => self.receipt_confirmed(data, actor),
             Observation::ReceiptRejected { data } => self.receipt_rejected(data, actor),
+            Observation::TransferLost { data } => self.transfer_lost(data, actor),
             Observation::InvoiceWanted { data } => self.invoice_wanted(data, actor),
             Observation::InvoiceRefused { code, message } => self.invoice_refused(code, message, actor),
             Observation::InvoiceSettled { data } => self.invoice_settled(data, actor),

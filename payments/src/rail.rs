@@ -9,6 +9,9 @@ use crate::transition::Trigger;
 /// How a gateway's loss of what it had taken is named.
 pub(crate) const CAPTURE: &str = "capture";
 
+/// How it is named that a bank does not have what it was said to have.
+pub(crate) const TRANSFER: &str = "transfer";
+
 /// What the rail is known to show of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,11 +153,13 @@ impl Rail {
                 self.end.take_if(|end| *end == Shown::Closed);
                 self.found("DealDeposited");
                 self.found(CAPTURE);
+                self.found(TRANSFER);
             }
             Trigger::Released => self.ended(Shown::Released, "DealReleased"),
             Trigger::Returned => self.ended(Shown::Returned, "DealCanceled"),
             Trigger::ReturnHeld => self.ended(Shown::ReturnHeld, "DealCanceled"),
             Trigger::Closed => self.ended(Shown::Closed, "DealCanceled"),
+            Trigger::EvidenceWithdrawn => self.lose(TRANSFER),
             Trigger::FinalityBroken => self.lose(data["lost"].as_str().unwrap_or_default()),
             // What was asked for, and what became of sending it, tells nothing of what stands on the rail.
             Trigger::SendFailed
@@ -183,7 +188,7 @@ impl Rail {
     /// Takes back an event and whatever needed it.
     fn lose(&mut self, event: &str) {
         match event {
-            "DealCreated" => *self = Self::default(),
+            "DealCreated" | TRANSFER => *self = Self::default(),
             "DealDeposited" | CAPTURE => (self.deposit, self.end) = (Deposit::None, None),
             "DealReleased" | "DealCanceled" => self.end = None,
             unknown => tracing::error!(unknown, "a lost event that is not known"),

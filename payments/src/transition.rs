@@ -35,6 +35,8 @@ pub enum Trigger {
     NeverSent,
     /// The receipt was rejected.
     EvidenceRejected,
+    /// A receipt that was confirmed turns out to be wrong.
+    EvidenceWithdrawn,
     /// The gateway definitely failed.
     RailFailed,
     /// The money went to the payee.
@@ -81,6 +83,7 @@ pub const RULES: &[Rule] = &[
     rule(&[Submitted], Trigger::PaymentFinal, Paid),
     rule(&[Open], Trigger::Expired, Expired),
     rule(&[Submitted], Trigger::EvidenceRejected, Rejected),
+    rule(&[Paid], Trigger::EvidenceWithdrawn, Rejected),
     rule(&[Submitted], Trigger::RailFailed, Failed),
     rule(&[Paid], Trigger::Released, Completed),
     // A release that was mined before the cancel: the payee has the money, whatever was asked for later.

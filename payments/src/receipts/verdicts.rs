@@ -1,15 +1,18 @@
-//! Verdicts of whoever looks at the bank.
+//! Verdicts of whoever looks at the bank. Each may be corrected: what the bank shows is what counts, and both verdicts stand
+//! in the log.
 
-use entities::{OrderId, PaymentId, PaymentStatus, ReceiptStatus, SubmissionId, now, order, payment_submission};
+use std::collections::HashMap;
+
+use entities::{OrderId, PaymentStatus, ReceiptStatus, SubmissionId, now, order, payment, payment_submission};
 use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
-use super::{ReceiptError, find_order, lock, receipts_of, refused, told, within_reach};
+use super::{ReceiptError, duplicates, find_order, lock, receipts_of, refused, told, within_reach};
 use crate::{
     caller::Caller,
     observation::Observation,
-    orders::lock_order,
+    orders::{OrderStatus, lock_order},
     record::{Observed, record},
 };
 
@@ -18,7 +21,7 @@ use crate::{
 pub struct ReceiptVerdict {
     /// Of which order.
     pub order_id: OrderId,
-    /// Of which of its receipts; of all that nobody has decided yet, when none is named.
+    /// Of which of its receipts; of all of them, when none is named.
     pub submission_id: Option<SubmissionId>,
     /// Whether the money is there.
     pub confirmed: bool,
@@ -28,10 +31,10 @@ pub struct ReceiptVerdict {
     pub request_id: Option<String>,
 }
 
-/// Decides on a receipt, or on all of an order that nobody has decided yet. Saying the same once more changes nothing.
+/// Decides on a receipt, or on all of an order. Saying the same once more changes nothing.
 ///
 /// # Errors
-/// [`ReceiptError::Conflict`] when it was decided the other way.
+/// [`ReceiptError::Conflict`] when there is nothing to decide on, or a confirmation cannot be taken back any more.
 pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdict) -> Result<(), ReceiptError> {
     let order = find_order(&**tx, verdict.order_id).await?;
     within_reach(&**tx, caller, &order).await?;
@@ -42,111 +45,132 @@ pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdi
     };
     // Read under the lock, so that of two verdicts at once the second sees the first.
     let receipts = receipts_of(&**tx, order.id).await?;
-    let wanted = if verdict.confirmed { ReceiptStatus::Confirmed } else { ReceiptStatus::Rejected };
-    let undecided = choose(&receipts, &verdict, wanted)?;
-    let Some(payment) = locked else {
+    let about = choose(&receipts, &verdict)?;
+    let (Some(payment), false) = (locked, about.is_empty()) else {
         return Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()));
     };
-    if undecided.is_empty() {
-        // Named receipts that were decided the same way are done; without a name the order as a whole counts.
-        return match verdict.submission_id.is_some() || stands(payment.status, wanted) {
-            true => Ok(()),
-            false if receipts.is_empty() => {
-                Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()))
-            }
-            false => Err(decided(payment.status)),
-        };
+    let change = Change::new(&receipts, about, verdict.confirmed);
+    if change.receipts.is_empty() {
+        return Ok(());
     }
-    let settled = order.paid_by.is_some_and(|by| by != payment.id);
-    if !allowed(payment.status, wanted, settled) {
-        return Err(decided(payment.status));
-    }
-    write(tx, caller, &order, payment.id, &undecided, verdict, wanted).await
+    change.check(&order, &payment)?;
+    change.write(tx, caller, &order, &payment, verdict).await
 }
 
-/// The receipts that the verdict is about and that nobody has decided yet.
+/// The receipts that the verdict is about.
 fn choose<'a>(
     receipts: &'a [payment_submission::Model],
     verdict: &ReceiptVerdict,
-    wanted: ReceiptStatus,
 ) -> Result<Vec<&'a payment_submission::Model>, ReceiptError> {
-    let Some(id) = verdict.submission_id else {
-        return Ok(receipts.iter().filter(|receipt| receipt.status == ReceiptStatus::Reported).collect());
-    };
-    let receipt = receipts.iter().find(|receipt| receipt.id == id).ok_or(ReceiptError::NotFound("Submission"))?;
-    match receipt.status {
-        ReceiptStatus::Reported => Ok(vec![receipt]),
-        status if status == wanted => Ok(Vec::new()),
-        ReceiptStatus::Confirmed => Err(ReceiptError::Conflict("The receipt is confirmed already".to_owned())),
-        ReceiptStatus::Rejected => Err(ReceiptError::Conflict("The receipt is rejected already".to_owned())),
+    let Some(id) = verdict.submission_id else { return Ok(receipts.iter().collect()) };
+    let named = receipts.iter().find(|receipt| receipt.id == id).ok_or(ReceiptError::NotFound("Submission"))?;
+    Ok(vec![named])
+}
+
+/// What a verdict changes.
+struct Change<'a> {
+    /// Those that were not decided so before.
+    receipts: Vec<&'a payment_submission::Model>,
+    to: ReceiptStatus,
+    /// Whether it takes back the last confirmation, so that nothing vouches for the money any more.
+    withdraws: bool,
+}
+
+impl<'a> Change<'a> {
+    fn new(all: &'a [payment_submission::Model], about: Vec<&'a payment_submission::Model>, confirmed: bool) -> Self {
+        let to = if confirmed { ReceiptStatus::Confirmed } else { ReceiptStatus::Rejected };
+        let receipts: Vec<_> = about.into_iter().filter(|receipt| receipt.status != to).collect();
+        let is_confirmed = |receipt: &payment_submission::Model| receipt.status == ReceiptStatus::Confirmed;
+        let stays = |receipt: &payment_submission::Model| receipts.iter().all(|changed| changed.id != receipt.id);
+        let withdraws = receipts.iter().any(|receipt| is_confirmed(receipt))
+            && !all.iter().any(|receipt| is_confirmed(receipt) && stays(receipt));
+        Self { receipts, to, withdraws }
     }
-}
 
-/// Whether the payment is where the verdict would bring it.
-fn stands(status: PaymentStatus, wanted: ReceiptStatus) -> bool {
-    match wanted {
-        ReceiptStatus::Confirmed => matches!(status, PaymentStatus::Paid | PaymentStatus::Completed),
-        ReceiptStatus::Rejected => status == PaymentStatus::Rejected,
-        ReceiptStatus::Reported => false,
-    }
-}
-
-/// Whether a receipt may still be decided so. Money that is found for a payment that was given up is never dropped: the
-/// payment then goes to `needs_review`. A receipt that is left over when the order is paid may be put aside.
-fn allowed(status: PaymentStatus, wanted: ReceiptStatus, settled: bool) -> bool {
-    let given_up = matches!(status, PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired);
-    let waits = matches!(status, PaymentStatus::Submitted | PaymentStatus::Rejected);
-    let over = matches!(
-        status,
-        PaymentStatus::Paid | PaymentStatus::Completed | PaymentStatus::Refunded | PaymentStatus::NeedsReview
-    );
-    let left_over = wanted == ReceiptStatus::Rejected && (over || (given_up && settled));
-    stands(status, wanted) || waits || left_over || (given_up && wanted == ReceiptStatus::Confirmed)
-}
-
-fn decided(status: PaymentStatus) -> ReceiptError {
-    match status {
-        PaymentStatus::Paid | PaymentStatus::Completed => {
-            ReceiptError::Conflict("The order is confirmed already".to_owned())
-        }
-        PaymentStatus::Rejected => ReceiptError::Conflict("The order is rejected already".to_owned()),
-        other => refused(other),
-    }
-}
-
-async fn write(
-    tx: &mut Transaction,
-    caller: &Caller,
-    order: &order::Model,
-    payment_id: PaymentId,
-    receipts: &[&payment_submission::Model],
-    verdict: ReceiptVerdict,
-    wanted: ReceiptStatus,
-) -> Result<(), ReceiptError> {
-    use payment_submission::Column as C;
-    let observed = receipts.iter().map(|receipt| {
-        let mut data = told(order, receipt, None);
-        let what = if verdict.confirmed {
-            Observation::ReceiptConfirmed { data }
-        } else {
-            data["reason"] = json!(verdict.reason);
-            Observation::ReceiptRejected { data }
+    /// Refuses what the payment's state does not allow.
+    fn check(&self, order: &order::Model, payment: &payment::Model) -> Result<(), ReceiptError> {
+        use PaymentStatus::{
+            Canceled, Completed, Expired, Failed, NeedsReview, Open, Paid, Refunded, Rejected, Submitted,
         };
-        Observed { payment_id, what, actor: caller.actor(), request_id: verdict.request_id.clone() }
-    });
-    record(tx, observed.collect()).await?;
-    let mut rows = payment_submission::Entity::update_many()
-        .col_expr(C::Status, Expr::value(wanted))
-        .filter(C::Id.is_in(receipts.iter().map(|receipt| receipt.id)))
-        .filter(C::Status.eq(ReceiptStatus::Reported));
-    rows = if verdict.confirmed {
-        rows.col_expr(C::VerifiedAt, Expr::value(now()))
-    } else {
-        rows.col_expr(C::RejectionReason, Expr::value(verdict.reason))
-    };
-    let written = rows.exec(&**tx).await?;
-    if written.rows_affected != u64::try_from(receipts.len()).unwrap_or(u64::MAX) {
-        return Err(DbErr::RecordNotUpdated.into());
+        if self.withdraws {
+            return withdrawable(order, payment);
+        }
+        let (status, confirmed) = (payment.status, self.to == ReceiptStatus::Confirmed);
+        let settled = order.paid_by.is_some_and(|by| by != payment.id);
+        let fits = match status {
+            Open | Submitted | Rejected | Paid | Completed | NeedsReview => true,
+            // Money that is found for a payment that was given up is never dropped: it then goes to review. A receipt
+            // that is left over when the order is paid may be put aside.
+            Failed | Canceled | Expired => confirmed || settled,
+            Refunded => !confirmed,
+            PaymentStatus::Pending | PaymentStatus::Canceling => false,
+        };
+        if fits { Ok(()) } else { Err(refused(status)) }
     }
-    Ok(())
+
+    async fn write(
+        self,
+        tx: &mut Transaction,
+        caller: &Caller,
+        order: &order::Model,
+        payment: &payment::Model,
+        verdict: ReceiptVerdict,
+    ) -> Result<(), ReceiptError> {
+        let duplicates = match self.to {
+            ReceiptStatus::Confirmed => duplicates::of_order(&**tx, order.id).await?,
+            ReceiptStatus::Reported | ReceiptStatus::Rejected => HashMap::new(),
+        };
+        let mut what: Vec<Observation> = Vec::with_capacity(self.receipts.len() + 1);
+        for receipt in &self.receipts {
+            let mut data = told(order, receipt, duplicates.get(&receipt.id).copied());
+            if receipt.status != ReceiptStatus::Reported {
+                data["corrects"] = json!(receipt.status);
+            }
+            if verdict.confirmed {
+                what.push(Observation::ReceiptConfirmed { data });
+            } else {
+                data["reason"] = json!(verdict.reason);
+                what.push(Observation::ReceiptRejected { data });
+            }
+        }
+        if self.withdraws {
+            let data = json!({ "order_id": order.id, "order_number": order.order_number, "reason": verdict.reason });
+            what.push(Observation::TransferLost { data });
+        }
+        let observed = what.into_iter().map(|what| {
+            let request_id = verdict.request_id.clone();
+            Observed { payment_id: payment.id, what, actor: caller.actor(), request_id }
+        });
+        record(tx, observed.collect()).await?;
+        self.decided(tx, verdict.reason).await
+    }
+
+    async fn decided(self, tx: &Transaction, reason: Option<String>) -> Result<(), ReceiptError> {
+        use payment_submission::Column as C;
+        let confirmed = self.to == ReceiptStatus::Confirmed;
+        let written = payment_submission::Entity::update_many()
+            .col_expr(C::Status, Expr::value(self.to))
+            .col_expr(C::VerifiedAt, Expr::value(confirmed.then(now)))
+            .col_expr(C::RejectionReason, Expr::value(reason.filter(|_| !confirmed)))
+            .filter(C::Id.is_in(self.receipts.iter().map(|receipt| receipt.id)))
+            .filter(C::Status.ne(self.to))
+            .exec(&**tx)
+            .await?;
+        if written.rows_affected != u64::try_from(self.receipts.len()).unwrap_or(u64::MAX) {
+            return Err(DbErr::RecordNotUpdated.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the money may be said not to be there after all: not once anything was done on the ground that it is.
+fn withdrawable(order: &order::Model, payment: &payment::Model) -> Result<(), ReceiptError> {
+    let why = match payment.status {
+        PaymentStatus::NeedsReview => return Ok(()),
+        PaymentStatus::Paid if OrderStatus::from_word(&order.status).is_some() => return Ok(()),
+        PaymentStatus::Paid => format!("The order is {} already, so that its confirmation stands", order.status),
+        PaymentStatus::Completed => "The payment was released already, so that its confirmation stands".to_owned(),
+        other => return Err(refused(other)),
+    };
+    Err(ReceiptError::Conflict(why))
 }

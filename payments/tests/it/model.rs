@@ -97,9 +97,10 @@ impl Model {
             Observation::ReceiptReported { .. } => self.go(&[Open, Rejected], Submitted),
             Observation::ReceiptConfirmed { .. } => {
                 self.go(&[Failed, Canceled, Expired], NeedsReview);
-                self.go(&[Submitted, Rejected], Paid);
+                self.go(&[Open, Submitted, Rejected], Paid);
             }
             Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
+            Observation::TransferLost { .. } => self.go(&[Paid], Rejected),
             Observation::Gateway(seen) => self.at_gateway(seen),
             Observation::TakenAtTill => self.go(&[Pending], Completed),
             Observation::Voided { .. } => self.go(&[Completed], Canceled),
@@ -224,6 +225,7 @@ fn facts() -> Vec<Observation> {
         Observation::ReceiptReported { data: data() },
         Observation::ReceiptConfirmed { data: data() },
         Observation::ReceiptRejected { data: data() },
+        Observation::TransferLost { data: data() },
         Observation::InvoiceWanted { data: data() },
         Observation::InvoiceRefused { code: code(), message: message() },
         Observation::InvoiceSettled { data: data() },

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entities::{
     Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, OrderId, PaymentId, PaymentMethod,
-    PaymentStatus, ReceiptMethod, ReceiptStatus, capture, gateway_session, order, payment, payment_submission,
+    PaymentStatus, ReceiptMethod, capture, gateway_session, order, payment,
 };
 use payments::{
     Acceptor, Actor, Observation, Observed, Outcome, intents,
@@ -72,8 +72,10 @@ impl World {
         payments::record(tx, observed).await.unwrap()[0]
     }
 
+    /// Each report is of another transfer.
     pub(crate) async fn report(&self, tx: &mut Transaction) -> Result<(), ReceiptError> {
-        receipts::report(tx, receipt(self.order.id)).await.map(drop)
+        let reference = uuid::Uuid::now_v7().to_string();
+        receipts::report(tx, NewReceipt { reference, ..receipt(self.order.id) }).await.map(drop)
     }
 
     /// The back office looks at the bank and says what is there.
@@ -83,11 +85,10 @@ impl World {
         tx: &mut Transaction,
         confirmed: bool,
     ) -> Result<(), ReceiptError> {
-        let waiting = self.undecided(tx).await > 0;
         let order_id = self.order.id;
         let verdict = ReceiptVerdict { order_id, submission_id: None, confirmed, reason: None, request_id: None };
         receipts::decide(tx, &shop.merchant.caller(), verdict).await?;
-        self.transferred |= confirmed && waiting;
+        self.transferred = confirmed;
         Ok(())
     }
 
@@ -97,12 +98,6 @@ impl World {
         let captures = capture::Entity::find().filter(capture::Column::PaymentId.is_in(ids)).all(&**tx).await.unwrap();
         let empty = captures.into_iter().filter(|capture| capture.refunded + capture.reversed >= capture.captured);
         self.returned.extend(empty.map(|capture| capture.session_id));
-    }
-
-    async fn undecided(&self, tx: &Transaction) -> u64 {
-        use payment_submission::Column as C;
-        let waiting = payment_submission::Entity::find().filter(C::OrderId.eq(self.order.id));
-        waiting.filter(C::Status.eq(ReceiptStatus::Reported)).count(&**tx).await.unwrap()
     }
 
     pub(crate) async fn ask_intent(&self, tx: &mut Transaction) -> Result<GatewaySessionId, String> {

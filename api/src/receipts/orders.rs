@@ -6,7 +6,7 @@ use payments::{
     Caller,
     listing::Listing,
     orders::{NewOrder, place},
-    receipts::{find_order, receipts_of, within_reach},
+    receipts::{duplicates_of, find_order, receipts_of, within_reach},
 };
 use poem_openapi::{
     Object, OpenApi,
@@ -225,8 +225,13 @@ impl Orders {
         let db = &**self.0.db();
         let order = find_order(db, order_id(&id.0)?).await?;
         self.show(&visitor, &order).await?;
+        let mut duplicates = duplicates_of(db, order.id).await?;
         let payments: Vec<payment_submission::Model> = receipts_of(db, order.id).await?;
-        let payments = payments.into_iter().map(Submission::from).collect();
+        let with_hint = |row: payment_submission::Model| {
+            let duplicate_of = duplicates.remove(&row.id);
+            Submission::new(row, duplicate_of)
+        };
+        let payments = payments.into_iter().map(with_hint).collect();
         Ok(Json(OneOrder { success: true, order: OrderWithPayments { order: order.into(), payments } }))
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct Decision {
     /// The order.
     #[oai(validator(min_length = 1, max_length = 255))]
     order_id: String,
-    /// One of its receipts; all that nobody has decided yet, when it is left out.
+    /// One of its receipts; all of them, when it is left out, null or empty.
     #[oai(validator(max_length = 255))]
     submission_id: Option<String>,
     status: Verdict,
@@ -154,6 +154,9 @@ pub(crate) struct Submission {
     /// The same as text.
     amount_expected_text: String,
     reference: String,
+    /// Another receipt that names the same number of a bank, of this order or of another one: a confirmed one, or else one
+    /// that came before. One transfer pays one order.
+    duplicate_of: Option<Uuid>,
     origin_bank: Option<String>,
     payer_name: Option<String>,
     receipt_url: Option<String>,
@@ -164,8 +167,8 @@ pub(crate) struct Submission {
     verified_at: Option<DateTime<Utc>>,
 }
 
-impl From<payment_submission::Model> for Submission {
-    fn from(row: payment_submission::Model) -> Self {
+impl Submission {
+    pub(super) fn new(row: payment_submission::Model, duplicate_of: Option<SubmissionId>) -> Self {
         Self {
             id: row.id.0,
             order_id: row.order_id.0,
@@ -176,6 +179,7 @@ impl From<payment_submission::Model> for Submission {
             amount_expected: row.amount_expected.into(),
             amount_expected_text: Money::from(row.amount_expected).text(),
             reference: row.reference,
+            duplicate_of: duplicate_of.map(|id| id.0),
             origin_bank: row.origin_bank,
             payer_name: row.payer_name,
             receipt_url: row.receipt_url,
@@ -192,8 +196,9 @@ pub(crate) struct Submissions(pub(crate) State);
 impl Submissions {
     /// Report a receipt
     ///
-    /// Anybody may. The order becomes REPORTED and its payment `submitted`, in one transaction with the receipt. 404
-    /// when the order does not exist; 409 when it is confirmed already, or its payment has ended another way.
+    /// Anybody may. The order becomes REPORTED and its payment `submitted`, in one transaction with the receipt. A report
+    /// that waits for a verdict already, word for word, is that one and not another. 404 when the order does not exist; 409
+    /// when it is confirmed already, or its payment has ended another way.
     #[oai(path = "/", method = "post", operation_id = "report_receipt")]
     async fn report(
         &self,
@@ -232,9 +237,11 @@ impl Submissions {
     /// Decide on receipts
     ///
     /// CONFIRMED makes the order CONFIRMED and its payment `paid`; REJECTED makes them REJECTED and `rejected`, after
-    /// which the customer may report another receipt. Without `submissionId` it is about every receipt of the order that
-    /// nobody has decided yet. Saying the same again changes nothing. 404 when there is no such order, or the receipt is
-    /// not the order's; 409 when it was decided the other way, or nothing was reported.
+    /// which the customer may report another receipt. Without `submissionId` it is about every receipt of the order.
+    /// Saying the same again changes nothing, and the other way corrects it: rejected receipts can be confirmed, and the
+    /// last confirmed one can be rejected until its payment is released or given back, or the order is fulfilled. 404
+    /// when there is no such order, or the receipt is not the order's; 409 when it can no longer be corrected, or nothing
+    /// was reported.
     #[oai(path = "/", method = "put", operation_id = "decide_receipts")]
     async fn decide(
         &self,
@@ -243,7 +250,8 @@ impl Submissions {
         body: Body<Decision, true>,
     ) -> Result<Json<Done>, Declined<404, 409>> {
         let decision = body.value;
-        let submission_id = decision.submission_id.as_deref().map(submission_id).transpose();
+        let named = decision.submission_id.as_deref().filter(|named| !named.is_empty());
+        let submission_id = named.map(submission_id).transpose();
         let order_id = order_id(&decision.order_id)?;
         let verdict = ReceiptVerdict {
             order_id,

@@ -262,9 +262,12 @@ on_both!(a_wrong_receipt_is_400_and_writes_nothing, async |database: TestDatabas
 on_both!(receipts_at_once_share_one_payment, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let order = place(&app).await;
-    let body = receipt(&order);
-    let answers = futures_util::future::join_all((0..8).map(|_| report(&app, &body))).await;
-    answers.into_iter().for_each(|answer| drop(answer.expect(200)));
+    let answers = futures_util::future::join_all((0..8).map(async |number| {
+        let mut body = receipt(&order);
+        body["reference"] = json!(format!("{number}"));
+        report(&app, &body).await
+    }));
+    answers.await.into_iter().for_each(|answer| drop(answer.expect(200)));
     let now = read(&app, &order).await;
     assert_eq!((&now["status"], now["payments"].as_array().unwrap().len()), (&json!("REPORTED"), 8));
     let payment = payment_of(&app, &order).await;
@@ -273,6 +276,61 @@ on_both!(receipts_at_once_share_one_payment, async |database: TestDatabase| {
     assert_eq!(told.iter().filter(|event| *event == "payment.submitted").count(), 1);
     let payments: Vec<payment::Model> = payment::Entity::find().all(&*app.database.db).await.unwrap();
     assert_eq!(payments.len(), 1);
+});
+
+on_both!(the_same_report_again_is_the_first_submission, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let order = place(&app).await;
+    let answers = futures_util::future::join_all((0..8).map(|_| reported(&app, &order))).await;
+    assert!(answers.iter().all(|id| *id == answers[0]), "{answers:?}");
+    let before = counts(&app).await;
+    assert_eq!(before[0], 1, "a double click is one receipt");
+    for number in 1..20 {
+        let mut other = receipt(&order);
+        other["reference"] = json!(format!("{number}"));
+        report(&app, &other).await.expect(200);
+    }
+    assert_eq!(reported(&app, &order).await, answers[0], "also when no more are taken");
+    let mut other = receipt(&order);
+    other["reference"] = json!("20");
+    report(&app, &other).await.refusal(409);
+});
+
+on_both!(a_bank_reference_that_another_order_has_is_pointed_out, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let admin = admin(&app).await;
+    let orders = [place(&app).await, place(&app).await, place(&app).await];
+    let mut ids = Vec::new();
+    for (order, reference) in orders.iter().zip(["004211", " 42-11", "4212"]) {
+        let mut body = receipt(order);
+        body["reference"] = json!(reference);
+        ids.push(json!(report(&app, &body).await.expect(200).body["submissionId"]));
+    }
+    let hints = async || {
+        let mut hints = Vec::new();
+        for order in &orders {
+            hints.push(read(&app, order).await["payments"][0]["duplicateOf"].clone());
+        }
+        hints
+    };
+    assert_eq!(hints().await, [Value::Null, ids[0].clone(), Value::Null]);
+    let verdict = |order: &Value, status: &str| json!({ "orderId": order["id"], "status": status });
+    decide(&app, &admin, &verdict(&orders[1], "CONFIRMED")).await.expect(200);
+    assert_eq!(hints().await, [ids[1].clone(), ids[0].clone(), Value::Null], "also of what is confirmed later");
+    decide(&app, &admin, &verdict(&orders[0], "CONFIRMED")).await.expect(200);
+    decide(&app, &admin, &verdict(&orders[1], "REJECTED")).await.expect(200);
+    assert_eq!(hints().await, [Value::Null, ids[0].clone(), Value::Null], "what was rejected is no transfer");
+    // Another tenant's receipts are nobody's business.
+    let theirs = app.token_on(app.stranger.node_id, Permission::ALL).await;
+    let mut body = app.payment("theirs");
+    body["payment_method"] = json!("bank_transfer");
+    for (name, id) in [("node_id", app.stranger.node_id.0), ("currency_id", app.stranger.currency_id.0)] {
+        body[name] = json!(id);
+    }
+    body["network_id"] = json!(app.stranger.network_id);
+    let created = app.post(&theirs, "/api/v1/payments", &body).await.expect(201).body;
+    report(&app, &receipt(&created)).await.expect(200);
+    assert_eq!(read(&app, &created).await["payments"][0]["duplicateOf"], Value::Null);
 });
 
 on_both!(keys_make_orders_and_receipts_safe_to_repeat, async |database: TestDatabase| {

@@ -63,7 +63,8 @@ impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
-        let (caller, claims) = authenticate(state, request, N::COOKIE).await?;
+        let allows = |caller: &Caller| N::PERMISSION.is_none_or(|permission| caller.can(permission));
+        let (caller, claims) = authenticate(state, request, N::COOKIES, N::TO_SHOPS, allows).await?;
         state.allowances().per_caller.take(&claims.sub.to_string())?;
         match N::PERMISSION {
             Some(permission) if !caller.can(permission) => {
@@ -84,27 +85,44 @@ pub(crate) fn at_root(caller: &Caller) -> bool {
     caller.is_admin || !caller.node_path.contains('.')
 }
 
-/// Who the request's token belongs to, whether it came as a bearer token or in the cookie of this name.
+/// Who the request's token belongs to, whether it came as a bearer token or in one of these cookies. A token of a shop's
+/// sign-in counts where it is `to_shops` alone. Of two cookies that are good the one counts whose caller is `wanted`.
 pub(crate) async fn authenticate(
     state: &State,
     request: &Request,
-    cookie: &str,
+    cookies: &[&str],
+    to_shops: bool,
+    wanted: impl Fn(&Caller) -> bool,
 ) -> Result<(Arc<Caller>, Claims), Problem> {
     let jar: &CookieJar = request.cookie();
-    let cookie = jar.get(cookie);
-    let (token, by_cookie) = match (request.header(header::AUTHORIZATION), &cookie) {
-        (Some(authorization), _) => (bearer_token(authorization), false),
-        (None, Some(cookie)) => (Some(cookie.value_str()), true),
-        (None, None) => (None, false),
+    let (tokens, by_cookie): (Vec<String>, bool) = match request.header(header::AUTHORIZATION) {
+        Some(authorization) => (bearer_token(authorization).map(str::to_owned).into_iter().collect(), false),
+        None => (
+            cookies.iter().filter_map(|name| jar.get(name)).map(|cookie| cookie.value_str().to_owned()).collect(),
+            true,
+        ),
     };
-    let token = token.ok_or_else(|| unauthorized("Bearer"))?;
-    let invalid = || unauthorized(r#"Bearer error="invalid_token""#);
-    let claims = state.tokens().verify(token).ok_or_else(invalid)?;
-    let caller = state.callers().load(claims.kind, claims.family).await?.ok_or_else(invalid)?;
+    if tokens.is_empty() {
+        return Err(unauthorized("Bearer"));
+    }
+    let mut found = None;
+    for token in tokens {
+        let claims = state.tokens().verify(&token).filter(|claims| to_shops || !claims.of_shop());
+        let Some(claims) = claims else { continue };
+        let Some(caller) = state.callers().load(claims.kind, claims.family).await? else { continue };
+        let is_wanted = wanted(&caller);
+        if is_wanted || found.is_none() {
+            found = Some((caller, claims));
+        }
+        if is_wanted {
+            break;
+        }
+    }
+    let found = found.ok_or_else(|| unauthorized(r#"Bearer error="invalid_token""#))?;
     if by_cookie && !matches!(*request.method(), Method::GET | Method::HEAD) {
         require_same_origin(request)?;
     }
-    Ok((caller, claims))
+    Ok(found)
 }
 
 /// Who has a good token of a program or of the staff, by its signature alone, so that it costs no look into the database;

@@ -10,9 +10,11 @@ pub(crate) trait Needs: Send + Sync + 'static {
     const PERMISSION: Option<Permission>;
     /// The security schemes with the permission behind a colon; [`crate::document`] turns the latter into the role
     /// list of the security requirement, which is where the table test finds it.
-    const SCHEMES: [&'static str; 2];
-    /// The cookie that a browser may send the token in.
-    const COOKIE: &'static str = cookies::ACCESS_TOKEN;
+    const SCHEMES: &'static [&'static str];
+    /// The cookies that a browser may send the token in.
+    const COOKIES: &'static [&'static str] = &[cookies::ACCESS_TOKEN];
+    /// Whether a token of a shop's sign-in opens it.
+    const TO_SHOPS: bool = false;
     /// Whether it changes what all nodes share, which only a caller on the root node, or an admin, may do.
     const AT_ROOT: bool = false;
 }
@@ -24,7 +26,7 @@ macro_rules! needs {
 
         impl Needs for $name {
             const PERMISSION: Option<Permission> = $permission;
-            const SCHEMES: [&'static str; 2] = [concat!("bearer:", $word), concat!("cookie:", $word)];
+            const SCHEMES: &'static [&'static str] = &[concat!("bearer:", $word), concat!("cookie:", $word)];
         }
     )+
 
@@ -58,8 +60,6 @@ needs! {
     WebhooksManage = Some(Permission::WebhooksManage), "webhooks.manage";
     /// Changing nodes, integrations and other reference data.
     NodesManage = Some(Permission::NodesManage), "nodes.manage";
-    /// Keeping a seller's account, refunding and paying out.
-    MarketplaceManage = Some(Permission::MarketplaceManage), "marketplace.manage";
     /// Looking at and deciding what only operators do.
     Operations = Some(Permission::Operations), "operations";
 }
@@ -69,8 +69,20 @@ pub(crate) struct ReceiptsManage;
 
 impl Needs for ReceiptsManage {
     const PERMISSION: Option<Permission> = Some(Permission::ReceiptsManage);
-    const SCHEMES: [&'static str; 2] = ["bearer:receipts.manage", "store_cookie:receipts.manage"];
-    const COOKIE: &'static str = cookies::STORE_TOKEN;
+    const SCHEMES: &'static [&'static str] = &["bearer:receipts.manage", "store_cookie:receipts.manage"];
+    const COOKIES: &'static [&'static str] = &[cookies::STORE_TOKEN];
+    const TO_SHOPS: bool = true;
+}
+
+/// Keeping a seller's account, refunding and paying out. Browsers of whichever sign-in may.
+pub(crate) struct MarketplaceManage;
+
+impl Needs for MarketplaceManage {
+    const PERMISSION: Option<Permission> = Some(Permission::MarketplaceManage);
+    const SCHEMES: &'static [&'static str] =
+        &["bearer:marketplace.manage", "cookie:marketplace.manage", "store_cookie:marketplace.manage"];
+    const COOKIES: &'static [&'static str] = &[cookies::STORE_TOKEN, cookies::ACCESS_TOKEN];
+    const TO_SHOPS: bool = true;
 }
 
 /// Changing what all nodes share: chains, networks, currencies.
@@ -78,7 +90,7 @@ pub(crate) struct SharedDataManage;
 
 impl Needs for SharedDataManage {
     const PERMISSION: Option<Permission> = NodesManage::PERMISSION;
-    const SCHEMES: [&'static str; 2] = NodesManage::SCHEMES;
+    const SCHEMES: &'static [&'static str] = NodesManage::SCHEMES;
     const AT_ROOT: bool = true;
 }
 
@@ -89,7 +101,7 @@ macro_rules! at_root {
 
         impl Needs for $name {
             const PERMISSION: Option<Permission> = Some(Permission::$permission);
-            const SCHEMES: [&'static str; 2] = [concat!("bearer:", $word), concat!("cookie:", $word)];
+            const SCHEMES: &'static [&'static str] = &[concat!("bearer:", $word), concat!("cookie:", $word)];
             const AT_ROOT: bool = true;
         }
     )+};
@@ -109,7 +121,7 @@ pub(crate) struct InstallationOperations;
 
 impl Needs for InstallationOperations {
     const PERMISSION: Option<Permission> = Operations::PERMISSION;
-    const SCHEMES: [&'static str; 2] = Operations::SCHEMES;
+    const SCHEMES: &'static [&'static str] = Operations::SCHEMES;
     const AT_ROOT: bool = true;
 }
 

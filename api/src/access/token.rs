@@ -28,12 +28,17 @@ pub(crate) struct Claims {
     pub(crate) iat: i64,
     /// Expires at, seconds since 1970.
     pub(crate) exp: i64,
-    /// What the receipts contract calls the user's role; for its clients. Here it only tells customers from others.
+    /// What the receipts contract calls the user's role, in tokens of a shop's sign-in alone; for its clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<String>,
 }
 
 impl Claims {
+    /// Whether it is a token of a shop's sign-in, which opens what shops' browsers need and nothing else.
+    pub(crate) fn of_shop(&self) -> bool {
+        self.role.is_some()
+    }
+
     /// Whether it is a token of somebody who may have registered by themselves.
     pub(crate) fn of_customer(&self) -> bool {
         self.role.as_deref() == Some(CUSTOMER)

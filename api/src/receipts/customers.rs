@@ -71,6 +71,9 @@ pub(crate) struct SignedIn {
     /// Always true.
     success: bool,
     user: Customer,
+    /// The same as in the cookie, for clients that send it as a bearer token; good for 24 hours, for this contract and that
+    /// of connected sellers.
+    token: String,
 }
 
 pub(crate) struct Customers(pub(crate) State);
@@ -99,7 +102,7 @@ impl Customers {
 
     /// Sign a customer in
     ///
-    /// Sets the cookies `krafta-token` and `krafta-role`, as registering does. 401 for a wrong password and for an
+    /// Sets the cookies `krafta-token` and `krafta-role`, as registering does, and answers the token, too. 401 for a wrong password and for an
     /// unknown address alike; 429 after five wrong tries from one address on the
     /// network, or for one user from wherever.
     #[oai(path = "/login", method = "post", operation_id = "login_customer")]
@@ -172,7 +175,8 @@ impl Customers {
         let token = self.0.tokens().issue_for_store(user.id.0, family.id, role)?;
         cookies::set_store(jar, &self.0.config().auth, &token, role);
         let (email, role) = (user.email.unwrap_or_default(), role.to_owned());
-        Ok(SignedIn { success: true, user: Customer { id: user.id.0, email, role, creator_store: None } })
+        let user = Customer { id: user.id.0, email, role, creator_store: None };
+        Ok(SignedIn { success: true, user, token })
     }
 }
 

@@ -40,7 +40,7 @@ pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
 pub use disk::DiskConfig;
 pub use document::{Contract, openapi_document, openapi_document_of};
 pub use edge::StrangersConfig;
-pub use receipts::{ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
+pub use receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use serve::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
 pub use till::TillConfig;

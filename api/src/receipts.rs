@@ -13,7 +13,7 @@ mod upload_form;
 mod uploads;
 mod visitor;
 
-pub use self::config::{ObjectStoreConfig, ReceiptsConfig};
+pub use self::config::{AccountConfig, ObjectStoreConfig, ReceiptsConfig};
 pub(crate) use self::{
     refusal::{Declined, Refusal},
     store::Uploads,

@@ -69,6 +69,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         }
     };
     findings.tell("configuration", Ok(format!("data folder {}", settings.data_dir.display())));
+    findings.tell("accounts without a database", Ok(accounts(&settings).to_owned()));
     safety::of_files(&settings).iter().for_each(|danger| findings.unsafe_about(danger));
     match within(connected(&settings)).await {
         Ok(db) => {
@@ -95,6 +96,15 @@ impl Findings {
             warned => say(&format!("Everything works; {warned} warnings.")),
         }
         Ok(())
+    }
+}
+
+/// What customers are shown to transfer to while the database cannot be reached.
+fn accounts(settings: &Settings) -> &'static str {
+    if settings.receipts.accounts.is_empty() {
+        "the built-in ones, which have no numbers; name yours in receipts.accounts if you take bank transfers"
+    } else {
+        "those of receipts.accounts"
     }
 }
 

@@ -17,7 +17,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Declined, home};
+use super::{AccountConfig, Declined, home};
 use crate::{
     access::{Allowed, ReceiptsManage},
     audit,
@@ -168,15 +168,18 @@ pub(crate) struct Accounts(pub(crate) State);
 impl Accounts {
     /// List accounts
     ///
-    /// Where customers may transfer to. While the database cannot be reached, a built-in pair, Banesco and Binance
-    /// without numbers, so that a checkout has something to show; customers then ask the shop for the numbers.
+    /// Where customers may transfer to. While the database cannot be reached, those of `receipts.accounts`, or without any
+    /// there a built-in pair, Banesco and Binance without numbers, so that a checkout has something to show; customers
+    /// then ask the shop for the numbers.
     #[oai(path = "/", method = "get", operation_id = "list_accounts")]
     async fn list(&self) -> Result<Json<AccountList>, Declined> {
         let accounts = match tokio::time::timeout(PATIENCE, self.active()).await {
             Ok(Ok(accounts)) => accounts,
             Ok(Err(_)) | Err(_) => {
-                tracing::warn!("the accounts cannot be read; the built-in ones are shown");
-                built_in()
+                let configured = &self.0.config().receipts.accounts;
+                let which = if configured.is_empty() { "the built-in ones" } else { "those of receipts.accounts" };
+                tracing::warn!("the accounts cannot be read; {which} are shown");
+                if configured.is_empty() { built_in() } else { of_settings(configured) }
             }
         };
         Ok(Json(AccountList { success: true, accounts }))
@@ -242,10 +245,30 @@ impl Accounts {
     }
 }
 
+/// Ids of accounts that are in no table, by their places.
+fn stand_in(place: usize) -> Uuid {
+    Uuid::from_u128(0x7000_8000_0000_0000_0000 + place as u128)
+}
+
+fn of_settings(accounts: &[AccountConfig]) -> Vec<Account> {
+    let account = |(index, account): (usize, &AccountConfig)| Account {
+        id: stand_in(index + 1),
+        kind: account.kind.clone(),
+        bank_name: account.bank_name.clone(),
+        account_number: account.account_number.clone(),
+        phone: account.phone.clone(),
+        holder_name: account.holder_name.clone(),
+        holder_id: account.holder_id.clone(),
+        email: account.email.clone(),
+        active: true,
+    };
+    accounts.iter().enumerate().map(account).collect()
+}
+
 /// Without numbers: a made-up one would send somebody's money to a stranger.
 fn built_in() -> Vec<Account> {
-    let account = |id: u128, kind: &str, bank_name: &str| Account {
-        id: Uuid::from_u128(0x7000_8000_0000_0000_0000 + id),
+    let account = |place: usize, kind: &str, bank_name: &str| Account {
+        id: stand_in(place),
         kind: kind.to_owned(),
         bank_name: bank_name.to_owned(),
         account_number: None,

@@ -29,6 +29,38 @@ pub struct ReceiptsConfig {
     pub unpaid_days: u32,
     /// A bucket for uploaded files.
     pub object_store: ObjectStoreConfig,
+    /// What customers are shown while the database cannot be reached; a built-in pair without numbers when there is none.
+    pub accounts: Vec<AccountConfig>,
+}
+
+/// An account that customers may transfer to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountConfig {
+    /// Which way to pay it is for; the shop's own word.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The bank's name.
+    pub bank_name: String,
+    /// Its number there.
+    pub account_number: Option<String>,
+    /// The phone that is paid to.
+    pub phone: Option<String>,
+    /// Whose it is.
+    pub holder_name: Option<String>,
+    /// The holder's identity or tax number.
+    pub holder_id: Option<String>,
+    /// The e-mail address that is paid to.
+    pub email: Option<String>,
+}
+
+impl AccountConfig {
+    /// Whether a customer can transfer to it.
+    fn is_complete(&self) -> bool {
+        let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        let named = [&self.kind, &self.bank_name].iter().all(|text| !text.trim().is_empty());
+        named && [&self.account_number, &self.phone, &self.email].into_iter().any(given)
+    }
 }
 
 impl Default for ReceiptsConfig {
@@ -43,6 +75,7 @@ impl Default for ReceiptsConfig {
             upload_unnamed_hours: 24,
             unpaid_days: 30,
             object_store: ObjectStoreConfig::default(),
+            accounts: Vec::new(),
         }
     }
 }
@@ -79,6 +112,11 @@ impl ReceiptsConfig {
         ];
         let zero = numbers.into_iter().filter(|(_, value)| *value == 0);
         mistakes.extend(zero.map(|(name, _)| format!("receipts.{name} must be above 0")));
+        let incomplete = self.accounts.iter().enumerate().filter(|(_, account)| !account.is_complete());
+        mistakes.extend(incomplete.map(|(index, _)| {
+            let needs = "needs type, bank_name and one of account_number, phone and email";
+            format!("receipts.accounts: the {}. account {needs}", index + 1)
+        }));
         if !store.bucket.is_empty()
             && (store.access_key_id.is_empty() || store.secret_access_key.expose_secret().is_empty())
         {

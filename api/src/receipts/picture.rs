@@ -33,6 +33,9 @@ type Wrong = &'static str;
 /// Largest picture of the SVG kind, bytes: far more than a drawing of a receipt has, and read within some milliseconds.
 pub(crate) const SVG_MAX: usize = 1 << 20;
 
+/// How many bytes may come before a PDF file's header has ended, as its readers have it.
+const PDF_HEADER_WITHIN: usize = 1_024;
+
 const MALFORMED: Wrong = "is no well-formed SVG picture";
 
 const ACTIVE: Wrong = "has a script, or something else that an SVG picture must not have";
@@ -70,15 +73,16 @@ impl Kind {
         if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
             return Ok(Self::Jpeg);
         }
-        if bytes.starts_with(b"%PDF-") {
-            return Ok(Self::Pdf);
-        }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii_start().starts_with(b"<") {
             if text.len() > SVG_MAX {
                 return Err(Refused::TooLarge);
             }
             return harmless(text).map(|()| Self::Svg).map_err(Refused::Content);
+        }
+        // Readers of PDF look for its header there, and printers and scanners write before it: marks, line breaks, jobs.
+        if bytes[..bytes.len().min(PDF_HEADER_WITHIN)].windows(5).any(|start| start == b"%PDF-") {
+            return Ok(Self::Pdf);
         }
         Err(Refused::Content("must be a PNG, JPEG, PDF or SVG file"))
     }
@@ -224,6 +228,14 @@ mod tests {
         assert_eq!(Kind::of(b"\x89PNG\r\n\x1a\nrest"), Ok(Kind::Png));
         assert_eq!(Kind::of(b"\xff\xd8\xff\xe0rest"), Ok(Kind::Jpeg));
         assert_eq!(Kind::of(b"%PDF-1.7 rest"), Ok(Kind::Pdf));
+        for before in ["\u{feff}", "\r\n", "\n\n  ", "@PJL ENTER LANGUAGE = PDF\r\n"] {
+            assert_eq!(Kind::of(format!("{before}%PDF-1.4 rest").as_bytes()), Ok(Kind::Pdf), "{before:?}");
+        }
+        let late = |before: usize| Kind::of(format!("{}%PDF-1.4", " ".repeat(before)).as_bytes());
+        assert_eq!(late(1_019), Ok(Kind::Pdf));
+        assert!(late(1_020).is_err());
+        // What looks like a picture is read as one, whatever else it has.
+        assert!(Kind::of(b"<svg><!-- %PDF-1.4 --><script/></svg>").is_err());
         assert_eq!(Kind::of(b"\xef\xbb\xbf<?xml version=\"1.0\"?><!-- a --><svg/>"), Ok(Kind::Svg));
         for other in [&b"GIF89a"[..], b"PK\x03\x04", b"", b"MZ", b"plain text", b"<html></html>", b"<svg>", b"<"] {
             assert!(Kind::of(other).is_err(), "{other:?}");

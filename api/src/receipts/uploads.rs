@@ -23,7 +23,7 @@ const ROOM_AFTER_S: u64 = 3_600;
 pub(crate) struct Uploaded {
     /// Always true.
     success: bool,
-    /// Where it is: a path of this server.
+    /// Where it is: an address that any page can show, under the `base_url` of this server.
     url: String,
 }
 
@@ -65,7 +65,8 @@ impl UploadRoutes {
         let name = format!("{name}.{}", form.kind.extension());
         self.count(&name, &form).await?;
         self.0.uploads().put(&name, form.file).await?;
-        Ok(Json(Uploaded { success: true, url: format!("/uploads/{name}") }))
+        let base_url = self.0.checkout_links().base_url();
+        Ok(Json(Uploaded { success: true, url: format!("{base_url}/uploads/{name}") }))
     }
 
     /// Get an uploaded file

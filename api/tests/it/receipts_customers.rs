@@ -55,7 +55,8 @@ on_both!(a_customer_registers_and_signs_in, async |database: TestDatabase| {
     let answer = register(&app, " Ada@Example.org ", "secret").await.expect(200);
     let id = answer.body["user"]["id"].clone();
     let user = json!({ "id": id, "email": "ada@example.org", "role": "CLIENTE", "creatorStore": null });
-    assert_eq!(answer.body, json!({ "success": true, "user": user }));
+    let token = value(&answer, "krafta-token");
+    assert_eq!(answer.body, json!({ "success": true, "user": user, "token": token }));
     let answer = login(&app, "ada@example.org", "secret").await.expect(200);
     assert_eq!(answer.body["user"], user);
     let cookie = answer.cookie("krafta-token").expect("the token");
@@ -121,6 +122,60 @@ on_both!(roles_are_told_and_only_an_admin_decides, async |database: TestDatabase
         // The same in the cookie that a browser carries.
         send(app.client.get("/api/orders").header("cookie", format!("krafta-token={token}"))).await.expect(status);
     }
+});
+
+on_both!(
+    a_shops_token_is_answered_and_opens_this_contract_and_the_marketplace_alone,
+    async |database: TestDatabase| {
+        let app = TestApp::new(database).await;
+        user_with_role(&app, "admin@example.org", "ADMIN").await;
+        let answer = login(&app, "admin@example.org", "secret").await.expect(200);
+        let token = answer.body["token"].as_str().expect("the token").to_owned();
+        assert_eq!(token, value(&answer, "krafta-token"));
+        let in_cookies = async |path: &str, names: &[&str]| {
+            let cookies: Vec<String> = names.iter().map(|name| format!("{name}={token}")).collect();
+            send(app.client.get(path).header("cookie", cookies.join("; "))).await
+        };
+        for path in ["/api/orders", "/api/payments/connect/status"] {
+            app.get(&token, path).await.expect(200);
+            in_cookies(path, &["krafta-token"]).await.expect(200);
+        }
+        // The same person may do more, by another sign-in.
+        for path in ["/users/me", "/payments", "/v1/payments", "/api/v1/nodes", "/permissions"] {
+            app.get(&token, path).await.expect(401);
+            in_cookies(path, &["krafta-token", "accessToken"]).await.expect(401);
+        }
+    }
+);
+
+on_both!(the_marketplace_takes_the_cookie_of_any_sign_in, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    const STATUS: &str = "/api/payments/connect/status";
+    app.user("ana", "471100", Some(&[Permission::MarketplaceManage])).await;
+    let staff = app.login("ana", "471100").await.expect(200);
+    let staff = value(&staff, "accessToken");
+    user_with_role(&app, "admin@example.org", "ADMIN").await;
+    let admin = value(&login(&app, "admin@example.org", "secret").await, "krafta-token");
+    let customer = value(&register(&app, "ada@example.org", "secret").await, "krafta-token");
+    for (cookies, status) in [
+        (format!("accessToken={staff}"), 200),
+        (format!("krafta-token={admin}"), 200),
+        (format!("krafta-token={customer}"), 403),
+        (format!("krafta-token={customer}; accessToken={staff}"), 200),
+        (format!("krafta-token=nonsense; accessToken={staff}"), 200),
+        ("krafta-token=nonsense".to_owned(), 401),
+    ] {
+        send(app.client.get(STATUS).header("cookie", &cookies)).await.expect(status);
+    }
+    let refund = |origin: &str| {
+        let request = app.client.post("/api/payments/refund").header("cookie", format!("krafta-token={admin}"));
+        request
+            .header("host", "shop.example")
+            .header("origin", origin.to_owned())
+            .body_json(&json!({ "order_id": "x" }))
+    };
+    send(refund("https://evil.example")).await.expect(403);
+    send(refund("https://shop.example")).await.expect(422);
 });
 
 on_both!(writes_by_cookie_come_from_the_own_site, async |database: TestDatabase| {
@@ -218,6 +273,22 @@ on_both!(accounts_show_the_built_in_pair_when_the_database_is_gone, async |datab
     assert!(!sentence.to_lowercase().contains("sql"), "{sentence}");
 });
 
+on_both!(accounts_of_the_configuration_are_shown_when_the_database_is_gone, async |database: TestDatabase| {
+    let account = json!({ "type": "PAGO_MOVIL", "bank_name": "Banco Uno", "phone": "0414-7", "holder_id": "J-1" });
+    let account: api::AccountConfig = serde_json::from_value(account).unwrap();
+    let app = TestApp::with(database, move |config| config.receipts.accounts = vec![account]).await;
+    let list = async || send(app.client.get("/api/payments/accounts")).await.expect(200).body["accounts"].clone();
+    assert_eq!(list().await, json!([]), "as long as the database says what there is");
+    (*app.database.db).clone().close().await.unwrap();
+    let mut shown = list().await;
+    assert!(shown[0]["id"].take().is_string());
+    let wanted = json!([{
+        "id": null, "type": "PAGO_MOVIL", "bankName": "Banco Uno", "accountNumber": null, "phone": "0414-7",
+        "holderName": null, "holderId": "J-1", "email": null, "active": true,
+    }]);
+    assert_eq!(shown, wanted);
+});
+
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_answer_in_time_while_the_server_is_stopped() {
     let server = PrivatePostgres::start().await;
@@ -251,10 +322,12 @@ on_both!(files_are_told_by_their_bytes_and_handed_out_as_downloads, async |datab
         (&b"\x89PNG\r\n\x1a\nrest"[..], "text/html", "png", "image/png"),
         (b"\xff\xd8\xff\xe0rest", "image/png", "jpg", "image/jpeg"),
         (b"%PDF-1.7", "image/png", "pdf", "application/pdf"),
+        (b"\xef\xbb\xbf\r\n%PDF-1.7", "application/pdf", "pdf", "application/pdf"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>", "text/plain", "svg", "image/svg+xml"),
     ] {
         let answer = upload(&app, "file", declared, bytes).await.expect(200).body;
         let url = answer["url"].as_str().unwrap();
+        let url = url.strip_prefix("http://127.0.0.1:9154").expect("an address that any page can show");
         assert!(answer["success"] == true && url.starts_with("/uploads/") && url.ends_with(extension), "{url}");
         assert!(url.len() > "/uploads/".len() + 43, "{url} can be guessed");
         let response = app.client.get(url).send().await.0;
@@ -266,7 +339,7 @@ on_both!(files_are_told_by_their_bytes_and_handed_out_as_downloads, async |datab
         assert!(header("content-security-policy").contains("sandbox"));
         assert_eq!(response.into_body().into_vec().await.unwrap(), bytes);
     }
-    assert_eq!(std::fs::read_dir(folder.path().join("up")).unwrap().count(), 4);
+    assert_eq!(std::fs::read_dir(folder.path().join("up")).unwrap().count(), 5);
 });
 
 on_both!(what_is_no_picture_is_refused, async |database: TestDatabase| {
@@ -365,6 +438,7 @@ async fn files_go_to_a_bucket_where_one_is_named() {
     let app = TestApp::with(database, change).await;
     let bytes = b"\x89PNG\r\n\x1a\nrest";
     let url = upload(&app, "file", "image/png", bytes).await.expect(200).body["url"].as_str().unwrap().to_owned();
+    let url = url.replace("http://127.0.0.1:9154", "");
     let kept = format!("/receipts/{}", url.strip_prefix("/uploads/").unwrap());
     assert_eq!(bucket.0.lock().unwrap().get(&kept).map(Vec::as_slice), Some(&bytes[..]));
     let response = app.client.get(&url).send().await.0;

@@ -27,8 +27,10 @@ async fn shop(database: TestDatabase, change: impl FnOnce(&mut api::Config) + Cl
     (TestApp::with(database, change).await, state, folder)
 }
 
+/// The path of the file.
 async fn uploaded(app: &TestApp, bytes: &[u8]) -> String {
-    upload(app, "file", "image/png", bytes).await.expect(200).body["url"].as_str().unwrap().to_owned()
+    let url = upload(app, "file", "image/png", bytes).await.expect(200).body["url"].as_str().unwrap().to_owned();
+    url.replace("http://127.0.0.1:9154", "")
 }
 
 /// Lets all files be so many hours older.

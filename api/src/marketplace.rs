@@ -15,8 +15,9 @@ pub(crate) use self::{
     texts::{fits, wanted},
 };
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use gateways::Processor;
 use payments::sellers::SellerError;
 use tokio::time::Instant;
 
@@ -62,6 +63,17 @@ impl Patience {
         self.pause = (self.pause * 3 / 2).min(Duration::from_millis(500));
         true
     }
+}
+
+/// The card processor. Without one, what needs it could only wait for nothing.
+fn processor(state: &State) -> Result<&Arc<dyn Processor>, Problem> {
+    let none = || Problem::new(Code::Unavailable).detail("No card processor is configured");
+    state.gateways().processor().ok_or_else(none)
+}
+
+/// A currency as the contract writes it.
+fn lower_case(symbol: &str) -> String {
+    symbol.to_lowercase()
 }
 
 /// The worker or the processor is slower than anybody waits; the same request finds later what has become of it.

@@ -11,7 +11,7 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
-    Declined, Patience, not_yet,
+    Declined, Patience, not_yet, processor,
     texts::{Day, Iban, Nif},
 };
 use crate::{
@@ -184,7 +184,7 @@ impl Connect {
     /// Open the seller's account, or change it
     ///
     /// A seller has one account, however often this is asked for. It answers when the processor has it, or `pending` after
-    /// ten seconds; `account.updated` tells then. 409 when the processor refuses.
+    /// ten seconds; `account.updated` tells then. 409 when the processor refuses, 503 when none is configured.
     #[oai(path = "/onboard", method = "post", operation_id = "onboard_seller")]
     async fn onboard(
         &self,
@@ -193,6 +193,7 @@ impl Connect {
     ) -> Result<Json<ConnectStatus>, Declined<409>> {
         body.refuse(body.value.mistakes())?;
         let (details, iban) = body.value.told()?;
+        processor(&self.0)?;
         let mut tx = self.0.db().begin().await?;
         let told = sellers::tell(&mut tx, caller.node_id, &details, iban).await?;
         let data = json!({ "business_name": details.business_name });
@@ -209,13 +210,13 @@ impl Connect {
 
     /// Get a link to the processor's own pages
     ///
-    /// 409 when there is no account yet.
+    /// 409 when there is no account yet, 503 when no card processor is configured.
     #[oai(path = "/dashboard", method = "get", operation_id = "get_connect_dashboard")]
     async fn dashboard(&self, caller: Allowed<MarketplaceManage>) -> Result<Json<Dashboard>, Declined<409>> {
+        let processor = processor(&self.0)?;
         let account = sellers::account_of(&**self.0.db(), caller.node_id).await?;
         let id = account.and_then(|account| account.account_id);
         let id = id.ok_or_else(|| Problem::conflict("No connected account"))?;
-        let processor = self.0.gateways().processor().ok_or_else(|| not_yet("No card processor is configured"))?;
         // The link is a secret that is good for a moment: no row and no message may hold it.
         let url = processor.login_link(&id).await.map_err(refused)?;
         Ok(Json(Dashboard { url: url.into() }))

@@ -6,7 +6,7 @@ use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{Declined, Patience, not_yet};
+use super::{Declined, Patience, lower_case, not_yet, processor};
 use crate::{
     body::Form,
     edge::{Class, RequestId},
@@ -40,6 +40,7 @@ pub(crate) struct Intent {
     client_secret: String,
     /// The order's total, in cents.
     amount_cents: i64,
+    /// In lower case, such as `eur`.
     currency: String,
     /// What the platform keeps of it, by the plan of the seller's node.
     platform_fee_cents: i64,
@@ -53,7 +54,7 @@ impl Intents {
     ///
     /// Anybody may. The same unpaid order has the same intent, however often it is asked for. 404 when there is no such
     /// order, or none that can be paid by card here; 409 when it is paid already; 503 with `Retry-After` when the processor
-    /// takes longer than ten seconds.
+    /// takes longer than ten seconds, and at once when none is configured.
     #[oai(path = "/create-intent", method = "post", operation_id = "create_intent")]
     async fn create(
         &self,
@@ -66,6 +67,7 @@ impl Intents {
     ) -> Result<Json<Intent>, Declined<404, 409>> {
         let (state, target) = (&self.0, "POST /api/payments/create-intent".to_owned());
         visitor.spend(state, "order", &body.value.order_id.to_string(), Class::Dear)?;
+        processor(state)?;
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
         let intent = once.command(async {
             let mut tx = state.db().begin().await?;
@@ -124,6 +126,7 @@ impl Intents {
         let (Some(amount_cents), Some(platform_fee_cents)) = (cents(payment.paid_price.0), cents(fee)) else {
             return Err(Problem::new(Code::Internal));
         };
-        Ok(Intent { payment_intent_id, client_secret, amount_cents, currency: currency.symbol, platform_fee_cents })
+        let currency = lower_case(&currency.symbol);
+        Ok(Intent { payment_intent_id, client_secret, amount_cents, currency, platform_fee_cents })
     }
 }

@@ -14,7 +14,7 @@ use poem_openapi::{
 };
 use serde_json::json;
 
-use super::Declined;
+use super::{Declined, lower_case, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     idempotent::{IdempotencyKey, Once},
@@ -77,6 +77,7 @@ pub(crate) struct ConnectPayout {
     payout_id: String,
     /// In cents.
     amount: i64,
+    /// In lower case, such as `eur`.
     currency: String,
     /// `pending`, `paid` or `failed`; `payout.paid` and `payout.failed` tell its end.
     status: String,
@@ -94,7 +95,7 @@ impl From<payout::Model> for ConnectPayout {
         Self {
             payout_id: payout.id.to_string(),
             amount: payout.amount,
-            currency: payout.currency,
+            currency: lower_case(&payout.currency),
             status: status.to_owned(),
             arrival_date: payout.arrival_date.map(|day: NaiveDate| day.to_string()),
         }
@@ -108,7 +109,7 @@ impl Payouts {
     /// Pay out
     ///
     /// From the available balance of the caller's node, in the currency of its orders, to the seller's bank. 409 when there
-    /// is no account that can be paid out, or the balance does not cover it, however many are asked for at once.
+    /// is no account that can be paid out, or the balance does not cover it, however many are asked for at once; 503 when no card processor is configured.
     #[oai(path = "/payout", method = "post", operation_id = "create_connect_payout")]
     async fn create(
         &self,
@@ -120,6 +121,7 @@ impl Payouts {
         key: Header<Option<IdempotencyKey>>,
     ) -> Result<Json<ConnectPayout>, Declined<409>> {
         let cents = amount.0.amount()?;
+        processor(&self.0)?;
         let (state, target, body) = (&self.0, "POST /api/payments/connect/payout".to_owned(), cents.to_string());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body };
         let payout = once.create(async |tx| {

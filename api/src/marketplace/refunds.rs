@@ -4,7 +4,7 @@ use entities::{RefundStatus, refund};
 use payments::refunds::{self, NewRefund};
 use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
 
-use super::Declined;
+use super::{Declined, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     body::Form,
@@ -78,6 +78,7 @@ impl Refunds {
         key: Header<Option<IdempotencyKey>>,
         body: Form<Wanted>,
     ) -> Result<Json<Refunded>, Declined<404, 409>> {
+        processor(&self.0)?;
         let (state, target) = (&self.0, "POST /api/payments/refund".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let Wanted { order_id, amount_cents: amount, reason } = body.value;

@@ -60,7 +60,7 @@ texts! {
     Day = "date";
     /// A tax number of nine digits, the last of which checks the others.
     Nif = "nif";
-    /// A bank account by ISO 13616; blanks are allowed.
+    /// A bank account by ISO 13616, electronic or as people print it.
     Iban = "iban";
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn fits(format: &str, text: &str) -> bool {
     match format {
         "date" => is_date(text),
         "nif" => is_nif(text),
-        "iban" => text.parse::<iban::Iban>().is_ok(),
+        "iban" => electronic(text).parse::<iban::Iban>().is_ok(),
         _ => true,
     }
 }
@@ -106,10 +106,21 @@ impl Day {
 }
 
 impl Iban {
-    /// Without blanks, in capitals.
+    /// As computers exchange it.
     pub(super) fn electronic(&self) -> String {
-        self.0.chars().filter(|character| !character.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect()
+        electronic(&self.0)
     }
+}
+
+/// The electronic form of an IBAN from the printed one of ISO 13616: without blanks, whatever kind and wherever they are
+/// (those of documents do not break, or are not even seen), without the word IBAN before it, in capitals.
+fn electronic(printed: &str) -> String {
+    const UNSEEN: [char; 4] = ['\u{200b}', '\u{2060}', '\u{feff}', '\u{ad}'];
+    let is_blank = |character: &char| character.is_whitespace() || UNSEEN.contains(character);
+    let text: String = printed.chars().filter(|character| !is_blank(character)).collect();
+    let text = text.to_ascii_uppercase();
+    let bare = text.strip_prefix("IBAN").map(|rest| rest.strip_prefix(':').unwrap_or(rest));
+    bare.unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
@@ -136,6 +147,18 @@ mod tests {
         for wrong in ["PT50000201231234567890155", "PT5000020123123456789015", "", "DE8937040044053201300", "50"] {
             assert!(!fits("iban", wrong), "{wrong}");
         }
+        for printed in [
+            "pt50000201231234567890154",
+            "PT50\u{a0}0002\u{a0}0123\u{a0}1234\u{a0}5678\u{a0}9015\u{a0}4",
+            "PT50 000201231234567890154",
+            " PT50\u{202f}0002 0123 1234 5678 9015 4\n",
+            "IBAN PT50 0002 0123 1234 5678 9015 4",
+            "Iban: \u{feff}pt50 0002 0123 1234 5678 9015 4",
+        ] {
+            assert!(fits("iban", printed), "{printed}");
+            assert_eq!(Iban(printed.to_owned()).electronic(), "PT50000201231234567890154", "{printed}");
+        }
+        assert!(!fits("iban", "PT50-0002-0123-1234-5678-9015-4") && !fits("iban", "IBAN"));
         assert_eq!(Iban("PT50 0002 0123 1234 5678 9015 4".to_owned()).electronic(), "PT50000201231234567890154");
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{Answer, TestApp, send},
     letters::{Worker, opening},
+    marketplace,
 };
 
 /// What a caller of another tenant, with every permission, gets.
@@ -369,7 +370,7 @@ async fn things_of_a_till(
 on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| {
     // A node that nobody gets to ask.
     let node = Some(gateways::PhoenixdConfig::sandbox("http://127.0.0.1:9", &"secret".into()));
-    let app = TestApp::with(database, |settings| settings.lightning.phoenixd = node).await;
+    let app = marketplace::shop_with(database, |settings| settings.lightning.phoenixd = node).await;
     let (things, bodies) = things(&app, &app.token().await).await;
     // Below its own root, so that it does not manage what all share.
     let strangers = app.token_on(app.stranger.node_id, Permission::ALL).await;
@@ -444,6 +445,9 @@ fn check_declared(operation: &Operation, permission: &str) {
         "-" => json!([{ "bearer": [] }, { "cookie": [] }]),
         "payment" => json!([{ "payment_access_token": [] }]),
         "receipts.manage" => json!([{ "bearer": [permission] }, { "store_cookie": [permission] }]),
+        "marketplace.manage" => {
+            json!([{ "bearer": [permission] }, { "cookie": [permission] }, { "store_cookie": [permission] }])
+        }
         word => json!([{ "bearer": [word] }, { "cookie": [word] }]),
     };
     assert_eq!(operation.security, expected, "{}", operation.id);

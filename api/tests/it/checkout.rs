@@ -6,7 +6,7 @@ use entities::{PaymentStatus, payment};
 use fixtures::{Merchant, TestDatabase, on_both};
 use gateways::{Gateways, Sandbox, SandboxConfig, Source};
 use poem::{EndpointExt, test::TestClient};
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,10 +14,15 @@ use crate::app::{Answer, TestApp, send, state_with};
 
 pub(crate) const PATH: &str = "/v1/payments";
 
-/// The API with the sandbox behind these sources.
-pub(crate) async fn shop_with(database: TestDatabase, sources: &[Source]) -> TestApp {
+/// What clients of gateways need, once a process.
+pub(crate) fn tls() {
     static TLS: Once = Once::new();
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+/// The API with the sandbox behind these sources.
+pub(crate) async fn shop_with(database: TestDatabase, sources: &[Source]) -> TestApp {
+    tls();
     let merchant = Merchant::insert(&database.db, 1).await;
     let stranger = Merchant::insert(&database.db, 2).await;
     let config = SandboxConfig { base_url: "http://127.0.0.1:9".to_owned(), ..SandboxConfig::default() };
@@ -38,7 +43,7 @@ pub(crate) fn order(client_id: &str) -> Value {
     json!({
         "purchase": {
             "total": { "value": "15000", "currency": "KMF" },
-            "items": [{ "name": "Vanilla", "quantity": 2, "amount": { "value": "7500", "currency": "KMF" } }],
+            "items": [{ "name": "Vanilla", "quantity": "2", "amount": { "value": "7500", "currency": "KMF" } }],
         },
         "clientId": client_id,
         "cancelUrl": "https://shop.example/canceled?a=b",
@@ -140,6 +145,51 @@ on_both!(post_payments_201_answers_every_documented_field, async |database: Test
     assert_eq!(core["payment_method"], "mobile_money");
 });
 
+on_both!(a_quantity_comes_back_as_it_was_sent, async |database: TestDatabase| {
+    let app = shop(database).await;
+    let token = app.token().await;
+    let sent = [json!("1"), json!("0012"), json!("99999999999999999999"), json!(3), json!(2.0)];
+    for (number, (sent, answered)) in sent.into_iter().zip(["1", "0012", "99999999999999999999", "3", "2"]).enumerate()
+    {
+        let mut body = order(&format!("order-{number}"));
+        body["purchase"]["items"][0]["quantity"] = sent;
+        let created = app.post(&token, PATH, &body).await.expect(201).body["data"].clone();
+        assert_eq!(created["purchase"]["items"][0]["quantity"], answered);
+        let id = created["id"].as_str().unwrap();
+        let read = app.get(&token, &format!("{PATH}/{id}")).await.expect(200).body;
+        assert_eq!(read["purchase"]["items"][0]["quantity"], answered);
+        let page = send(app.client.get(format!("/checkout/{id}"))).await.expect(200).text;
+        assert!(page.contains(&format!("{answered} × Vanilla")), "{page}");
+    }
+    // A payment from before quantities were texts.
+    let created = created(&app, &token, "old").await;
+    let id = entities::PaymentId(created["id"].as_str().unwrap().parse().unwrap());
+    let purchase = json!({ "total": created["purchase"]["total"], "items": [
+        { "name": "Vanilla", "quantity": 7, "amount": { "value": "7500", "currency": "KMF" } },
+    ] });
+    entities::checkout::Entity::update_many()
+        .col_expr(entities::checkout::Column::Purchase, Expr::value(purchase))
+        .filter(entities::checkout::Column::PaymentId.eq(id))
+        .exec(&*app.database.db)
+        .await
+        .unwrap();
+    let read = app.get(&token, &format!("{PATH}/{}", id.0)).await.expect(200).body;
+    assert_eq!(read["purchase"]["items"][0]["quantity"], "7");
+});
+
+on_both!(a_payers_name_in_two_parts_is_kept_and_answered, async |database: TestDatabase| {
+    let app = shop(database).await;
+    let token = app.token().await;
+    let mut body = order("order-1");
+    body["payer"] = json!({ "firstName": "Ada", "lastName": "Soilihi", "email": "ada@example.org" });
+    let created = app.post(&token, PATH, &body).await.expect(201).body["data"].clone();
+    assert_eq!(created["payer"], body["payer"]);
+    let read = app.get(&token, &format!("{PATH}/{}", created["id"].as_str().unwrap())).await.expect(200).body;
+    assert_eq!(read["payer"], body["payer"]);
+    body["payer"] = json!({ "firstName": "x".repeat(256) });
+    assert_eq!(app.post(&token, PATH, &body).await.pointers(), ["/payer/firstName"]);
+});
+
 on_both!(post_payments_201_with_only_what_is_required, async |database: TestDatabase| {
     let app = shop_with(database, &[Source::PayPal]).await;
     let token = app.token().await;
@@ -179,6 +229,15 @@ on_both!(post_payments_400_rule_by_rule, async |database: TestDatabase| {
         ("/purchase/total/currency", json!("BTC")),
         ("/purchase/items/0/name", Value::Null),
         ("/purchase/items/0/quantity", json!(0)),
+        ("/purchase/items/0/quantity", json!("0")),
+        ("/purchase/items/0/quantity", json!("-1")),
+        ("/purchase/items/0/quantity", json!("2.5")),
+        ("/purchase/items/0/quantity", json!(2.5)),
+        ("/purchase/items/0/quantity", json!("")),
+        ("/purchase/items/0/quantity", json!("two")),
+        ("/purchase/items/0/quantity", json!("٣")),
+        ("/purchase/items/0/quantity", json!("1".repeat(21))),
+        ("/purchase/items/0/quantity", json!(["2"])),
         ("/purchase/items/0/quantity", Value::Null),
         ("/purchase/items/0/amount", Value::Null),
         ("/purchase/items/0/amount/currency", json!("EUR")),

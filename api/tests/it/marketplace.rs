@@ -2,17 +2,19 @@
 //! processor add is shown in `worker/tests/it/marketplace.rs`.
 
 use entities::{GatewaySessionId, NodeId, order};
-use fixtures::{TestDatabase, on_both};
+use fixtures::{Merchant, TestDatabase, on_both};
 use futures_util::future::join_all;
+use gateways::{Gateways, SandboxConfig, SandboxProcessor};
 use payments::{
     Actor, Permission, ledger,
     sellers::{self, Details, Seen},
     sessions::{self, Standing},
 };
+use poem::{EndpointExt, test::TestClient};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{Answer, TestApp, send, state_with};
 
 const STATUS: &str = "/api/payments/connect/status";
 const ONBOARD: &str = "/api/payments/connect/onboard";
@@ -62,6 +64,26 @@ fn details() -> Value {
         "dob": "1990-05-17", "address": "Rua 1", "city": "Porto", "postal_code": "4000-001", "nif": "123456789",
         "iban": "PT50000201231234567890154", "tos_accepted": true,
     })
+}
+
+/// The API with the sandbox's processor, of which nobody is asked here: workers do that.
+async fn shop(database: TestDatabase) -> TestApp {
+    shop_with(database, |_| {}).await
+}
+
+/// The same with other settings.
+pub(crate) async fn shop_with(database: TestDatabase, change: impl FnOnce(&mut api::Config)) -> TestApp {
+    crate::checkout::tls();
+    let merchant = Merchant::insert(&database.db, 1).await;
+    let stranger = Merchant::insert(&database.db, 2).await;
+    let config = SandboxConfig { base_url: "http://127.0.0.1:9".to_owned(), ..SandboxConfig::default() };
+    let mut gateways = Gateways::default();
+    gateways.set_processor(std::sync::Arc::new(SandboxProcessor::new(&config).unwrap()));
+    let state = state_with(&database, |parts| {
+        parts.gateways = gateways;
+        change(&mut parts.config);
+    });
+    TestApp { client: TestClient::new(api::routes(state).boxed()), database, merchant, stranger }
 }
 
 /// Somebody who keeps the shop's account.
@@ -150,7 +172,7 @@ async fn clean(app: &TestApp) {
 }
 
 on_both!(the_status_has_the_contracts_words, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     let nothing = json!({
         "account_id": null, "status": "not_started", "charges_enabled": false, "payouts_enabled": false,
@@ -169,7 +191,7 @@ on_both!(the_status_has_the_contracts_words, async |database: TestDatabase| {
 });
 
 on_both!(wrong_details_are_told_field_by_field, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     let required =
         ["address", "business_name", "city", "dob", "email", "first_name", "iban", "last_name", "nif", "postal_code"];
@@ -187,6 +209,7 @@ on_both!(wrong_details_are_told_field_by_field, async |database: TestDatabase| {
         ("nif", json!("123456780"), "value_error"),
         ("nif", json!("12345678"), "value_error"),
         ("iban", json!("PT50000201231234567890155"), "value_error"),
+        ("iban", json!("PT50 0002 0123 1234 5678 9015 5"), "value_error"),
         ("tos_accepted", json!(false), "value_error"),
         ("tos_accepted", json!("yes"), "bool_type"),
     ] {
@@ -199,8 +222,24 @@ on_both!(wrong_details_are_told_field_by_field, async |database: TestDatabase| {
     assert_eq!(app.get(&token, STATUS).await.body["status"], "not_started", "nothing was written");
 });
 
+on_both!(an_iban_is_taken_as_people_print_it, async |database: TestDatabase| {
+    let app = shop(database).await;
+    let token = manager(&app).await;
+    for printed in [
+        "pt50 0002 0123 1234 5678 9015 4",
+        "PT50\u{a0}0002\u{a0}0123\u{a0}1234\u{a0}5678\u{a0}9015\u{a0}4",
+        "PT50 000201231234567890154",
+        "IBAN PT50 0002 0123 1234 5678 9015 4\u{feff}",
+    ] {
+        let mut sent = details();
+        (sent["iban"], sent["nif"]) = (json!(printed), json!("123456780"));
+        let mistakes = app.post(&token, ONBOARD, &sent).await.mistakes();
+        assert_eq!(mistakes, [("value_error".to_owned(), "body.nif".to_owned())], "{printed}");
+    }
+});
+
 on_both!(what_cannot_be_read_is_told_in_the_same_words, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     let post = |path: &str| app.client.post(path).header("authorization", format!("Bearer {token}"));
     let one = |kind: &str, place: &str| vec![(kind.to_owned(), place.to_owned())];
@@ -235,7 +274,7 @@ on_both!(what_cannot_be_read_is_told_in_the_same_words, async |database: TestDat
 });
 
 on_both!(who_asks_comes_before_what_is_asked, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let weak = app.token_on(app.merchant.node_id, Permission::DEFAULT).await;
     for path in [ONBOARD, PAYOUT, REFUND] {
         send(app.client.post(path).content_type("application/json").body("{")).await.detail(401);
@@ -248,7 +287,7 @@ on_both!(who_asks_comes_before_what_is_asked, async |database: TestDatabase| {
 });
 
 on_both!(without_an_account_nothing_is_taken_or_paid_out, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     let order_id = place(&app, "10").await;
     assert_eq!(app.get(&token, DASHBOARD).await.detail(409), "No connected account");
@@ -260,13 +299,36 @@ on_both!(without_an_account_nothing_is_taken_or_paid_out, async |database: TestD
     assert_eq!(intent(&app, order_id + 1_000).await.detail(404), "Order not found");
 });
 
-on_both!(an_order_has_one_intent, async |database: TestDatabase| {
+on_both!(without_a_processor_every_call_that_needs_one_is_refused_at_once, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
+    let token = manager(&app).await;
+    let order_id = place(&app, "10").await;
+    let started = std::time::Instant::now();
+    let order = json!({ "order_id": order_id });
+    let payout = format!("{PAYOUT}?amount=5");
+    let answers = [
+        app.post(&token, ONBOARD, &details()).await,
+        app.get(&token, DASHBOARD).await,
+        app.post(&token, &payout, &json!({})).await,
+        app.post(&token, REFUND, &order).await,
+        intent(&app, order_id).await,
+    ];
+    for answer in answers {
+        assert_eq!(answer.detail(503), "No card processor is configured");
+    }
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    app.get(&token, STATUS).await.expect(200);
+    app.post(&token, ONBOARD, &json!({})).await.expect(422);
+    assert_eq!(entities::connected_account::Entity::find().count(&*app.database.db).await.unwrap(), 0);
+});
+
+on_both!(an_order_has_one_intent, async |database: TestDatabase| {
+    let app = shop(database).await;
     open_account(&app, app.merchant.node_id, true).await;
     let order_id = place(&app, "25.25").await;
     let first = ready(&app, order_id).await;
     let wanted = json!({
-        "payment_intent_id": "pi_1", "client_secret": "pi_1_secret", "amount_cents": 2_525, "currency": "EUR",
+        "payment_intent_id": "pi_1", "client_secret": "pi_1_secret", "amount_cents": 2_525, "currency": "eur",
         "platform_fee_cents": 51,
     });
     assert_eq!(first, wanted, "2.0 % of 2525 is 50.5, rounded half up");
@@ -279,7 +341,7 @@ on_both!(an_order_has_one_intent, async |database: TestDatabase| {
 });
 
 on_both!(each_plan_has_its_fee, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let root = app.token().await;
     open_account(&app, app.merchant.node_id, true).await;
     for (plan, fee) in [("starter", 200), ("business", 150), ("professional", 100), ("enterprise", 50)] {
@@ -298,7 +360,7 @@ on_both!(each_plan_has_its_fee, async |database: TestDatabase| {
 });
 
 on_both!(a_refund_has_the_contracts_fields, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     open_account(&app, app.merchant.node_id, true).await;
     let unpaid = place(&app, "10").await;
@@ -324,7 +386,7 @@ on_both!(a_refund_has_the_contracts_fields, async |database: TestDatabase| {
 });
 
 on_both!(of_a_hundred_refunds_of_30_percent_at_once_three_succeed, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     open_account(&app, app.merchant.node_id, true).await;
     let order_id = sale(&app, "100").await;
@@ -336,7 +398,7 @@ on_both!(of_a_hundred_refunds_of_30_percent_at_once_three_succeed, async |databa
 });
 
 on_both!(a_hundred_payouts_at_once_stay_within_the_balance, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     let token = manager(&app).await;
     open_account(&app, app.merchant.node_id, true).await;
     sale(&app, "100").await;
@@ -356,13 +418,13 @@ on_both!(a_hundred_payouts_at_once_stay_within_the_balance, async |database: Tes
     let (id, amount) = (first["payout_id"].take(), first["amount"].take());
     assert!(id.is_string() && amount.is_i64());
     let wanted =
-        json!({ "payout_id": null, "amount": null, "currency": "EUR", "status": "pending", "arrival_date": null });
+        json!({ "payout_id": null, "amount": null, "currency": "eur", "status": "pending", "arrival_date": null });
     assert_eq!(first, wanted);
     clean(&app).await;
 });
 
 on_both!(the_largest_order_has_an_intent, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
+    let app = shop(database).await;
     open_account(&app, app.merchant.node_id, true).await;
     let order_id = place(&app, "21000000000000").await;
     assert_eq!(ready(&app, order_id).await["amount_cents"], 2_100_000_000_000_000_i64);

@@ -5,6 +5,7 @@ mod accounts;
 mod lightning;
 mod page;
 mod payments;
+mod sellers;
 
 use entities::{now, sandbox_object};
 use queue::Transaction;
@@ -22,8 +23,13 @@ use crate::{
 };
 
 /// Every route of the sandbox.
-pub(crate) type Api =
-    (payments::SandboxPayments, accounts::SandboxAccounts, page::SandboxPage, lightning::SandboxLightning);
+pub(crate) type Api = (
+    payments::SandboxPayments,
+    accounts::SandboxAccounts,
+    page::SandboxPage,
+    sellers::SandboxSellers,
+    lightning::SandboxLightning,
+);
 
 /// Builds it.
 pub(crate) fn api(state: impl Fn() -> State) -> Api {
@@ -31,6 +37,7 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
         payments::SandboxPayments(state()),
         accounts::SandboxAccounts(state()),
         page::SandboxPage(state()),
+        sellers::SandboxSellers(state()),
         lightning::SandboxLightning(state()),
     )
 }

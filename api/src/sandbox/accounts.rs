@@ -20,7 +20,14 @@ use crate::{
     state::State,
 };
 
-const ACCOUNT: &str = "account";
+pub(super) const ACCOUNT: &str = "account";
+
+/// Where an account keeps the link to its page that was given out last.
+pub(super) const LOGIN: &str = "login";
+
+/// How long such a link is good.
+const LOGIN_FOR: TimeDelta = TimeDelta::minutes(5);
+
 const PAYOUT: &str = "payout";
 
 /// What a business with this in its name has to tell.
@@ -70,9 +77,14 @@ impl SandboxAccounts {
     #[oai(path = "/accounts/:id/login-links", method = "post", operation_id = "sandbox_login_link", hidden = true)]
     async fn login_link(&self, authorization: Header<Option<String>>, id: Path<Uuid>) -> Result<Answer, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
-        let account = self.account(id.0).await?;
+        let tx = self.0.db().begin().await?;
+        let account = by_id(&tx, ACCOUNT, id.0).await?.ok_or_else(|| Problem::not_found("Account"))?;
+        let once = Uuid::new_v4().simple().to_string();
+        let mut body = account.body.clone();
+        body[LOGIN] = json!({ "once": once, "until": now() + LOGIN_FOR });
+        let account = save(&tx, account, body).await?;
+        tx.commit().await?;
         let base_url = self.0.checkout_links().base_url();
-        let once = Uuid::new_v4().simple();
         Ok(Answer::Told(Json(json!({ "url": format!("{base_url}/sandbox/sellers/{}?once={once}", account.id) }))))
     }
 

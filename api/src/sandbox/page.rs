@@ -16,7 +16,8 @@ use super::{
 use crate::{problem::Refused, state::State};
 
 /// Only our own styles. Where the browser is sent afterwards is for the shop to say.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors *";
+pub(super) const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors *";
 
 pub(crate) struct SandboxPage(pub(crate) State);
 
@@ -141,7 +142,7 @@ fn page(payment: Uuid, body: &Value) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

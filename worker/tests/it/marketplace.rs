@@ -238,6 +238,29 @@ on_both!(a_seller_has_one_account_however_often_it_is_told_of, async |database: 
     assert!(link["url"].as_str().unwrap().contains("/sandbox/sellers/"), "{link}");
 });
 
+on_both!(the_dashboards_link_leads_to_a_page, async |database: TestDatabase| {
+    let seller = Seller::on(database).await;
+    seller.onboard().await;
+    let (status, link) = seller.get("/api/payments/connect/dashboard").await;
+    assert_eq!(status, 200, "{link}");
+    let link = link["url"].as_str().unwrap();
+    let path = &link[link.find("/sandbox").unwrap()..];
+    let open = async |path: &str| {
+        let page = seller.shop.http.get(format!("{}{path}", seller.shop.base_url)).send().await.unwrap();
+        (page.status().as_u16(), page.text().await.unwrap())
+    };
+    let (status, page) = open(path).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("Olive &amp; Thyme") && page.contains("0154") && page.contains("It can be paid out: yes"));
+    let (without, _) = path.split_once('?').unwrap();
+    for wrong in [without.to_owned(), format!("{without}?once="), format!("{path}0")] {
+        assert_eq!(open(&wrong).await.0, 404, "{wrong}");
+    }
+    // The newest link alone is good.
+    seller.get("/api/payments/connect/dashboard").await;
+    assert_eq!(open(path).await.0, 404);
+});
+
 on_both!(an_account_whose_answer_was_lost_is_found_and_not_opened_again, async |database: TestDatabase| {
     let seller = Seller::on(database).await;
     seller.onboard().await;

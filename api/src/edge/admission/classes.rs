@@ -115,6 +115,7 @@ const CLASSES: &[(Method, &str, Class)] = &[
     (Method::POST, "/sandbox/pay/{id}/decline", Class::Cheap),
     (Method::POST, "/sandbox/pay/{id}/timeout", Class::Cheap),
     (Method::POST, "/sandbox/pay/{id}/reverse", Class::Cheap),
+    (Method::GET, "/sandbox/sellers/{id}", Class::Cheap),
 ];
 
 /// The class of a route that asks for no token of a caller; none when nobody has given it one.

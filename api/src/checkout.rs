@@ -8,6 +8,7 @@ mod list;
 mod pages;
 mod payments_asked;
 mod plan;
+pub(crate) mod quantity;
 mod refusal;
 mod request;
 mod response;

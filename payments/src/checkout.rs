@@ -100,6 +100,17 @@ pub enum CheckoutError {
     Database(#[from] DbErr),
 }
 
+/// The payer's name where one is needed: as it was given, or joined from its parts.
+#[must_use]
+pub fn payer_name(payer: &Value) -> Option<String> {
+    let text = |name: &str| payer[name].as_str().map(str::trim).filter(|text| !text.is_empty());
+    if let Some(full) = text("fullName") {
+        return Some(full.to_owned());
+    }
+    let parts: Vec<&str> = ["firstName", "lastName"].into_iter().filter_map(text).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
 /// Fraction digits as this contract has them: the ariary's fifths are never written.
 #[must_use]
 pub fn decimals(currency: &currency::Model) -> u32 {
@@ -322,4 +333,21 @@ async fn find_row(tx: &Transaction, id: PaymentId) -> Result<payment::Model, Che
 #[must_use]
 pub fn by_payer(request_id: Option<String>) -> Asked {
     Asked { actor: Actor::payer(), request_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_joined_where_one_is_needed() {
+        for (payer, name) in [
+            (json!({ "fullName": "Ada Soilihi", "firstName": "A." }), Some("Ada Soilihi")),
+            (json!({ "firstName": "Ada", "lastName": " Soilihi " }), Some("Ada Soilihi")),
+            (json!({ "lastName": "Soilihi", "fullName": "" }), Some("Soilihi")),
+            (json!({ "email": "ada@example.org", "firstName": null }), None),
+        ] {
+            assert_eq!(payer_name(&payer).as_deref(), name, "{payer}");
+        }
+    }
 }

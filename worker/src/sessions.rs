@@ -246,7 +246,7 @@ async fn order(context: &Context, session: &gateway_session::Model, payment: &pa
 
 fn payer(known: &Value) -> Payer {
     let text = |name: &str| known[name].as_str().map(str::to_owned);
-    Payer { full_name: text("fullName"), email: text("email"), phone: text("phone") }
+    Payer { full_name: payments::checkout::payer_name(known), email: text("email"), phone: text("phone") }
 }
 
 fn seen(known: gateways::Payment) -> Seen {

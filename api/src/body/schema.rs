@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
+    checkout::quantity,
     document, marketplace, money,
     problem::{Location, Mistake},
     web_url,
@@ -61,6 +62,11 @@ impl Found {
                 self.unknown(schema, fields, pointer);
             }
             ("array", Value::Array(items)) => self.array(schema, items, pointer),
+            ("string", value) if schema.format == Some(quantity::FORMAT) && *value != Value::Null => {
+                if !quantity::fits(value) {
+                    self.wrong(pointer, quantity::WANTED);
+                }
+            }
             ("string", Value::String(text)) => {
                 if let Err(detail) = string(schema, text) {
                     self.wrong(pointer, detail);

@@ -3,6 +3,7 @@
 use poem_openapi::{Enum, Object, types::Example};
 use uuid::Uuid;
 
+use super::quantity::Quantity;
 use crate::web_url::WebUrl;
 
 /// How the payer's browser comes to our page.
@@ -33,9 +34,8 @@ pub(super) struct Amount {
 pub(super) struct Item {
     #[oai(validator(min_length = 1, max_length = 255))]
     pub(super) name: String,
-    /// How many.
-    #[oai(validator(minimum(value = "1")))]
-    pub(super) quantity: i32,
+    /// How many: digits, answered as they were sent. An integer is taken, too, and answered as text.
+    pub(super) quantity: Quantity,
     /// What they cost, in the total's currency.
     pub(super) amount: Amount,
 }
@@ -92,8 +92,13 @@ pub(super) struct Address {
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "CheckoutPayer", rename_all = "camelCase", skip_serializing_if_is_none)]
 pub(super) struct Payer {
+    /// In one, or else by its two parts.
     #[oai(validator(max_length = 255))]
     pub(super) full_name: Option<String>,
+    #[oai(validator(max_length = 255))]
+    pub(super) first_name: Option<String>,
+    #[oai(validator(max_length = 255))]
+    pub(super) last_name: Option<String>,
     #[oai(validator(max_length = 255))]
     pub(super) email: Option<String>,
     /// E.164: a plus sign and digits.
@@ -157,13 +162,16 @@ pub(crate) struct CheckoutRequest {
 impl Example for CheckoutRequest {
     fn example() -> Self {
         let amount = |value: &str| Amount { value: value.to_owned(), currency: "KMF".to_owned() };
-        let items = vec![Item { name: "Vanilla, 100 g".to_owned(), quantity: 2, amount: amount("15000") }];
+        let items =
+            vec![Item { name: "Vanilla, 100 g".to_owned(), quantity: Quantity::from(2), amount: amount("15000") }];
         let url = |path: &str| Some(WebUrl(format!("https://shop.example/{path}")));
         Self {
             purchase: Purchase { total: amount("15000"), items: Some(items) },
             context: Some(Context { locale: Some("fr-KM".to_owned()), ..Context::default() }),
             payer: Some(Payer {
                 full_name: Some("Ada Soilihi".to_owned()),
+                first_name: None,
+                last_name: None,
                 email: Some("ada@example.org".to_owned()),
                 phone: Some("+2693210000".to_owned()),
                 address: None,

@@ -84,6 +84,7 @@ const TEXTS: &[Row] = &[
     ["is not a currency of ISO 4217 that can be paid here", "n’est pas une devise d’ISO 4217 payable ici", "no es una moneda de ISO 4217 que se pueda pagar aquí", "não é uma moeda da ISO 4217 que se possa pagar aqui"],
     ["must be the currency of the total", "doit être la devise du total", "debe ser la moneda del total", "deve ser a moeda do total"],
     ["must be an amount as text, such as 1500 or 12.50", "doit être un montant en texte, comme 1500 ou 12.50", "debe ser un importe como texto, por ejemplo 1500 o 12.50", "deve ser um montante em texto, como 1500 ou 12.50"],
+    ["must be a number above zero in digits, such as 2", "doit être un nombre supérieur à zéro en chiffres, comme 2", "debe ser un número mayor que cero en cifras, por ejemplo 2", "deve ser um número maior que zero em algarismos, como 2"],
     ["must be an integer: the currency has no fraction", "doit être un entier : la devise n’a pas de décimales", "debe ser un entero: la moneda no tiene decimales", "deve ser um inteiro: a moeda não tem decimais"],
     ["must be greater than zero", "doit être supérieur à zéro", "debe ser mayor que cero", "deve ser maior que zero"],
     ["has more than {} fraction digits, which is all the currency has", "a plus de {} décimales, que la devise n’a pas", "tiene más de {} decimales, que son los de la moneda", "tem mais de {} casas decimais, que são as da moeda"],

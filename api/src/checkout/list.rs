@@ -89,7 +89,7 @@ impl Type for Names {
     }
 
     fn schema_ref() -> MetaSchemaRef {
-        let words: Vec<&str> = Attribute::ALL.iter().map(|attribute| attribute.word()).collect();
+        let words: Vec<String> = Attribute::ALL.iter().map(|attribute| attribute.word().replace('.', r"\.")).collect();
         let one = words.join("|");
         let pattern = Some(format!("^({one})(,({one}))*$"));
         MetaSchemaRef::Inline(Box::new(MetaSchema { pattern, ..MetaSchema::new("string") }))

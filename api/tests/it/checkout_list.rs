@@ -1,7 +1,8 @@
 //! The checkout's list: order, pages, and what is refused.
 
+use entities::GatewaySessionKind;
 use fixtures::{TestDatabase, on_both};
-use payments::Permission;
+use payments::{AtGateway, Observation, Permission};
 use serde_json::{Value, json};
 
 use crate::{
@@ -55,6 +56,49 @@ on_both!(list_is_sorted_as_asked_with_amounts_as_numbers, async |database: TestD
         assert_eq!((&list["total"], &list["offset"], &list["limit"]), (&json!(5), &json!(0), &json!(20)));
         assert!(list.get("prev").is_none() && list.get("next").is_none(), "{query}");
     }
+});
+
+on_both!(list_is_sorted_by_attributes_of_the_answer, async |database: TestDatabase| {
+    let app = shop(database).await;
+    let token = app.token().await;
+    let payers = [
+        json!({ "fullName": "Ben Bo", "address": { "line1": "Rue 2", "city": "Moroni", "country": "KM" } }),
+        json!({ "firstName": "Ada", "lastName": "Soilihi", "phone": "+2693210000" }),
+        json!({ "fullName": "Cy", "email": "cy@example.org" }),
+    ];
+    for ((client_id, value), payer) in [("b", "10"), ("a", "9.50"), ("c", "100.00")].into_iter().zip(payers) {
+        let total = json!({ "value": value, "currency": "EUR" });
+        let context = json!({ "redirectMode": "hosted" });
+        let body = json!({ "purchase": { "total": total }, "context": context, "clientId": client_id, "payer": payer });
+        app.post(&token, PATH, &body).await.expect(201);
+    }
+    let first = app.get(&token, &format!("{PATH}?sort=createdAt")).await.expect(200).body["data"][0].clone();
+    let first = json!({ "id": first["id"] });
+    let kind = GatewaySessionKind::Checkout;
+    app.observe(&first, Observation::Gateway(AtGateway::Chosen { kind, data: json!({}) })).await;
+    app.observe(&first, Observation::Gateway(AtGateway::Captured { kind, data: json!({}) })).await;
+    for (query, expected) in [
+        ("sort=purchase.total.value", ["a", "b", "c"]),
+        ("sort=purchase.total.value&desc=purchase.total.value", ["c", "b", "a"]),
+        ("sort=payer.fullName", ["a", "b", "c"]),
+        ("desc=payer.fullName", ["c", "b", "a"]),
+        ("sort=captured,clientId", ["a", "c", "b"]),
+        ("desc=captured&sort=captured,clientId", ["b", "a", "c"]),
+        ("sort=updatedAt", ["a", "c", "b"]),
+        ("sort=payer.email,clientId", ["c", "a", "b"]),
+        ("sort=payer.phone,clientId", ["a", "b", "c"]),
+        ("sort=payer.address.city,clientId", ["b", "a", "c"]),
+        ("sort=payer.firstName,payer.lastName,clientId", ["a", "b", "c"]),
+        ("sort=payee.fullName,context.redirectMode,purchase.total.currency,plan.source,clientId", ["a", "b", "c"]),
+        ("sort=context.locale,context.terminalId,cancelUrl,successUrl,billing.providerId,clientId", ["a", "b", "c"]),
+        ("sort=payer.address.line1,payer.address.line2,payer.address.line3,clientId", ["b", "a", "c"]),
+        ("sort=payer.address.state,payer.address.postcode,payer.address.country,clientId", ["b", "a", "c"]),
+    ] {
+        let list = app.get(&token, &format!("{PATH}?{query}")).await.expect(200).body;
+        assert_eq!(references(&list), expected, "{query}");
+    }
+    let page = app.get(&token, &format!("{PATH}?sort=purchase.total.value&limit=1")).await.expect(200).body;
+    assert_eq!(page["next"], "http://127.0.0.1:9154/v1/payments?sort=purchase.total.value&limit=1&offset=1");
 });
 
 on_both!(list_pages_lead_to_one_another, async |database: TestDatabase| {

@@ -47,18 +47,66 @@ attributes! {
     Id = "id",
     /// When it was created.
     CreatedAt = "createdAt",
+    /// When it last changed.
+    UpdatedAt = "updatedAt",
     /// The state's name.
     Status = "status",
+    /// Whether the money is taken.
+    Captured = "captured",
+    /// The payer's language and country.
+    Locale = "context.locale",
+    /// How the payer's browser comes to our page.
+    RedirectMode = "context.redirectMode",
+    /// The shop's terminal.
+    TerminalId = "context.terminalId",
+    /// The shop's name.
+    Payee = "payee.fullName",
+    /// The payer's name in one.
+    PayerName = "payer.fullName",
+    /// The first part of it.
+    PayerFirstName = "payer.firstName",
+    /// The last part of it.
+    PayerLastName = "payer.lastName",
+    /// The payer's e-mail address.
+    PayerEmail = "payer.email",
+    /// The payer's phone.
+    PayerPhone = "payer.phone",
+    /// Where the payer lives.
+    PayerLine1 = "payer.address.line1",
+    /// The same, further.
+    PayerLine2 = "payer.address.line2",
+    /// The same, further.
+    PayerLine3 = "payer.address.line3",
+    /// The payer's city.
+    PayerCity = "payer.address.city",
+    /// The payer's state.
+    PayerState = "payer.address.state",
+    /// The payer's postcode.
+    PayerPostcode = "payer.address.postcode",
+    /// The payer's country.
+    PayerCountry = "payer.address.country",
+    /// The total.
+    TotalValue = "purchase.total.value",
+    /// The total's currency.
+    TotalCurrency = "purchase.total.currency",
+    /// The total, in short.
+    Value = "value",
+    /// The total's currency, in short.
+    Currency = "currency",
     /// The shop's own reference.
     ClientId = "clientId",
     /// The shop's note.
     ClientNote = "clientNote",
-    /// The total.
-    Value = "value",
-    /// The total's currency.
-    Currency = "currency",
     /// The gateway.
+    PlanSource = "plan.source",
+    /// The gateway, in short.
     Source = "source",
+    /// Where the payer goes after turning away.
+    CancelUrl = "cancelUrl",
+    /// Where the payer goes after paying.
+    SuccessUrl = "successUrl",
+    /// The gateway's id of the payment.
+    ProviderId = "billing.providerId",
     /// When it was canceled.
     CanceledAt = "canceledAt",
     /// When a gateway was chosen.
@@ -147,38 +195,99 @@ fn sort(payments: &mut SelectStatement, backend: DatabaseBackend, order: &[Order
 
 /// SQL of the values to compare, in their order. Nothing of a request is in it.
 fn keys(by: Attribute, backend: DatabaseBackend) -> Vec<String> {
-    let of_checkout =
-        |column: &str| text(&format!("SELECT {column} FROM checkouts WHERE payment_id = payments.id"), backend);
-    let told = |types: &str| {
-        // Ids of rows rise with time.
-        vec![format!(
-            "SELECT id FROM payment_logs WHERE payment_id = payments.id AND event_type IN ({types}) \
-             AND sequence IS NOT NULL ORDER BY sequence DESC LIMIT 1"
-        )]
-    };
-    match by {
-        Attribute::Id | Attribute::CreatedAt => vec!["payments.id".to_owned()],
-        Attribute::Status => vec![text(&status(), backend)],
-        Attribute::ClientId => vec![of_checkout("client_id")],
-        Attribute::ClientNote => vec![of_checkout("client_note")],
-        Attribute::Source => vec![of_checkout("source")],
-        Attribute::Value => value(backend),
-        Attribute::Currency => {
+    use Attribute as A;
+    let keys = match by {
+        A::Id | A::CreatedAt => vec!["payments.id".to_owned()],
+        A::UpdatedAt => vec!["payments.updated_at".to_owned()],
+        A::Status => vec![text(&status(), backend)],
+        A::Captured => vec![captured()],
+        A::Value | A::TotalValue => value(backend),
+        A::Currency | A::TotalCurrency => {
             vec![text("SELECT symbol FROM currencies WHERE currencies.id = payments.currency_id", backend)]
         }
-        Attribute::ApprovedAt => vec![
-            "SELECT approved_at FROM gateway_sessions WHERE payment_id = payments.id ORDER BY id DESC LIMIT 1"
-                .to_owned(),
-        ],
-        Attribute::CanceledAt => told("'payment.canceling', 'payment.canceled', 'payment.expired'"),
-        Attribute::SubmittedAt => told("'payment.submitted'"),
-        Attribute::CapturedAt => told("'payment.paid'"),
-        Attribute::FailedAt => told("'payment.failed', 'payment.rejected'"),
-        Attribute::CompletedAt => told("'payment.completed'"),
+        A::Payee => vec![text("SELECT name FROM nodes WHERE nodes.id = payments.node_id", backend)],
+        A::ProviderId => vec![text(&of_last_session("gateway_id"), backend)],
+        A::ApprovedAt => vec![of_last_session("approved_at")],
+        A::CanceledAt => vec![told("'payment.canceling', 'payment.canceled', 'payment.expired'")],
+        A::SubmittedAt => vec![told("'payment.submitted'")],
+        A::CapturedAt => vec![told("'payment.paid'")],
+        A::FailedAt => vec![told("'payment.failed', 'payment.rejected'")],
+        A::CompletedAt => vec![told("'payment.completed'")],
+        A::TerminalId => vec![of_checkout(column(by))],
+        kept => vec![text(&of_checkout(column(kept)), backend)],
+    };
+    keys.into_iter().map(|sql| format!("({sql})")).collect()
+}
+
+/// What the contract's own row has of the attribute, as text.
+fn column(of: Attribute) -> &'static str {
+    use Attribute as A;
+    match of {
+        A::Locale => "locale",
+        A::RedirectMode => "redirect_mode",
+        A::ClientId => "client_id",
+        A::ClientNote => "client_note",
+        A::Source | A::PlanSource => "source",
+        A::CancelUrl => "cancel_url",
+        A::SuccessUrl => "success_url",
+        // Joined as [`super::payer_name`] does.
+        A::PayerName => {
+            "COALESCE(payer->>'fullName', NULLIF(trim(COALESCE(payer->>'firstName', '') || ' ' || \
+             COALESCE(payer->>'lastName', '')), ''))"
+        }
+        A::PayerFirstName => "payer->>'firstName'",
+        A::PayerLastName => "payer->>'lastName'",
+        A::PayerEmail => "payer->>'email'",
+        A::PayerPhone => "payer->>'phone'",
+        A::PayerLine1 => "payer->'address'->>'line1'",
+        A::PayerLine2 => "payer->'address'->>'line2'",
+        A::PayerLine3 => "payer->'address'->>'line3'",
+        A::PayerCity => "payer->'address'->>'city'",
+        A::PayerState => "payer->'address'->>'state'",
+        A::PayerPostcode => "payer->'address'->>'postcode'",
+        A::PayerCountry => "payer->'address'->>'country'",
+        A::TerminalId => "terminal_id",
+        // These stand elsewhere.
+        A::Id
+        | A::CreatedAt
+        | A::UpdatedAt
+        | A::Status
+        | A::Captured
+        | A::Payee
+        | A::TotalValue
+        | A::TotalCurrency
+        | A::Value
+        | A::Currency
+        | A::ProviderId
+        | A::CanceledAt
+        | A::SubmittedAt
+        | A::ApprovedAt
+        | A::CapturedAt
+        | A::FailedAt
+        | A::CompletedAt => "NULL",
     }
-    .into_iter()
-    .map(|sql| format!("({sql})"))
-    .collect()
+}
+
+fn of_checkout(column: &str) -> String {
+    format!("SELECT {column} FROM checkouts WHERE checkouts.payment_id = payments.id")
+}
+
+fn of_last_session(column: &str) -> String {
+    format!("SELECT {column} FROM gateway_sessions WHERE payment_id = payments.id ORDER BY id DESC LIMIT 1")
+}
+
+/// The last row of the log that tells one of these; ids of rows rise with time.
+fn told(types: &str) -> String {
+    format!(
+        "SELECT id FROM payment_logs WHERE payment_id = payments.id AND event_type IN ({types}) \
+         AND sequence IS NOT NULL ORDER BY sequence DESC LIMIT 1"
+    )
+}
+
+/// No before yes.
+fn captured() -> String {
+    let (captured, completed) = (Status::Captured.word(), Status::Completed.word());
+    format!("CASE WHEN ({}) IN ('{captured}', '{completed}') THEN 1 ELSE 0 END", status())
 }
 
 /// Text by its bytes, whatever language the database was made for.

@@ -23,9 +23,10 @@ pub(super) async fn play(first: &Bootstrap) -> anyhow::Result<()> {
     for (verdict, reference) in [("REJECTED", "004211"), ("CONFIRMED", "004212")] {
         let receipt =
             json!({ "orderId": id, "method": "PAGO_MOVIL", "amountReported": 930.75, "reference": reference });
-        shop.post("/api/payments", &receipt).await?;
+        let reported = shop.post("/api/payments", &receipt).await?;
         shop.expect(&id, "REPORTED").await?;
-        let decision = json!({ "orderId": id, "status": verdict, "rejectionReason": "no such transfer" });
+        let mut decision = json!({ "orderId": id, "status": verdict, "rejectionReason": "no such transfer" });
+        decision["submissionId"] = reported["submissionId"].clone();
         let url = format!("{}/api/payments", shop.first.base_url);
         read(shop.http.put(url).bearer_auth(&shop.token).json(&decision).send().await).await?;
         shop.expect(&id, verdict).await?;

@@ -141,12 +141,12 @@ pub async fn create(
     asked: Asked,
 ) -> Result<payment::Model, CheckoutError> {
     let currency = find_currency(&**tx, &new.currency).await?.ok_or(CheckoutError::UnknownCurrency)?;
-    money::check(new.total, decimals(&currency))?;
+    let total = money::check(new.total, decimals(&currency))?;
     let asked_for = OffChain {
         node_id,
         external_id: new.client_id.clone().unwrap_or_default(),
         currency_id: currency.id,
-        amount: Amount(new.total),
+        amount: Amount(total),
         payment_method: new.payment_method,
         payment_address: "checkout".to_owned(),
     };

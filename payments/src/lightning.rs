@@ -76,14 +76,14 @@ pub async fn open(
     request_id: Option<String>,
 ) -> Result<PaymentId, InvoiceError> {
     let currency = currency(&**tx, &new.currency_id).await?;
-    money::check(new.amount, u32::try_from(currency.decimals).unwrap_or(0))?;
-    let (amount_sat, rate) = priced(&**tx, new.amount, &currency, new.trusted).await?;
+    let amount = money::check(new.amount, u32::try_from(currency.decimals).unwrap_or(0))?;
+    let (amount_sat, rate) = priced(&**tx, amount, &currency, new.trusted).await?;
     let expires_at = now() + new.expiry;
     let wanted = OffChain {
         node_id: caller.node_id,
         external_id: String::new(),
         currency_id: currency.id,
-        amount: Amount(new.amount),
+        amount: Amount(amount),
         payment_method: PaymentMethod::Lightning,
         payment_address: "lightning".to_owned(),
     };

@@ -104,11 +104,11 @@ pub enum OrderError {
     Database(#[from] DbErr),
 }
 
-/// Checks amounts against what their currencies have.
+/// The amount as one of bolivares.
 ///
 /// # Errors
-/// [`OrderError::Amount`].
-pub fn check_bolivares(field: &'static str, amount: Decimal) -> Result<(), OrderError> {
+/// [`OrderError::Amount`] when it is none.
+pub fn check_bolivares(field: &'static str, amount: Decimal) -> Result<Decimal, OrderError> {
     money::check(amount, BOLIVAR_DECIMALS).map_err(|error| OrderError::Amount(field, error))
 }
 
@@ -117,13 +117,12 @@ pub fn check_bolivares(field: &'static str, amount: Decimal) -> Result<(), Order
 /// # Errors
 /// [`OrderError`].
 pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, OrderError> {
-    check_bolivares("totalBs", new.total_bs)?;
+    let total_bs = check_bolivares("totalBs", new.total_bs)?;
     let currency = currency_of(tx, &new.currency).await?;
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
-    money::check(new.total, decimals).map_err(|error| OrderError::Amount("total", error))?;
-    if let Some(rate) = new.exchange_rate {
-        money::check_rate(rate).map_err(|error| OrderError::Amount("exchangeRate", error))?;
-    }
+    let total = money::check(new.total, decimals).map_err(|error| OrderError::Amount("total", error))?;
+    let rate = new.exchange_rate.map(money::check_rate).transpose();
+    let exchange_rate = rate.map_err(|error| OrderError::Amount("exchangeRate", error))?.map(Amount);
     let now = now();
     let row = order::Model {
         id: OrderId::new(),
@@ -136,9 +135,9 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
         card_payment_id: None,
         paid_by: None,
         status: OrderStatus::Pending.word().to_owned(),
-        total: Amount(new.total),
-        total_bs: Some(Amount(new.total_bs)),
-        exchange_rate: new.exchange_rate.map(Amount),
+        total: Amount(total),
+        total_bs: Some(Amount(total_bs)),
+        exchange_rate,
         items: new.items,
         created_at: now,
         updated_at: now,

@@ -147,8 +147,7 @@ fn of(base: &str, quote: &str, rate: Decimal, source: &str) -> exchange_rate::Mo
 /// # Errors
 /// When it is not positive, finer than a satoshi or more than there is.
 pub fn satoshis(bitcoin: Decimal) -> Result<i64, AmountError> {
-    money::check(bitcoin, 8)?;
-    let satoshis = bitcoin.checked_mul(Decimal::from(SATOSHIS)).ok_or(AmountError::TooLarge)?;
+    let satoshis = money::check(bitcoin, 8)?.checked_mul(Decimal::from(SATOSHIS)).ok_or(AmountError::TooLarge)?;
     within_supply(satoshis)
 }
 

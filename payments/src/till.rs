@@ -77,13 +77,13 @@ pub enum TillError {
 /// [`TillError`].
 pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: Asked) -> Result<PaymentId, TillError> {
     let (method, currency) = resolve(&**tx, &entry).await?;
-    check(&entry, &currency)?;
+    let amount = check(&entry, &currency)?;
     let written_down = OffChain {
         node_id,
         // Its external id is the till's transaction id, so that one index keeps both unique on a node.
         external_id: entry.transaction_id,
         currency_id: currency.id,
-        amount: Amount(entry.amount),
+        amount,
         payment_method: method,
         payment_address: "till".to_owned(),
     };
@@ -111,15 +111,15 @@ pub async fn correct(
 ) -> Result<(), TillError> {
     let before = lock(tx, caller, id).await?;
     let (method, currency) = resolve(&**tx, &entry).await?;
-    check(&entry, &currency)?;
+    let amount = check(&entry, &currency)?;
     changeable(tx, &before).await?;
     use payment::Column as C;
     let written = payment::Entity::update_many()
         .col_expr(C::ExternalId, Expr::value(entry.transaction_id.clone()))
         .col_expr(C::PaymentMethod, Expr::value(method))
         .col_expr(C::CurrencyId, Expr::value(currency.id))
-        .col_expr(C::Price, Expr::value(Amount(entry.amount)))
-        .col_expr(C::PaidPrice, Expr::value(Amount(entry.amount)))
+        .col_expr(C::Price, Expr::value(amount))
+        .col_expr(C::PaidPrice, Expr::value(amount))
         .filter(C::Id.eq(id))
         .exec(&**tx)
         .await;
@@ -128,7 +128,7 @@ pub async fn correct(
         _ => error.into(),
     })?;
     let was = told(&before.external_id, before.payment_method, before.currency_id, before.price);
-    let is = told(&entry.transaction_id, method, currency.id, Amount(entry.amount));
+    let is = told(&entry.transaction_id, method, currency.id, amount);
     let asked = Asked { actor: caller.actor(), request_id };
     observe(tx, id, Observation::Corrected { data: json!({ "was": was, "is": is }) }, asked).await?;
     Ok(())
@@ -234,8 +234,8 @@ async fn resolve<C: ConnectionTrait>(db: &C, entry: &Entry) -> Result<(PaymentMe
     Ok((method.method, currency.ok_or(TillError::Unknown("Currency"))?))
 }
 
-fn check(entry: &Entry, currency: &currency::Model) -> Result<(), AmountError> {
-    money::check(entry.amount, u32::try_from(currency.decimals).unwrap_or(0))
+fn check(entry: &Entry, currency: &currency::Model) -> Result<Amount, AmountError> {
+    money::check(entry.amount, u32::try_from(currency.decimals).unwrap_or(0)).map(Amount)
 }
 
 async fn observe(

@@ -133,11 +133,7 @@ impl Found {
         // As it was written: `1.500` is no amount of cents. Parts may be free; that the total is not, the core sees to.
         let fine = value.scale() > decimals;
         let checked = if fine { Err(AmountError::TooFine(decimals)) } else { money::check_cost(value, decimals) };
-        if let Err(error) = checked {
-            self.wrong(pointer, error.to_string());
-            return None;
-        }
-        Some(value)
+        checked.map_err(|error| self.wrong(pointer, error.to_string())).ok()
     }
 
     fn context(&mut self, context: &Context) {

@@ -210,7 +210,7 @@ impl Submissions {
         body: Body<Report, true>,
     ) -> Result<Json<Reported>, Declined<404, 409, 422>> {
         let report = body.value;
-        report.check()?;
+        let amount_reported = report.check()?;
         visitor.spend(&self.0, "order", &report.order_id, Class::Write)?;
         let (state, target) = (&self.0, "POST /api/payments".to_owned());
         let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
@@ -221,7 +221,7 @@ impl Submissions {
             let new = NewReceipt {
                 order_id: order_id(&report.order_id)?,
                 method: report.method.into(),
-                amount_reported: report.amount_reported.0,
+                amount_reported,
                 reference: report.reference,
                 origin_bank: report.origin_bank,
                 payer_name: report.payer_name,
@@ -268,9 +268,9 @@ impl Submissions {
 }
 
 impl Report {
-    /// Checks what no schema can say and needs no look-up.
-    fn check(&self) -> Result<(), Problem> {
-        check_bolivares("amountReported", self.amount_reported.0)?;
+    /// Checks what no schema can say and needs no look-up; returns the amount.
+    fn check(&self) -> Result<Decimal, Problem> {
+        let amount = check_bolivares("amountReported", self.amount_reported.0)?;
         if self.reference.trim().is_empty() {
             return Err(Problem::invalid("/reference", "must not be empty"));
         }
@@ -280,7 +280,7 @@ impl Report {
         if self.receipt_url.as_deref().is_some_and(|url| !link(url)) {
             return Err(Problem::invalid("/receiptUrl", "must be an http or https URL, or a path of this server"));
         }
-        Ok(())
+        Ok(amount)
     }
 }
 

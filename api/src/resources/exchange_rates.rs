@@ -99,11 +99,11 @@ impl ExchangeRates {
         if source == rates::SANDBOX {
             return Err(Problem::invalid("/source", "is kept for the sample rates of the sandbox").into());
         }
-        check_rate(rate.0).map_err(|error| Problem::invalid("/rate", error.to_string()))?;
+        let rate = check_rate(rate.0).map_err(|error| Problem::invalid("/rate", error.to_string()))?;
         let tx = self.0.db().begin().await?;
         require(&tx, &base.0).await?;
         require(&tx, &quote.0).await?;
-        let row = rates::set(&*tx, &base.0, &quote.0, rate.0, &source).await?;
+        let row = rates::set(&*tx, &base.0, &quote.0, rate, &source).await?;
         let data = json!({ "rate": row.rate, "source": row.source });
         let pair = format!("{}/{}", row.base, row.quote);
         audit::record(&tx, &caller, "exchange_rate.set", ("exchange_rate", pair), data).await?;

@@ -9,7 +9,11 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{AcceptError, Accepted, MemberRef, NewMember, NewPayment, opening::open_at_once, references::References};
+use super::{
+    AcceptError, Accepted, MemberRef, NewMember, NewPayment,
+    opening::open_at_once,
+    references::{Amounts, References, Resolved},
+};
 use crate::{
     caller::Caller,
     event, idempotency,
@@ -29,9 +33,10 @@ pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> R
     for (index, (caller, new)) in requests.iter().enumerate() {
         match references.resolve(caller, new) {
             Ok(resolved) => {
-                let mut row = row(new, resolved.chain_id, resolved.wallet_id);
-                row.member_id = resolved.member.as_ref().map(|member| member.id);
-                rows.push((index, row, resolved.member));
+                let Resolved { chain_id, wallet_id, member, amounts } = resolved;
+                let mut row = row(new, chain_id, wallet_id, amounts);
+                row.member_id = member.as_ref().map(|member| member.id);
+                rows.push((index, row, member));
                 outcomes.push(None);
             }
             Err(error) => outcomes.push(Some(Err(error))),
@@ -203,7 +208,12 @@ fn created(payment: &payment::Model, caller: &Caller, new: &NewPayment) -> NewLo
     }
 }
 
-fn row(new: &NewPayment, chain_id: entities::ChainId, wallet_id: Option<entities::WalletId>) -> payment::Model {
+fn row(
+    new: &NewPayment,
+    chain_id: entities::ChainId,
+    wallet_id: Option<entities::WalletId>,
+    amounts: Amounts,
+) -> payment::Model {
     let now = now();
     payment::Model {
         id: PaymentId::new(),
@@ -216,12 +226,12 @@ fn row(new: &NewPayment, chain_id: entities::ChainId, wallet_id: Option<entities
         order_id: new.order_id,
         duplicate_of: None,
         currency_id: new.currency_id,
-        price: entities::Amount(new.price),
-        paid_price: entities::Amount(new.paid_price),
+        price: entities::Amount(amounts.price),
+        paid_price: entities::Amount(amounts.paid_price),
         payment_method: new.payment_method,
         payment_group: new.payment_group,
         payment_address: new.payment_address.clone(),
-        items: new.items.clone(),
+        items: amounts.items,
         metadata: new.metadata.clone(),
         expires_at: new.expires_at,
         retry: new.retry,

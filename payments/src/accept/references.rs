@@ -29,6 +29,14 @@ pub(super) struct Resolved {
     pub(super) chain_id: entities::ChainId,
     pub(super) wallet_id: Option<WalletId>,
     pub(super) member: Option<member::Model>,
+    pub(super) amounts: Amounts,
+}
+
+/// What is asked for, as amounts of the currency.
+pub(super) struct Amounts {
+    pub(super) price: Decimal,
+    pub(super) paid_price: Decimal,
+    pub(super) items: Value,
 }
 
 impl References {
@@ -79,13 +87,13 @@ impl References {
             let detail = "is not the chain of the network".to_owned();
             return Err(AcceptError::Invalid { pointer: "/chain_id".into(), detail });
         }
-        check_money(new, currency)?;
-        self.check_order(new)?;
-        Ok(Resolved { chain_id: network.chain_id, wallet_id, member })
+        let amounts = check_money(new, currency)?;
+        self.check_order(new, amounts.paid_price)?;
+        Ok(Resolved { chain_id: network.chain_id, wallet_id, member, amounts })
     }
 
     /// An order is paid as a whole, on whatever rail. A bank transfer of its own it gets with its first receipt.
-    fn check_order(&self, new: &NewPayment) -> Result<(), AcceptError> {
+    fn check_order(&self, new: &NewPayment, paid_price: Decimal) -> Result<(), AcceptError> {
         let Some(id) = new.order_id else { return Ok(()) };
         let order = self.orders.get(&id).filter(|order| order.node_id == new.node_id);
         let order = order.ok_or(AcceptError::NotFound("order"))?;
@@ -98,7 +106,7 @@ impl References {
                 "must not be given for a bank transfer: report a receipt of the order instead",
             );
         }
-        if order.currency_id == new.currency_id && order.total.0 != new.paid_price {
+        if order.currency_id == new.currency_id && order.total.0 != paid_price {
             return invalid("/paid_price", "must be the order's total");
         }
         Ok(())
@@ -137,22 +145,24 @@ impl References {
 }
 
 /// What an amount may be where it is counted.
-type Check = fn(Decimal, u32) -> Result<(), money::AmountError>;
+type Check = fn(Decimal, u32) -> Result<Decimal, money::AmountError>;
 
-fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), AcceptError> {
+fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<Amounts, AcceptError> {
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     // What is paid on chain is counted there alone.
     let on_chain = new.payment_method == PaymentMethod::Web3;
     let check: Check = if on_chain { money::check_on_chain } else { money::check_cost };
-    for (pointer, amount) in [("/price", new.price), ("/paid_price", new.paid_price)] {
+    let positive = |pointer: &'static str, amount: Decimal| {
         let positive = if amount > Decimal::ZERO { Ok(()) } else { Err(money::AmountError::NotPositive) };
         positive
             .and_then(|()| check(amount, decimals))
-            .map_err(|error| AcceptError::Invalid { pointer: pointer.into(), detail: error.to_string() })?;
-    }
-    check_items(&new.items, decimals, check)?;
-    if new.payment_method != PaymentMethod::Web3 {
-        return Ok(());
+            .map_err(|error| AcceptError::Invalid { pointer: pointer.into(), detail: error.to_string() })
+    };
+    let (price, paid_price) = (positive("/price", new.price)?, positive("/paid_price", new.paid_price)?);
+    let items = check_items(new.items.clone(), decimals, check)?;
+    let amounts = Amounts { price, paid_price, items };
+    if !on_chain {
+        return Ok(amounts);
     }
     if currency.network_id != Some(new.network_id) {
         let detail = "is not a currency of the network".to_owned();
@@ -162,19 +172,22 @@ fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<(), Accep
         let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum".to_owned();
         return Err(AcceptError::Invalid { pointer: "/payment_address".into(), detail });
     }
-    Ok(())
+    Ok(amounts)
 }
 
 /// What an item costs may be nothing, but is an amount of the currency otherwise.
-fn check_items(items: &Value, decimals: u32, check: Check) -> Result<(), AcceptError> {
-    for (index, item) in items.as_array().into_iter().flatten().enumerate() {
-        let price = item["price"].to_string().parse::<Decimal>().unwrap_or_default();
-        check(price, decimals).map_err(|error| AcceptError::Invalid {
+fn check_items(mut items: Value, decimals: u32, check: Check) -> Result<Value, AcceptError> {
+    for (index, item) in items.as_array_mut().into_iter().flatten().enumerate() {
+        let sent = item["price"].to_string().parse::<Decimal>().unwrap_or_default();
+        let price = check(sent, decimals).map_err(|error| AcceptError::Invalid {
             pointer: format!("/items/{index}/price").into(),
             detail: error.to_string(),
         })?;
+        if price != sent {
+            item["price"] = price.to_string().parse().map_or(Value::Null, Value::Number);
+        }
     }
-    Ok(())
+    Ok(items)
 }
 
 /// The path itself, then its parent's, up to the root's.

@@ -9,6 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use uuid::Uuid;
 
+/// A payment's id and a MAC.
+const TOKEN_BYTES: usize = 16 + 32;
+
 /// Derives and checks access tokens under one key.
 #[derive(Clone)]
 pub struct AccessTokens {
@@ -40,6 +43,12 @@ impl AccessTokens {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Whether the text could be a token: of any payment, under any key.
+    #[must_use]
+    pub fn is_well_formed(text: &str) -> bool {
+        URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == TOKEN_BYTES)
+    }
+
     /// Whether the token is this payment's and has not expired. Takes the same time for every wrong token.
     #[must_use]
     pub fn verify(&self, token: &str, id: PaymentId, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
@@ -64,6 +73,10 @@ mod tests {
         let expires_at = now + TimeDelta::minutes(5);
         let token = tokens.derive(id, expires_at);
         assert!(tokens.verify(&token, id, expires_at, now));
+        assert!(AccessTokens::is_well_formed(&token));
+        for garbage in ["", "x", "ä", &token[1..], &format!("{token}AAAA"), &format!("{}+", &token[1..])] {
+            assert!(!AccessTokens::is_well_formed(garbage), "{garbage}");
+        }
         assert!(!tokens.verify(&token, id, expires_at, expires_at), "expired");
         assert!(!tokens.verify(&token, PaymentId::new(), expires_at, now), "another payment's");
         assert!(!tokens.verify(&token, id, expires_at + TimeDelta::minutes(5), now), "another expiry");

@@ -1,6 +1,7 @@
 //! The payment's own access token, which the payer's browser holds.
 
 use entities::payment;
+use payments::AccessTokens;
 use poem::{Request, RequestBody, Result, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -60,6 +61,8 @@ impl<'a> ApiExtractor<'a> for PaymentToken {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let token = request.header(header::AUTHORIZATION).and_then(bearer_token);
-        token.map(|token| Self(token.to_owned())).ok_or_else(|| invalid().into())
+        // Whoever holds no token of ours must not learn which payments there are.
+        let ours = token.filter(|token| AccessTokens::is_well_formed(token));
+        ours.map(|token| Self(token.to_owned())).ok_or_else(|| invalid().into())
     }
 }

@@ -39,11 +39,11 @@ pub(crate) struct WidgetPayment {
     network_id: i64,
     /// The deal on chain; null until it is known.
     deal_id: Option<String>,
-    /// The merchant's price, in the currency's main unit.
+    /// What the payer is charged, in the currency's main unit: the payment's `paid_price`.
     price: Money,
     /// The same as text.
     price_text: String,
-    /// What the payer is charged, in the currency's main unit.
+    /// The same once more.
     paid_price: Money,
     /// The same as text.
     paid_price_text: String,
@@ -99,7 +99,8 @@ pub(crate) struct Widget(pub(crate) State);
 impl Widget {
     /// Get what a payment page needs
     ///
-    /// The bearer token is the payment's own `access_token`; any other is 401. Scripts of any site may read it.
+    /// The bearer token is the payment's own `access_token`; any other is 401, and what cannot be the token of a payment is
+    /// so before the payment is looked up. Scripts of any site may read it.
     #[oai(path = "/:id", method = "get", operation_id = "get_widget_payment")]
     async fn get(
         &self,
@@ -161,8 +162,9 @@ impl WidgetPayment {
             node_id: payment.node_id.0,
             network_id: network.network_id,
             deal_id: payment.deal_id,
-            price: payment.price.into(),
-            price_text: Money::from(payment.price).text(),
+            // Whoever approves it and calls the contract has paid.
+            price: payment.paid_price.into(),
+            price_text: Money::from(payment.paid_price).text(),
             paid_price: payment.paid_price.into(),
             paid_price_text: Money::from(payment.paid_price).text(),
             price_decimals: currency.decimals,
@@ -173,7 +175,7 @@ impl WidgetPayment {
             token_address: currency.address,
             status: payment.status.into(),
             payment_method: payment.payment_method.into(),
-            expires_at: payment.expires_at,
+            expires_at: payment.expires_at.into(),
             explorer_url: network.explorer_url,
             transaction_hash: payment.transaction_hash,
             development,

@@ -1,9 +1,15 @@
 //! Request bodies: read to a limit, parsed with numbers as text, and checked against the very schema that the document
 //! publishes, so that every mistake is found at once and named by its pointer.
+//!
+//! Bodies of the published contracts are open: what they name is checked, and fields of anybody's besides are not read, for
+//! their clients send more than the contracts name. Those of our own administration are closed: whoever misspells a field
+//! there must not get something without it. In open bodies an optional field that is empty where it could not be (an id,
+//! an address, a time, a URL) counts as absent.
 
+mod repeated;
 mod schema;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use poem::{Request, RequestBody, Result, http::header};
 use poem_openapi::{
@@ -21,6 +27,10 @@ use crate::{
     problem::{Code, Location, Mistake, Problem},
     state::State,
 };
+
+/// What the document says of open bodies; by this it knows them.
+pub(crate) const OPEN_BODY: &str = "Fields that are not named here are not read. Optional ids, addresses, times and URLs \
+                                    that are null or empty count as left out.";
 
 /// A JSON body that fits its schema; where `OPEN`, with fields of anybody's besides, which nobody reads.
 #[derive(Debug)]
@@ -43,7 +53,7 @@ impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Body
 
     fn request_meta() -> Option<MetaRequest> {
         let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
-        Some(MetaRequest { description: None, content, required: true })
+        Some(MetaRequest { description: OPEN.then_some(OPEN_BODY), content, required: true })
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
@@ -66,12 +76,19 @@ pub(crate) fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 /// The value as its type, or every way in which it does not fit.
-fn fit<T: ParseFromJSON>(value: Value, open: bool) -> Result<T, Problem> {
+fn fit<T: ParseFromJSON>(mut value: Value, open: bool) -> Result<T, Problem> {
+    if open {
+        schema::drop_empty(&T::schema_ref(), &mut value);
+    }
     let mistakes = schema::check(&T::schema_ref(), &value, open);
     if !mistakes.is_empty() {
         return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes));
     }
-    T::parse_from_json(Some(value)).map_err(|error| Problem::invalid("", error.message()))
+    // What a schema lets through and its type does not is a fault of ours; the framework's sentence would name the type.
+    T::parse_from_json(Some(value)).map_err(|error| {
+        tracing::warn!(error = error.message(), "a body fits its schema and not its type");
+        Problem::invalid("", "has a value that cannot be read")
+    })
 }
 
 /// A JSON body whose mistakes are told together with what was sent; fields of anybody's besides are not read.
@@ -104,7 +121,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        <Body<T> as ApiExtractor>::request_meta()
+        <Body<T, true> as ApiExtractor>::request_meta()
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
@@ -139,7 +156,7 @@ impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Opti
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        <Body<T> as ApiExtractor>::request_meta().map(|meta| MetaRequest { required: false, ..meta })
+        <Body<T, OPEN> as ApiExtractor>::request_meta().map(|meta| MetaRequest { required: false, ..meta })
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
@@ -188,7 +205,12 @@ pub(crate) async fn form(request: &Request, body: &mut RequestBody) -> Result<Ve
         return Err(Problem::new(Code::UnsupportedMediaType).detail(detail));
     }
     let bytes = bytes(request, body).await?;
-    Ok(url::form_urlencoded::parse(&bytes).into_owned().collect())
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
+    let mut names = HashSet::new();
+    match fields.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        Some((name, _)) => Err(repeated::problem(&format!("/{}", name.replace('~', "~0").replace('/', "~1")))),
+        None => Ok(fields),
+    }
 }
 
 fn require_json(request: &Request) -> Result<(), Problem> {
@@ -219,8 +241,10 @@ async fn reading<T: Send + 'static>(
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+    repeated::refuse(bytes)?;
     let mut value = serde_json::from_slice(bytes).map_err(|error| {
-        let detail = format!("is not JSON: {error}");
+        // Of data the parser speaks in its own terms; JSON of any shape is none of its business here.
+        let detail = if error.is_data() { "is not JSON".to_owned() } else { format!("is not JSON: {error}") };
         Problem::new(Code::MalformedRequest).wrong("", Location::Body, detail)
     })?;
     plain_integers(&mut value);
@@ -242,7 +266,19 @@ fn plain_integers(value: &mut Value) {
     }
 }
 
+/// Refuses a body that was compressed or otherwise coded: read as it comes, it would only be told to be malformed.
+pub(crate) fn require_uncoded(request: &Request) -> Result<(), Problem> {
+    let codings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    let is_none = |coding: &str| ["", "identity"].iter().any(|none| coding.trim().eq_ignore_ascii_case(none));
+    if codings.into_iter().all(|value| value.to_str().is_ok_and(|value| value.split(',').all(is_none))) {
+        return Ok(());
+    }
+    let detail = "The body must be sent as it is, without a Content-Encoding";
+    Err(Problem::new(Code::UnsupportedMediaType).detail(detail).header(header::ACCEPT_ENCODING, "identity"))
+}
+
 async fn bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+    require_uncoded(request)?;
     let default = HttpConfig::default();
     let config = request.data::<State>().map_or(&default, |state| &state.config().http);
     let (limit, patience) = (config.body_limit_bytes, Duration::from_millis(config.body_timeout_ms));

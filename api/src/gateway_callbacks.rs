@@ -15,6 +15,7 @@ use poem_openapi::OpenApi;
 
 use self::inquiries::Worth;
 use crate::{
+    body::require_uncoded,
     edge::ClientAddress,
     problem::{Code, Problem, Refused},
     resources::Tag,
@@ -103,6 +104,7 @@ impl GatewayCallbacks {
         body: Body,
     ) -> Result<(), Refused<401, 404>> {
         let gateway = self.0.gateways().get(source).ok_or_else(|| Problem::not_found("Gateway"))?;
+        require_uncoded(request)?;
         let body = body.into_bytes_limit(BODY_MAX).await;
         let body = body.map_err(|_| Problem::new(Code::MalformedRequest).detail("The body cannot be read"))?;
         let headers: Vec<(String, String)> = request

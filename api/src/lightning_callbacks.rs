@@ -7,6 +7,7 @@ use poem::{Body, Request, error::ReadBodyError};
 use poem_openapi::OpenApi;
 
 use crate::{
+    body::require_uncoded,
     problem::{Code, Problem, Refused},
     resources::Tag,
     state::State,
@@ -26,6 +27,7 @@ impl LightningCallbacks {
     /// the same again changes nothing.
     #[oai(path = "/phoenixd", method = "post", operation_id = "phoenixd_webhook")]
     async fn phoenixd(&self, request: &Request, body: Body) -> Result<(), Refused<401, 413>> {
+        require_uncoded(request)?;
         let body = body.into_bytes_limit(BODY_MAX).await.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => Problem::new(Code::PayloadTooLarge),
             _ => Problem::new(Code::MalformedRequest).detail("The body cannot be read"),

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use chrono::DateTime;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -12,7 +11,7 @@ use crate::{
     checkout::quantity,
     document, marketplace, money,
     problem::{Location, Mistake},
-    web_url,
+    time, web_url,
 };
 
 /// Mistakes of one body that are told; a body may have more of them than anybody wants to read or send.
@@ -26,6 +25,46 @@ pub(super) fn check(schema: &MetaSchemaRef, value: &Value, open: bool) -> Vec<Mi
     let mut found = Found { mistakes: Vec::new(), open };
     found.check(schema, value, "");
     found.mistakes
+}
+
+/// Takes out of the value, at every depth, what is optional and empty where its schema wants more than that.
+pub(super) fn drop_empty(schema: &MetaSchemaRef, value: &mut Value) {
+    let Some(schema) = resolved(schema) else { return };
+    for part in &schema.all_of {
+        drop_empty(part, value);
+    }
+    match value {
+        Value::Array(items) => {
+            if let Some(schema) = &schema.items {
+                items.iter_mut().for_each(|item| drop_empty(schema, item));
+            }
+        }
+        Value::Object(fields) => {
+            for (name, property) in &schema.properties {
+                let Some(field) = fields.get_mut(*name) else { continue };
+                if *field == "" && !schema.required.contains(name) && wants_more(property) {
+                    fields.remove(*name);
+                } else {
+                    drop_empty(property, field);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether it is a text that cannot be empty.
+fn wants_more(schema: &MetaSchemaRef) -> bool {
+    let alone = |schema: &MetaSchema| schema.ty == "string" && string(schema, "").is_err();
+    resolved(schema).is_some_and(|schema| alone(schema) || schema.all_of.iter().any(wants_more))
+}
+
+/// The schema itself, for one that is named.
+fn resolved(schema: &MetaSchemaRef) -> Option<&MetaSchema> {
+    match schema {
+        MetaSchemaRef::Inline(schema) => Some(schema),
+        MetaSchemaRef::Reference(name) => document::schemas().get(name),
+    }
 }
 
 struct Found {
@@ -43,13 +82,7 @@ impl Found {
     }
 
     fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {
-        let schema = match schema {
-            MetaSchemaRef::Inline(schema) => schema,
-            MetaSchemaRef::Reference(name) => match document::schemas().get(name) {
-                Some(schema) => schema,
-                None => return,
-            },
-        };
+        let Some(schema) = resolved(schema) else { return };
         if !schema.all_of.is_empty() {
             return schema.all_of.iter().for_each(|part| self.check(part, value, pointer));
         }
@@ -190,10 +223,7 @@ fn string(schema: &MetaSchema, text: &str) -> Result<(), String> {
 fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
     let (fits, wanted) = match format {
         "uuid" => (Uuid::try_parse(text).is_ok(), "must be a UUID"),
-        "date-time" => {
-            let wanted = "must be a time as RFC 3339 has it, such as 2030-01-31T12:00:00Z";
-            (DateTime::parse_from_rfc3339(text).is_ok(), wanted)
-        }
+        "date-time" => (time::read(text).is_some(), time::WANTED),
         "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), "must be an IPv4 address"),
         "email" => (email(text), "must be an e-mail address"),
         "date" | "iban" | "nif" => (marketplace::fits(format, text), marketplace::wanted(format)),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{answers, example, webhooks};
 use crate::{
+    body::OPEN_BODY,
     money::{COST_TEXT, POSITIVE_TEXT},
     query_text::WITHOUT_NUL,
 };
@@ -18,9 +19,7 @@ pub(super) fn finish(mut document: Value) -> Value {
         schemas.values_mut().for_each(schema);
     }
     let used = used_by_requests(&mut document, |_| true);
-    let open = used_by_requests(&mut document, |operation| {
-        of_receipts(operation) || tagged(operation, "Till") || of_marketplace(operation) || of_checkout(operation)
-    });
+    let open = used_by_requests(&mut document, |operation| operation["requestBody"]["description"] == OPEN_BODY);
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used);
     let schemas = document["components"]["schemas"].clone();

@@ -7,6 +7,7 @@ use poem_openapi::error::{
 use sea_orm::{DbErr, SqlErr};
 
 use super::{Code, Location, Problem};
+use crate::time;
 
 impl Problem {
     /// The problem that an error stands for; our own pass through unchanged.
@@ -52,23 +53,33 @@ impl Problem {
     }
 }
 
-/// The framework's sentence without the names of Rust types around it; what its parsers say of ids and words is put
-/// for people.
+/// What is wrong with a parameter, for people. Our own parsers say it; what the framework says of its types would name
+/// them, and is put in our words.
 fn plain(reason: &str) -> String {
-    let reason = match reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")) {
-        Some((_, sentence)) => sentence,
-        None => reason,
-    };
-    let (sentence, type_name) = reason.rsplit_once(" (occurred while parsing ").unwrap_or((reason, ""));
-    let id = ["invalid character", "invalid length", "invalid group"].iter().any(|start| sentence.starts_with(start));
+    let (sentence, _) = reason.split_once(" (occurred while parsing ").unwrap_or((reason, ""));
     if sentence.contains("expects an input value") {
-        "is required".to_owned()
-    } else if id || type_name.contains("uuid") {
-        "must be a UUID".to_owned()
-    } else if sentence == "Expect a valid enumeration value." {
-        "must be one of the documented words".to_owned()
-    } else {
-        sentence.to_owned()
+        return "is required".to_owned();
+    }
+    let named = |start: &str| sentence.strip_prefix(start).and_then(|rest| rest.split_once('"'));
+    let (type_name, told) = match (named("failed to parse \""), named("Expected input type \"")) {
+        (Some((type_name, told)), _) => (type_name, told.trim_start_matches(": ")),
+        (None, Some((type_name, _))) => (type_name, ""),
+        (None, None) => ("", ""),
+    };
+    of_framework(type_name, told).unwrap_or(told).to_owned()
+}
+
+/// What the framework's types and its enumerations want; none for types of ours, which have told it.
+fn of_framework(type_name: &str, told: &str) -> Option<&'static str> {
+    match type_name {
+        _ if told == "Expect a valid enumeration value." => Some("must be one of the documented words"),
+        "boolean" => Some("must be true or false"),
+        "string_date-time" => Some(time::WANTED),
+        name if name.contains("uuid") => Some("must be a UUID"),
+        name if name.starts_with("integer") => Some("must be an integer"),
+        name if name.starts_with("number") => Some("must be a number"),
+        name if told.is_empty() || name.starts_with("string") => Some("cannot be read"),
+        _ => None,
     }
 }
 
@@ -108,7 +119,14 @@ mod tests {
                 "must be one of the documented words",
             ),
             (r#"failed to parse "Page": must be an integer"#, "must be an integer"),
+            (r#"failed to parse "Page": must be "big""#, r#"must be "big""#),
             (r#"Type "string_uuid" expects an input value."#, "is required"),
+            (r#"failed to parse "boolean": provided string was not `true` or `false`"#, "must be true or false"),
+            (r#"failed to parse "integer_int64": invalid digit found in string"#, "must be an integer"),
+            (r#"failed to parse "number_double": invalid float literal"#, "must be a number"),
+            (r#"failed to parse "string_date-time": premature end of input"#, time::WANTED),
+            (r#"Expected input type "string_ipv4", found 7."#, "cannot be read"),
+            ("anything else", "cannot be read"),
         ] {
             assert_eq!(plain(reason), sentence);
         }

@@ -19,6 +19,7 @@ use super::{
     store::Uploads,
 };
 use crate::{
+    body::require_uncoded,
     edge::ClientAddress,
     offload::Work,
     problem::{Code, Problem},
@@ -79,6 +80,7 @@ impl<'a> ApiExtractor<'a> for UploadForm {
             let problem = Problem::new(Code::UnsupportedMediaType);
             return Err(problem.detail("The body must be multipart/form-data").into());
         }
+        require_uncoded(request)?;
         let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > FILE_MAX + FORM_MAX) {
             return Err(too_large().into());

@@ -94,7 +94,7 @@ impl Authentication {
         /// Its secret, instead of a body.
         #[oai(name = "Api-Secret")]
         api_secret: Header<Option<String>>,
-        body: OptionalBody<Credentials>,
+        body: OptionalBody<Credentials, true>,
     ) -> Result<Json<TokenPair>, Refused<401>> {
         let credentials = match (body.0, api_key.0, api_secret.0) {
             (Some(credentials), _, _) => credentials,
@@ -114,7 +114,7 @@ impl Authentication {
     /// The refresh token is used up by this. Using it again revokes every token of the sign-in, because one of the two
     /// users must have stolen it. 401 when it is unknown, expired, revoked or used.
     #[oai(path = "/refresh", method = "post", operation_id = "refresh_tokens")]
-    async fn refresh(&self, body: Body<RefreshRequest>) -> Result<Json<TokenPair>, Refused<401>> {
+    async fn refresh(&self, body: Body<RefreshRequest, true>) -> Result<Json<TokenPair>, Refused<401>> {
         let pair = refresh(&self.0, SubjectKind::Integration, &body.value.refresh_token).await?;
         let invalid = || Problem::new(Code::Unauthorized).detail("Invalid or expired refresh token");
         Ok(Json(pair.ok_or_else(invalid)?.into()))

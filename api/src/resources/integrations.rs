@@ -166,7 +166,7 @@ impl Integrations {
         /// Makes a repetition safe; a repeated answer does not hold the secret.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
-        body: Body<NewIntegration>,
+        body: Body<NewIntegration, true>,
     ) -> Result<Created<CreatedIntegration>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/integrations".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };

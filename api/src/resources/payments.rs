@@ -65,7 +65,7 @@ impl Payments {
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
-        body: Body<NewPayment>,
+        body: Body<NewPayment, true>,
     ) -> Result<Created<Payment>, Refused<404, 409, 422>> {
         let new = body.value.into_core(&self.0.config().deals, &request_id)?;
         let once = self.once(&caller, key, "POST /api/v1/payments".to_owned(), &body.canonical);

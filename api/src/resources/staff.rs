@@ -145,7 +145,12 @@ impl Staff {
     /// next 429: the address is then blocked for 1, 1, 2, 3, 5 … minutes. Wrong tries for one user are counted too,
     /// whichever addresses they come from.
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
-    async fn login(&self, jar: &CookieJar, address: ClientAddress, body: Body<Login>) -> Result<LoginAnswer, Declined> {
+    async fn login(
+        &self,
+        jar: &CookieJar,
+        address: ClientAddress,
+        body: Body<Login, true>,
+    ) -> Result<LoginAnswer, Declined> {
         let Login { name, pin } = body.value;
         let user = self.find(&name).await?;
         let account = Account::of_user(&name, user.as_ref());

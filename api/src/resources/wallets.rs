@@ -229,7 +229,7 @@ impl Wallets {
         /// Makes a repetition safe; it is so without one, too.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<IdempotencyKey>>,
-        body: Body<DeployRequest>,
+        body: Body<DeployRequest, true>,
     ) -> Result<Created<Deployment>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, format!("POST /api/v1/wallets/{}/deploy", id.0));
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };

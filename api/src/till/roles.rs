@@ -81,7 +81,7 @@ impl Roles {
     async fn create(
         &self,
         caller: Allowed<RolesCreate>,
-        body: Body<RoleRequest>,
+        body: Body<RoleRequest, true>,
     ) -> Result<Created<RoleCreated>, Declined<409>> {
         let name = body.value.role;
         if name.trim().is_empty() {
@@ -107,7 +107,7 @@ impl Roles {
         caller: Allowed<RolesUpdate>,
         /// The role.
         id: Path<String>,
-        body: Body<PermissionsRequest>,
+        body: Body<PermissionsRequest, true>,
     ) -> Result<Json<Assigned>, Declined<404, 409>> {
         let mut wanted = wanted(&body.value.permissions)?;
         wanted.sort_unstable_by_key(|permission| permission.word());

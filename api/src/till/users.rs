@@ -77,7 +77,7 @@ impl Users {
     async fn create(
         &self,
         caller: Allowed<UsersCreate>,
-        body: Body<UserRequest>,
+        body: Body<UserRequest, true>,
     ) -> Result<Created<UserCreated>, Declined<404, 409>> {
         let UserRequest { name, pin, role, email, phone } = body.value;
         if name.trim().is_empty() {

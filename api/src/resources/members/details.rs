@@ -28,7 +28,7 @@ macro_rules! details {
                     id: Set(MemberId::new()),
                     node_id: Set(node_id),
                     external_id: Set(self.external_id),
-                    $($name: Set(self.$name),)+
+                    $($name: Set(given(self.$name)),)+
                     created_at: Set(now()),
                     updated_at: Set(now()),
                 }
@@ -37,7 +37,7 @@ macro_rules! details {
 
         impl From<NewMember> for payments::accept::NewMember {
             fn from(new: NewMember) -> Self {
-                Self { external_id: new.external_id, $($name: new.$name),+ }
+                Self { external_id: new.external_id, $($name: given(new.$name)),+ }
             }
         }
 
@@ -112,6 +112,11 @@ details! {
     contact_name: 255;
     /// Language and country, such as `de-AT`.
     locale: 35;
+}
+
+/// What is left empty is not known.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 impl Example for NewMember {

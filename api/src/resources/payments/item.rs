@@ -18,7 +18,7 @@ pub(crate) struct NewItem {
     /// What it costs.
     price: CostInput,
     /// The merchant's own id of it.
-    #[oai(validator(max_length = 255))]
+    #[oai(validator(min_length = 1, max_length = 255))]
     external_id: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod address;
 mod admission;
 mod allowance;
+mod empty_parameters;
 mod guard;
 mod posture;
 mod request_id;
@@ -27,7 +28,7 @@ use poem::{
 use tracing::Instrument;
 
 use crate::{
-    checkout,
+    checkout, gateway_callbacks,
     problem::{Code, Location, Problem},
     state::State,
 };
@@ -90,6 +91,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
         let mut response = match self.admit(&request, &address) {
             Ok(()) => {
+                if !path.starts_with(gateway_callbacks::PATHS) {
+                    empty_parameters::drop_from(request.uri_mut());
+                }
                 request.set_data(id.clone());
                 request.set_data(address.clone());
                 request.set_data(self.state.clone());

@@ -1,0 +1,60 @@
+//! Parameters of a query without a value, such as what a form sends for a field that nobody filled in: they count as absent,
+//! as empty fields of bodies do.
+
+use std::{collections::HashSet, sync::LazyLock};
+
+use poem::http::{Uri, uri::PathAndQuery};
+use poem_openapi::{OpenApi, registry::MetaSchemaRef};
+
+use crate::{document, resources::Api};
+
+/// Parameters that are no texts: an empty number is no number, and stays what is refused.
+static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let operations = Api::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
+    let parameters = operations.flat_map(|operation| operation.params);
+    let is_text = |schema: &MetaSchemaRef| match schema {
+        MetaSchemaRef::Inline(schema) => schema.ty == "string",
+        MetaSchemaRef::Reference(name) => document::schemas().get(name).is_none_or(|schema| schema.ty == "string"),
+    };
+    parameters.filter(|parameter| !is_text(&parameter.schema)).map(|parameter| parameter.name.to_string()).collect()
+});
+
+/// Takes them out of the address.
+pub(super) fn drop_from(uri: &mut Uri) {
+    let Some(query) = uri.query().filter(|query| query.split('&').any(is_empty)) else { return };
+    let kept: Vec<&str> = query.split('&').filter(|parameter| !is_empty(parameter)).collect();
+    let target = if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) };
+    let mut parts = uri.clone().into_parts();
+    // Parts of what was an address are one.
+    parts.path_and_query = target.parse::<PathAndQuery>().ok();
+    if let Ok(shorter) = Uri::from_parts(parts) {
+        *uri = shorter;
+    }
+}
+
+fn is_empty(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    value.is_empty() && !NO_TEXTS.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_no_value_is_dropped() {
+        for (before, after) in [
+            ("/a?b=&c=1&d", "/a?c=1"),
+            ("/a?b=", "/a"),
+            ("/a?", "/a"),
+            ("/a?wallet_id=&page=&status=&desc=", "/a?page=&desc="),
+            ("/a", "/a"),
+            ("/a?b=1&c=x%3D&cursor=abc=", "/a?b=1&c=x%3D&cursor=abc="),
+            ("http://pay.example/a?b=&c==", "http://pay.example/a?c=="),
+        ] {
+            let mut uri = before.parse().unwrap();
+            drop_from(&mut uri);
+            assert_eq!(uri.to_string(), after, "{before}");
+        }
+    }
+}

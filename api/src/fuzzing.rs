@@ -20,12 +20,12 @@ use crate::{
     paging::{Page, PerPage, after_cursor, cursor_after},
     problem::Problem,
     query_text::QueryText,
-    query_time::QueryTime,
     receipts,
     resources::{
         integrations::NewIntegration, members::NewMemberOfNode, networks::NewNetwork, nodes::NewNode,
         payments::create::NewPayment, staff::Login,
     },
+    time::Time,
 };
 
 /// The longest answer to a request that was wrong in every way, bytes; the mistakes in it are counted.
@@ -109,7 +109,7 @@ pub fn parameters(bytes: &[u8]) {
     if let Ok(per_page) = PerPage::parse_from_parameter(text) {
         assert!((1..=100).contains(&per_page.0));
     }
-    let _ = (QueryTime::parse_from_parameter(text), Uuid::parse_from_parameter(text), well_formed(text));
+    let _ = (Time::parse_from_parameter(text), Uuid::parse_from_parameter(text), well_formed(text));
     let token = bearer_token(text).unwrap_or(text);
     assert!(TOKENS.verify(token).is_none(), "nobody can sign");
 }

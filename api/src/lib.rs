@@ -24,7 +24,6 @@ mod offload;
 mod paging;
 mod problem;
 mod query_text;
-mod query_time;
 mod reach;
 mod receipts;
 mod resources;
@@ -32,6 +31,7 @@ mod sandbox;
 mod serve;
 mod state;
 mod till;
+mod time;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};

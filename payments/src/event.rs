@@ -97,6 +97,7 @@ pub struct Event<D> {
     #[serde(rename = "type")]
     pub name: String,
     /// When it happened.
+    #[serde(serialize_with = "entities::serialize_time")]
     pub occurred_at: DateTime<Utc>,
     /// Its number among the events of its payment, from 1 without gaps; none where there is no payment.
     pub sequence: Option<i32>,
@@ -151,7 +152,9 @@ pub struct PaymentTold {
     pub cancel_transaction_hash: Option<String>,
     pub return_held: Option<ReturnHeldTold>,
     pub failure: Option<FailureTold>,
+    #[serde(serialize_with = "entities::serialize_time")]
     pub expires_at: DateTime<Utc>,
+    #[serde(serialize_with = "entities::serialize_time")]
     pub created_at: DateTime<Utc>,
 }
 

@@ -96,7 +96,8 @@ pub async fn open(
     }
     let invoice = asked(id, amount_sat, rate, expires_at);
     let data = json!({
-        "amount_sat": amount_sat, "rate": invoice.rate, "rate_source": invoice.rate_source, "rate_at": invoice.rate_at,
+        "amount_sat": amount_sat, "rate": invoice.rate, "rate_source": invoice.rate_source,
+        "rate_at": invoice.rate_at.map(entities::rfc3339),
     });
     lightning_invoice::Entity::insert(invoice.into_active_model()).exec_without_returning(&**tx).await?;
     if let Some(ticket_id) = &new.ticket_id {

@@ -49,6 +49,7 @@ pub struct SignerLowBalance {
     /// Its balance in the network's smallest unit, as last read.
     pub balance: Option<String>,
     /// Since when it is paused.
+    #[serde(serialize_with = "entities::serialize_time")]
     pub paused_at: DateTime<Utc>,
 }
 
@@ -64,6 +65,7 @@ pub struct SignInBlocked {
     /// How many blocks this is in a row.
     pub blocks: i32,
     /// When it may be tried again.
+    #[serde(serialize_with = "entities::serialize_time")]
     pub blocked_until: DateTime<Utc>,
 }
 

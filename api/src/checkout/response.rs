@@ -16,6 +16,7 @@ use super::{
 use crate::{
     problem::{Code, Problem},
     state::State,
+    time::Time,
 };
 
 /// What a payment's own signature is for.
@@ -59,7 +60,7 @@ pub(super) struct Trace {
     event: String,
     /// The same for people.
     message: String,
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 /// The payment at its gateway.
@@ -75,7 +76,7 @@ pub(super) struct Intent {
     failure_code: Option<String>,
     /// The same for people.
     failure_message: Option<String>,
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 /// Where browsers are sent, and what the gateway has told.
@@ -121,16 +122,16 @@ pub(super) struct CheckoutPayment {
     cancel_url: Option<String>,
     success_url: Option<String>,
     billing: Billing,
-    created_at: DateTime<Utc>,
-    canceled_at: Option<DateTime<Utc>>,
+    created_at: Time,
+    canceled_at: Option<Time>,
     /// When a gateway was chosen.
-    submitted_at: Option<DateTime<Utc>>,
+    submitted_at: Option<Time>,
     /// When the payer agreed.
-    approved_at: Option<DateTime<Utc>>,
+    approved_at: Option<Time>,
     /// When the money was taken.
-    captured_at: Option<DateTime<Utc>>,
-    failed_at: Option<DateTime<Utc>>,
-    completed_at: Option<DateTime<Utc>>,
+    captured_at: Option<Time>,
+    failed_at: Option<Time>,
+    completed_at: Option<Time>,
 }
 
 /// A payment, and where the payer's browser goes next.
@@ -174,13 +175,13 @@ impl CheckoutPayment {
             cancel_url: row.cancel_url,
             success_url: row.success_url,
             billing,
-            created_at: of.payment.created_at,
-            canceled_at,
-            submitted_at,
-            approved_at,
-            captured_at,
-            failed_at,
-            completed_at,
+            created_at: of.payment.created_at.into(),
+            canceled_at: canceled_at.map(Time),
+            submitted_at: submitted_at.map(Time),
+            approved_at: approved_at.map(Time),
+            captured_at: captured_at.map(Time),
+            failed_at: failed_at.map(Time),
+            completed_at: completed_at.map(Time),
         })
     }
 }
@@ -201,7 +202,7 @@ impl Billing {
         let trace = |event: &entities::payment_log::Model| Trace {
             event: event.event_type.clone(),
             message: event.message.clone(),
-            created_at: event.created_at,
+            created_at: event.created_at.into(),
         };
         let intent = session.map(|session| Intent {
             id: session.id.0,
@@ -209,7 +210,7 @@ impl Billing {
             status: session.status.word(),
             failure_code: session.failure_code.clone(),
             failure_message: session.failure_message.clone(),
-            created_at: session.created_at,
+            created_at: session.created_at.into(),
         });
         Self {
             submit_url: links.page(id),

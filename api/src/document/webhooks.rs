@@ -1,7 +1,6 @@
 //! The events that this server sends, as the document's `webhooks`: one entry for each type of the catalogue. These
 //! types are never read or written here; a test compares them with real bodies.
 
-use chrono::{DateTime, Utc};
 use payments::event::{EVENT_TYPES, EventType};
 use poem::http::Method as HttpMethod;
 use poem_openapi::{
@@ -21,6 +20,7 @@ use crate::{
         Tag,
         payments::{Failure, Group, Method, ReturnHeld, Status},
     },
+    time::Time,
 };
 
 /// Something that happened. Fields may be added; ignore those that you do not know.
@@ -32,7 +32,7 @@ struct Event<T: ParseFromJSON + ToJSON> {
     #[oai(rename = "type")]
     name: String,
     /// When it happened.
-    occurred_at: DateTime<Utc>,
+    occurred_at: Time,
     /// Its number among the events of its payment, from 1 without gaps; null where there is no payment. Events may arrive
     /// in another order.
     sequence: Option<i32>,
@@ -95,8 +95,8 @@ struct PaymentTold {
     return_held: Option<ReturnHeld>,
     /// Why it failed; null unless it did.
     failure: Option<Failure>,
-    expires_at: DateTime<Utc>,
-    created_at: DateTime<Utc>,
+    expires_at: Time,
+    created_at: Time,
 }
 
 /// A webhook endpoint that was disabled.

@@ -14,9 +14,9 @@ use crate::{
     money,
     paging::after_cursor,
     query_text::QueryText,
-    query_time::QueryTime,
     receipts::{OrderRequest, SVG_MAX, takes},
     resources::payments::create::NewPayment,
+    time::Time,
 };
 
 /// A text of about this length: the start, the part again and again, the end.
@@ -113,7 +113,7 @@ fn everything_but_the_body() {
         assert_linear(part, bound, text, |text| {
             let _ = (money::parse(text), after_cursor(text), bearer_token(text), well_formed(text));
             let _ = (IdempotencyKey::parse_from_parameter(text), QueryText::parse_from_parameter(text));
-            let _ = (QueryTime::parse_from_parameter(text), url::form_urlencoded::parse(text.as_bytes()).count());
+            let _ = (Time::parse_from_parameter(text), url::form_urlencoded::parse(text.as_bytes()).count());
         });
     }
 }

@@ -1,6 +1,5 @@
 //! Orders: placing one, and reading them with the receipts that were reported.
 
-use chrono::{DateTime, Utc};
 use entities::{OrderId, order, payment_submission};
 use payments::{
     Caller,
@@ -30,6 +29,7 @@ use crate::{
     reach,
     resources::Tag,
     state::State,
+    time::Time,
 };
 
 /// An order to be placed.
@@ -84,8 +84,8 @@ pub(crate) struct Order {
     user_id: Option<Uuid>,
     /// The bank payment, from the first receipt on.
     payment_id: Option<Uuid>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<order::Model> for Order {
@@ -105,8 +105,8 @@ impl From<order::Model> for Order {
             items: Any(order.items),
             user_id: order.user_id.map(|id| id.0),
             payment_id: order.payment_id.map(|id| id.0),
-            created_at: order.created_at,
-            updated_at: order.updated_at,
+            created_at: order.created_at.into(),
+            updated_at: order.updated_at.into(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Receipts: as payers report them, and the verdicts of the back office.
 
-use chrono::{DateTime, Utc};
 use entities::{ReceiptMethod, ReceiptStatus, SubmissionId, payment_submission};
 use payments::{
     orders::check_bolivares,
@@ -21,6 +20,7 @@ use crate::{
     problem::Problem,
     resources::Tag,
     state::State,
+    time::Time,
     web_url,
 };
 
@@ -162,9 +162,9 @@ pub(crate) struct Submission {
     receipt_url: Option<String>,
     /// Why it was rejected; null unless it was.
     rejection_reason: Option<String>,
-    reported_at: DateTime<Utc>,
+    reported_at: Time,
     /// When it was confirmed; null unless it was.
-    verified_at: Option<DateTime<Utc>>,
+    verified_at: Option<Time>,
 }
 
 impl Submission {
@@ -184,8 +184,8 @@ impl Submission {
             payer_name: row.payer_name,
             receipt_url: row.receipt_url,
             rejection_reason: row.rejection_reason,
-            reported_at: row.reported_at,
-            verified_at: row.verified_at,
+            reported_at: row.reported_at.into(),
+            verified_at: row.verified_at.map(Time),
         }
     }
 }

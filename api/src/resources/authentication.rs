@@ -1,6 +1,6 @@
 //! Sign-in of programs: an API key and its secret for a pair of tokens.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use entities::{SubjectKind, integration, now};
 use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -13,6 +13,7 @@ use crate::{
     edge::ClientAddress,
     problem::{Code, Location, Problem, Refused},
     state::State,
+    time::Time,
 };
 
 /// What an integration signs in with.
@@ -60,7 +61,7 @@ pub(crate) struct TokenPair {
     /// Lifetime of the access token, seconds.
     expires_in: i64,
     /// When the access token expires.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
 }
 
 impl From<Pair> for TokenPair {
@@ -70,7 +71,7 @@ impl From<Pair> for TokenPair {
             refresh_token: pair.refresh_token,
             token_type: "Bearer".to_owned(),
             expires_in: pair.claims.exp - pair.claims.iat,
-            expires_at: DateTime::from_timestamp(pair.claims.exp, 0).unwrap_or_default(),
+            expires_at: DateTime::from_timestamp(pair.claims.exp, 0).unwrap_or_default().into(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Families of networks.
 
-use chrono::{DateTime, Utc};
 use entities::{ChainId, chain, network, now};
 use payments::Caller;
 use poem_openapi::{
@@ -27,6 +26,7 @@ use crate::{
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     state::State,
+    time::Time,
 };
 
 /// A chain, to be created or renamed.
@@ -49,13 +49,18 @@ impl Example for ChainName {
 pub(crate) struct Chain {
     id: Uuid,
     name: String,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<chain::Model> for Chain {
     fn from(chain: chain::Model) -> Self {
-        Self { id: chain.id.0, name: chain.name, created_at: chain.created_at, updated_at: chain.updated_at }
+        Self {
+            id: chain.id.0,
+            name: chain.name,
+            created_at: chain.created_at.into(),
+            updated_at: chain.updated_at.into(),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Currencies and tokens.
 
-use chrono::{DateTime, Utc};
 use entities::{CurrencyId, NetworkId, currency, now};
 use payments::{Caller, evm_address};
 use poem_openapi::{
@@ -27,6 +26,7 @@ use crate::{
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     state::State,
+    time::Time,
 };
 
 /// A currency to be created.
@@ -91,8 +91,8 @@ pub(crate) struct Currency {
     address: Option<String>,
     /// Fraction digits of its smallest unit.
     decimals: i32,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<currency::Model> for Currency {
@@ -104,8 +104,8 @@ impl From<currency::Model> for Currency {
             name: currency.name,
             address: currency.address,
             decimals: currency.decimals,
-            created_at: currency.created_at,
-            updated_at: currency.updated_at,
+            created_at: currency.created_at.into(),
+            updated_at: currency.updated_at.into(),
         }
     }
 }

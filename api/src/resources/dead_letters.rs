@@ -34,8 +34,8 @@ use crate::{
     paging::{self, PerPage},
     problem::{Code, Location, Problem, Refused},
     query_text::QueryText,
-    query_time::QueryTime,
     state::State,
+    time::Time,
 };
 
 /// How long an act on many letters goes on before it answers with what it has done so far.
@@ -88,9 +88,9 @@ impl DeadLetters {
         /// Only with this text in the error message or the body, in this case.
         text: Query<Option<QueryText>>,
         /// Only dead since this time.
-        since: Query<Option<QueryTime>>,
+        since: Query<Option<Time>>,
         /// Only dead before this time.
-        before: Query<Option<QueryTime>>,
+        before: Query<Option<Time>>,
         /// Only in this state.
         state: Query<Option<LetterState>>,
         /// Only claimed or skipped by this redrive run.
@@ -115,8 +115,8 @@ impl DeadLetters {
             payment_id: payment_id.0,
             node_id: node_id.0,
             text: text_of(text),
-            since: since.0.map(|time| time.0),
-            before: before.0.map(|time| time.0),
+            since: since.0,
+            before: before.0,
             state: state.0,
             redrive_id: redrive_id.0,
         };
@@ -149,9 +149,9 @@ impl DeadLetters {
         /// Only with this text in the error message or the body, in this case.
         text: Query<Option<QueryText>>,
         /// Only dead since this time.
-        since: Query<Option<QueryTime>>,
+        since: Query<Option<Time>>,
         /// Only dead before this time.
-        before: Query<Option<QueryTime>>,
+        before: Query<Option<Time>>,
         /// Only in this state.
         #[oai(default = "dead")]
         state: Query<LetterState>,
@@ -170,8 +170,8 @@ impl DeadLetters {
             payment_id: payment_id.0,
             node_id: node_id.0,
             text: text_of(text),
-            since: since.0.map(|time| time.0),
-            before: before.0.map(|time| time.0),
+            since: since.0,
+            before: before.0,
             state: Some(state.0),
             redrive_id: redrive_id.0,
             ..LetterFilter::default()

@@ -1,6 +1,5 @@
 //! What currencies are worth in others, as operators say.
 
-use chrono::{DateTime, Utc};
 use entities::{currency, exchange_rate};
 use payments::{money::check_rate, rates};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
@@ -17,6 +16,7 @@ use crate::{
     money::{ExactInput, Money, MoneyInput},
     problem::{Problem, Refused},
     state::State,
+    time::Time,
 };
 
 /// Rates that are listed at most.
@@ -58,13 +58,14 @@ struct Rate {
     /// them, and they never age.
     source: String,
     /// When it was set.
-    at: DateTime<Utc>,
+    at: Time,
 }
 
 impl From<exchange_rate::Model> for Rate {
     fn from(row: exchange_rate::Model) -> Self {
         let rate = Money::from(row.rate);
-        Self { base: row.base, quote: row.quote, rate, rate_text: rate.text(), source: row.source, at: row.at }
+        let at = row.at.into();
+        Self { base: row.base, quote: row.quote, rate, rate_text: rate.text(), source: row.source, at }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Programs of a node that sign in with an API key.
 
-use chrono::{DateTime, Utc};
 use entities::{IntegrationId, integration, now};
 use payments::{Caller, Permission};
 use poem_openapi::{
@@ -26,6 +25,7 @@ use crate::{
     problem::{Code, Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// What an integration may be allowed to do.
@@ -98,7 +98,7 @@ pub(crate) struct NewIntegration {
     #[oai(validator(max_items = 32))]
     permissions: Option<Vec<PermissionWord>>,
     /// When it stops working; null for never.
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Time>,
 }
 
 impl Example for NewIntegration {
@@ -118,8 +118,8 @@ pub(crate) struct CreatedIntegration {
     /// Its secret. Store it now: it cannot be shown again. Null when the answer to an `Idempotency-Key` is repeated.
     secret_key: Option<String>,
     permissions: Vec<PermissionWord>,
-    expires_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
+    expires_at: Option<Time>,
+    created_at: Time,
 }
 
 /// A program of a node.
@@ -132,8 +132,8 @@ pub(crate) struct Integration {
     api_key: String,
     permissions: Vec<PermissionWord>,
     /// When it stops working; null for never.
-    expires_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
+    expires_at: Option<Time>,
+    created_at: Time,
 }
 
 impl From<integration::Model> for Integration {
@@ -144,8 +144,8 @@ impl From<integration::Model> for Integration {
             name: integration.name,
             api_key: integration.api_key,
             permissions: granted(&integration.permissions).into_iter().map(Into::into).collect(),
-            expires_at: integration.expires_at,
-            created_at: integration.created_at,
+            expires_at: integration.expires_at.map(Time),
+            created_at: integration.created_at.into(),
         }
     }
 }
@@ -223,7 +223,7 @@ impl Integrations {
 }
 
 async fn insert(tx: &Transaction, caller: &Caller, new: NewIntegration) -> Result<CreatedIntegration, Problem> {
-    if new.expires_at.is_some_and(|expires_at| expires_at <= now()) {
+    if new.expires_at.is_some_and(|expires_at| *expires_at <= now()) {
         return Err(Problem::invalid("/expires_at", "must be in the future"));
     }
     let node = reach::node(&**tx, caller, new.node_id).await?;
@@ -249,7 +249,7 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewIntegration) -> Resul
         api_key: Set(unguessable("qk_").map_err(no_random)?),
         secret_hash: Set(secret.hash),
         permissions: Set(json!(permissions)),
-        expires_at: Set(new.expires_at),
+        expires_at: Set(new.expires_at.map(|time| *time)),
         revoked_at: Set(None),
         created_at: Set(now()),
     };
@@ -264,8 +264,8 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewIntegration) -> Resul
         api_key: integration.api_key,
         secret_key: Some(secret.secret.expose_secret().to_owned()),
         permissions: permissions.into_iter().map(Into::into).collect(),
-        expires_at: integration.expires_at,
-        created_at: integration.created_at,
+        expires_at: integration.expires_at.map(Time),
+        created_at: integration.created_at.into(),
     })
 }
 

@@ -1,6 +1,5 @@
 //! Networks of a chain, and how they are reached.
 
-use chrono::{DateTime, Utc};
 use entities::{NetworkId, network, now};
 use payments::Caller;
 use poem_openapi::{
@@ -27,6 +26,7 @@ use crate::{
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     state::State,
+    time::Time,
     web_url::WebUrl,
 };
 
@@ -107,8 +107,8 @@ pub(crate) struct Network {
     confirmations: i32,
     /// Where people look transactions up.
     explorer_url: Option<String>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl Network {
@@ -123,8 +123,8 @@ impl Network {
             rpc_urls,
             confirmations: network.confirmations,
             explorer_url: network.explorer_url,
-            created_at: network.created_at,
-            updated_at: network.updated_at,
+            created_at: network.created_at.into(),
+            updated_at: network.updated_at.into(),
         }
     }
 }

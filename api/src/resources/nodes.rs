@@ -1,6 +1,5 @@
 //! The tree of tenants.
 
-use chrono::{DateTime, Utc};
 use entities::{NodeId, Plan, node, now};
 use payments::Caller;
 use poem_openapi::{
@@ -28,6 +27,7 @@ use crate::{
     problem::{Code, Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// A node to be created.
@@ -111,8 +111,8 @@ pub(crate) struct Node {
     name: String,
     /// What it pays the platform of each card sale.
     plan: PlanWord,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<node::Model> for Node {
@@ -123,8 +123,8 @@ impl From<node::Model> for Node {
             path: node.path,
             name: node.name,
             plan: node.plan.into(),
-            created_at: node.created_at,
-            updated_at: node.updated_at,
+            created_at: node.created_at.into(),
+            updated_at: node.updated_at.into(),
         }
     }
 }

@@ -33,8 +33,8 @@ use crate::{
     paging::{Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     query_text::QueryText,
-    query_time::QueryTime,
     state::State,
+    time::Time,
 };
 
 impl From<CommandError> for Problem {
@@ -95,9 +95,9 @@ impl Payments {
         /// Only those with this external id.
         external_id: Query<Option<QueryText>>,
         /// Only those created at this time or later.
-        created_from: Query<Option<QueryTime>>,
+        created_from: Query<Option<Time>>,
         /// Only those created before this time.
-        created_to: Query<Option<QueryTime>>,
+        created_to: Query<Option<Time>>,
         /// `next_cursor` of the page before; `page` is then ignored.
         cursor: Query<Option<QueryText>>,
         /// The number of the page.

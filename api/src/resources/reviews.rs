@@ -1,6 +1,5 @@
 //! Payments whose outcome an operator has to decide.
 
-use chrono::{DateTime, Utc};
 use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use payments::{
     listing::Listing,
@@ -31,6 +30,7 @@ use crate::{
     problem::{Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// What the payment's rail is known to show.
@@ -73,7 +73,7 @@ pub(crate) struct Review {
     node_id: Uuid,
     status: Status,
     /// When it came into this status.
-    since: DateTime<Utc>,
+    since: Time,
     /// The status before; null when this is its first.
     before: Option<Status>,
     /// The transition that led to this status. For `needs_review` its data are the evidence: what was seen or lost, or
@@ -94,13 +94,14 @@ pub(crate) struct Review {
 impl From<verdict::Review> for Review {
     fn from(review: verdict::Review) -> Self {
         let shown = review.rail.shown();
+        let since = review.cause.as_ref().map_or(review.payment.created_at, |row: &payment_log::Model| row.created_at);
         let before = review.cause.as_ref().and_then(|row| serde_json::from_value(row.data["from"].clone()).ok());
         Self {
             payment_id: review.payment.id.0,
             external_id: review.payment.external_id,
             node_id: review.payment.node_id.0,
             status: review.payment.status.into(),
-            since: review.cause.as_ref().map_or(review.payment.created_at, |row: &payment_log::Model| row.created_at),
+            since: since.into(),
             before: before.map(|before: PaymentStatus| before.into()),
             cause: review.cause.map(LogEntry::from),
             noted: review.noted.into_iter().map(LogEntry::from).collect(),

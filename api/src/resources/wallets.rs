@@ -2,7 +2,6 @@
 
 mod deploy;
 
-use chrono::{DateTime, Utc};
 use entities::{ChainId, WalletId, diamond, now, wallet};
 use payments::{Caller, evm_address};
 use poem_openapi::{
@@ -31,6 +30,7 @@ use crate::{
     problem::{Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// A wallet to be created. Its key is not sent here: it stands in the workers' keystore.
@@ -86,8 +86,8 @@ pub(crate) struct Wallet {
     address: String,
     /// Its diamonds, one a network at most; in lists always empty.
     diamonds: Vec<Diamond>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<wallet::Model> for Wallet {
@@ -99,8 +99,8 @@ impl From<wallet::Model> for Wallet {
             name: wallet.name,
             address: wallet.address,
             diamonds: Vec::new(),
-            created_at: wallet.created_at,
-            updated_at: wallet.updated_at,
+            created_at: wallet.created_at.into(),
+            updated_at: wallet.updated_at.into(),
         }
     }
 }

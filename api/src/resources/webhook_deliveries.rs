@@ -2,7 +2,6 @@
 
 mod list;
 
-use chrono::{DateTime, Utc};
 use entities::{DeliveryStatus, WebhookDeliveryId, webhook_attempt, webhook_body, webhook_delivery, webhook_endpoint};
 use payments::Caller;
 use poem_openapi::{
@@ -23,9 +22,9 @@ use crate::{
     paging::PerPage,
     problem::{Problem, Refused},
     query_text::QueryText,
-    query_time::QueryTime,
     reach,
     state::State,
+    time::Time,
 };
 
 /// Attempts that are shown with a delivery, the newest.
@@ -57,19 +56,19 @@ pub(crate) struct Delivery {
     /// The event's number among those of its payment.
     sequence: Option<i32>,
     /// When it happened.
-    occurred_at: DateTime<Utc>,
+    occurred_at: Time,
     status: Status,
     /// Attempts in all.
     attempts: i32,
     /// When it is tried next, at the earliest; null unless it is pending.
-    next_attempt_at: Option<DateTime<Utc>>,
+    next_attempt_at: Option<Time>,
     /// When it last was delivered.
-    delivered_at: Option<DateTime<Utc>>,
+    delivered_at: Option<Time>,
     /// HTTP status of the last answer; null when there was none.
     last_status: Option<i32>,
     /// Why the last attempt failed.
     last_error: Option<String>,
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 impl From<webhook_delivery::Model> for Delivery {
@@ -81,14 +80,14 @@ impl From<webhook_delivery::Model> for Delivery {
             event_type: row.event_type,
             payment_id: row.payment_id.map(|id| id.0),
             sequence: row.sequence,
-            occurred_at: row.occurred_at,
+            occurred_at: row.occurred_at.into(),
             status: row.status.into(),
             attempts: row.attempts,
-            next_attempt_at: row.next_attempt_at,
-            delivered_at: row.delivered_at,
+            next_attempt_at: row.next_attempt_at.map(Time),
+            delivered_at: row.delivered_at.map(Time),
             last_status: row.last_status,
             last_error: row.last_error,
-            created_at: row.created_at,
+            created_at: row.created_at.into(),
         }
     }
 }
@@ -98,7 +97,7 @@ impl From<webhook_delivery::Model> for Delivery {
 pub(crate) struct Attempt {
     /// From 1.
     number: i32,
-    started_at: DateTime<Utc>,
+    started_at: Time,
     /// Until the answer was read or given up, milliseconds.
     duration_ms: i32,
     /// The address that was dialled, with its port.
@@ -117,7 +116,7 @@ impl From<webhook_attempt::Model> for Attempt {
     fn from(row: webhook_attempt::Model) -> Self {
         Self {
             number: row.number,
-            started_at: row.started_at,
+            started_at: row.started_at.into(),
             duration_ms: row.duration_ms,
             address: row.address,
             status: row.status,
@@ -202,9 +201,9 @@ impl WebhookDeliveries {
         /// Only those of events of this payment.
         payment_id: Query<Option<Uuid>>,
         /// Only those that came about at or after this time.
-        since: Query<Option<QueryTime>>,
+        since: Query<Option<Time>>,
         /// Only those that came about before this time.
-        until: Query<Option<QueryTime>>,
+        until: Query<Option<Time>>,
         /// Continues after the page that gave it.
         cursor: Query<Option<QueryText>>,
         /// Items a page, 1 to 100.

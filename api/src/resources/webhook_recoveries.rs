@@ -1,6 +1,6 @@
 //! Sending again what webhook endpoints have missed.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use entities::{RecoveryStatus, WebhookEndpointId, WebhookRecoveryId, now, webhook_endpoint, webhook_recovery};
 use payments::{Caller, jobs::RecoverWebhooks};
 use poem_openapi::{
@@ -24,6 +24,7 @@ use crate::{
     problem::{Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// After so long without a step, a run has stopped: its message is a dead letter, and another run may take its place.
@@ -46,9 +47,9 @@ pub(crate) enum Status {
 #[oai(example)]
 pub(crate) struct NewRecovery {
     /// Events that happened at or after this time.
-    since: DateTime<Utc>,
+    since: Time,
     /// Events that happened before this time; now when left out.
-    until: Option<DateTime<Utc>>,
+    until: Option<Time>,
     /// Only what was held or given up; otherwise every event of payments that the endpoint selects, also those that it
     /// has had, or that happened before it was created.
     #[oai(default = "yes")]
@@ -61,7 +62,7 @@ fn yes() -> bool {
 
 impl Example for NewRecovery {
     fn example() -> Self {
-        Self { since: DateTime::UNIX_EPOCH + TimeDelta::days(21_915), until: None, only_failed: true }
+        Self { since: Time(DateTime::UNIX_EPOCH + TimeDelta::days(21_915)), until: None, only_failed: true }
     }
 }
 
@@ -70,8 +71,8 @@ impl Example for NewRecovery {
 pub(crate) struct Recovery {
     pub(crate) id: Uuid,
     webhook_id: Uuid,
-    since: DateTime<Utc>,
-    until: DateTime<Utc>,
+    since: Time,
+    until: Time,
     only_failed: bool,
     status: Status,
     /// Rows that were looked at so far.
@@ -80,9 +81,9 @@ pub(crate) struct Recovery {
     recovered: i32,
     /// Why it was given up.
     error: Option<String>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    finished_at: Option<DateTime<Utc>>,
+    created_at: Time,
+    updated_at: Time,
+    finished_at: Option<Time>,
 }
 
 impl From<webhook_recovery::Model> for Recovery {
@@ -90,16 +91,16 @@ impl From<webhook_recovery::Model> for Recovery {
         Self {
             id: row.id.0,
             webhook_id: row.endpoint_id.0,
-            since: row.since,
-            until: row.until,
+            since: row.since.into(),
+            until: row.until.into(),
             only_failed: row.only_failed,
             status: row.status.into(),
             examined: row.examined,
             recovered: row.recovered,
             error: row.error,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            finished_at: row.finished_at,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            finished_at: row.finished_at.map(Time),
         }
     }
 }
@@ -180,8 +181,8 @@ impl WebhookRecoveries {
 }
 
 async fn start(tx: &mut Transaction, caller: &Caller, id: Uuid, new: NewRecovery) -> Result<Recovery, Problem> {
-    let until = new.until.unwrap_or_else(now);
-    if new.since >= until {
+    let until = new.until.map_or_else(now, |until| *until);
+    if *new.since >= until {
         return Err(Problem::invalid("/since", "must be before until, and in the past"));
     }
     // Locked, so that of two requests at once the second sees the run of the first.
@@ -192,7 +193,7 @@ async fn start(tx: &mut Transaction, caller: &Caller, id: Uuid, new: NewRecovery
     let run = webhook_recovery::ActiveModel {
         id: Set(WebhookRecoveryId::new()),
         endpoint_id: Set(endpoint.id),
-        since: Set(new.since),
+        since: Set(*new.since),
         until: Set(until),
         only_failed: Set(new.only_failed),
         status: Set(RecoveryStatus::Running),

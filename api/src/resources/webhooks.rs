@@ -34,6 +34,7 @@ use crate::{
     problem::{Code, Problem, Refused},
     reach,
     state::State,
+    time::Time,
 };
 
 /// How to rotate.
@@ -60,7 +61,7 @@ pub(crate) struct RotatedSecret {
     /// Which secret of the endpoint it is; the first is 1.
     version: i32,
     /// Until then the secret before it signs, too; null when it does not.
-    previous_secret_until: Option<chrono::DateTime<chrono::Utc>>,
+    previous_secret_until: Option<Time>,
 }
 
 /// Why an endpoint is disabled.

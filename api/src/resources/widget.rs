@@ -4,7 +4,6 @@ mod qr;
 
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Utc};
 use entities::{PaymentId, currency, network, payment};
 use payments::money::base_units;
 use poem_openapi::{
@@ -27,6 +26,7 @@ use crate::{
     money::Money,
     problem::{Problem, Refused},
     state::State,
+    time::Time,
     web_url::QueryUrl,
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct WidgetPayment {
     /// How it is paid; only `web3` is paid through `contract`.
     payment_method: Method,
     /// When the payer can no longer pay.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
     /// Where people look transactions up; null if nowhere.
     explorer_url: Option<String>,
     /// The transaction that opened the deal; null until it is known.

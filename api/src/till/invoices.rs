@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use entities::{InvoiceStatus, PaymentId, lightning_invoice};
 use payments::{
     lightning::{self, InvoiceError, NewInvoice},
@@ -30,6 +30,7 @@ use crate::{
     problem::{Code, Problem},
     resources::Tag,
     state::State,
+    time::Time,
 };
 
 /// How often it is looked whether the node has answered.
@@ -75,7 +76,7 @@ struct Invoice {
     /// What the payer pays, satoshis.
     amount_sat: i64,
     /// Nobody can pay it later.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
 }
 
 /// How far an invoice is.
@@ -94,7 +95,7 @@ struct Standing {
     /// What the node has received, satoshis.
     received_sat: Option<i64>,
     /// Nobody can pay it later.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
     /// What a bitcoin was worth in the payment's currency when it was asked for; null for amounts in bitcoin.
     rate: Option<Money>,
     /// The same as text.
@@ -102,7 +103,7 @@ struct Standing {
     /// Who has set that rate.
     rate_source: Option<String>,
     /// When that rate was set.
-    rate_at: Option<DateTime<Utc>>,
+    rate_at: Option<Time>,
 }
 
 impl From<lightning_invoice::Model> for Standing {
@@ -114,11 +115,11 @@ impl From<lightning_invoice::Model> for Standing {
             payment_hash: invoice.payment_hash,
             amount_sat: invoice.amount_sat,
             received_sat: invoice.received_sat,
-            expires_at: invoice.expires_at,
+            expires_at: invoice.expires_at.into(),
             rate: invoice.rate.map(Money::from),
             rate_text: invoice.rate.map(|rate| Money::from(rate).text()),
             rate_source: invoice.rate_source,
-            rate_at: invoice.rate_at,
+            rate_at: invoice.rate_at.map(Time),
         }
     }
 }
@@ -202,7 +203,13 @@ impl Invoices {
             let invoice = invoice.ok_or_else(|| Problem::new(Code::Internal))?;
             if let (Some(bolt11), Some(payment_hash)) = (invoice.bolt11, invoice.payment_hash) {
                 let (amount_sat, expires_at) = (invoice.amount_sat, invoice.expires_at);
-                return Ok(Invoice { payment_id: id.0, bolt11, payment_hash, amount_sat, expires_at });
+                return Ok(Invoice {
+                    payment_id: id.0,
+                    bolt11,
+                    payment_hash,
+                    amount_sat,
+                    expires_at: expires_at.into(),
+                });
             }
             match invoice.status {
                 InvoiceStatus::Refused => return Err(Problem::conflict("The Lightning node refuses this invoice")),

@@ -1,6 +1,5 @@
 //! Tickets: what a till sells.
 
-use chrono::{DateTime, Utc};
 use entities::{TicketId, ticket};
 use payments::{Denied, till::tickets};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
@@ -14,6 +13,7 @@ use crate::{
     problem::Problem,
     resources::Tag,
     state::State,
+    time::Time,
 };
 
 /// A ticket to be written down.
@@ -37,12 +37,12 @@ struct Ticket {
     id: Uuid,
     /// What the till calls it.
     name: Option<String>,
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 impl From<ticket::Model> for Ticket {
     fn from(ticket: ticket::Model) -> Self {
-        Self { id: ticket.id.0, name: ticket.name, created_at: ticket.created_at }
+        Self { id: ticket.id.0, name: ticket.name, created_at: ticket.created_at.into() }
     }
 }
 

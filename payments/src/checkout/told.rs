@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::SecondsFormat;
-use entities::{EventId, PaymentId, checkout, payment_log};
+use entities::{EventId, PaymentId, checkout, payment_log, rfc3339};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
@@ -64,7 +63,7 @@ pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Re
 }
 
 fn body(topic: &str, status: Status, checkout: &checkout::Model, submitted: Option<&payment_log::Model>) -> String {
-    let submitted_at = submitted.map(|row| row.created_at.to_rfc3339_opts(SecondsFormat::Micros, true));
+    let submitted_at = submitted.map(|row| rfc3339(row.created_at));
     let mut data = json!({
         "id": checkout.payment_id,
         "status": status.word(),

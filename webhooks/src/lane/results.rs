@@ -293,7 +293,7 @@ fn trace(endpoint_id: WebhookEndpointId, verdict: &Verdict<'_>) -> Option<NewLog
             "status": verdict.answer.status,
             "duration_ms": u64::try_from(verdict.tried.took.as_millis()).unwrap_or(u64::MAX),
             "error_code": verdict.answer.error.as_ref().map(|failure| failure.code),
-            "next_attempt_at": verdict.next,
+            "next_attempt_at": verdict.next.map(entities::rfc3339),
         }),
     })
 }

@@ -24,8 +24,8 @@ fn attempt(attempt: &SignedAttempt) -> Value {
         "nonce": attempt.nonce,
         "attempt": attempt.kind.as_str(),
         "transaction_hash": attempt.hash,
-        "signed_at": attempt.signed_at,
-        "broadcast_at": attempt.broadcast_at,
+        "signed_at": entities::rfc3339(attempt.signed_at),
+        "broadcast_at": attempt.broadcast_at.map(entities::rfc3339),
         "provider": attempt.provider,
         "answer": attempt.answer,
         "fees": {

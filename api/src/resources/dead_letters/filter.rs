@@ -1,6 +1,5 @@
 //! Which dead letters are meant, and which of them the caller may see.
 
-use chrono::{DateTime, Utc};
 use entities::node;
 use payments::{Caller, reach};
 use poem_openapi::{Enum, Object};
@@ -9,6 +8,7 @@ use sea_orm::{EntityTrait, QueryFilter, QuerySelect, QueryTrait, prelude::*};
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::time::Time;
 
 /// What has become of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -73,10 +73,10 @@ pub(crate) struct LetterFilter {
     pub(crate) text: Option<String>,
     /// Dead since this time, inclusive.
     #[oai(skip_serializing_if_is_none)]
-    pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<Time>,
     /// Dead before this time, exclusive.
     #[oai(skip_serializing_if_is_none)]
-    pub(crate) before: Option<DateTime<Utc>>,
+    pub(crate) before: Option<Time>,
     /// In this state. Redrives take only what is `dead`, whatever stands here.
     #[oai(skip_serializing_if_is_none)]
     pub(crate) state: Option<LetterState>,
@@ -98,8 +98,8 @@ impl LetterFilter {
             payment_id: self.payment_id,
             node_id: self.node_id,
             text: self.text,
-            since: self.since,
-            before: self.before,
+            since: self.since.map(|time| *time),
+            before: self.before.map(|time| *time),
             state: self.state.map(Into::into),
             redrive_id: self.redrive_id,
             nodes: reached(db, caller).await?,
@@ -120,8 +120,8 @@ impl From<Filter> for LetterFilter {
             payment_id: filter.payment_id,
             node_id: filter.node_id,
             text: filter.text,
-            since: filter.since,
-            before: filter.before,
+            since: filter.since.map(Time),
+            before: filter.before.map(Time),
             state: filter.state.map(Into::into),
             redrive_id: filter.redrive_id,
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use payments::jobs;
 use poem_openapi::{Enum, Object};
 use queue::{
@@ -13,6 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::filter::{LetterOrigin, LetterState};
+
+use crate::time::Time;
 
 /// A message that nobody will try again by itself.
 #[derive(Clone, Debug, Object)]
@@ -27,7 +28,7 @@ pub(crate) struct DeadLetter {
     origin: LetterOrigin,
     state: LetterState,
     /// Since when it is in this state.
-    state_at: DateTime<Utc>,
+    state_at: Time,
     /// Who brought it into this state, such as `user:…` or `integration:…`; null where it came to it by itself.
     state_by: Option<String>,
     /// Why, as told by whoever brought it there; also why a redrive run skipped it.
@@ -45,15 +46,15 @@ pub(crate) struct DeadLetter {
     payment_id: Option<Uuid>,
     node_id: Option<Uuid>,
     /// When the message was first enqueued.
-    first_at: DateTime<Utc>,
+    first_at: Time,
     /// When it died.
-    last_at: DateTime<Utc>,
+    last_at: Time,
     /// The dead letter whose replay this message was.
     replay_of: Option<Uuid>,
     /// How many replays led here.
     replay_no: u32,
     /// When it was replayed.
-    replayed_at: Option<DateTime<Utc>>,
+    replayed_at: Option<Time>,
     /// The redrive run that has claimed or skipped it.
     redrive_id: Option<Uuid>,
     /// The letter that this one is an edited copy of.
@@ -81,7 +82,7 @@ impl DeadLetter {
             kind: letter.kind,
             origin: if letter.origin == "broker" { LetterOrigin::Broker } else { LetterOrigin::Job },
             state: letter.state.into(),
-            state_at: letter.state_at,
+            state_at: letter.state_at.into(),
             state_by: letter.state_by,
             state_reason: letter.state_reason,
             consequence,
@@ -91,11 +92,11 @@ impl DeadLetter {
             fingerprint: letter.fingerprint,
             payment_id: letter.payment_id,
             node_id: letter.node_id,
-            first_at: letter.first_at,
-            last_at: letter.last_at,
+            first_at: letter.first_at.into(),
+            last_at: letter.last_at.into(),
             replay_of: letter.replay_of,
             replay_no: letter.replay_no,
-            replayed_at: letter.replayed_at,
+            replayed_at: letter.replayed_at.map(Time),
             redrive_id: letter.redrive_id,
             edited_from: letter.edited_from,
             replaced_by: letter.replaced_by,
@@ -139,9 +140,9 @@ pub(crate) struct Group {
     /// The newest one.
     sample_id: Uuid,
     /// When the first of them died.
-    first_at: DateTime<Utc>,
+    first_at: Time,
     /// When the last of them died.
-    last_at: DateTime<Utc>,
+    last_at: Time,
 }
 
 /// Dead letters by their causes.
@@ -167,8 +168,8 @@ impl From<dead_letters::Groups> for Groups {
             error_code: group.error_code,
             sample_message: group.sample_message,
             sample_id: group.sample_id,
-            first_at: group.first_at,
-            last_at: group.last_at,
+            first_at: group.first_at.into(),
+            last_at: group.last_at.into(),
         });
         Self { items: items.collect(), letters: groups.letters, complete: groups.complete }
     }

@@ -1,6 +1,5 @@
 //! What is known of a member.
 
-use chrono::{DateTime, Utc};
 use entities::{MemberId, NodeId, member, now};
 use poem_openapi::{
     Object,
@@ -8,6 +7,8 @@ use poem_openapi::{
 };
 use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
+
+use crate::time::Time;
 
 macro_rules! details {
     ($($(#[doc = $doc:literal])+ $(#[oai($format:meta)])? $name:ident: $max:literal;)+) => {
@@ -66,8 +67,8 @@ macro_rules! details {
             /// The merchant's own id of the customer.
             pub(crate) external_id: String,
             $($(#[doc = $doc])+ pub(crate) $name: Option<String>,)+
-            pub(crate) created_at: DateTime<Utc>,
-            pub(crate) updated_at: DateTime<Utc>,
+            pub(crate) created_at: Time,
+            pub(crate) updated_at: Time,
         }
 
         impl From<member::Model> for Member {
@@ -77,8 +78,8 @@ macro_rules! details {
                     node_id: member.node_id.0,
                     external_id: member.external_id,
                     $($name: member.$name,)+
-                    created_at: member.created_at,
-                    updated_at: member.updated_at,
+                    created_at: member.created_at.into(),
+                    updated_at: member.updated_at.into(),
                 }
             }
         }

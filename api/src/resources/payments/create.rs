@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, now};
 use payments::{
     AcceptError, Accepted,
@@ -26,6 +26,7 @@ use crate::{
     money::{ExactInput, MoneyInput},
     problem::{Code, Problem},
     resources::members::NewMember,
+    time::Time,
 };
 
 /// Largest `metadata`, bytes.
@@ -73,7 +74,7 @@ pub(crate) struct NewPayment {
     #[oai(validator(max_length = 16384))]
     metadata: Option<String>,
     /// When the payer can no longer pay; in the future.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
     /// Whether to send again automatically when sending fails.
     #[oai(default = "yes")]
     retry: bool,
@@ -133,7 +134,7 @@ impl Example for NewPayment {
             payment_address: "0x70997970c51812dc3a010c7d01b50e0d17dc79c8".to_owned(),
             items: Some(vec![NewItem::example()]),
             metadata: None,
-            expires_at: DateTime::UNIX_EPOCH + TimeDelta::days(365 * 65),
+            expires_at: Time(DateTime::UNIX_EPOCH + TimeDelta::days(365 * 65)),
             retry: true,
             retry_count: 8,
             client_ip: None,
@@ -151,7 +152,7 @@ impl NewPayment {
             return Err(Problem::invalid("/metadata", "must have at most 16384 bytes"));
         }
         let ahead = config.expires_in_min_s;
-        if self.expires_at <= now() + TimeDelta::seconds(ahead.into()) {
+        if *self.expires_at <= now() + TimeDelta::seconds(ahead.into()) {
             let detail = format!("must be in the future, at least {ahead} seconds ahead");
             return Err(Problem::invalid("/expires_at", detail));
         }
@@ -188,8 +189,7 @@ impl NewPayment {
             payment_address: self.payment_address,
             items: self.items.unwrap_or_default().to_json().unwrap_or_default(),
             metadata: self.metadata,
-            // What both databases keep: the access token is derived from it.
-            expires_at: self.expires_at.trunc_subsecs(6),
+            expires_at: self.expires_at.0,
             retry: self.retry,
             retry_count: self.retry_count,
             client_ip: self.client_ip.map(|address| address.to_string()),

@@ -1,6 +1,5 @@
 //! A payment's log.
 
-use chrono::{DateTime, Utc};
 use entities::{ActorType, PaymentId, payment_log};
 use poem_openapi::{Enum, Object, types::Any};
 use queue::Database;
@@ -12,6 +11,8 @@ use crate::{
     paging::{self, Page, Paged, PerPage},
     problem::Problem,
 };
+
+use crate::time::Time;
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, Enum)]
@@ -40,7 +41,7 @@ pub(crate) struct LogEntry {
     actor_id: Option<String>,
     /// The details, for programs.
     data: Any<Value>,
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 impl From<payment_log::Model> for LogEntry {
@@ -52,7 +53,7 @@ impl From<payment_log::Model> for LogEntry {
             actor_type: log.actor_type.into(),
             actor_id: log.actor_id,
             data: Any(log.data),
-            created_at: log.created_at,
+            created_at: log.created_at.into(),
         }
     }
 }

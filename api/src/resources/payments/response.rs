@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use entities::{MemberId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
 use payments::AccessTokens;
 use poem_openapi::{Enum, Object};
@@ -10,6 +9,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use uuid::Uuid;
 
 use super::item::Item;
+use crate::time::Time;
 use crate::{money::Money, resources::members::Member};
 
 /// How the payer pays.
@@ -121,7 +121,7 @@ pub(crate) struct Payment {
     items: Vec<Item>,
     metadata: Option<String>,
     /// When the payer can no longer pay.
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
     /// Whether it is sent again automatically when sending fails.
     retry: bool,
     /// How often at most.
@@ -143,8 +143,8 @@ pub(crate) struct Payment {
     return_held: Option<ReturnHeld>,
     /// Why it failed; null unless it did.
     failure: Option<Failure>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl Payment {
@@ -182,7 +182,7 @@ impl Payment {
             payment_address: payment.payment_address,
             items: Item::stored(payment.items),
             metadata: payment.metadata,
-            expires_at: payment.expires_at,
+            expires_at: payment.expires_at.into(),
             retry: payment.retry,
             retry_count: payment.retry_count,
             client_ip: payment.client_ip,
@@ -194,15 +194,15 @@ impl Payment {
             cancel_transaction_hash: payment.cancel_transaction_hash,
             return_held,
             failure,
-            created_at: payment.created_at,
-            updated_at: payment.updated_at,
+            created_at: payment.created_at.into(),
+            updated_at: payment.updated_at.into(),
         }
     }
 
     /// With its access token, while that is valid.
     pub(crate) fn with_token(mut self, tokens: &AccessTokens) -> Self {
-        if self.expires_at > now() {
-            self.access_token = Some(tokens.derive(PaymentId(self.id), self.expires_at));
+        if *self.expires_at > now() {
+            self.access_token = Some(tokens.derive(PaymentId(self.id), *self.expires_at));
         }
         self
     }

@@ -1,9 +1,11 @@
 //! Redrive runs as operators see them.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use poem_openapi::{Enum, Object};
 use queue::redrive::{OutlookCount as PlanOutlook, Plan, Run, RunState as RedriveState};
 use uuid::Uuid;
+
+use crate::time::Time;
 
 use crate::resources::dead_letters::{
     filter::LetterFilter,
@@ -52,9 +54,9 @@ pub(crate) struct DryRunResult {
     /// Letters that the run would take.
     would_replay: u64,
     /// When the oldest of those examined died.
-    oldest_at: Option<DateTime<Utc>>,
+    oldest_at: Option<Time>,
     /// When the newest of those examined died.
-    newest_at: Option<DateTime<Utc>>,
+    newest_at: Option<Time>,
     /// The causes of all that match.
     groups: Groups,
     /// The oldest few, with their bodies.
@@ -77,8 +79,8 @@ impl From<Plan> for DryRunResult {
             matching: plan.matching,
             matching_complete: plan.matching_complete,
             would_replay: plan.would_replay,
-            oldest_at: plan.oldest_at,
-            newest_at: plan.newest_at,
+            oldest_at: plan.oldest_at.map(Time),
+            newest_at: plan.newest_at.map(Time),
             groups: plan.groups.into(),
             samples: plan.samples.into_iter().map(|letter| DeadLetter::new(letter, true)).collect(),
             examined: plan.examined,
@@ -93,7 +95,7 @@ pub(crate) struct Redrive {
     id: Uuid,
     state: RunState,
     /// Since when.
-    state_at: DateTime<Utc>,
+    state_at: Time,
     /// Who brought it there; null: it did so by itself.
     state_by: Option<String>,
     /// Why it stands there: the operator's reason, or its own.
@@ -129,12 +131,12 @@ pub(crate) struct Redrive {
     left: u64,
     /// When the last letter will be replayed at this rate; null while nothing is under way or not all are claimed. Letters
     /// of one payment wait for one another, so that it may take longer.
-    estimated_end_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
+    estimated_end_at: Option<Time>,
+    created_at: Time,
     /// When it last got on.
-    updated_at: DateTime<Utc>,
+    updated_at: Time,
     /// When it was done or aborted.
-    finished_at: Option<DateTime<Utc>>,
+    finished_at: Option<Time>,
 }
 
 impl From<Run> for Redrive {
@@ -146,7 +148,7 @@ impl From<Run> for Redrive {
         Self {
             id: run.id,
             state: run.state.into(),
-            state_at: run.state_at,
+            state_at: run.state_at.into(),
             state_by: run.state_by,
             state_reason: run.state_reason,
             filter: run.filter.into(),
@@ -164,10 +166,10 @@ impl From<Run> for Redrive {
             skipped: run.skipped,
             under_way: run.replayed.saturating_sub(run.resolved).saturating_sub(run.dead_again),
             left,
-            estimated_end_at: estimated.filter(|_| going),
-            created_at: run.created_at,
-            updated_at: run.updated_at,
-            finished_at: run.finished_at,
+            estimated_end_at: estimated.filter(|_| going).map(Time),
+            created_at: run.created_at.into(),
+            updated_at: run.updated_at.into(),
+            finished_at: run.finished_at.map(Time),
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     paging::{self, PerPage},
     problem::{Code, Location, Problem},
     query_text::QueryText,
-    query_time::QueryTime,
     reach,
+    time::Time,
 };
 
 /// Which deliveries are wanted.
@@ -22,8 +22,8 @@ pub(super) struct Filter {
     pub(super) status: Option<Status>,
     pub(super) event_type: Option<QueryText>,
     pub(super) payment_id: Option<Uuid>,
-    pub(super) since: Option<QueryTime>,
-    pub(super) until: Option<QueryTime>,
+    pub(super) since: Option<Time>,
+    pub(super) until: Option<Time>,
     pub(super) cursor: Option<QueryText>,
 }
 
@@ -55,7 +55,7 @@ impl Filter {
     /// Times are compared by the ids, which rise with time: a page costs the same wherever it is.
     fn select(self, endpoint: WebhookEndpointId, after: Option<Uuid>) -> Select<webhook_delivery::Entity> {
         use webhook_delivery::Column as C;
-        let bound = |time: QueryTime| WebhookDeliveryId(id_bound(time.0));
+        let bound = |time: Time| WebhookDeliveryId(id_bound(time.0));
         let conditions = [
             self.status.map(|status| C::Status.eq(DeliveryStatus::from(status))),
             self.event_type.map(|event_type| C::EventType.eq(event_type.0)),

@@ -17,7 +17,7 @@ use super::{
     endpoint::{CreatedWebhook, NewWebhook, WebhookChange},
     lock, require_operator,
 };
-use crate::{audit, problem::Problem, reach, state::State};
+use crate::{audit, problem::Problem, reach, state::State, time::Time};
 
 /// How long the secret before the newest signs, too.
 const BOTH_SIGN: TimeDelta = TimeDelta::hours(24);
@@ -78,7 +78,7 @@ pub(super) async fn insert(
         events,
         status: endpoint.status.into(),
         secret: None,
-        created_at: endpoint.created_at,
+        created_at: endpoint.created_at.into(),
     })
 }
 
@@ -181,5 +181,5 @@ pub(super) async fn rotate(
     endpoint.update(&**tx).await?;
     let data = json!({ "version": version, "revoke_previous": revoke });
     audit::record(tx, caller, "webhook.rotate_secret", ("webhook", id), data).await?;
-    Ok(RotatedSecret { id: id.0, secret: None, version, previous_secret_until: until })
+    Ok(RotatedSecret { id: id.0, secret: None, version, previous_secret_until: until.map(Time) })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use entities::{WebhookFormat, WebhookStatus, webhook_endpoint};
 use poem_openapi::{
     Enum, Object,
@@ -11,6 +10,7 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::time::Time;
 use crate::web_url::WebUrl;
 
 /// What stands for a header's value that is not shown; when it is sent back, the value stays as it is.
@@ -151,22 +151,22 @@ pub(crate) struct Webhook {
     operators: bool,
     status: Status,
     /// When it was disabled; null unless it is.
-    disabled_at: Option<DateTime<Utc>>,
+    disabled_at: Option<Time>,
     /// Why.
     disabled_reason: Option<String>,
     /// The first failure after the last success; null while it works.
-    failing_since: Option<DateTime<Utc>>,
+    failing_since: Option<Time>,
     /// Failures since the last success.
     failures: i32,
-    last_success_at: Option<DateTime<Utc>>,
+    last_success_at: Option<Time>,
     /// Too many attempts failed: nothing is sent until then, and one attempt then finds out whether it answers again.
-    paused_until: Option<DateTime<Utc>>,
+    paused_until: Option<Time>,
     /// Until then each event carries two signatures, by the secret and by the one before it.
-    previous_secret_until: Option<DateTime<Utc>>,
+    previous_secret_until: Option<Time>,
     /// What waits for it; null in lists.
     pub(super) backlog: Option<Backlog>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Time,
+    updated_at: Time,
 }
 
 impl From<webhook_endpoint::Model> for Webhook {
@@ -187,14 +187,14 @@ impl From<webhook_endpoint::Model> for Webhook {
             status: row.status.into(),
             disabled_at: row.disabled_at,
             disabled_reason: row.disabled_reason,
-            failing_since: row.failing_since,
+            failing_since: row.failing_since.map(Time),
             failures: row.failures,
-            last_success_at: row.last_success_at,
-            paused_until: row.breaker_until.filter(|until| *until > now),
-            previous_secret_until: row.previous_secret_until.filter(|until| *until > now),
+            last_success_at: row.last_success_at.map(Time),
+            paused_until: row.breaker_until.filter(|until| *until > now).map(Time),
+            previous_secret_until: row.previous_secret_until.filter(|until| *until > now).map(Time),
             backlog: None,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
         }
     }
 }
@@ -214,5 +214,5 @@ pub(crate) struct CreatedWebhook {
     /// Signs its events (Standard Webhooks, `whsec_` and base64). Store it now: it is shown only here, and when the
     /// same request is repeated with its `Idempotency-Key`.
     pub(super) secret: Option<String>,
-    pub(super) created_at: DateTime<Utc>,
+    pub(super) created_at: Time,
 }

@@ -11,7 +11,24 @@ use poem_openapi::{
 pub(crate) enum Created<T: ParseFromJSON + ToJSON + Send + Sync> {
     /// It was created.
     #[oai(status = 201)]
-    Created(Json<T>),
+    Created(
+        Json<T>,
+        /// The path of what was created; only of what has one.
+        #[oai(header = "Location")]
+        Option<String>,
+    ),
+}
+
+impl<T: ParseFromJSON + ToJSON + Send + Sync> Created<T> {
+    /// It stands at this path from now on.
+    pub(crate) fn at(path: String, body: T) -> Self {
+        Self::Created(Json(body), Some(path))
+    }
+
+    /// It has no path of its own.
+    pub(crate) fn nowhere(body: T) -> Self {
+        Self::Created(Json(body), None)
+    }
 }
 
 /// Something is gone.

@@ -106,7 +106,7 @@ pub(super) struct Billing {
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "CheckoutPayment", rename_all = "camelCase", skip_serializing_if_is_none)]
 pub(super) struct CheckoutPayment {
-    id: Uuid,
+    pub(super) id: Uuid,
     pub(super) status: StatusWord,
     /// Whether the money is taken.
     captured: bool,

@@ -89,7 +89,7 @@ impl Chains {
         let (state, target) = (&self.0, "POST /api/v1/chains".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let chain = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(chain)))
+        Ok(Created::at(format!("/api/v1/chains/{}", chain.id), chain))
     }
 
     /// List chains

@@ -138,7 +138,7 @@ impl Currencies {
         let (state, target) = (&self.0, "POST /api/v1/currencies".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let currency = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(currency)))
+        Ok(Created::at(format!("/api/v1/currencies/{}", currency.id), currency))
     }
 
     /// List currencies

@@ -171,7 +171,7 @@ impl Integrations {
         let (state, target) = (&self.0, "POST /api/v1/integrations".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let created = once.create_keeping(async |tx| insert(tx, &caller, body.value).await, without_secret).await?;
-        Ok(Created::Created(Json(created)))
+        Ok(Created::at(format!("/api/v1/integrations/{}", created.id), created))
     }
 
     /// List integrations

@@ -73,7 +73,7 @@ impl Members {
         let (state, target) = (&self.0, "POST /api/v1/members".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let member = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(member)))
+        Ok(Created::at(format!("/api/v1/members/{}", member.id), member))
     }
 
     /// List members

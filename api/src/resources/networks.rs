@@ -165,7 +165,7 @@ impl Networks {
         let (state, target) = (&self.0, "POST /api/v1/networks".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let network = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(network)))
+        Ok(Created::at(format!("/api/v1/networks/{}", network.id), network))
     }
 
     /// List networks

@@ -148,7 +148,7 @@ impl Nodes {
         let (state, target) = (&self.0, "POST /api/v1/nodes".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let node = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(node)))
+        Ok(Created::at(format!("/api/v1/nodes/{}", node.id), node))
     }
 
     /// List nodes

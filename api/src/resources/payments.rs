@@ -70,7 +70,8 @@ impl Payments {
         let new = body.value.into_core(&self.0.config().deals, &request_id)?;
         let once = self.once(&caller, key, "POST /api/v1/payments".to_owned(), &body.canonical);
         let payment = create::accept(&once, new).await?;
-        Ok(Created::Created(Json(payment.with_token(self.0.access_tokens()))))
+        let path = format!("/api/v1/payments/{}", payment.id);
+        Ok(Created::at(path, payment.with_token(self.0.access_tokens())))
     }
 
     /// List payments

@@ -108,7 +108,8 @@ impl Redrives {
             audit::record(tx, &caller, "redrive.create", ("redrive", run.id), data).await?;
             Ok(Redrive::from(run))
         });
-        Ok(Created::Created(Json(run.await?)))
+        let run = run.await?;
+        Ok(Created::at(format!("/api/v1/operations/redrives/{}", run.id), run))
     }
 
     /// List redrives

@@ -132,7 +132,7 @@ impl Wallets {
         let (state, target) = (&self.0, "POST /api/v1/wallets".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let wallet = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
-        Ok(Created::Created(Json(wallet)))
+        Ok(Created::at(format!("/api/v1/wallets/{}", wallet.id), wallet))
     }
 
     /// List wallets
@@ -237,8 +237,8 @@ impl Wallets {
             let wallet = find(&**tx, &caller, id.0).await?;
             deploy::start(tx, &caller, &wallet, &body.value).await
         });
-        let deployment = deployment.await?;
-        Ok(Created::Created(Json(deployment)))
+        // The wallet tells how far it is.
+        Ok(Created::at(format!("/api/v1/wallets/{}", id.0), deployment.await?))
     }
 }
 

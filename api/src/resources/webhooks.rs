@@ -135,7 +135,7 @@ impl Webhooks {
         // The secret is derived, so that the kept answer need not hold it.
         let mut created = once.create(async |tx| change::insert(state, tx, &caller, body.value).await).await?;
         created.secret = Some(change::secret(state, created.id, 1));
-        Ok(Created::Created(Json(created)))
+        Ok(Created::at(format!("/api/v1/webhooks/{}", created.id), created))
     }
 
     /// List webhook endpoints

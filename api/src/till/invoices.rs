@@ -159,7 +159,7 @@ impl Invoices {
         });
         let id = PaymentId(opened.await?.payment_id);
         // Outside of any transaction: the node may take its time.
-        Ok(Created::Created(Json(self.made(id).await?)))
+        Ok(Created::at(format!("/payments/lightning/invoices/{id}"), self.made(id).await?))
     }
 
     /// Get a Lightning invoice

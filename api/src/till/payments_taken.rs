@@ -182,7 +182,8 @@ impl PaymentsTaken {
             let id = till::take(tx, caller.node_id, entry, asked).await.map_err(in_body)?;
             Ok(Added { id: id.0, message: "Payment added successfully".to_owned() })
         });
-        Ok(Created::Created(Json(added.await?)))
+        let added = added.await?;
+        Ok(Created::at(format!("/payments/{}", added.id), added))
     }
 
     /// Correct a payment

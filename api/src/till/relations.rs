@@ -8,7 +8,6 @@ use payments::{
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
-    payload::Json,
     types::Example,
 };
 use uuid::Uuid;
@@ -93,7 +92,7 @@ impl Relations {
         tickets::relate(&tx, &caller, payment_id.parse().ok(), ticket_id.parse().ok()).await.map_err(in_body)?;
         tx.commit().await?;
         let message = "Ticket payment relationship created successfully".to_owned();
-        Ok(Created::Created(Json(Related { payment_id, ticket_id, message })))
+        Ok(Created::nowhere(Related { payment_id, ticket_id, message }))
     }
 
     /// List a ticket's payments

@@ -94,7 +94,8 @@ impl Roles {
         written.map_err(|error| Problem::taken(error, "There is a role with this name"))?;
         audit::record(&tx, &caller, "role.create", ("role", id), json!({ "name": name })).await?;
         tx.commit().await?;
-        Ok(Created::Created(Json(RoleCreated { id: id.0, message: "Role created successfully".to_owned() })))
+        let message = "Role created successfully".to_owned();
+        Ok(Created::at(format!("/roles/{id}"), RoleCreated { id: id.0, message }))
     }
 
     /// Say what a role may do

@@ -63,7 +63,7 @@ impl Tickets {
         let tx = self.0.db().begin().await?;
         let ticket = tickets::create(&tx, caller.node_id, name).await?;
         tx.commit().await?;
-        Ok(Created::Created(Json(ticket.into())))
+        Ok(Created::at(format!("/tickets/{}", ticket.id), ticket.into()))
     }
 
     /// Get a ticket

@@ -2,7 +2,7 @@
 
 use entities::{UserId, now, order, user};
 use payments::{Caller, CallerKind};
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, param::Path, types::Example};
 use queue::Transaction;
 use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
 use serde_json::json;
@@ -107,7 +107,7 @@ impl Users {
         audit::record(&tx, &caller, "user.create", ("user", id), json!({ "name": name, "role": role.id })).await?;
         tx.commit().await?;
         let message = "User created successfully".to_owned();
-        Ok(Created::Created(Json(UserCreated { id: id.0, name, message })))
+        Ok(Created::at(format!("/users/{id}"), UserCreated { id: id.0, name, message }))
     }
 
     /// Delete a user

@@ -92,7 +92,7 @@ impl From<Plan> for DryRunResult {
 /// A run over dead letters.
 #[derive(Clone, Debug, Object)]
 pub(crate) struct Redrive {
-    id: Uuid,
+    pub(super) id: Uuid,
     state: RunState,
     /// Since when.
     state_at: Time,

@@ -150,6 +150,8 @@ pub(crate) struct Webhook {
     /// Whether it may hear what only operators may know.
     operators: bool,
     status: Status,
+    /// The same as `status`: whether events are sent.
+    enabled: bool,
     /// When it was disabled; null unless it is.
     disabled_at: Option<Time>,
     /// Why.
@@ -185,7 +187,8 @@ impl From<webhook_endpoint::Model> for Webhook {
             format: row.format.into(),
             operators: row.operators,
             status: row.status.into(),
-            disabled_at: row.disabled_at,
+            enabled: row.status == WebhookStatus::Enabled,
+            disabled_at: row.disabled_at.map(Time),
             disabled_reason: row.disabled_reason,
             failing_since: row.failing_since.map(Time),
             failures: row.failures,

@@ -6,6 +6,7 @@ pub(crate) mod cookies;
 mod needs;
 mod payment_token;
 mod pin;
+pub(crate) mod precis;
 mod refresh;
 mod secret;
 pub(crate) mod sign_ins;

@@ -6,6 +6,7 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use super::precis;
 use crate::{
     offload::Work,
     problem::{Code, Problem},
@@ -18,7 +19,8 @@ use crate::{
 /// When hashing fails, which it does only for inputs of gigabytes.
 pub fn hash_pin(pin: &SecretString) -> anyhow::Result<String> {
     let salt = SaltString::generate(&mut OsRng);
-    let hash = Argon2::default().hash_password(pin.expose_secret().as_bytes(), &salt);
+    let pin = precis::password(pin.expose_secret());
+    let hash = Argon2::default().hash_password(pin.as_bytes(), &salt);
     hash.map(|hash| hash.to_string()).map_err(|error| anyhow::anyhow!("PIN cannot be hashed: {error}"))
 }
 
@@ -38,8 +40,13 @@ pub(crate) async fn verify_pin(state: &State, pin: String, stored: Option<String
 }
 
 fn verify(pin: &str, stored: Option<&str>) -> bool {
-    let right = PasswordHash::new(stored.unwrap_or(NOBODYS))
-        .is_ok_and(|hash| Argon2::default().verify_password(pin.as_bytes(), &hash).is_ok());
+    let opens = |pin: &str| {
+        PasswordHash::new(stored.unwrap_or(NOBODYS))
+            .is_ok_and(|hash| Argon2::default().verify_password(pin.as_bytes(), &hash).is_ok())
+    };
+    let usual = precis::password(pin);
+    // Hashes from before passwords were normalised are of what was typed.
+    let right = opens(&usual) || (usual != pin && opens(pin));
     right && stored.is_some()
 }
 
@@ -57,6 +64,8 @@ mod tests {
         assert!(verify("4711", Some(&hash)));
         assert!(!verify("4712", Some(&hash)));
         assert!(!verify("4711", None));
+        let hash = hash_pin(&SecretString::from("pässword")).unwrap();
+        assert!(verify("pa\u{308}ssword", Some(&hash)) && !verify("password", Some(&hash)));
         assert!(PasswordHash::new(NOBODYS).is_ok(), "an unknown name must cost as much as a known one");
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Declined, home};
 use crate::{
-    access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, sign_ins, verify_pin},
+    access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, precis, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Problem},
@@ -113,6 +113,7 @@ impl Customers {
         body: Body<CustomerCredentials, true>,
     ) -> Result<Json<SignedIn>, Declined<401>> {
         let CustomerCredentials { email, password } = body.value;
+        let email = precis::email(&email);
         let user = self.find(&email).await?;
         let account = Account::of_user(&email, user.as_ref());
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
@@ -158,7 +159,7 @@ impl Customers {
     /// The user with this address, if they may sign in.
     async fn find(&self, email: &str) -> Result<Option<user::Model>, DbErr> {
         user::Entity::find()
-            .filter(user::Column::Email.eq(email.trim().to_lowercase()))
+            .filter(user::Column::Email.eq(email))
             .filter(user::Column::DisabledAt.is_null())
             .one(&**self.0.db())
             .await
@@ -192,7 +193,7 @@ fn role_word(caller: &Caller, name: &str) -> &'static str {
 
 /// The address in the one way it is kept. Deliberately loose: only a letter that arrives proves an address.
 fn address_of(email: &str) -> Result<String, Problem> {
-    let email = email.trim().to_lowercase();
+    let email = precis::email(email);
     let parts = email.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
     if parts.is_none() || email.contains(char::is_whitespace) {
         return Err(Problem::invalid("/email", "must be an e-mail address"));

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{
-        Account, Allowed, Nothing, Verdict, cookies, find_refresh, require_same_origin, revoke_family, sign_ins,
-        start_family, verify_pin,
+        Account, Allowed, Nothing, Verdict, cookies, find_refresh, precis, require_same_origin, revoke_family,
+        sign_ins, start_family, verify_pin,
     },
     body::Body,
     edge::ClientAddress,
@@ -152,6 +152,7 @@ impl Staff {
         body: Body<Login, true>,
     ) -> Result<LoginAnswer, Declined> {
         let Login { name, pin } = body.value;
+        let name = precis::name(&name);
         let user = self.find(&name).await?;
         let account = Account::of_user(&name, user.as_ref());
         let hash = user.as_ref().map(|user| user.pin_hash.clone());

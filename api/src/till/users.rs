@@ -13,7 +13,7 @@ use super::{
     roles::{find as find_role, grantable},
 };
 use crate::{
-    access::{Allowed, UsersCreate, UsersDelete, hash_in_turn},
+    access::{Allowed, UsersCreate, UsersDelete, hash_in_turn, precis},
     answer::{Created, Gone},
     audit,
     body::Body,
@@ -80,6 +80,7 @@ impl Users {
         body: Body<UserRequest, true>,
     ) -> Result<Created<UserCreated>, Declined<404, 409>> {
         let UserRequest { name, pin, role, email, phone } = body.value;
+        let (name, email) = (precis::name(&name), email.as_deref().map(precis::email));
         if name.trim().is_empty() {
             return Err(Problem::invalid("/name", "must not be blank").into());
         }

@@ -132,12 +132,13 @@ fn sandbox_secret(secret: &SecretString) -> SecretString {
     SecretString::from(alloy::hex::encode(digest))
 }
 
-/// Whether it is what browsers know us by: scheme, host and port, and nothing else.
-fn is_base_url(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| {
-        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        ["http", "https"].contains(&url.scheme()) && is_bare && url.fragment().is_none() && url.path() == "/"
-    })
+/// What browsers know us by: scheme, host and port as they write them. None for an address with anything else in it: our
+/// paths, cookies and signed links begin at the top of a host.
+fn origin(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_top = is_bare && url.fragment().is_none() && url.path() == "/";
+    (["http", "https"].contains(&url.scheme()) && is_top).then(|| url.origin().ascii_serialization())
 }
 
 /// The addresses of this host itself.
@@ -240,7 +241,7 @@ impl Settings {
         if broker != "embedded" && !broker.starts_with("amqp://") && !broker.starts_with("amqps://") {
             mistakes.push("broker.url must be `embedded` or start with amqp:// or amqps://".to_owned());
         }
-        if self.base_url.as_deref().is_some_and(|url| !is_base_url(url)) {
+        if self.base_url.as_deref().is_some_and(|url| origin(url).is_none()) {
             mistakes.push(
                 "base_url must be an http or https address without a path, such as https://pay.example".to_owned(),
             );

@@ -59,6 +59,7 @@ impl Settings {
         }
         settings.origin = Origin { file: overrides.config.clone(), given, unknown: environment.unknown };
         settings.check()?;
+        settings.base_url = settings.base_url.as_deref().and_then(super::origin);
         Ok(settings)
     }
 }
@@ -87,6 +88,32 @@ mod tests {
 
     fn complaint(variables: &[(&str, &str)]) -> String {
         format!("{:#}", read(variables).expect_err("it is refused"))
+    }
+
+    #[test]
+    fn a_base_url_is_an_origin_however_it_is_written() {
+        for (written, kept) in [
+            ("https://pay.example", "https://pay.example"),
+            ("HTTPS://Pay.Example:443/", "https://pay.example"),
+            ("http://127.0.0.1:9154/", "http://127.0.0.1:9154"),
+            ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example"),
+        ] {
+            let settings = read(&[("QUITTANCE_BASE_URL", written), ("QUITTANCE_HTTP__TRUSTED_PROXIES", "0")]).unwrap();
+            assert_eq!(settings.base_url.as_deref(), Some(kept));
+        }
+        for wrong in ["https://pay.example/shop", "https://pay.example/?a", "https://ada@pay.example", "pay.example"] {
+            assert!(complaint(&[("QUITTANCE_BASE_URL", wrong)]).contains("without a path"), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_is_a_path_and_no_url() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a?b=%41#c d");
+        let settings = read(&[("QUITTANCE_DATA_DIR", folder.to_str().unwrap())]).unwrap().complete().unwrap();
+        let (db, _) = queue::Database::connect(&settings.database).await.unwrap();
+        assert!(folder.join("quittance.db").is_file());
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing beside it");
     }
 
     #[test]

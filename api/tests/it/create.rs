@@ -72,8 +72,8 @@ fn wrong_values() -> Vec<(&'static str, Vec<Value>)> {
         ]);
         wrong
     };
-    let id = || vec![json!(7), json!(""), json!("x"), json!("00000000-0000-0000-0000-00000000000g"), json!([])];
-    let required_id = || [id(), vec![json!(null)]].concat();
+    let id = || vec![json!(7), json!("x"), json!("00000000-0000-0000-0000-00000000000g"), json!([])];
+    let required_id = || [id(), vec![json!(""), json!(null)]].concat();
     let text = |max: usize| vec![json!(""), json!(7), json!(null), json!("x".repeat(max + 1)), json!("a\u{0}b")];
     vec![
         ("external_id", text(255)),
@@ -109,7 +109,7 @@ fn wrong_values() -> Vec<(&'static str, Vec<Value>)> {
         ),
         ("retry", vec![json!("yes"), json!(1), json!([])]),
         ("retry_count", vec![json!(-1), json!(33), json!(1.5), json!("8"), json!(99_999_999_999_i64), number("1e-1")]),
-        ("client_ip", vec![json!("x"), json!("999.1.1.1"), json!("::1"), json!(7), json!("")]),
+        ("client_ip", vec![json!("x"), json!("999.1.1.1"), json!("::1"), json!(7)]),
     ]
 }
 
@@ -259,28 +259,6 @@ on_both!(a_member_is_written_with_its_payment_and_updated_by_the_next, async |da
     body["member_id"] = first["member_id"].clone();
     let third = app.post(&token, PATH, &body).await.expect(201).body;
     assert_eq!(third["member"]["name"], "Ada L.");
-});
-
-on_both!(refuses_fields_that_nobody_reads, async |database: TestDatabase| {
-    let app = TestApp::new(database).await;
-    let token = app.token().await;
-    let mut body = app.payment("unknown");
-    body["expire_at"] = json!("2030-01-31T12:00:00Z");
-    body["items"] = json!([{ "name": "a", "price": 1, "count": 2 }]);
-    body["a/b~c"] = json!(1);
-    let mut pointers = app.post(&token, "/api/v1/payments", &body).await.pointers();
-    pointers.sort();
-    assert_eq!(pointers, ["/a~1b~0c", "/expire_at", "/items/0/count"]);
-
-    // However many mistakes there are, the answer stays short.
-    let mut body = app.payment("unknown");
-    for number in 0..10_000 {
-        body[format!("unknown-{number}")] = json!(1);
-    }
-    body["x".repeat(100_000)] = json!(1);
-    let answer = app.post(&token, "/api/v1/payments", &body).await;
-    assert!(answer.text.len() < 50_000, "{} bytes", answer.text.len());
-    assert_eq!(answer.pointers().len(), 100);
 });
 
 on_both!(takes_integers_however_json_writes_them, async |database: TestDatabase| {

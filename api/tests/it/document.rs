@@ -73,8 +73,15 @@ fn every_operation_is_described_with_examples_and_errors() {
 #[test]
 fn what_requests_may_not_hold_is_written_down() {
     let document = api::openapi_document();
-    let payment = &document["components"]["schemas"]["NewPayment"];
-    assert_eq!(payment["additionalProperties"], false);
+    let schemas = &document["components"]["schemas"];
+    for ours in ["NewNode", "NewWebhook", "NewRedrive", "NewWallet", "NewCurrency"] {
+        assert_eq!(schemas[ours]["additionalProperties"], false, "{ours}");
+    }
+    let of_contracts = ["NewPayment", "NewMember", "NewItem", "Credentials", "NewIntegration", "Login", "UserRequest"];
+    for contract in of_contracts {
+        assert_eq!(schemas[contract].get("additionalProperties"), None, "{contract}");
+    }
+    let payment = &schemas["NewPayment"];
     assert_eq!(payment["properties"]["external_id"]["pattern"], r"^[^\u0000]*$");
 }
 

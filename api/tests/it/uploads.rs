@@ -53,6 +53,18 @@ fn files(folder: &TempDir) -> usize {
     std::fs::read_dir(folder.path()).unwrap().count()
 }
 
+on_both!(a_folder_for_files_is_a_path_and_no_url, async |database: TestDatabase| {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("a?b=%41#c d");
+    let uploads_dir = folder.clone();
+    let app = TestApp::with(database, |config| config.receipts.uploads_dir = Some(uploads_dir)).await;
+    let url = uploaded(&app, PNG).await;
+    let path = format!("/uploads/{}", url.rsplit('/').next().unwrap());
+    assert_eq!(send(app.client.get(path)).await.expect(200).header("content-type"), "image/png");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing beside it");
+});
+
 on_both!(files_that_no_receipt_names_are_taken_away, async |database: TestDatabase| {
     let (app, state, folder) = shop(database, |_| {}).await;
     let (named, unnamed) = (uploaded(&app, PNG).await, uploaded(&app, PNG).await);

@@ -259,6 +259,7 @@ on_both!(disabling_holds_tells_the_others_and_is_undone, async |database: TestDa
         let disabled =
             app.post(&token, &path(&webhook, "/disable"), &json!({ "reason": "we move" })).await.expect(200).body;
         assert_eq!((&disabled["status"], &disabled["disabled_reason"]), (&json!("disabled"), &json!("we move")));
+        assert_eq!(disabled["enabled"], false, "both words for the same");
         assert_eq!(disabled["backlog"], json!({ "pending": 0, "held": 1, "failed": 0 }));
     }
     let told = app.get(&token, &path(&other, "/deliveries")).await.expect(200).body;
@@ -272,6 +273,7 @@ on_both!(disabling_holds_tells_the_others_and_is_undone, async |database: TestDa
     for _ in 0..2 {
         let enabled = app.post(&token, &path(&webhook, "/enable"), &json!({})).await.expect(200).body;
         assert_eq!((&enabled["status"], &enabled["disabled_reason"]), (&json!("enabled"), &Value::Null));
+        assert_eq!(enabled["enabled"], true);
         assert_eq!(enabled["backlog"]["held"], 1, "held until it is recovered");
     }
     let acts: Vec<String> = audited(&app).await.into_iter().map(|act| act.action).collect();

@@ -44,6 +44,33 @@ on_both!(opens_for_the_payments_own_token_only, async |database: TestDatabase| {
     app.get(one["access_token"].as_str().unwrap(), "/api/v1/payments").await.problem(401, "unauthorized");
 });
 
+on_both!(the_price_in_the_widget_is_what_the_payer_is_charged, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let mut body = app.payment("one");
+    (body["price"], body["paid_price"]) = (json!(10), json!(12));
+    let payment = app.post(&app.token().await, "/api/v1/payments", &body).await.expect(201).body;
+    assert_eq!((&payment["price"], &payment["paid_price"]), (&json!(10), &json!(12)));
+    let shown = app.get(payment["access_token"].as_str().unwrap(), &path(&payment)).await.expect(200).body;
+    // Who approves `price` at `price_decimals` and calls the function has paid.
+    assert_eq!((&shown["price"], &shown["paid_price"]), (&json!(12), &json!(12)));
+    assert_eq!((&shown["price_decimals"], &shown["amount"]), (&json!(6), &json!("12000000")));
+});
+
+on_both!(garbage_is_refused_before_any_payment_is_looked_up, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let merchants = app.token().await;
+    let ours = app.created(&merchants, "one").await["access_token"].as_str().unwrap().to_owned();
+    let unknown = path(&json!({ "id": uuid::Uuid::now_v7() }));
+    for garbage in ["x", merchants.as_str(), &ours[1..], &format!("{ours}A"), &ours.replace(['-', '_'], "+")[1..]] {
+        for route in [unknown.clone(), format!("{unknown}/qr?origin=https://pay.example")] {
+            let problem = app.get(garbage, &route).await.problem(401, "unauthorized");
+            assert_eq!(problem["detail"], "Invalid or expired access token");
+        }
+    }
+    send(app.client.get(unknown.as_str())).await.problem(401, "unauthorized");
+    app.get(&ours, &unknown).await.problem(404, "not_found");
+});
+
 on_both!(cors_is_open_here_only, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let payment = app.created(&app.token().await, "one").await;

@@ -87,6 +87,8 @@ impl MigratorTrait for Migrator {
             "0030_lists",
             "0031_recovered_deliveries",
             "0022_receipt_references",
+            "0025_tickets",
+            "0026_base_currency",
         ]
     }
 }

@@ -6,6 +6,7 @@ mod status;
 
 pub mod audit;
 pub mod bank_account;
+pub mod base_currency;
 pub mod capture;
 pub mod chain;
 pub mod checkout;

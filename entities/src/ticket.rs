@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{NodeId, TicketId};
+use crate::{
+    amount::Amount,
+    id::{NodeId, TicketId},
+};
 
 /// What a till sells.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -14,6 +17,20 @@ pub struct Model {
     pub node_id: NodeId,
     #[sea_orm(column_type = "Text", nullable)]
     pub name: Option<String>,
+    /// The till's own id of what was ordered.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub order_id: Option<String>,
+    /// The till's own id of whoever served.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub user_id: Option<String>,
+    /// In the till's own words.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub ticket_date: Option<String>,
+    /// 1 pending, 2 paid, 3 canceled.
+    pub status: i32,
+    pub total_amount: Option<Amount>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub notes: Option<String>,
     /// When the row was written.
     pub created_at: DateTimeUtc,
 }

@@ -11,6 +11,9 @@ use crate::id::PaymentId;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub payment_id: PaymentId,
+    /// What the till calls it, where that is not its external id; empty where it has no name.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub transaction_id: Option<String>,
     /// When the row was written.
     pub created_at: DateTimeUtc,
 }

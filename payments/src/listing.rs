@@ -86,14 +86,22 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
     /// # Errors
     /// When the database does not answer.
     pub async fn page<C: ConnectionTrait>(&self, db: &C, offset: u64, limit: u64) -> Result<Vec<E::Model>, DbErr> {
-        let rows = db.query_all_raw(self.page_statement(db, offset, limit).await?).await?;
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        let ids = self.ids(db, offset, limit).await?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         // Rows are fetched once it is known which: what is passed over costs an entry of the index each.
         let found = E::find().filter(self.id.is_in(ids));
         sea_orm::QueryOrder::order_by(found, self.id, self.direction()).all(db).await
+    }
+
+    /// Their ids.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ids<C: ConnectionTrait>(&self, db: &C, offset: u64, limit: u64) -> Result<Vec<Uuid>, DbErr> {
+        let rows = db.query_all_raw(self.page_statement(db, offset, limit).await?).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// The question that [`Self::count`] asks.

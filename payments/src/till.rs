@@ -1,7 +1,12 @@
 //! Payments that a till writes down: the money is in its hand already, so that they are completed from the start. They
 //! alone can be corrected or taken back here; the payment's row is the lock under which that is decided.
 
+pub mod base_currency;
+mod named;
+mod shown;
 pub mod tickets;
+
+pub use shown::{Shown, list, show};
 
 use entities::{
     Amount, CurrencyId, NodeId, PaymentId, PaymentMethod, PaymentMethodId, PaymentStatus, currency, now, payment,
@@ -9,15 +14,12 @@ use entities::{
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
-use sea_orm::{
-    Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, SqlErr, prelude::*,
-    sea_query::Query,
-};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr, prelude::*};
 use serde_json::{Value, json};
 
+use self::named::Named;
 use crate::{
     caller::{Actor, Caller},
-    listing::Listing,
     lock::lock_payment,
     money::{self, AmountError},
     observation::{Observation, Outcome},
@@ -33,6 +35,7 @@ pub struct Entry {
     /// As it was sent; what is no id names no method.
     pub method_id: String,
     pub currency_id: String,
+    /// A blank one is none.
     pub transaction_id: String,
     pub amount: Decimal,
 }
@@ -80,8 +83,7 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     let amount = check(&entry, &currency)?;
     let written_down = OffChain {
         node_id,
-        // Its external id is the till's transaction id, so that one index keeps both unique on a node.
-        external_id: entry.transaction_id,
+        external_id: String::new(),
         currency_id: currency.id,
         amount,
         payment_method: method,
@@ -89,10 +91,12 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     };
     let row = off_chain::row(written_down, &off_chain::network(&**tx).await?);
     let payment_id = row.id;
+    let Named { external_id, kept } = Named::new(entry.transaction_id, payment_id);
+    let row = payment::Model { external_id, ..row };
     if !off_chain::insert(tx, row, asked.actor.clone(), asked.request_id.as_deref()).await? {
         return Err(TillError::TransactionTaken);
     }
-    let of_till = till_payment::Model { payment_id, created_at: now() };
+    let of_till = till_payment::Model { payment_id, transaction_id: kept, created_at: now() };
     till_payment::Entity::insert(of_till.into_active_model()).exec_without_returning(&**tx).await?;
     observe(tx, payment_id, Observation::TakenAtTill, asked).await?;
     Ok(payment_id)
@@ -112,12 +116,27 @@ pub async fn correct(
     let before = lock(tx, caller, id).await?;
     let (method, currency) = resolve(&**tx, &entry).await?;
     let amount = check(&entry, &currency)?;
-    changeable(tx, &before).await?;
+    let was = changeable(tx, &before).await?;
+    let was = told(&was.of_till(), before.payment_method, before.currency_id, before.price);
+    let named = Named::new(entry.transaction_id, id);
+    rewrite(tx, id, &named, (method, currency.id, amount)).await?;
+    let is = told(&named.of_till(), method, currency.id, amount);
+    let asked = Asked { actor: caller.actor(), request_id };
+    observe(tx, id, Observation::Corrected { data: json!({ "was": was, "is": is }) }, asked).await?;
+    Ok(())
+}
+
+async fn rewrite(
+    tx: &Transaction,
+    id: PaymentId,
+    named: &Named,
+    (method, currency, amount): (PaymentMethod, CurrencyId, Amount),
+) -> Result<(), TillError> {
     use payment::Column as C;
     let written = payment::Entity::update_many()
-        .col_expr(C::ExternalId, Expr::value(entry.transaction_id.clone()))
+        .col_expr(C::ExternalId, Expr::value(named.external_id.clone()))
         .col_expr(C::PaymentMethod, Expr::value(method))
-        .col_expr(C::CurrencyId, Expr::value(currency.id))
+        .col_expr(C::CurrencyId, Expr::value(currency))
         .col_expr(C::Price, Expr::value(amount))
         .col_expr(C::PaidPrice, Expr::value(amount))
         .filter(C::Id.eq(id))
@@ -127,10 +146,11 @@ pub async fn correct(
         Some(SqlErr::UniqueConstraintViolation(_)) => TillError::TransactionTaken,
         _ => error.into(),
     })?;
-    let was = told(&before.external_id, before.payment_method, before.currency_id, before.price);
-    let is = told(&entry.transaction_id, method, currency.id, amount);
-    let asked = Asked { actor: caller.actor(), request_id };
-    observe(tx, id, Observation::Corrected { data: json!({ "was": was, "is": is }) }, asked).await?;
+    till_payment::Entity::update_many()
+        .col_expr(till_payment::Column::TransactionId, Expr::value(named.kept.clone()))
+        .filter(till_payment::Column::PaymentId.eq(id))
+        .exec(&**tx)
+        .await?;
     Ok(())
 }
 
@@ -145,7 +165,7 @@ pub async fn delete(
     request_id: Option<String>,
 ) -> Result<(), TillError> {
     let before = lock(tx, caller, id).await?;
-    changeable(tx, &before).await?;
+    let was = changeable(tx, &before).await?;
     if tickets::of_payment(&**tx, id, 1).await?.is_empty() {
         let freed = format!("{} (deleted {id})", before.external_id);
         payment::Entity::update_many()
@@ -153,7 +173,7 @@ pub async fn delete(
             .filter(payment::Column::Id.eq(id))
             .exec(&**tx)
             .await?;
-        let data = json!({ "transaction_id": before.external_id });
+        let data = json!({ "transaction_id": was.of_till() });
         let asked = Asked { actor: caller.actor(), request_id };
         observe(tx, id, Observation::Voided { data }, asked).await?;
         return Ok(());
@@ -167,34 +187,11 @@ pub async fn delete(
 /// [`Denied`].
 pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) -> Result<payment::Model, Denied> {
     let payment = reach::find_payment(db, caller, id).await?;
-    if payment.status == PaymentStatus::Canceled && is_of_till(db, id).await? {
+    if payment.status == PaymentStatus::Canceled && of_till(db, id).await?.is_some() {
         Err(Denied::NotFound)
     } else {
         Ok(payment)
     }
-}
-
-/// Payments in reach behind this one, newest first, whichever contract they came in by; none that the till has taken
-/// back.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn list<C: ConnectionTrait>(
-    db: &C,
-    caller: &Caller,
-    after: Option<PaymentId>,
-    limit: u64,
-) -> Result<Vec<payment::Model>, DbErr> {
-    let same = Expr::col((till_payment::Entity, till_payment::Column::PaymentId))
-        .equals((payment::Entity, payment::Column::Id));
-    let of_till = Query::select().expr(Expr::val(1)).from(till_payment::Entity).and_where(same).to_owned();
-    let stands =
-        Condition::any().add(payment::Column::Status.ne(PaymentStatus::Canceled)).add(Expr::not_exists(of_till));
-    let mut payments = Listing::within(caller).filter(stands);
-    if let Some(after) = after {
-        payments = payments.filter(payment::Column::Id.lt(after));
-    }
-    payments.page(db, 0, limit).await
 }
 
 async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<payment::Model, TillError> {
@@ -202,20 +199,21 @@ async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<paymen
     lock_payment(tx, id).await?.ok_or(TillError::Denied(Denied::NotFound))
 }
 
-/// Only what a till has written down, and as long as nothing has happened to it since.
-async fn changeable(tx: &Transaction, payment: &payment::Model) -> Result<(), TillError> {
-    match (is_of_till(&**tx, payment.id).await?, payment.status) {
-        (false, _) => Err(TillError::NotOfTheTill),
-        (true, PaymentStatus::Completed) => Ok(()),
+/// Only what a till has written down, and as long as nothing has happened to it since; its names.
+async fn changeable(tx: &Transaction, payment: &payment::Model) -> Result<Named, TillError> {
+    let Some(of_till) = of_till(&**tx, payment.id).await? else { return Err(TillError::NotOfTheTill) };
+    match payment.status {
+        PaymentStatus::Completed => {
+            Ok(Named { external_id: payment.external_id.clone(), kept: of_till.transaction_id })
+        }
         // Taken back by somebody else while this one waited for the lock.
-        (true, PaymentStatus::Canceled) => Err(TillError::Denied(Denied::NotFound)),
-        (true, other) => Err(TillError::Conflict(format!("The payment is {other}"))),
+        PaymentStatus::Canceled => Err(TillError::Denied(Denied::NotFound)),
+        other => Err(TillError::Conflict(format!("The payment is {other}"))),
     }
 }
 
-async fn is_of_till<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<bool, DbErr> {
-    let row = till_payment::Entity::find().filter(till_payment::Column::PaymentId.eq(id)).one(db).await?;
-    Ok(row.is_some())
+async fn of_till<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<till_payment::Model>, DbErr> {
+    till_payment::Entity::find().filter(till_payment::Column::PaymentId.eq(id)).one(db).await
 }
 
 async fn resolve<C: ConnectionTrait>(db: &C, entry: &Entry) -> Result<(PaymentMethod, currency::Model), TillError> {

@@ -136,13 +136,23 @@ permissions! {
     PaymentsDelete = "payments.delete",
     /// Write tickets down.
     TicketsCreate = "tickets.create",
+    /// Read tickets.
+    TicketsRead = "tickets.read",
+    /// Change tickets.
+    TicketsUpdate = "tickets.update",
     /// Create users.
     UsersCreate = "users.create",
+    /// Read who the users are.
+    UsersRead = "users.read",
+    /// Change users: their names, PINs and roles.
+    UsersUpdate = "users.update",
     /// Delete users.
     UsersDelete = "users.delete",
     /// Create roles.
     RolesCreate = "roles.create",
-    /// Say what a role may do.
+    /// Read which roles there are and what they may do.
+    RolesRead = "roles.read",
+    /// Rename roles and say what they may do.
     RolesUpdate = "roles.update",
     /// Delete roles.
     RolesDelete = "roles.delete",

@@ -1,23 +1,104 @@
 //! Tickets, and which payments cover them.
 
-use entities::{NodeId, PaymentId, TicketId, node, now, ticket, ticket_payment};
+use entities::{Amount, NodeId, PaymentId, TicketId, node, now, ticket, ticket_payment};
 use queue::Transaction;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
-    sea_query::OnConflict,
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    prelude::*,
+    sea_query::{OnConflict, Query},
 };
 
 use super::TillError;
-use crate::{caller::Caller, lock::lock_payment, reach::Denied};
+use crate::{
+    caller::Caller,
+    lock::lock_payment,
+    reach::{Denied, below},
+};
+
+/// The status of a ticket that says none.
+const PENDING: i32 = 1;
+
+/// What a till says of a ticket; nothing is said by what is missing.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are the contract's, `till.md`")]
+pub struct Said {
+    pub name: Option<String>,
+    pub order_id: Option<String>,
+    pub user_id: Option<String>,
+    pub ticket_date: Option<String>,
+    /// 1 pending, 2 paid, 3 canceled; nothing else.
+    pub status: Option<i32>,
+    pub total_amount: Option<Amount>,
+    pub notes: Option<String>,
+}
 
 /// Writes a ticket down.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn create(tx: &Transaction, node_id: NodeId, name: Option<String>) -> Result<ticket::Model, DbErr> {
-    let ticket = ticket::Model { id: TicketId::new(), node_id, name, created_at: now() };
+pub async fn create(tx: &Transaction, node_id: NodeId, said: Said) -> Result<ticket::Model, DbErr> {
+    let Said { name, order_id, user_id, ticket_date, status, total_amount, notes } = said;
+    let ticket = ticket::Model {
+        id: TicketId::new(),
+        node_id,
+        name,
+        order_id,
+        user_id,
+        ticket_date,
+        status: status.unwrap_or(PENDING),
+        total_amount,
+        notes,
+        created_at: now(),
+    };
     ticket::Entity::insert(ticket.clone().into_active_model()).exec_without_returning(&**tx).await?;
     Ok(ticket)
+}
+
+/// Changes what is said of the ticket, and nothing else of it.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn update(tx: &Transaction, caller: &Caller, id: TicketId, said: Said) -> Result<ticket::Model, Denied> {
+    let before = find(&**tx, caller, id).await?;
+    let change = ticket::ActiveModel {
+        name: said.name.map_or(NotSet, |name| Set(Some(name))),
+        order_id: said.order_id.map_or(NotSet, |id| Set(Some(id))),
+        user_id: said.user_id.map_or(NotSet, |id| Set(Some(id))),
+        ticket_date: said.ticket_date.map_or(NotSet, |date| Set(Some(date))),
+        status: said.status.map_or(NotSet, Set),
+        total_amount: said.total_amount.map_or(NotSet, |amount| Set(Some(amount))),
+        notes: said.notes.map_or(NotSet, |notes| Set(Some(notes))),
+        ..Default::default()
+    };
+    if !change.is_changed() {
+        return Ok(before);
+    }
+    ticket::Entity::update_many().set(change).filter(ticket::Column::Id.eq(id)).exec(&**tx).await?;
+    find(&**tx, caller, id).await
+}
+
+/// Tickets in reach behind this one, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    after: Option<TicketId>,
+    limit: u64,
+) -> Result<Vec<ticket::Model>, DbErr> {
+    let mut tickets = ticket::Entity::find();
+    if !caller.is_admin {
+        let nodes =
+            Query::select().column(node::Column::Id).from(node::Entity).cond_where(below(&caller.node_path)).to_owned();
+        tickets = tickets.filter(ticket::Column::NodeId.in_subquery(nodes));
+    }
+    if let Some(after) = after {
+        tickets = tickets.filter(ticket::Column::Id.lt(after));
+    }
+    tickets.order_by_desc(ticket::Column::Id).limit(limit).all(db).await
 }
 
 /// The ticket, if it exists and its node is in reach.

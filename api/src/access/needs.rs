@@ -50,8 +50,18 @@ needs! {
     PaymentsDelete = Some(Permission::PaymentsDelete), "payments.delete";
     /// Writing tickets down.
     TicketsCreate = Some(Permission::TicketsCreate), "tickets.create";
+    /// Reading tickets.
+    TicketsRead = Some(Permission::TicketsRead), "tickets.read";
+    /// Changing tickets.
+    TicketsUpdate = Some(Permission::TicketsUpdate), "tickets.update";
     /// Creating users.
     UsersCreate = Some(Permission::UsersCreate), "users.create";
+    /// Reading who the users are.
+    UsersRead = Some(Permission::UsersRead), "users.read";
+    /// Changing users.
+    UsersUpdate = Some(Permission::UsersUpdate), "users.update";
+    /// Reading which roles there are. All nodes share them, and their names tell nothing of anybody's.
+    RolesRead = Some(Permission::RolesRead), "roles.read";
     /// Deleting users.
     UsersDelete = Some(Permission::UsersDelete), "users.delete";
     /// Reading which permissions there are.
@@ -110,7 +120,7 @@ macro_rules! at_root {
 at_root! {
     /// Creating roles, which all nodes share.
     RolesCreate = RolesCreate, "roles.create";
-    /// Saying what a role may do.
+    /// Renaming roles and saying what they may do.
     RolesUpdate = RolesUpdate, "roles.update";
     /// Deleting roles.
     RolesDelete = RolesDelete, "roles.delete";

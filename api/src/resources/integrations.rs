@@ -50,16 +50,31 @@ pub(crate) enum PermissionWord {
     /// Write tickets down.
     #[oai(rename = "tickets.create")]
     TicketsCreate,
+    /// Read tickets.
+    #[oai(rename = "tickets.read")]
+    TicketsRead,
+    /// Change tickets.
+    #[oai(rename = "tickets.update")]
+    TicketsUpdate,
     /// Create users.
     #[oai(rename = "users.create")]
     UsersCreate,
+    /// Read who the users are.
+    #[oai(rename = "users.read")]
+    UsersRead,
+    /// Change users: their names, PINs and roles.
+    #[oai(rename = "users.update")]
+    UsersUpdate,
     /// Delete users.
     #[oai(rename = "users.delete")]
     UsersDelete,
     /// Create roles.
     #[oai(rename = "roles.create")]
     RolesCreate,
-    /// Say what a role may do.
+    /// Read which roles there are and what they may do.
+    #[oai(rename = "roles.read")]
+    RolesRead,
+    /// Rename roles and say what they may do.
     #[oai(rename = "roles.update")]
     RolesUpdate,
     /// Delete roles.

@@ -275,7 +275,8 @@ fn describe(permission: Permission) -> String {
         Permission::UsersCreate => "Create users",
         Permission::UsersDelete => "Delete users",
         Permission::RolesCreate => "Create roles",
-        Permission::RolesUpdate => "Say what a role may do",
+        Permission::RolesRead => "Read which roles there are and what they may do",
+        Permission::RolesUpdate => "Rename roles and say what they may do",
         Permission::RolesDelete => "Delete roles",
         Permission::PermissionsRead => "Read which permissions there are",
         Permission::WebhooksManage => "Manage webhook endpoints",
@@ -283,6 +284,10 @@ fn describe(permission: Permission) -> String {
         Permission::ReceiptsManage => "Read orders, decide on receipts of bank transfers, keep the accounts for them",
         Permission::MarketplaceManage => "Keep a seller's account at the card processor, refund card payments, pay out",
         Permission::Operations => "Look at and replay dead letters, look at signers",
+        Permission::TicketsRead => "Read tickets",
+        Permission::TicketsUpdate => "Change tickets",
     };
+        Permission::UsersRead => "Read who the users are",
+        Permission::UsersUpdate => "Change users: their names, PINs and roles",
     description.to_owned()
 }

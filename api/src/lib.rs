@@ -17,6 +17,7 @@ mod free_json;
 pub mod fuzzing;
 mod gateway_callbacks;
 mod idempotent;
+mod json_array;
 mod lightning_callbacks;
 mod marketplace;
 mod money;

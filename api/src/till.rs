@@ -5,6 +5,7 @@ mod config;
 mod invoices;
 mod payments_taken;
 mod permissions;
+mod list;
 mod refusal;
 mod relations;
 mod roles;
@@ -13,6 +14,8 @@ mod users;
 
 pub use self::config::TillConfig;
 pub(crate) use self::{
+mod transaction_id;
+mod user_change;
     permissions::till_name,
     refusal::{Declined, Refusal},
 };

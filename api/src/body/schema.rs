@@ -89,6 +89,9 @@ impl Found {
         if !schema.one_of.is_empty() {
             return self.one_of(&schema.one_of, value, pointer);
         }
+        if schema.nullable && value.is_null() {
+            return;
+        }
         match (schema.ty, value) {
             ("object", Value::Object(fields)) => {
                 self.object(schema, value, pointer);

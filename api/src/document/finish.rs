@@ -121,12 +121,13 @@ fn bounds(object: &mut Map<String, Value>) {
     }
 }
 
-/// What is not required may also be null, in requests and in answers.
+/// What is not required may also be null, in requests and in answers, and so may what says it.
 fn optional_means_nullable(object: &mut Map<String, Value>) {
     let required = names(object.get("required"));
     let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties {
-        if !required.contains(name) {
+        let says_it = property.as_object_mut().is_some_and(|property| property.remove("nullable").is_some());
+        if says_it || !required.contains(name) {
             nullable(property);
         }
     }
@@ -202,11 +203,12 @@ fn strict(value: &mut Value, closed: bool) {
 const ONLY_IN_SOME_REFUSALS: [(&str, &str); 2] = [("Problem", "payment_id"), ("TillRefusal", "retryAfter")];
 
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. Exceptions are what only some refusals have, and the checkout's contract, which leaves such fields out.
+/// required. Exceptions are what only some refusals have, the checkout's contract, which leaves such fields out, and users,
+/// of whom a sign-in page is told nothing but the name.
 fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
-        if name.starts_with("Checkout") {
+        if name.starts_with("Checkout") || name == "TillUser" {
             continue;
         }
         let Some(properties) = schema["properties"].as_object() else { continue };

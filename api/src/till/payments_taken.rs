@@ -2,19 +2,27 @@
 
 use std::collections::HashMap;
 
-use entities::{PaymentId, PaymentMethod, payment, payment_method};
-use payments::till::{self, Asked, Entry};
+use entities::{PaymentId, PaymentMethod, payment_method};
+use payments::{
+    Caller,
+    till::{self, Asked, Entry, Shown},
+};
 use poem_openapi::{
-    ApiResponse, Object, OpenApi,
+    Object, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
     types::Example,
 };
+use queue::Database;
 use rust_decimal::Decimal;
 use sea_orm::{DbErr, EntityTrait};
 use uuid::Uuid;
 
-use super::{Declined, in_body};
+use super::{
+    Declined, in_body,
+    list::{self, ListAnswer, Pages},
+    transaction_id::TransactionId,
+};
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsDelete, PaymentsRead, PaymentsUpdate},
     answer::{Created, Gone},
@@ -22,8 +30,8 @@ use crate::{
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
     money::{ExactInput, Money, MoneyInput},
-    paging::{Limit, after_cursor, cursor_after},
-    problem::{Code, Location, Problem},
+    paging::Limit,
+    problem::{Code, Problem},
     query_text::QueryText,
     resources::Tag,
     state::State,
@@ -39,9 +47,9 @@ pub(super) struct TillEntry {
     /// The currency, one of `/payments/currencies`.
     #[oai(validator(max_length = 255))]
     currency_id: String,
-    /// The till's own name for it; a node has each only once, whichever contract a payment came in by.
-    #[oai(validator(max_length = 255))]
-    transaction_id: String,
+    /// The till's own name for it, up to 1,024 characters; a node has each only once, whichever contract a payment came in
+    /// by. Blank or null for none, which any number of payments may have.
+    transaction_id: TransactionId,
     /// The amount in the currency's main unit, with no more fraction digits than the currency has.
     amount: MoneyInput,
 }
@@ -51,21 +59,16 @@ impl Example for TillEntry {
         Self {
             method_id: "00000000-0000-7000-8000-0000000000b1".to_owned(),
             currency_id: "00000000-0000-7000-8000-0000c0000978".to_owned(),
-            transaction_id: "till-3-000187".to_owned(),
+            transaction_id: TransactionId("till-3-000187".to_owned()),
             amount: ExactInput(Decimal::new(1250, 2)),
         }
     }
 }
 
-impl TryFrom<TillEntry> for Entry {
-    type Error = Problem;
-
-    fn try_from(entry: TillEntry) -> Result<Self, Problem> {
+impl From<TillEntry> for Entry {
+    fn from(entry: TillEntry) -> Self {
         let TillEntry { method_id, currency_id, transaction_id, amount } = entry;
-        if transaction_id.trim().is_empty() {
-            return Err(Problem::invalid("/transaction_id", "must not be blank"));
-        }
-        Ok(Self { method_id, currency_id, transaction_id, amount: amount.0 })
+        Self { method_id, currency_id, transaction_id: transaction_id.0, amount: amount.0 }
     }
 }
 
@@ -77,7 +80,7 @@ pub(super) struct TillPayment {
     /// How it is paid.
     method_id: Uuid,
     currency_id: Uuid,
-    /// The till's name for it; of a payment of another contract its external id.
+    /// The till's name for it, empty where it has none; of a payment of another contract its external id.
     transaction_id: String,
     /// In the currency's main unit.
     amount: Money,
@@ -92,57 +95,26 @@ pub(super) struct Added {
     message: String,
 }
 
-/// A page of payments.
-#[derive(ApiResponse)]
-enum PaymentsAnswer {
-    /// The payments, newest first.
-    #[oai(status = 200)]
-    Some(
-        Json<Vec<TillPayment>>,
-        /// Where the list goes on, as `<…>; rel="next"`; missing at its end.
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-    /// There are none; there is no body.
-    #[oai(status = 204)]
-    None,
-}
-
 pub(crate) struct PaymentsTaken(pub(crate) State);
 
 #[OpenApi(prefix_path = "/payments", tag = "Tag::Till")]
 impl PaymentsTaken {
     /// List payments at a till
     ///
-    /// All payments in the caller's reach, whichever contract they came in by, newest first: a thousand, or `limit`. The
-    /// header `Link` names the next page.
+    /// All payments in the caller's reach, whichever contract they came in by, newest first. With `limit` or `cursor` a page
+    /// of them; the header `Link` then names the next.
     #[oai(path = "/", method = "get", operation_id = "list_till_payments")]
     async fn list(
         &self,
         caller: Allowed<PaymentsRead>,
-        /// Payments a page, 1 to 1000.
-        #[oai(default)]
-        limit: Query<Limit>,
+        /// Payments a page, 1 to 1000; all payments without it and without a cursor.
+        limit: Query<Option<Limit>>,
         /// The `cursor` of the page's own link.
         cursor: Query<Option<QueryText>>,
-    ) -> Result<PaymentsAnswer, Declined> {
-        let wrong = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is none of ours");
-        let after = match &cursor.0 {
-            Some(cursor) => Some(PaymentId(after_cursor(&cursor.0).ok_or_else(wrong)?)),
-            None => None,
-        };
-        let (db, limit) = (&**self.0.db(), limit.0.0);
-        let mut rows = till::list(db, &caller, after, u64::from(limit) + 1).await?;
-        if rows.is_empty() {
-            return Ok(PaymentsAnswer::None);
-        }
-        let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = rows
-            .last()
-            .filter(|_| more)
-            .map(|last| format!("</payments?limit={limit}&cursor={}>; rel=\"next\"", cursor_after(last.id.0)));
-        Ok(PaymentsAnswer::Some(Json(self.show(rows).await?), next))
+    ) -> Result<ListAnswer<TillPayment>, Declined> {
+        let methods = methods(&self.0).await?;
+        let payments = Payments { db: self.0.db().clone(), caller: Caller::clone(&caller), methods };
+        Ok(list::answer(payments, "/payments", limit.0, cursor.0).await?)
     }
 
     /// Get a payment at a till
@@ -155,9 +127,8 @@ impl PaymentsTaken {
         /// The payment.
         id: Path<String>,
     ) -> Result<Json<TillPayment>, Declined<404>> {
-        let payment = till::find(&**self.0.db(), &caller, payment_id(&id.0)?).await.map_err(till::TillError::from)?;
-        let shown = self.show(vec![payment]).await?.pop();
-        Ok(Json(shown.ok_or_else(|| Problem::not_found("Payment"))?))
+        let payment = till::show(&**self.0.db(), &caller, payment_id(&id.0)?).await.map_err(till::TillError::from)?;
+        Ok(Json(show(&methods(&self.0).await?, payment)?))
     }
 
     /// Write a payment down
@@ -174,7 +145,7 @@ impl PaymentsTaken {
         key: Header<Option<IdempotencyKey>>,
         body: Body<TillEntry, true>,
     ) -> Result<Created<Added>, Declined<409, 422>> {
-        let entry = Entry::try_from(body.value)?;
+        let entry = Entry::from(body.value);
         let (state, target) = (&self.0, "POST /payments".to_owned());
         let once = Once { state, caller: &*caller, key: key.0, target, body: &body.canonical };
         let added = once.create(async |tx| {
@@ -199,7 +170,7 @@ impl PaymentsTaken {
         id: Path<String>,
         body: Body<TillEntry, true>,
     ) -> Result<Json<String>, Declined<404, 409>> {
-        let (entry, id) = (Entry::try_from(body.value)?, payment_id(&id.0)?);
+        let (entry, id) = (Entry::from(body.value), payment_id(&id.0)?);
         let mut tx = self.0.db().begin().await?;
         till::correct(&mut tx, &caller, id, entry, Some(request_id.to_string())).await?;
         tx.commit().await?;
@@ -226,22 +197,39 @@ impl PaymentsTaken {
     }
 }
 
-impl PaymentsTaken {
-    async fn show(&self, rows: Vec<payment::Model>) -> Result<Vec<TillPayment>, Problem> {
-        let methods = methods(&self.0).await?;
-        let shown = rows.into_iter().map(|payment| {
-            let method_id =
-                methods.get(&payment.payment_method).copied().ok_or_else(|| Problem::new(Code::Internal))?;
-            Ok(TillPayment {
-                id: payment.id.0,
-                method_id,
-                currency_id: payment.currency_id.0,
-                transaction_id: payment.external_id,
-                amount: payment.paid_price.into(),
-            })
-        });
-        shown.collect()
+/// The payments that a caller sees.
+struct Payments {
+    db: Database,
+    caller: Caller,
+    methods: HashMap<PaymentMethod, Uuid>,
+}
+
+impl Pages for Payments {
+    type Row = Shown;
+    type Item = TillPayment;
+
+    async fn read(&self, behind: Option<Uuid>, limit: u64) -> Result<Vec<Shown>, DbErr> {
+        till::list(&*self.db, &self.caller, behind.map(PaymentId), limit).await
     }
+
+    fn id(row: &Shown) -> Uuid {
+        row.id.0
+    }
+
+    fn show(&self, row: Shown) -> Result<TillPayment, Problem> {
+        show(&self.methods, row)
+    }
+}
+
+fn show(methods: &HashMap<PaymentMethod, Uuid>, payment: Shown) -> Result<TillPayment, Problem> {
+    let method_id = methods.get(&payment.payment_method).copied().ok_or_else(|| Problem::new(Code::Internal))?;
+    Ok(TillPayment {
+        id: payment.id.0,
+        method_id,
+        currency_id: payment.currency_id.0,
+        amount: payment.paid_price.into(),
+        transaction_id: payment.transaction_id(),
+    })
 }
 
 /// The till's ids of the methods; there are seven.

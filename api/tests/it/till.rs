@@ -3,7 +3,7 @@
 use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use fixtures::{TestDatabase, on_both};
 use payments::Permission;
-use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, prelude::*};
+use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, send};
@@ -99,8 +99,8 @@ on_both!(post_payments_400, async |database: TestDatabase| {
         ("method_id", json!(7)),
         ("currency_id", json!("")),
         ("currency_id", json!(unknown)),
-        ("transaction_id", json!("")),
-        ("transaction_id", json!("  ")),
+        ("transaction_id", json!("x".repeat(1_025))),
+        ("transaction_id", json!(7)),
         ("transaction_id", json!("a\u{0}b")),
         ("amount", json!(0)),
         ("amount", json!(-1)),
@@ -145,6 +145,54 @@ on_both!(post_payments_409_transaction_id_already_used, async |database: TestDat
     app.post(&elsewhere, "/payments", &entry("till-1")).await.expect(201);
 });
 
+on_both!(a_blank_transaction_id_is_none_and_many_payments_may_have_none, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let mut ids = Vec::new();
+    for blank in [json!(""), json!(""), json!("  "), Value::Null] {
+        let mut body = entry("till-1");
+        body["transaction_id"] = blank;
+        let id = app.post(&token, "/payments", &body).await.id();
+        let read = app.get(&token, &format!("/payments/{id}")).await.expect(200).body;
+        assert_eq!(read["transaction_id"], "");
+        ids.push(id);
+    }
+    let listed = app.get(&token, "/payments").await.expect(200).body;
+    assert!(listed.as_array().unwrap().iter().all(|payment| payment["transaction_id"] == ""), "{listed}");
+    // It is given a name, has it taken away again, and is deleted.
+    let (one, other) = (&ids[0], &ids[1]);
+    for (name, shown) in [(json!("till-1"), "till-1"), (json!(""), ""), (Value::Null, "")] {
+        let mut body = entry("till-1");
+        body["transaction_id"] = name;
+        put(&app, &token, one, &body).await.expect(200);
+        assert_eq!(app.get(&token, &format!("/payments/{one}")).await.expect(200).body["transaction_id"], shown);
+    }
+    put(&app, &token, other, &entry("till-1")).await.expect(200);
+    app.post(&token, "/payments", &entry("till-1")).await.message(409);
+    app.delete(&token, &format!("/payments/{one}")).await.nothing();
+});
+
+on_both!(a_transaction_id_has_up_to_1024_characters, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    // Four bytes each, drawn, so that no index can store them shorter.
+    let noise: String =
+        (0..1_023).map(|_| char::from_u32(0x1_0000 + rand::random::<u32>() % 0xF_0000).unwrap()).collect();
+    for name in ["x".repeat(300), format!("{noise}1"), format!("{noise}2")] {
+        let id = app.post(&token, "/payments", &entry(&name)).await.id();
+        app.post(&token, "/payments", &entry(&name)).await.message(409);
+        put(&app, &token, &id, &entry(&name)).await.expect(200);
+        let read = app.get(&token, &format!("/payments/{id}")).await.expect(200).body;
+        assert_eq!(read["transaction_id"], name);
+        // Other contracts show the start of it, and take it for nobody else's.
+        let seen = app.get(&token, &format!("/api/v1/payments/{id}")).await.expect(200).body;
+        let external_id = seen["external_id"].as_str().unwrap();
+        assert!(external_id.chars().count() <= 255 && name.starts_with(&external_id[..external_id.find('…').unwrap()]));
+        app.delete(&token, &format!("/payments/{id}")).await.nothing();
+        app.post(&token, "/payments", &entry(&name)).await.expect(201);
+    }
+});
+
 on_both!(post_payments_is_safe_to_repeat_with_a_key, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
@@ -186,6 +234,33 @@ on_both!(get_payments_lists_every_contract_and_pages, async |database: TestDatab
     app.get(&elsewhere, &format!("/payments/{}", deal["id"].as_str().unwrap())).await.message(403);
 });
 
+on_both!(get_payments_returns_all_of_them_however_many, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let first = app.post(&token, "/payments", &entry("till-1")).await.id();
+    let first = stored(&app, &first).await;
+    let more: Vec<_> = (0..2_104)
+        .map(|number| {
+            let id = PaymentId::new();
+            payment::Model { id, external_id: format!("more-{number}"), ..first.clone() }.into_active_model()
+        })
+        .collect();
+    let tx = app.database.db.begin().await.unwrap();
+    for rows in more.chunks(500) {
+        payment::Entity::insert_many(rows.to_vec()).exec_without_returning(&*tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let answer = app.get(&token, "/payments").await.expect(200);
+    let all = answer.body.as_array().expect("an array, closed");
+    assert_eq!(all.len(), 2_105);
+    assert!(answer.headers.get("link").is_none(), "there is nothing more");
+    let ids: Vec<&str> = all.iter().map(|payment| payment["id"].as_str().unwrap()).collect();
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "newest first, each once");
+    let page = app.get(&token, "/payments?limit=1000").await.expect(200);
+    assert_eq!(page.body.as_array().unwrap()[..], all[..1_000]);
+    assert!(!page.header("link").is_empty());
+});
+
 on_both!(get_payments_id_404, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
@@ -221,7 +296,7 @@ on_both!(put_payments_id, async |database: TestDatabase| {
             put(&app, &token, &id, &body).await.message(404);
         }
     }
-    for (field, wrong) in [("amount", json!(0)), ("transaction_id", json!(" ")), ("method_id", Value::Null)] {
+    for (field, wrong) in [("amount", json!(0)), ("transaction_id", json!(7)), ("method_id", Value::Null)] {
         let mut body = entry("till-3");
         body[field] = wrong;
         put(&app, &token, &id, &body).await.message(400);

@@ -40,6 +40,65 @@ on_both!(post_tickets_and_get_one, async |database: TestDatabase| {
     assert_eq!(app.post("x", "/tickets", &json!({})).await.message(401), "Unauthorized API access");
 });
 
+on_both!(what_a_till_says_of_a_ticket_is_kept_and_can_be_changed, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let said = json!({
+        "order_id": "11122afd-3dda-4455-82de-310fc94f58db", "user_id": "941bc7aa-ee4c-45cf-844d-1a624a870fed",
+        "ticket_date": "2025-07-27T10:30:00Z", "status": 2, "total_amount": 45.50, "notes": "Cash payment", "guests": 4,
+    });
+    let created = app.post(&token, "/tickets", &said).await.expect(201).body;
+    let path = format!("/tickets/{}", created["id"].as_str().unwrap());
+    let read = app.get(&token, &path).await.expect(200).body;
+    assert_eq!(read, created);
+    for field in ["order_id", "user_id", "ticket_date", "status", "notes"] {
+        assert_eq!(read[field], said[field], "{field}");
+    }
+    assert_eq!(read["total_amount"].to_string(), "45.5");
+
+    let changed = app.patch(&token, &path, &json!({ "status": 3, "notes": "", "order_id": "" })).await.expect(200).body;
+    assert_eq!((&changed["status"], &changed["notes"]), (&json!(3), &json!("")));
+    for field in ["id", "order_id", "user_id", "ticket_date", "total_amount", "created_at"] {
+        assert_eq!(changed[field], read[field], "{field} was not sent, or sent empty");
+    }
+    assert_eq!(app.patch(&token, &path, &json!({})).await.expect(200).body, changed);
+    assert_eq!(app.get(&token, &path).await.expect(200).body, changed);
+    for wrong in [json!({ "status": 0 }), json!({ "status": 4 }), json!({ "total_amount": -1 }), json!({ "notes": 7 })]
+    {
+        app.patch(&token, &path, &wrong).await.message(400);
+        app.post(&token, "/tickets", &wrong).await.message(400);
+    }
+    app.patch(&token, "/tickets/nonsense", &json!({ "status": 2 })).await.message(404);
+    let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;
+    app.patch(&elsewhere, &path, &json!({ "status": 1 })).await.message(403);
+    let bare = app.post(&token, "/tickets", &json!({ "ticket_date": null, "user_id": "" })).await.id();
+    let bare = app.get(&token, &format!("/tickets/{bare}")).await.expect(200).body;
+    assert_eq!((&bare["status"], &bare["ticket_date"], &bare["user_id"]), (&json!(1), &Value::Null, &Value::Null));
+});
+
+on_both!(get_tickets_lists_all_of_the_callers_and_pages, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    app.get(&token, "/tickets").await.nothing();
+    let mut ids = Vec::new();
+    for number in 1..=3 {
+        ids.insert(0, app.post(&token, "/tickets", &json!({ "notes": number.to_string() })).await.id());
+    }
+    let listed = app.get(&token, "/tickets").await.expect(200).body;
+    let shown: Vec<&str> = listed.as_array().unwrap().iter().map(|ticket| ticket["id"].as_str().unwrap()).collect();
+    assert_eq!(shown, ids, "newest first");
+    assert_eq!(app.get(&token, &format!("/tickets/{}", ids[0])).await.expect(200).body, listed[0]);
+    let page = app.get(&token, "/tickets?limit=2").await.expect(200);
+    assert_eq!(page.body, json!([listed[0], listed[1]]));
+    let next = page.header("link").split(['<', '>']).nth(1).unwrap().to_owned();
+    let last = app.get(&token, &next).await.expect(200);
+    assert_eq!((&last.body, last.header("link")), (&json!([listed[2]]), ""));
+    let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;
+    app.get(&elsewhere, "/tickets").await.nothing();
+    let weak = app.token_on(app.merchant.node_id, &[Permission::PaymentsCreate]).await;
+    assert_eq!(app.get(&weak, "/tickets").await.message(403), "Permission required");
+});
+
 on_both!(post_ticket_payments, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;

@@ -1,7 +1,9 @@
 //! The contract of the point of sale: its words, its errors and its routes, over the core's payments.
 
+mod base_currency;
 mod catalogue;
 mod config;
+mod initial_setup;
 mod invoices;
 mod payments_taken;
 mod permissions;
@@ -38,6 +40,7 @@ pub(crate) type Api = (
     (catalogue::Catalogue, invoices::Invoices),
     relations::Relations,
     tickets::Tickets,
+    (base_currency::BaseCurrencyRoutes, initial_setup::InitialSetupRoutes),
     users::Users,
     roles::Roles,
     permissions::Permissions,
@@ -50,6 +53,7 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
         (catalogue::Catalogue(state()), invoices::Invoices(state())),
         relations::Relations(state()),
         tickets::Tickets(state()),
+        (base_currency::BaseCurrencyRoutes(state()), initial_setup::InitialSetupRoutes),
         users::Users(state()),
         roles::Roles(state()),
         permissions::Permissions,
@@ -58,7 +62,8 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
 
 /// Whether errors at this path are told in the contract's own words.
 pub(crate) fn speaks_at(path: &str) -> bool {
-    const PREFIXES: [&str; 6] = ["/payments", "/tickets", "/auth", "/users", "/roles", "/permissions"];
+    const PREFIXES: [&str; 8] =
+        ["/payments", "/tickets", "/auth", "/users", "/roles", "/permissions", "/base-currency", "/initial-setup"];
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     PREFIXES.into_iter().any(under)
 }
@@ -109,8 +114,16 @@ mod tests {
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
-        for own in ["/payments", "/payments/methods/7", "/tickets", "/auth/login", "/users/me", "/roles/7/permissions"]
-        {
+        for own in [
+            "/payments",
+            "/payments/methods/7",
+            "/tickets",
+            "/auth/login",
+            "/users/me",
+            "/roles/7/permissions",
+            "/base-currency",
+            "/initial-setup",
+        ] {
             assert!(speaks_at(own), "{own}");
         }
         for other in ["/api/v1/payments", "/api/payments", "/api/auth/login", "/paymentsome", "/v1/payments", "/"] {

@@ -42,16 +42,21 @@ struct Currency {
 
 impl From<currency::Model> for Currency {
     fn from(currency: currency::Model) -> Self {
-        let iso = iso_currency::Currency::from_code(&currency.symbol).filter(|_| currency.network_id.is_none());
-        // The list has the general sign where a currency has none of its own.
-        let sign = iso.map(|iso| iso.symbol().symbol).filter(|sign| sign != "¤");
-        let symbol = match (sign, currency.symbol.as_str()) {
-            (Some(sign), _) => sign,
-            (None, "BTC") => "₿".to_owned(),
-            (None, acronym) => acronym.to_owned(),
-        };
+        let symbol = sign(&currency);
         let currency::Model { id, symbol: acronym, name, decimals, .. } = currency;
         Self { id: id.0, acronym, name, symbol, decimals }
+    }
+}
+
+/// The currency's sign, such as `€`; its acronym where it has none.
+pub(super) fn sign(currency: &currency::Model) -> String {
+    let iso = iso_currency::Currency::from_code(&currency.symbol).filter(|_| currency.network_id.is_none());
+    // The list has the general sign where a currency has none of its own.
+    let sign = iso.map(|iso| iso.symbol().symbol).filter(|sign| sign != "¤");
+    match (sign, currency.symbol.as_str()) {
+        (Some(sign), _) => sign,
+        (None, "BTC") => "₿".to_owned(),
+        (None, acronym) => acronym.to_owned(),
     }
 }
 

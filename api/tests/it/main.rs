@@ -45,6 +45,8 @@ mod strangers;
 mod tenants;
 mod till;
 mod till_lightning;
+mod till_origins;
+mod till_setup;
 mod till_staff;
 mod till_tickets;
 mod tokens;

@@ -63,6 +63,10 @@ const CLASSES: &[(Method, &str, Class)] = &[
     (Method::POST, "/auth/refresh", Class::Write),
     (Method::POST, "/api/auth/register", Class::Dear),
     (Method::POST, "/api/auth/login", Class::Dear),
+    // Tills, before anybody has signed in.
+    (Method::GET, "/base-currency", Class::Cheap),
+    (Method::GET, "/initial-setup", Class::Cheap),
+    (Method::POST, "/initial-setup", Class::Cheap),
     // Shops.
     (Method::POST, "/api/orders", Class::Dear),
     (Method::GET, "/api/orders/{id}", Class::Cheap),

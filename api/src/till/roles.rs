@@ -5,7 +5,9 @@ use entities::{RoleId, now, role, role_permission, user};
 use payments::{Caller, Permission};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use queue::Transaction;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
+use sea_orm::{
+    ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,16 +16,19 @@ use super::{
     permissions::{named, till_name},
 };
 use crate::{
-    access::{Allowed, RolesCreate, RolesDelete, RolesUpdate},
+    access::{Allowed, RolesCreate, RolesDelete, RolesRead, RolesUpdate},
     answer::{Created, Gone},
     audit,
     body::Body,
     problem::{Code, Problem},
-    resources::Tag,
+    resources::{Tag, staff::StaffPermission},
     state::State,
 };
 
-/// A role to be created.
+/// Roles that are listed at most.
+const ROLES_MAX: u64 = 1000;
+
+/// A role to be created or renamed.
 #[derive(Object)]
 #[oai(example)]
 struct RoleRequest {
@@ -38,12 +43,41 @@ impl Example for RoleRequest {
     }
 }
 
-/// A role that was created.
+impl RoleRequest {
+    fn name(self) -> Result<String, Problem> {
+        if self.role.trim().is_empty() { Err(Problem::invalid("/role", "must not be blank")) } else { Ok(self.role) }
+    }
+}
+
+/// A role.
 #[derive(Object)]
-struct RoleCreated {
+struct StaffRole {
     id: Uuid,
-    /// Always `Role created successfully`.
+    /// Its name.
+    role: String,
+    /// Whether it reaches every node and has every permission.
+    #[oai(rename = "isAdmin")]
+    is_admin: bool,
+}
+
+impl From<role::Model> for StaffRole {
+    fn from(role: role::Model) -> Self {
+        Self { id: role.id.0, role: role.name, is_admin: role.is_admin }
+    }
+}
+
+/// A role that was created or renamed.
+#[derive(Object)]
+struct RoleWritten {
+    id: Uuid,
+    /// `Role created successfully` or `Role updated successfully`.
     message: String,
+}
+
+impl RoleWritten {
+    fn new(id: RoleId, message: &str) -> Json<Self> {
+        Json(Self { id: id.0, message: message.to_owned() })
+    }
 }
 
 /// What a role may do.
@@ -70,6 +104,9 @@ struct Assigned {
     assigned: Vec<String>,
 }
 
+/// Why a role is not created or renamed.
+const NAME_TAKEN: &str = "There is a role with this name";
+
 pub(crate) struct Roles(pub(crate) State);
 
 #[OpenApi(prefix_path = "/roles", tag = "Tag::Staff")]
@@ -82,20 +119,81 @@ impl Roles {
         &self,
         caller: Allowed<RolesCreate>,
         body: Body<RoleRequest, true>,
-    ) -> Result<Created<RoleCreated>, Declined<409>> {
-        let name = body.value.role;
-        if name.trim().is_empty() {
-            return Err(Problem::invalid("/role", "must not be blank").into());
-        }
+    ) -> Result<Created<RoleWritten>, Declined<409>> {
+        let name = body.value.name()?;
         let row = role::Model { id: RoleId::new(), name: name.clone(), is_admin: false, created_at: now() };
         let id = row.id;
         let tx = self.0.db().begin().await?;
         let written = role::Entity::insert(row.into_active_model()).exec_without_returning(&*tx).await;
-        written.map_err(|error| Problem::taken(error, "There is a role with this name"))?;
+        written.map_err(|error| Problem::taken(error, NAME_TAKEN))?;
         audit::record(&tx, &caller, "role.create", ("role", id), json!({ "name": name })).await?;
         tx.commit().await?;
-        let message = "Role created successfully".to_owned();
-        Ok(Created::at(format!("/roles/{id}"), RoleCreated { id: id.0, message }))
+        Ok(Created::at(format!("/roles/{id}"), RoleWritten::new(id, "Role created successfully").0))
+    }
+
+    /// List roles
+    ///
+    /// All of them, by their names, which all nodes share; a thousand at most.
+    #[oai(path = "/", method = "get", operation_id = "list_roles")]
+    async fn list(&self, _caller: Allowed<RolesRead>) -> Result<Json<Vec<StaffRole>>, Declined> {
+        let roles = role::Entity::find().order_by_asc(role::Column::Name).limit(ROLES_MAX).all(&**self.0.db()).await?;
+        Ok(Json(roles.into_iter().map(StaffRole::from).collect()))
+    }
+
+    /// Get a role
+    ///
+    /// 404 when it does not exist.
+    #[oai(path = "/:id", method = "get", operation_id = "get_role")]
+    async fn get(
+        &self,
+        _caller: Allowed<RolesRead>,
+        /// The role.
+        id: Path<String>,
+    ) -> Result<Json<StaffRole>, Declined<404>> {
+        Ok(Json(find(&**self.0.db(), &id.0).await?.into()))
+    }
+
+    /// Rename a role
+    ///
+    /// 404 when it does not exist, 409 when there is another with this name, or when it came with the installation.
+    #[oai(path = "/:id", method = "put", operation_id = "update_role")]
+    async fn update(
+        &self,
+        caller: Allowed<RolesUpdate>,
+        /// The role.
+        id: Path<String>,
+        body: Body<RoleRequest, true>,
+    ) -> Result<Json<RoleWritten>, Declined<404, 409>> {
+        let name = body.value.name()?;
+        let tx = self.0.db().begin().await?;
+        let role = find(&*tx, &id.0).await?;
+        if role.is_admin || came_with_the_schema(role.id) {
+            return Err(Problem::conflict("This role came with the installation").into());
+        }
+        grantable(&tx, &caller, role.id, &[]).await?;
+        let renamed = role::Entity::update_many().col_expr(role::Column::Name, Expr::value(name.clone()));
+        let renamed = renamed.filter(role::Column::Id.eq(role.id)).exec(&*tx).await;
+        renamed.map_err(|error| Problem::taken(error, NAME_TAKEN))?;
+        audit::record(&tx, &caller, "role.update", ("role", role.id), json!({ "was": role.name, "is": name })).await?;
+        tx.commit().await?;
+        Ok(RoleWritten::new(role.id, "Role updated successfully"))
+    }
+
+    /// List what a role may do
+    ///
+    /// 404 when it does not exist. The role of the admins has every permission.
+    #[oai(path = "/:id/permissions", method = "get", operation_id = "get_role_permissions")]
+    async fn permissions(
+        &self,
+        _caller: Allowed<RolesRead>,
+        /// The role.
+        id: Path<String>,
+    ) -> Result<Json<Vec<StaffPermission>>, Declined<404>> {
+        let db = &**self.0.db();
+        let role = find(db, &id.0).await?;
+        let held = held(db, role.id).await?;
+        let all = Permission::ALL.iter().copied().filter(|permission| role.is_admin || held.contains(permission));
+        Ok(Json(all.map(StaffPermission::from).collect()))
     }
 
     /// Say what a role may do
@@ -175,12 +273,16 @@ pub(super) async fn grantable(
     role: RoleId,
     wanted: &[Permission],
 ) -> Result<(), Problem> {
-    let held = role_permission::Entity::find().filter(role_permission::Column::RoleId.eq(role)).all(&**tx).await?;
-    let held = held.iter().filter_map(|row| Permission::from_word(&row.permission));
-    if held.chain(wanted.iter().copied()).all(|permission| caller.can(permission)) {
+    if held(&**tx, role).await?.iter().chain(wanted).all(|permission| caller.can(*permission)) {
         return Ok(());
     }
     Err(Problem::new(Code::PermissionMissing).detail("Nobody can give what they do not have"))
+}
+
+/// What a role may do by its rows; an admin's may do everything without any.
+async fn held<C: ConnectionTrait>(db: &C, role: RoleId) -> Result<Vec<Permission>, DbErr> {
+    let rows = role_permission::Entity::find().filter(role_permission::Column::RoleId.eq(role)).all(db).await?;
+    Ok(rows.iter().filter_map(|row| Permission::from_word(&row.permission)).collect())
 }
 
 fn wanted(names: &[String]) -> Result<Vec<Permission>, Problem> {

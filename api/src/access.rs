@@ -20,7 +20,7 @@ pub(crate) use needs::*;
 pub(crate) use payment_token::{OF_A_PAYMENT, PaymentToken};
 pub use pin::hash_pin;
 pub(crate) use pin::{NOBODYS, hash_in_turn, verify_pin};
-pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, start_family};
+pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, revoke_others, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};
 pub(crate) use sign_ins::{Account, SignIns, Verdict};

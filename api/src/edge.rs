@@ -12,7 +12,7 @@ pub(crate) use address::ClientAddress;
 #[cfg(any(test, fuzzing))]
 pub(crate) use address::read as read_address;
 pub use admission::StrangersConfig;
-pub(crate) use admission::{Class, Strangers};
+pub(crate) use admission::{Class, Strangers, admit};
 pub(crate) use allowance::{Allowance, Allowances};
 pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;

@@ -5,19 +5,21 @@ mod catalogue;
 mod config;
 mod initial_setup;
 mod invoices;
+mod list;
 mod payments_taken;
 mod permissions;
-mod list;
 mod refusal;
 mod relations;
 mod roles;
+mod sign_in_page;
+mod staff_list;
 mod tickets;
+mod transaction_id;
+mod user_change;
 mod users;
 
 pub use self::config::TillConfig;
 pub(crate) use self::{
-mod transaction_id;
-mod user_change;
     permissions::till_name,
     refusal::{Declined, Refusal},
 };
@@ -38,9 +40,9 @@ use crate::{
 pub(crate) type Api = (
     payments_taken::PaymentsTaken,
     (catalogue::Catalogue, invoices::Invoices),
+    (base_currency::BaseCurrencyRoutes, initial_setup::InitialSetupRoutes),
     relations::Relations,
     tickets::Tickets,
-    (base_currency::BaseCurrencyRoutes, initial_setup::InitialSetupRoutes),
     users::Users,
     roles::Roles,
     permissions::Permissions,
@@ -51,9 +53,9 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
     (
         payments_taken::PaymentsTaken(state()),
         (catalogue::Catalogue(state()), invoices::Invoices(state())),
+        (base_currency::BaseCurrencyRoutes(state()), initial_setup::InitialSetupRoutes),
         relations::Relations(state()),
         tickets::Tickets(state()),
-        (base_currency::BaseCurrencyRoutes(state()), initial_setup::InitialSetupRoutes),
         users::Users(state()),
         roles::Roles(state()),
         permissions::Permissions,

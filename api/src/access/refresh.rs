@@ -121,3 +121,21 @@ pub(crate) async fn revoke_family(tx: &Transaction, id: TokenFamilyId) -> Result
         .await?;
     Ok(())
 }
+
+/// Ends all sign-ins of somebody but this one.
+pub(crate) async fn revoke_others(
+    tx: &Transaction,
+    kind: SubjectKind,
+    subject_id: Uuid,
+    kept: TokenFamilyId,
+) -> Result<(), DbErr> {
+    token_family::Entity::update_many()
+        .col_expr(token_family::Column::RevokedAt, Expr::value(now()))
+        .filter(token_family::Column::SubjectKind.eq(kind))
+        .filter(token_family::Column::SubjectId.eq(subject_id))
+        .filter(token_family::Column::Id.ne(kept))
+        .filter(token_family::Column::RevokedAt.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}

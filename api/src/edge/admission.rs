@@ -102,7 +102,7 @@ impl State {
 ///
 /// # Errors
 /// 429 with `Retry-After`.
-pub(super) fn admit(request: &Request, class: Class) -> Result<(), Problem> {
+pub(crate) fn admit(request: &Request, class: Class) -> Result<(), Problem> {
     let Some(state) = request.data::<State>() else { return Ok(()) };
     if class.points() == 0 {
         return Ok(());

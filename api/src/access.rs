@@ -14,8 +14,9 @@ mod token;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use allowed::bearer_token;
-pub(crate) use allowed::{Allowed, at_root, authenticate, require_same_origin, signed_in};
+pub(crate) use allowed::{Allowed, at_root, authenticate, from_allowed_origin, require_same_origin, signed_in};
 pub(crate) use caller_loader::{CallerLoader, granted};
+pub(crate) use cookies::StaffCookies;
 pub(crate) use needs::*;
 pub(crate) use payment_token::{OF_A_PAYMENT, PaymentToken};
 pub use pin::hash_pin;

@@ -3,6 +3,7 @@
 mod address;
 mod admission;
 mod allowance;
+mod cors;
 mod empty_parameters;
 mod guard;
 mod posture;
@@ -27,6 +28,7 @@ use poem::{
 };
 use tracing::Instrument;
 
+use self::cors::Cors;
 use crate::{
     checkout, gateway_callbacks,
     problem::{Code, Location, Problem},
@@ -87,10 +89,12 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let language = checkout::Language::of(&request);
+        let cors = Cors::of(&self.state, &request);
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
-        let mut response = match self.admit(&request, &address) {
-            Ok(()) => {
+        let mut response = match self.admit(&request, &address).map(|()| cors.preflight(&request)) {
+            Ok(Some(allowed)) => allowed,
+            Ok(None) => {
                 if !path.starts_with(gateway_callbacks::PATHS) {
                     empty_parameters::drop_from(request.uri_mut());
                 }
@@ -111,6 +115,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
                 response.set_data(template);
             }
         }
+        cors.mark(response.headers_mut());
         keep_to_yourself(&mut response);
         response = posture::show(&self.state, response).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {

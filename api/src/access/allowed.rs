@@ -20,6 +20,7 @@ use crate::{
     idempotent::KeyHolder,
     problem::{Code, Problem},
     state::State,
+    till,
 };
 
 /// A caller who may do what the operation needs.
@@ -150,7 +151,17 @@ pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
 /// Refuses what another site makes a browser do with our cookies.
 pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
     let base_url = request.data::<State>().map(|state| state.checkout_links().base_url());
-    if same_origin(request, base_url) { Ok(()) } else { Err(Problem::new(Code::ForeignOrigin)) }
+    if same_origin(request, base_url) || from_allowed_origin(request) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::ForeignOrigin))
+    }
+}
+
+/// Whether a page on another host makes the request that may ask the till.
+pub(crate) fn from_allowed_origin(request: &Request) -> bool {
+    let Some(state) = request.data::<State>().filter(|_| till::speaks_at(request.uri().path())) else { return false };
+    request.header(header::ORIGIN).is_some_and(|origin| state.config().till.allows(origin))
 }
 
 /// Browsers attach cookies to requests that another site makes, but they also tell which site it was. Ours are the one

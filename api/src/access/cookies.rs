@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use poem::web::cookie::{Cookie, CookieJar, SameSite};
+use poem::{
+    Request,
+    web::cookie::{Cookie, CookieJar, SameSite},
+};
 
+use super::from_allowed_origin;
 use crate::config::AuthConfig;
 
 /// Carries the access token.
@@ -23,29 +27,47 @@ pub(crate) const STORE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sets what a shop's browser carries.
 pub(crate) fn set_store(jar: &CookieJar, config: &AuthConfig, token: &str, role: &str) {
-    set(jar, config, STORE_TOKEN, token, STORE_TTL);
+    jar.add(cookie(config, STORE_TOKEN, token, STORE_TTL));
     let mut readable = cookie(config, STORE_ROLE, role, STORE_TTL);
     readable.set_http_only(false);
     jar.add(readable);
 }
 
-pub(crate) fn set_access(jar: &CookieJar, config: &AuthConfig, token: &str) {
-    set(jar, config, ACCESS_TOKEN, token, Duration::from_secs(config.user_token_ttl_s.into()));
+/// The cookies of a user's sign-in, as one request sets them.
+pub(crate) struct StaffCookies<'a> {
+    jar: &'a CookieJar,
+    config: &'a AuthConfig,
+    same_site: SameSite,
 }
 
-pub(crate) fn set_refresh(jar: &CookieJar, config: &AuthConfig, token: &str) {
-    let days = Duration::from_secs(u64::from(config.refresh_ttl_days) * 86_400);
-    set(jar, config, REFRESH_TOKEN, token, days);
-}
+impl<'a> StaffCookies<'a> {
+    /// Browsers send cookies with requests of other sites' pages only where they are told to, and only over HTTPS. Pages on
+    /// other hosts that may ask the till are told; who else's page it is, the origin says, which every write is checked for.
+    pub(crate) fn new(jar: &'a CookieJar, config: &'a AuthConfig, request: &Request) -> Self {
+        let elsewhere = config.cookie_secure.unwrap_or(false) && from_allowed_origin(request);
+        Self { jar, config, same_site: if elsewhere { SameSite::None } else { SameSite::Lax } }
+    }
 
-/// Empties both.
-pub(crate) fn clear(jar: &CookieJar, config: &AuthConfig) {
-    set(jar, config, ACCESS_TOKEN, "", Duration::ZERO);
-    set(jar, config, REFRESH_TOKEN, "", Duration::ZERO);
-}
+    pub(crate) fn set_access(&self, token: &str) {
+        self.set(ACCESS_TOKEN, token, Duration::from_secs(self.config.user_token_ttl_s.into()));
+    }
 
-fn set(jar: &CookieJar, config: &AuthConfig, name: &str, value: &str, max_age: Duration) {
-    jar.add(cookie(config, name, value, max_age));
+    pub(crate) fn set_refresh(&self, token: &str) {
+        let days = Duration::from_secs(u64::from(self.config.refresh_ttl_days) * 86_400);
+        self.set(REFRESH_TOKEN, token, days);
+    }
+
+    /// Empties both.
+    pub(crate) fn clear(&self) {
+        self.set(ACCESS_TOKEN, "", Duration::ZERO);
+        self.set(REFRESH_TOKEN, "", Duration::ZERO);
+    }
+
+    fn set(&self, name: &str, value: &str, max_age: Duration) {
+        let mut cookie = cookie(self.config, name, value, max_age);
+        cookie.set_same_site(self.same_site);
+        self.jar.add(cookie);
+    }
 }
 
 fn cookie(config: &AuthConfig, name: &str, value: &str, max_age: Duration) -> Cookie {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{
-        Account, Allowed, Nothing, Verdict, cookies, find_refresh, precis, require_same_origin, revoke_family,
+        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin,
         sign_ins, start_family, verify_pin,
     },
     body::Body,
@@ -147,6 +147,7 @@ impl Staff {
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
+        request: &Request,
         jar: &CookieJar,
         address: ClientAddress,
         body: Body<Login, true>,
@@ -163,7 +164,7 @@ impl Staff {
         let Some(user) = user.filter(|_| verdict == Verdict::Right) else {
             return Ok(LoginAnswer::Wrong(Message::new("Invalid credentials")));
         };
-        let me = self.start(jar, user).await?;
+        let me = self.start(&StaffCookies::new(jar, &self.0.config().auth, request), user).await?;
         Ok(LoginAnswer::Done(Json(LoggedIn { message: "Login successful".to_owned(), user: me.user, perms: me.perms })))
     }
 
@@ -180,7 +181,7 @@ impl Staff {
         let (_, family) = found.ok_or_else(unauthorized)?;
         self.0.callers().load(SubjectKind::User, family.id).await?.ok_or_else(unauthorized)?;
         let (access_token, _) = self.0.tokens().issue(SubjectKind::User, family.subject_id, family.id)?;
-        cookies::set_access(jar, &self.0.config().auth, &access_token);
+        StaffCookies::new(jar, &self.0.config().auth, request).set_access(&access_token);
         Ok(Json(Refreshed { message: "Access token refreshed successfully".to_owned(), access_token }))
     }
 
@@ -188,11 +189,16 @@ impl Staff {
     ///
     /// Empties both cookies and revokes every token of this sign-in.
     #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Allowed<Nothing>, jar: &CookieJar) -> Result<Json<Message>, Declined> {
+    async fn logout(
+        &self,
+        caller: Allowed<Nothing>,
+        request: &Request,
+        jar: &CookieJar,
+    ) -> Result<Json<Message>, Declined> {
         let tx = self.0.db().begin().await?;
         revoke_family(&tx, caller.claims.family).await?;
         tx.commit().await?;
-        cookies::clear(jar, &self.0.config().auth);
+        StaffCookies::new(jar, &self.0.config().auth, request).clear();
         Ok(Message::new("Logout successful"))
     }
 
@@ -218,15 +224,15 @@ impl Staff {
             .await
     }
 
-    async fn start(&self, jar: &CookieJar, user: user::Model) -> Result<Me, Problem> {
+    async fn start(&self, cookies: &StaffCookies<'_>, user: user::Model) -> Result<Me, Problem> {
         let tx = self.0.db().begin().await?;
         replace_refresh_tokens(&tx, user.id.0).await?;
         let pair = start_family(&self.0, &tx, SubjectKind::User, user.id.0).await?;
         tx.commit().await?;
         let caller = self.0.callers().load(SubjectKind::User, pair.claims.family).await?;
         let caller = caller.ok_or_else(|| Problem::new(Code::Unauthorized))?;
-        cookies::set_access(jar, &self.0.config().auth, &pair.access_token);
-        cookies::set_refresh(jar, &self.0.config().auth, &pair.refresh_token);
+        cookies.set_access(&pair.access_token);
+        cookies.set_refresh(&pair.refresh_token);
         self.describe(user, &caller).await
     }
 
@@ -272,7 +278,11 @@ fn describe(permission: Permission) -> String {
         Permission::PaymentsUpdate => "Correct payments of a till",
         Permission::PaymentsDelete => "Delete payments of a till, and relations of payments to tickets",
         Permission::TicketsCreate => "Write tickets down",
+        Permission::TicketsRead => "Read tickets",
+        Permission::TicketsUpdate => "Change tickets",
         Permission::UsersCreate => "Create users",
+        Permission::UsersRead => "Read who the users are",
+        Permission::UsersUpdate => "Change users: their names, PINs and roles",
         Permission::UsersDelete => "Delete users",
         Permission::RolesCreate => "Create roles",
         Permission::RolesRead => "Read which roles there are and what they may do",
@@ -284,10 +294,6 @@ fn describe(permission: Permission) -> String {
         Permission::ReceiptsManage => "Read orders, decide on receipts of bank transfers, keep the accounts for them",
         Permission::MarketplaceManage => "Keep a seller's account at the card processor, refund card payments, pay out",
         Permission::Operations => "Look at and replay dead letters, look at signers",
-        Permission::TicketsRead => "Read tickets",
-        Permission::TicketsUpdate => "Change tickets",
     };
-        Permission::UsersRead => "Read who the users are",
-        Permission::UsersUpdate => "Change users: their names, PINs and roles",
     description.to_owned()
 }

@@ -1,0 +1,67 @@
+//! Which other sites' pages may ask the till with their users' cookies: those that `till.allowed_origins` names. Browsers
+//! keep all others from reading its answers.
+
+use poem::{
+    Request, Response,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+};
+
+use crate::{state::State, till};
+
+/// How long a browser may remember what it was allowed, seconds.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+
+/// Headers of answers that pages may read beyond those that they always may.
+const EXPOSED: HeaderValue = HeaderValue::from_static("link, location, retry-after, x-request-id");
+
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// What a request says of the page that makes it.
+pub(super) struct Cors {
+    /// Whether answers differ by the page's origin.
+    varies: bool,
+    /// The origin, if it may ask.
+    origin: Option<HeaderValue>,
+}
+
+impl Cors {
+    pub(super) fn of(state: &State, request: &Request) -> Self {
+        let config = &state.config().till;
+        let varies = !config.allowed_origins.is_empty() && till::speaks_at(request.uri().path());
+        let origin = request.headers().get(header::ORIGIN).filter(|_| varies);
+        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| config.allows(origin));
+        Self { varies, origin: origin.filter(allowed).cloned() }
+    }
+
+    /// The answer to a browser that asks before it sends the request itself.
+    pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
+        let asked = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        self.origin.as_ref().filter(|_| asked && *request.method() == Method::OPTIONS)?;
+        let mut response = Response::builder()
+            .status(StatusCode::NO_CONTENT)
+            .header(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS)
+            .header(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE)
+            .finish();
+        // Whatever headers a page of ours wants to send, it may.
+        if let Some(wanted) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+        Some(response)
+    }
+
+    /// Lets the page read the answer.
+    pub(super) fn mark(self, headers: &mut HeaderMap) {
+        if self.varies {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        let Some(origin) = self.origin else { return };
+        let marks: [(HeaderName, HeaderValue); 3] = [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE),
+            (header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED),
+        ];
+        headers.extend(marks);
+    }
+}

@@ -19,7 +19,7 @@ mod token;
 
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
-pub(crate) use self::{language::Language, refusal::tell};
+pub(crate) use self::{language::Language, refusal::tell, token::OF_A_CLIENT};
 
 use payments::checkout::CheckoutError;
 

@@ -29,7 +29,9 @@ const NOT_AT_CHECKOUT: [&str; 6] = ["408", "413", "414", "415", "431", "503"];
 
 /// Adds the errors that every operation of its kind has, and what all answers have.
 pub(super) fn complete(operation: &mut Value) {
-    let protected = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty());
+    let security = operation["security"].as_array();
+    // One that is empty says that it also goes without.
+    let protected = security.is_some_and(|ways| !ways.is_empty() && ways.iter().all(|way| *way != json!({})));
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
     let checkout = finish::of_checkout(operation);

@@ -23,7 +23,7 @@ use super::{
     admission::{self, Class, class_of},
 };
 use crate::{
-    access,
+    access, checkout,
     problem::{Code, Problem},
     state::State,
 };
@@ -108,13 +108,13 @@ pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str
 }
 
 /// Operations that ask for a caller's token, as the document declares them. A payer's token, which belongs to one payment,
-/// makes nobody a caller.
+/// makes nobody a caller, and neither do the credentials that a token is asked for with.
 fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
     let operations = T::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| {
         let template = template(&path.path);
         path.operations.into_iter().map(move |operation| (operation, template.clone()))
     });
-    let of_callers = |scheme: &&'static str| *scheme != access::OF_A_PAYMENT;
+    let of_callers = |scheme: &&'static str| ![access::OF_A_PAYMENT, checkout::OF_A_CLIENT].contains(scheme);
     operations
         .filter(|(operation, _)| operation.security.iter().flat_map(|scheme| scheme.keys()).any(of_callers))
         .map(|(operation, template)| (operation.method, template))

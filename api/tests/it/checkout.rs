@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+use base64::Engine;
 use entities::{PaymentStatus, payment};
 use fixtures::{Merchant, TestDatabase, on_both};
 use gateways::{Gateways, Sandbox, SandboxConfig, Source};
@@ -75,6 +76,49 @@ on_both!(token_200_for_the_same_integrations_as_the_deals_contract, async |datab
     let token = answer.body["access_token"].as_str().unwrap();
     app.get(token, PATH).await.expect(200);
     app.get(token, &format!("/api/v1/payments?node_id={}", app.merchant.node_id)).await.expect(200);
+});
+
+on_both!(a_client_may_prove_itself_by_http_basic, async |database: TestDatabase| {
+    let app = shop(database).await;
+    let (key, secret) = app.integration(app.merchant.node_id, payments::Permission::ALL).await;
+    let basic = async |pair: &str, body: &str| {
+        let header = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+        let request = app.client.post("/v1/token").content_type("application/x-www-form-urlencoded");
+        send(request.header("authorization", header).body(body.to_owned())).await
+    };
+    let grant_type = "grant_type=client_credentials";
+    let encoded = key.replace('_', "%5F");
+    for (pair, body) in [
+        (format!("{key}:{secret}"), grant_type.to_owned()),
+        (format!("{encoded}:{secret}"), grant_type.to_owned()),
+        (format!("{key}:{secret}"), format!("{grant_type}&client_id={key}")),
+    ] {
+        let answer = basic(&pair, &body).await.expect(200);
+        app.get(answer.body["access_token"].as_str().unwrap(), PATH).await.expect(200);
+    }
+    for pair in [format!("{key}:wrong"), format!("unknown:{secret}")] {
+        let answer = basic(&pair, grant_type).await;
+        assert!(answer.header("www-authenticate").starts_with("Basic"), "as it was asked");
+        assert_eq!(answer.problem(401, "unauthorized")["error"], "invalid_client");
+    }
+    let two_ways = format!("{grant_type}&client_id={key}&client_secret={secret}");
+    let other = format!("{grant_type}&client_id=other");
+    for (pair, body) in [
+        (format!("{key}:{secret}"), two_ways),
+        (format!("{key}:{secret}"), other),
+        (key.clone(), grant_type.to_owned()),
+        (format!("{key}:"), grant_type.to_owned()),
+    ] {
+        assert_eq!(basic(&pair, &body).await.problem(400, "validation_failed")["error"], "invalid_request", "{body}");
+    }
+    assert_eq!(
+        basic(&format!("{key}:{secret}"), "").await.problem(400, "validation_failed")["error"],
+        "unsupported_grant_type"
+    );
+    // A client that renews its token with the old one at hand is not mistaken for one that proves itself by it.
+    let request = app.client.post("/v1/token").header("authorization", "Bearer old");
+    let request = request.content_type("application/x-www-form-urlencoded").body(grant(&key, &secret));
+    send(request).await.expect(200);
 });
 
 on_both!(token_400_and_401, async |database: TestDatabase| {

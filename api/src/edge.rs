@@ -123,9 +123,14 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         let route = response.data::<RouteTemplate>().map_or("unmatched", |template| template.0);
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-        span.in_scope(
-            || tracing::info!(target: "api::access", route, status, elapsed_us = elapsed.as_micros(), %address),
-        );
+        let _entered = span.enter();
+        let elapsed_us = elapsed.as_micros();
+        if status < 400 && admission::class_of(&method, route) == Some(Class::Watched) {
+            // Whoever watches asks every few seconds, and is in the metrics.
+            tracing::debug!(target: "api::access", route, status, elapsed_us, %address);
+        } else {
+            tracing::info!(target: "api::access", route, status, elapsed_us, %address);
+        }
         metrics::histogram!(
             "http_request_duration_seconds",
             "method" => method.to_string(), "route" => route, "status" => status.to_string()

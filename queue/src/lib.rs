@@ -15,6 +15,7 @@ pub mod inbox;
 mod job;
 mod message;
 mod meters;
+mod news;
 pub mod outbox;
 pub mod redrive;
 mod registry;

@@ -82,6 +82,8 @@ impl Broker for RabbitBroker {
         let name = self.topology.queue(queue);
         let answer = channel.queue_declare(name.into(), ask, lapin::types::FieldTable::default());
         let depth = within(self.consumers.timeout, "asking for a queue's depth", answer).await?.message_count();
+        // One that is only dropped would still be closing when the connection ends, and lapin would tell that as an error.
+        let _ = within(self.consumers.timeout, "closing a channel", channel.close(200, "bye".into())).await;
         Ok(u64::from(depth))
     }
 

@@ -12,6 +12,7 @@ use crate::{
     backoff::Pauses,
     broker::BrokerError,
     health::{Health, Part},
+    news::News,
 };
 
 /// Seconds between heartbeats unless the URL says otherwise: a half-open connection is noticed within twice that.
@@ -29,6 +30,7 @@ pub(super) struct Link {
     health: Health,
     /// On the board from the first use on: a process that never consumes is not ill for lack of that connection.
     part: OnceLock<Part>,
+    news: News,
     state: Mutex<State>,
 }
 
@@ -55,8 +57,8 @@ impl Link {
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let pauses = Pauses::new(Duration::from_millis(200), PAUSE_MAX);
         let state = State { connection: None, pauses, not_before: Instant::now() };
-        let (name, part) = (name.to_owned(), OnceLock::new());
-        Ok(Self { name, uri, authorities, timeout, health, part, state: Mutex::new(state) })
+        let (name, part, news) = (name.to_owned(), OnceLock::new(), News::default());
+        Ok(Self { name, uri, authorities, timeout, health, part, news, state: Mutex::new(state) })
     }
 
     /// A new channel, over a new connection if there is none.
@@ -73,17 +75,29 @@ impl Link {
             Ok(channel) => {
                 state.pauses.reset();
                 part.up();
+                if self.news.is_over() {
+                    tracing::info!(connection = self.name, "connected to RabbitMQ again");
+                }
                 Ok(channel)
             }
             Err(error) => {
                 let pause = state.pauses.next();
                 state.not_before = Instant::now() + pause;
                 state.connection = None;
-                tracing::warn!(connection = self.name, error = %error, again_in = ?pause, "no connection to RabbitMQ");
+                if self.news.is_worth_telling(&error) {
+                    tracing::warn!(connection = self.name, error = %error, "no connection to RabbitMQ; trying again");
+                } else {
+                    tracing::debug!(connection = self.name, error = %error, again_in = ?pause, "no connection to RabbitMQ");
+                }
                 part.down(&error);
                 Err(error)
             }
         }
+    }
+
+    /// Whether there is a connection. Where there is none, this link has told of it, and its many users need not.
+    pub(super) async fn is_connected(&self) -> bool {
+        self.state.lock().await.connection.as_ref().is_some_and(|open| open.status().connected())
     }
 
     /// Whether the broker has said that it takes nothing more over this connection for now. Nothing is sent then, not

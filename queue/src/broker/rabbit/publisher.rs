@@ -27,6 +27,7 @@ use crate::{
     broker::{BrokerConfig, BrokerError, Publication},
     health::Part,
     message::{EVENTS, Message},
+    news::News,
 };
 
 /// How often a wait for confirms looks whether the broker has blocked us.
@@ -43,6 +44,7 @@ pub(super) struct Publisher {
     part: Part,
     /// What was last reported is that the broker blocks us.
     blocked: AtomicBool,
+    news: News,
     /// One window at a time: a returned message must belong to the window whose confirms are being read.
     state: Mutex<State>,
 }
@@ -75,7 +77,8 @@ enum Outcome {
 impl Publisher {
     pub(super) fn new(link: Link, topology: Arc<Topology>, config: &BrokerConfig, part: Part) -> Self {
         let (window, timeout) = (config.publish_window, config.timeout());
-        Self { link, topology, window, timeout, part, blocked: AtomicBool::new(false), state: Mutex::default() }
+        let (blocked, news) = (AtomicBool::new(false), News::default());
+        Self { link, topology, window, timeout, part, blocked, news, state: Mutex::default() }
     }
 
     /// Whether messages can be published now; restores the channel if it can be.
@@ -94,6 +97,7 @@ impl Publisher {
         }
         if ready && state.refused.is_empty() {
             self.part.up();
+            self.news.is_over();
         }
         ready
     }
@@ -272,7 +276,8 @@ impl Publisher {
             // Said once: the board keeps it for as long as it lasts.
             BrokerError::Blocked if was_blocked => {}
             BrokerError::Mismatch { .. } => tracing::error!(error = %error, "messages wait in the outbox"),
-            _ => tracing::warn!(error = %error, "cannot publish; trying again"),
+            _ if self.news.is_worth_telling(error) => tracing::warn!(error = %error, "cannot publish; trying again"),
+            _ => tracing::debug!(error = %error, "cannot publish; trying again"),
         }
     }
 }

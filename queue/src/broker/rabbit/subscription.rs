@@ -18,6 +18,7 @@ use crate::{
     backoff::Pauses,
     broker::{Acked, AnswerTo, BrokerError, ConsumerEnd, Incoming, Ticket},
     health::Part,
+    news::News,
 };
 
 /// After so long without a delivery, and with none to be answered, the subscription is made anew on another channel.
@@ -65,7 +66,7 @@ enum Ended {
 impl Subscription {
     /// Consumes until it is stopped or nobody listens, and starts from scratch after whatever goes wrong.
     pub(super) async fn supervise(self) {
-        let mut pauses = Pauses::new(Duration::from_millis(200), Duration::from_secs(5));
+        let (mut pauses, news) = (Pauses::new(Duration::from_millis(200), Duration::from_secs(5)), News::default());
         loop {
             let error = tokio::select! {
                 ended = self.consume(&mut pauses) => match ended {
@@ -76,7 +77,12 @@ impl Subscription {
                 () = self.end.closed.cancelled() => return,
             };
             let pause = pauses.next();
-            tracing::warn!(queue = self.source.name(), error = %error, again_in = ?pause, "not consuming");
+            let queue = self.source.name();
+            if self.link.is_connected().await && news.is_worth_telling(&error) {
+                tracing::warn!(queue, error = %error, "not consuming; trying again");
+            } else {
+                tracing::debug!(queue, error = %error, again_in = ?pause, "not consuming");
+            }
             self.part.down(&error);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

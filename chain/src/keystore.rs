@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashMap,
-    fmt, fs,
+    fmt,
+    fs::DirBuilder,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -15,6 +15,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use ctr::cipher::{KeyIvInit, StreamCipher};
+// Its errors name the path.
+use fs_err::{self as fs, os::unix::fs::OpenOptionsExt};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -138,7 +140,8 @@ impl Keystore {
         if !(1..=24).contains(&scrypt_log_n) {
             return Err(KeystoreError::Cost);
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
         let inner = Inner { folder: folder.to_owned(), password, scrypt_log_n, open: Mutex::default() };
         Ok(Self(Arc::new(inner)))
     }

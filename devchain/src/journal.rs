@@ -4,7 +4,7 @@
 //! power cut may take the last ones, as a reorg would.) A frame is its length, its checksum and its bytes.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -68,7 +68,8 @@ impl Journal {
     /// Opens or creates a log file. One process may hold it at a time.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let lock = lock(&path.with_extension("lock"))?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = file.into_parts().0;
         let end = file.metadata()?.len();
         let inner = Mutex::new(Inner { end, backing: Backing::File(file), torn: false });
         Ok(Self { path: Some(path.to_owned()), inner, _lock: Some(lock) })
@@ -137,7 +138,7 @@ impl Journal {
         mut visit: impl FnMut(Place, &[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let mut frames = Frames::new(File::open(path)?, self.end(), trusted);
+        let mut frames = Frames::new(fs_err::File::open(path)?.into_parts().0, self.end(), trusted);
         while let Some((place, payload)) = frames.next().with_context(|| format!("{} is damaged", path.display()))? {
             visit(place, payload).with_context(|| format!("in the frame at byte {} of the block log", place.offset))?;
         }
@@ -159,7 +160,7 @@ impl Journal {
 
 /// Takes a lock that ends with the process. A predecessor may be about to close its log, so it is given a moment.
 fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(path)?.into_parts().0;
     for _ in 0..LOCK_ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Ok(file),

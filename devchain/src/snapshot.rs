@@ -1,7 +1,6 @@
 //! Copies of the state beside the log, so that a start need not replay all of it. Losing one costs time only.
 
 use std::{
-    fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -9,6 +8,8 @@ use std::{
 use alloy::primitives::{Address, Bytes, U256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use anyhow::{Context, ensure};
+// Its errors name the path.
+use fs_err as fs;
 
 use crate::{
     journal::{Frames, frame},
@@ -104,7 +105,7 @@ impl Snapshots {
 }
 
 fn draw_up(draft: &Path, state: &State, offset: u64) -> std::io::Result<u64> {
-    let mut file = BufWriter::new(File::create(draft)?);
+    let mut file = BufWriter::new(fs::File::create(draft)?);
     let size = write(&mut file, state, offset)?;
     file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     Ok(size)
@@ -132,7 +133,7 @@ fn write(out: &mut impl Write, state: &State, offset: u64) -> std::io::Result<u6
 }
 
 fn read(path: &Path, log_end: u64) -> anyhow::Result<(State, u64, u64)> {
-    let file = File::open(path)?;
+    let file = fs::File::open(path)?.into_parts().0;
     let size = file.metadata()?.len();
     let mut frames = Frames::new(file, size, 0);
     let head: Head = decode(&mut frames)?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{
-        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin,
+        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin, revoke_family,
         sign_ins, start_family, verify_pin,
     },
     body::Body,

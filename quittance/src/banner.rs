@@ -24,6 +24,7 @@ pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>, 
     say(&format!("  secret             {}", first.integration.secret_key));
     say(&format!("  all of these       are shown only now, and kept in {}\n", file.display()));
     say(&format!("The first payment, to be pasted as it is:\n\n{}\n", first_payment(&first, base_url)));
+    say(&format!("Its payer's page, with the answer's id and access_token:\n\n{base_url}/pay/ID#ACCESS_TOKEN\n"));
     say("See it through to the end: quittance demo");
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 mod rows;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use alloy::primitives::{Address, U256};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chain::{Account, Keystore};
 use clap::Args;
 use queue::Database;
@@ -174,8 +174,14 @@ pub(crate) fn file(settings: &Settings) -> PathBuf {
 /// Reads the data folder's `bootstrap.json`.
 pub(crate) fn read(settings: &Settings) -> anyhow::Result<Bootstrap> {
     let file = file(settings);
-    let text = std::fs::read(&file).with_context(|| {
-        format!("{} is not there: start the embedded default first, or name a file with --bootstrap", file.display())
+    let text = std::fs::read(&file).map_err(|error| {
+        let file = file.display();
+        match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow!("{file} is not there: start the embedded default first, or name a file with --bootstrap")
+            }
+            _ => anyhow!("{file} cannot be read: {error}"),
+        }
     })?;
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
 }

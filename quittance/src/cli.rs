@@ -5,7 +5,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bootstrap, dead_letters, demo, doctor, embedded, ledger, listen, logging, openapi, process, queues, rates,
+    bootstrap, dead_letters, demo, doctor, embedded, ledger, listen, logging, manual, openapi, process, queues, rates,
     redrives, reviews, settings::Settings,
 };
 
@@ -66,17 +66,23 @@ enum Command {
     Devchain(embedded::DevchainOptions),
     /// Print the OpenAPI document
     Openapi(openapi::Options),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 impl Cli {
     /// Whether what it writes is meant for others: documents, and no data.
     pub(crate) fn writes_for_others(&self) -> bool {
-        matches!(self.command, Some(Command::Openapi(_)))
+        matches!(self.command, Some(Command::Openapi(_) | Command::Completions(_) | Command::Man(_)))
     }
 
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        if let Some(Command::Openapi(options)) = &self.command {
-            return openapi::run(options);
+        // What needs no settings works without sound ones.
+        match &self.command {
+            Some(Command::Openapi(options)) => return openapi::run(options),
+            Some(Command::Completions(options)) => return manual::complete(options),
+            Some(Command::Man(options)) => return manual::man(options),
+            _ => {}
         }
         let settings = Settings::load(&self.overrides)?;
         logging::start(&settings.log);
@@ -100,7 +106,7 @@ impl Cli {
             Some(Command::Rates(options)) => rates::run(&settings, options).await,
             Some(Command::Webhooks(options)) => listen::run(&settings, options).await,
             Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
-            Some(Command::Openapi(_)) => Ok(()),
+            Some(Command::Openapi(_) | Command::Completions(_) | Command::Man(_)) => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use crate::{
     cli::say,
     node::{Node, without_secrets},
+    process::database_place,
     safety::{self, Danger, Mode, Severity},
     settings::Settings,
 };
@@ -81,7 +82,10 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
             chains(&settings, &db, &mut findings).await;
         }
         Err(error) if error.is::<PoolerUnfit>() => findings.tell("database", Err(error)),
-        Err(error) => findings.tell("database", Err(error.context("check database.url and that the server runs"))),
+        Err(error) => {
+            let hint = format!("check database.url and that it is there: {}", database_place(&settings));
+            findings.tell("database", Err(error.context(hint)));
+        }
     }
     findings.conclude()
 }

@@ -14,6 +14,7 @@ mod gateway_registry;
 mod ledger;
 mod listen;
 mod logging;
+mod manual;
 mod node;
 mod openapi;
 mod operator;

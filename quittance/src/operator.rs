@@ -11,7 +11,7 @@ pub(crate) use self::client::{Client, NoAnswer};
 #[derive(Debug, Args)]
 pub(crate) struct Access {
     /// Where the instance is [default: as bootstrap.json in the data folder says]
-    #[arg(long, global = true, value_name = "URL", env = "QUITTANCE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "QUITTANCE_URL", hide_env_values = true)]
     url: Option<String>,
     /// API key of an integration with the permission `operations` [default: that of bootstrap.json]
     #[arg(

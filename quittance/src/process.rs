@@ -83,6 +83,13 @@ async fn require_safe_networks(mode: Mode, db: &Database) -> anyhow::Result<()> 
     safety::refuse(dangers.iter().filter(|danger| danger.severity == Severity::Refused))
 }
 
+/// Where the database is, as far as that is no secret: its file, or a server.
+pub(crate) fn database_place(settings: &Settings) -> String {
+    let file = settings.database.url.expose_secret().strip_prefix("sqlite://");
+    let file = file.and_then(|file| file.split('?').next());
+    file.map_or_else(|| "the database".to_owned(), |file| format!("the database file {file}"))
+}
+
 /// Connects once, and again for a while when nobody answers.
 pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, CommittedMessages)> {
     let until = tokio::time::Instant::now() + DATABASE_WAIT;
@@ -97,9 +104,9 @@ pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Database, Co
                     return Err(unfit.into());
                 }
                 if tokio::time::Instant::now() >= until {
-                    return Err(error).context("the database cannot be reached");
+                    return Err(error).with_context(|| format!("{} cannot be reached", database_place(settings)));
                 }
-                tracing::warn!(%error, "the database does not answer yet");
+                tracing::warn!(%error, "{} does not answer yet", database_place(settings));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }

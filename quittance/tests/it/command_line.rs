@@ -44,8 +44,9 @@ async fn the_curl_that_is_printed_makes_the_first_payment() {
 async fn the_doctor_finds_a_healthy_installation_healthy() {
     for world in [World::embedded().await, World::engine().await] {
         let told = world.command().arg("doctor").output().unwrap();
-        let text = String::from_utf8_lossy(&told.stdout);
-        assert!(told.status.success(), "{text}{}", String::from_utf8_lossy(&told.stderr));
+        let (text, complaints) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+        assert!(told.status.success(), "{text}{complaints}");
+        assert_eq!(complaints, "", "what is healthy leaves nothing to complain of");
         for part in ["database", "schema", "broker", "node", "diamonds", "keystore"] {
             assert!(text.contains(part), "{text}");
         }
@@ -140,6 +141,69 @@ async fn what_cannot_be_reached_is_named_without_its_password() {
         for text in [told.stdout, told.stderr] {
             assert_eq!(vigil.found_in(&String::from_utf8_lossy(&text)), Vec::<String>::new());
         }
+    }
+}
+
+#[test]
+fn completions_and_man_pages_are_made_of_the_commands_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = crate::process::quittance(folder.path(), &[]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("dead-letters") && script.contains("needs-review"), "{shell}");
+    }
+    let script = folder.path().join("completions.bash");
+    std::fs::write(&script, run(&["completions", "bash"])).unwrap();
+    let checked = std::process::Command::new("bash").arg("-n").arg(&script).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(run(&["man"]).contains("letters(1)"));
+    let pages = folder.path().join("man1");
+    run(&["man", "--write", pages.to_str().unwrap()]);
+    for page in ["quittance.1", "quittance-payments-list.1"] {
+        assert!(pages.join(page).exists(), "{page}");
+    }
+}
+
+#[test]
+fn no_help_shows_what_the_environment_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["QUITTANCE_URL", "QUITTANCE_API_KEY", "QUITTANCE_API_SECRET", "QUITTANCE_WEBHOOK_SECRET"] {
+        let environment = [(name.to_owned(), "https://admin:sesame@pay.example".to_owned())];
+        for command in [&["payments", "list"][..], &["dead-letters"], &["webhooks", "listen"]] {
+            let mut help = crate::process::quittance(folder.path(), &environment);
+            let help = help.args(command).arg("--help").output().unwrap();
+            assert!(!String::from_utf8_lossy(&help.stdout).contains("sesame"), "{name} in the help of {command:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_by_its_path() {
+    for (file, arguments) in [
+        ("secrets.json", &["migrate"][..]),
+        ("bootstrap.json", &["payments", "list"]),
+        ("quittance.db", &["doctor"]),
+        ("keystore", &["doctor"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        // A file where a folder should be, and folders where files should be: root, too, fails to read those.
+        if file == "keystore" {
+            let migrated = crate::process::quittance(folder.path(), &[]).arg("migrate").status().unwrap();
+            assert!(migrated.success());
+            std::fs::write(&path, "").unwrap();
+        } else {
+            std::fs::create_dir(&path).unwrap();
+        }
+        let output = crate::process::quittance(folder.path(), &[]).args(arguments).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert!(!output.status.success(), "{told}");
+        assert!(told.contains(path.to_str().unwrap()), "{file}: {told}");
     }
 }
 

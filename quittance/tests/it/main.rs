@@ -19,6 +19,7 @@ mod merchant;
 mod operator;
 mod pooler;
 mod process;
+mod quiet;
 mod redrives;
 mod reviews;
 mod safety;

@@ -81,14 +81,14 @@ impl MigratorTrait for Migrator {
             "0018_strangers",
             "0020_dead_letters",
             "0021_node_paths",
+            "0022_receipt_references",
+            "0025_tickets",
+            "0026_base_currency",
             "0027_returns_held",
             "0028_payments_to_lapse",
             "0029_write_trials",
             "0030_lists",
             "0031_recovered_deliveries",
-            "0022_receipt_references",
-            "0025_tickets",
-            "0026_base_currency",
         ]
     }
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{
-        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin, revoke_family,
-        sign_ins, start_family, verify_pin,
+        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin,
+        revoke_family, sign_ins, start_family, verify_pin,
     },
     body::Body,
     edge::ClientAddress,

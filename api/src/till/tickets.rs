@@ -1,6 +1,5 @@
 //! Tickets: what a till sells.
 
-use chrono::{DateTime, Utc};
 use entities::{Amount, TicketId, ticket};
 use payments::{
     Caller, Denied,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::users::said;
 use crate::{
-    access::{hash_in_turn, revoke_others},
+    access::{hash_in_turn, precis, revoke_others},
     problem::Problem,
     state::State,
 };
@@ -55,7 +55,8 @@ impl UserChange {
             None => None,
         };
         let (email, phone, role) = (said(self.email), said(self.phone), said(self.role));
-        Ok(Change { name: self.name, pin_hash, email, phone, role })
+        let (name, email) = (self.name.as_deref().map(precis::name), email.as_deref().map(precis::email));
+        Ok(Change { name, pin_hash, email, phone, role })
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) struct ReturnHeld {
     /// The same as text.
     amount_text: String,
     /// When the payer took it; null before.
-    withdrawn_at: Option<DateTime<Utc>>,
+    withdrawn_at: Option<Time>,
 }
 
 /// Why a payment failed.
@@ -159,7 +159,7 @@ impl Payment {
             token_address: payment.return_held_token,
             amount: payment.paid_price.into(),
             amount_text: Money::from(payment.paid_price).text(),
-            withdrawn_at: payment.return_withdrawn_at,
+            withdrawn_at: payment.return_withdrawn_at.map(Time),
         });
         Self {
             id: payment.id.0,

@@ -237,7 +237,7 @@ mod tests {
         let journal = Journal::open(&path).unwrap();
         journal.append(b"one").unwrap();
         // The disk was full in the middle of a frame, and failed when its beginning was to be taken away.
-        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        let mut file = fs_err::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(&frame(&[0; 64])[..50]).unwrap();
         journal.lock().torn = true;
         journal.append(b"two").unwrap();

@@ -111,7 +111,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("a?b=%41#c d");
         let settings = read(&[("QUITTANCE_DATA_DIR", folder.to_str().unwrap())]).unwrap().complete().unwrap();
-        let (db, _) = queue::Database::connect(&settings.database).await.unwrap();
+        let _opened = queue::Database::connect(&settings.database).await.unwrap();
         assert!(folder.join("quittance.db").is_file());
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing beside it");
     }

@@ -214,8 +214,6 @@ on_both!(a_deposit_that_the_payer_refuses_is_told_as_kept_and_not_as_returned, a
     let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     app.observe(&payment, Observation::ReturnWithdrawn { at, data: json!({ "transaction_hash": "0xd" }) }).await;
     let seen = app.get(&token, &path).await.expect(200).body;
-    assert_eq!(
-        (&seen["status"], &seen["return_held"]["withdrawn_at"]),
-        (&json!("canceled"), &json!("2027-01-15T08:00:00Z"))
-    );
+    assert_eq!(seen["status"], "canceled");
+    assert!(seen["return_held"]["withdrawn_at"].as_str().unwrap().starts_with("2027-01-15T08:00:00"), "{seen}");
 });

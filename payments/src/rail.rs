@@ -9,6 +9,9 @@ use crate::transition::Trigger;
 /// How a gateway's loss of what it had taken is named.
 pub(crate) const CAPTURE: &str = "capture";
 
+/// How it is named that a payer no longer has back what had gone back.
+pub(crate) const RETURN: &str = "return";
+
 /// How it is named that a bank does not have what it was said to have.
 pub(crate) const TRANSFER: &str = "transfer";
 
@@ -191,6 +194,11 @@ impl Rail {
             "DealCreated" | TRANSFER => *self = Self::default(),
             "DealDeposited" | CAPTURE => (self.deposit, self.end) = (Deposit::None, None),
             "DealReleased" | "DealCanceled" => self.end = None,
+            // The money is there again, and nothing is missing.
+            RETURN => {
+                (self.deposit, self.end, self.lost) = (Deposit::Final, None, None);
+                return;
+            }
             unknown => tracing::error!(unknown, "a lost event that is not known"),
         }
         self.lost = Some(event.to_owned());
@@ -242,6 +250,15 @@ mod tests {
         use Trigger::*;
         assert_eq!(shown(&[Opened, CancelRequested, Closed, PaymentFinal]), Shown::DepositFinal);
         assert_eq!(shown(&[Opened, CancelRequested, Closed, PaidTwice]), Shown::DepositFinal);
+    }
+
+    #[test]
+    fn what_a_bank_gives_again_is_there() {
+        use Trigger::*;
+        let ended = [(PaymentFinal, ""), (FinalityBroken, CAPTURE), (Returned, "")];
+        assert_eq!(rail(&ended).shown(), Shown::Returned);
+        let again = rail(&[ended.as_slice(), &[(FinalityBroken, RETURN)]].concat());
+        assert_eq!((again.shown(), again.lost()), (Shown::DepositFinal, None));
     }
 
     #[test]

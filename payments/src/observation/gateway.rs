@@ -6,7 +6,12 @@ use queue::NewMessage;
 use serde_json::{Value, json};
 
 use super::{Outcome, Subject};
-use crate::{caller::Actor, jobs::CheckSession, rail::CAPTURE, transition::Trigger};
+use crate::{
+    caller::Actor,
+    jobs::CheckSession,
+    rail::{CAPTURE, RETURN},
+    transition::Trigger,
+};
 
 /// What was asked of a gateway, or what it tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +58,11 @@ impl Subject {
                     return noted;
                 }
                 self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(noted)
+            }
+            AtGateway::Captured { mut data, .. } if self.payment.status == PaymentStatus::Refunded => {
+                // A payer's bank that had all of it gives it again: nobody has it back any more.
+                data["lost"] = json!(RETURN);
+                self.finality_broken(data, actor)
             }
             AtGateway::Captured { kind, data } => self.captured(kind, data, actor),
             AtGateway::CapturedOtherwise { data } => {

@@ -186,7 +186,8 @@ fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &See
     if seen.reversed > session.reversed.0 {
         what.push(AtGateway::Reversed { data: data() });
     }
-    if taken && session.reversed.0 > Decimal::ZERO && seen.reversed.is_zero() && seen.captured == payment.paid_price.0 {
+    let given_again = taken && session.reversed.0 > Decimal::ZERO && seen.reversed.is_zero();
+    if given_again && seen.captured == payment.paid_price.0 && seen.refunded < seen.captured {
         // A dispute was won: the money is there as it was.
         what.push(AtGateway::Captured { kind: session.kind, data: data() });
     }

@@ -173,6 +173,13 @@ on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async
     world.tell(&mut tx, second, Standing::Captured).await;
     tx.commit().await.unwrap();
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
+    // And the bank gives it again, long after: somebody has to decide what becomes of it.
+    let mut tx = database.db.begin().await.unwrap();
+    world.disputed.remove(&second);
+    world.tell(&mut tx, second, Standing::Captured).await;
+    world.holds(&tx, "a dispute that was won after the end").await;
+    tx.commit().await.unwrap();
+    assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::NeedsReview);
 });
 
 on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDatabase| {

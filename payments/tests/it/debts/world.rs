@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entities::{
     Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, OrderId, PaymentId, PaymentMethod,
-    PaymentStatus, ReceiptMethod, capture, gateway_session, order, payment,
+    PaymentStatus, ReceiptMethod, capture, gateway_session, order, payment, payment_log,
 };
 use payments::{
     Acceptor, Actor, Observation, Observed, Outcome, intents,
@@ -166,10 +166,13 @@ impl World {
             assert!(["CONFIRMED", "REFUND_PENDING"].contains(&order.status.as_str()), "{after}: {}", order.status);
         }
         for payment in &payments {
-            assert!(
-                !self.money_at(tx, payment).await || is_kept(payment.status),
-                "{after}: money is lost: {payment:?}"
-            );
+            if self.money_at(tx, payment).await && !is_kept(payment.status) {
+                let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(payment.id));
+                let log = log.order_by_asc(payment_log::Column::Id).all(&**tx).await.unwrap();
+                let log: Vec<_> =
+                    log.iter().map(|row| format!("{} {} {}", row.event_type, row.message, row.data)).collect();
+                panic!("{after}: money is lost: {payment:?}\n{}", log.join("\n"));
+            }
         }
     }
 

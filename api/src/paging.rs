@@ -129,9 +129,11 @@ where
     E: EntityTrait<Model: FromQueryResult + Send + Sync>,
     T: ParseFromJSON + ToJSON,
 {
-    let offset = passed_over(page, per_page)?;
     let total = count(&**db, &select).await?;
-    let models = select.offset(offset).limit(u64::from(per_page.0)).all(&**db).await?;
+    let models = match passed_over(page, per_page, total)? {
+        Some(offset) => select.offset(offset).limit(u64::from(per_page.0)).all(&**db).await?,
+        None => Vec::new(),
+    };
     Ok(Paged { items: models.into_iter().map(item).collect(), page: page.0, per_page: per_page.0, total })
 }
 
@@ -147,20 +149,29 @@ where
     E: EntityTrait<Model: FromQueryResult + Send + Sync>,
     T: ParseFromJSON + ToJSON,
 {
-    let offset = passed_over(page, per_page)?;
     let total = listing.count(&**db, COUNT_MAX).await?;
-    let models = listing.page(&**db, offset, u64::from(per_page.0)).await?;
+    let models = match passed_over(page, per_page, total)? {
+        Some(offset) => listing.page(&**db, offset, u64::from(per_page.0)).await?,
+        None => Vec::new(),
+    };
     Ok(Paged { items: models.into_iter().map(item).collect(), page: page.0, per_page: per_page.0, total })
 }
 
-/// How many items are before a page.
-pub(crate) fn passed_over(page: Page, per_page: PerPage) -> Result<u64, Problem> {
-    let offset = u64::from(page.0 - 1) * u64::from(per_page.0);
-    if offset > DEPTH_MAX {
-        let detail = format!("is behind the first {DEPTH_MAX} items, where pages end; narrow the list down");
-        return Err(Problem::new(Code::ValidationFailed).wrong("/page", Location::Query, detail));
+/// How many items are before a page of a list with so many in all; none where the page is behind all of them.
+pub(crate) fn passed_over(page: Page, per_page: PerPage, total: u64) -> Result<Option<u64>, Problem> {
+    within_depth(u64::from(page.0 - 1) * u64::from(per_page.0), total, "/page")
+}
+
+/// The same of items that are to be passed over.
+pub(crate) fn within_depth(offset: u64, total: u64, pointer: &str) -> Result<Option<u64>, Problem> {
+    if total < COUNT_MAX && offset >= total {
+        return Ok(None);
     }
-    Ok(offset)
+    if offset > DEPTH_MAX {
+        let detail = format!("is behind the first {DEPTH_MAX} items, where pages end; narrow it down or use a cursor");
+        return Err(Problem::new(Code::ValidationFailed).wrong(pointer, Location::Query, detail));
+    }
+    Ok(Some(offset))
 }
 
 /// How many rows the select has, counted up to [`COUNT_MAX`]: the cost of a count must not grow with the table.
@@ -198,8 +209,11 @@ mod tests {
         }
         assert!(Page::parse_from_parameter("0").is_err());
         assert_eq!(Page::parse_from_parameter("2").unwrap(), Page(2));
-        assert_eq!(passed_over(Page(1_001), PerPage(100)).unwrap(), DEPTH_MAX);
-        assert!(passed_over(Page(1_002), PerPage(100)).is_err() && passed_over(Page(u32::MAX), PerPage(100)).is_err());
+        let last = Page(i32::MAX.unsigned_abs());
+        assert_eq!(passed_over(Page(1_001), PerPage(100), COUNT_MAX).unwrap(), Some(DEPTH_MAX));
+        assert!(passed_over(Page(1_002), PerPage(100), COUNT_MAX).is_err());
+        assert!(passed_over(last, PerPage(100), COUNT_MAX).is_err());
+        assert_eq!(passed_over(last, PerPage(100), 12).unwrap(), None, "there is nothing, however deep");
     }
 
     #[test]

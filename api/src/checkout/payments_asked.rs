@@ -23,8 +23,8 @@ use crate::{
     body::{Body, NoBody, OptionalBody},
     edge::RequestId,
     idempotent::{IdempotencyKey, Once},
-    paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit},
-    problem::{Code, Location, Problem, Refused},
+    paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit, within_depth},
+    problem::{Problem, Refused},
     resources::Tag,
     state::State,
 };
@@ -61,8 +61,7 @@ impl PaymentsAsked {
             let next = state.checkout_links().page(created.payment.id);
             Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, created)? })
         });
-        let answer = answer.await?;
-        Ok(Created::at(format!("/v1/payments/{}", answer.data.id), answer))
+        Ok(Created::Created(Json(answer.await?)))
     }
 
     /// List payments of the checkout
@@ -87,12 +86,11 @@ impl PaymentsAsked {
         let (sort, desc) = (Names::all(sort.0), Names::all(desc.0));
         let asked = Asked { sort, desc, limit: limit.0.0, offset: offset.0.0 };
         let db = &**self.0.db();
-        if u64::from(asked.offset) > DEPTH_MAX {
-            let detail = format!("must be at most {DEPTH_MAX}: a list goes no further");
-            return Err(Problem::new(Code::ValidationFailed).wrong("/offset", Location::Query, detail).into());
-        }
         let total = checkout::within(&caller).count(db, COUNT_MAX).await?;
-        let mut rows = checkout::page(db, &caller, &asked.order(), asked.offset, asked.limit + 1).await?;
+        let mut rows = match within_depth(asked.offset.into(), total, "/offset")? {
+            Some(_) => checkout::page(db, &caller, &asked.order(), asked.offset, asked.limit + 1).await?,
+            None => Vec::new(),
+        };
         let shown = usize::try_from(asked.limit).unwrap_or(usize::MAX);
         let deeper = u64::from(asked.offset.saturating_add(asked.limit)) <= DEPTH_MAX;
         let more = rows.len() > shown && deeper;

@@ -57,7 +57,6 @@ pub(super) async fn read(
 ) -> Result<PaymentPage, Problem> {
     let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is not a cursor");
     let after = filter.cursor.as_ref().map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()?;
-    let offset = if after.is_some() { 0 } else { paging::passed_over(page, per_page)? };
     let node = reach::node(&**db, caller, filter.node_id).await?;
     let payments = filter.select(&node.path);
     // One more than a page tells whether there is a next.
@@ -65,7 +64,10 @@ pub(super) async fn read(
     let total = payments.count(&**db, paging::COUNT_MAX).await?;
     let mut found = match after {
         Some(id) => payments.filter(payment::Column::Id.lt(PaymentId(id))).page(&**db, 0, size + 1).await?,
-        None => payments.page(&**db, offset, size + 1).await?,
+        None => match paging::passed_over(page, per_page, total)? {
+            Some(offset) => payments.page(&**db, offset, size + 1).await?,
+            None => Vec::new(),
+        },
     };
     let more = found.len() > per_page.0 as usize;
     found.truncate(per_page.0 as usize);

@@ -129,6 +129,11 @@ need_server_programs() {
         has_rabbitmq_programs || fail "rabbitmq-server is needed, for tests that break a server of their own:" \
             "install RabbitMQ, or set QUITTANCE_TEST_RABBITMQ_BIN to the folder of its programs"
     fi
+    if [[ -z ${QUITTANCE_TEST_PGBOUNCER:-} ]]; then
+        if ! has_pgbouncer && on_debian_as_root; then install_debian_packages pgbouncer; fi
+        has_pgbouncer || fail "pgbouncer is needed, for tests with a pooler before PostgreSQL:" \
+            "install PgBouncer, or set QUITTANCE_TEST_PGBOUNCER to the program"
+    fi
     command -v epmd >/dev/null || fail "Erlang's epmd, which comes with RabbitMQ, must be on the path"
     # They refuse to run as root.
     [[ $(id -u) -ne 0 ]] || { id postgres && id rabbitmq && command -v setpriv; } >/dev/null 2>&1 ||
@@ -136,4 +141,5 @@ need_server_programs() {
 }
 
 has_postgres_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null; }
 has_rabbitmq_programs() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null; }

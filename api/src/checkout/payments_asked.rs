@@ -61,7 +61,8 @@ impl PaymentsAsked {
             let next = state.checkout_links().page(created.payment.id);
             Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, created)? })
         });
-        Ok(Created::Created(Json(answer.await?)))
+        let answer = answer.await?;
+        Ok(Created::at(format!("/v1/payments/{}", answer.data.id), answer))
     }
 
     /// List payments of the checkout

@@ -102,7 +102,7 @@ impl World {
             ..Config::default()
         };
         let ledger = Arc::new(Ledger::default());
-        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, keys: keys }
+        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, keys }
     }
 
     /// The same folder of keys with another password.

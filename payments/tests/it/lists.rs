@@ -1,4 +1,5 @@
 //! What lists cost where there are many payments: as much as their page, by the databases' own plans.
+#![expect(clippy::float_arithmetic, reason = "plans count rows in floats; no money is counted here")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{NetworkId, NodeId, PaymentMethod, PaymentStatus, WalletId, payment};

@@ -43,7 +43,7 @@ async fn the_curl_that_is_printed_makes_the_first_payment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_finds_a_healthy_installation_healthy() {
     for world in [World::embedded().await, World::engine().await] {
-        let told = world.command().arg("doctor").output().unwrap();
+        let told = world.command().arg("doctor").env("RUST_LOG", "warn").output().unwrap();
         let (text, complaints) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
         assert!(told.status.success(), "{text}{complaints}");
         assert_eq!(complaints, "", "what is healthy leaves nothing to complain of");

@@ -142,7 +142,8 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
     }
 
     async fn first<C: ConnectionTrait>(&self, db: &C, most: u64, shape: Shape) -> Result<SelectStatement, DbErr> {
-        if self.path.is_none() && self.condition.is_empty() {
+        if self.path.is_none() {
+            // Everybody's rows have indexes of their own.
             return Ok(self.stretch(None, most, shape));
         }
         let nodes = self.nodes();

@@ -4,7 +4,10 @@
 use std::{collections::HashSet, sync::LazyLock};
 
 use poem::http::{Uri, uri::PathAndQuery};
-use poem_openapi::{OpenApi, registry::MetaSchemaRef};
+use poem_openapi::{
+    OpenApi,
+    registry::{MetaSchema, MetaSchemaRef},
+};
 
 use crate::{document, resources::Api};
 
@@ -12,11 +15,12 @@ use crate::{document, resources::Api};
 static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let operations = Api::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
     let parameters = operations.flat_map(|operation| operation.params);
-    let is_text = |schema: &MetaSchemaRef| match schema {
-        MetaSchemaRef::Inline(schema) => schema.ty == "string",
-        MetaSchemaRef::Reference(name) => document::schemas().get(name).is_none_or(|schema| schema.ty == "string"),
+    let counts = |schema: &MetaSchema| ["integer", "number", "boolean"].contains(&schema.ty);
+    let is_no_text = |schema: &MetaSchemaRef| match schema {
+        MetaSchemaRef::Inline(schema) => counts(schema),
+        MetaSchemaRef::Reference(name) => document::schemas().get(name).is_some_and(counts),
     };
-    parameters.filter(|parameter| !is_text(&parameter.schema)).map(|parameter| parameter.name.to_string()).collect()
+    parameters.filter(|parameter| is_no_text(&parameter.schema)).map(|parameter| parameter.name.to_string()).collect()
 });
 
 /// Takes them out of the address.

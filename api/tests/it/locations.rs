@@ -54,8 +54,9 @@ on_both!(whatever_is_created_says_where_it_is, async |database: TestDatabase| {
     let gone = app.delete(&token, &location(&integration, "integrations")).await;
     assert_eq!(gone.status, 204);
     // The same answer again for the same key, its place included.
-    let first = app.post_once(&token, "/api/v1/payments", "key-1", &app.payment("two")).await;
-    let again = app.post_once(&token, "/api/v1/payments", "key-1", &app.payment("two")).await;
+    let two = app.payment("two");
+    let first = app.post_once(&token, "/api/v1/payments", "key-1", &two).await;
+    let again = app.post_once(&token, "/api/v1/payments", "key-1", &two).await;
     assert_eq!(location(&first, "first"), location(&again, "again"));
 });
 

@@ -226,7 +226,7 @@ on_both!(get_payments_lists_every_contract_and_pages, async |database: TestDatab
         path = next.to_str().unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
     }
     assert_eq!(seen, ["till-4", "till-3", "till-2", "till-1", "order-1"]);
-    for wrong in ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor="] {
+    for wrong in ["limit=0", "limit=1001", "limit=x", "cursor=x"] {
         app.get(&token, &format!("/payments?{wrong}")).await.message(400);
     }
     let elsewhere = app.token_on(app.stranger.node_id, Permission::ALL).await;

@@ -179,7 +179,9 @@ on_both!(every_filter_is_answered_from_its_index, async |database: TestDatabase|
         for (what, filter) in crowd.filters() {
             let what = format!("{what}, {reach} tenant");
             let listing = filter.of_subtree(path);
-            assert_cheap(db, &what, listing.page_statement(&**db, 0, PAGE).await.unwrap(), READ_MAX).await;
+            // Of forty nodes each may have what is wanted.
+            let most = if reach == "parent" { READ_MAX * 40.0 } else { READ_MAX };
+            assert_cheap(db, &what, listing.page_statement(&**db, 0, PAGE).await.unwrap(), most).await;
             let ids = listing.page(&**db, 0, PAGE).await.unwrap();
             assert!(ids.is_sorted_by(|one, next| one.id > next.id), "{what}");
         }

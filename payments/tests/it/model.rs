@@ -136,7 +136,7 @@ impl Model {
             }
             AtGateway::Approved { .. } => self.go(&[Open], Submitted),
             AtGateway::Captured { kind, .. } => {
-                self.go(&[Failed, Canceled, Expired], NeedsReview);
+                self.go(&[Failed, Canceled, Expired, Refunded], NeedsReview);
                 self.go(&[Open, Submitted], Paid);
                 match kind {
                     Checkout => self.go(&[Paid, Canceling], Completed),

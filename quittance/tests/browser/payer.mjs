@@ -183,7 +183,7 @@ const scenes = {
     const page = await open(link(payment, "wrong"), { size: phone });
     await headline(page, "This link does not open the payment");
     await look(page, "wrong-token");
-    const nothing = await open(`/pay/0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b#x`);
+    const nothing = await open(link({ ...payment, id: "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b" }));
     await headline(nothing, "There is no such payment");
   },
 

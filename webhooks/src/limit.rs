@@ -102,10 +102,15 @@ impl Limit {
         let (quickest, since) = *self.quickest.get_or_insert((mean, now));
         if mean <= quickest {
             self.quickest = Some((mean, now));
-        } else if now.duration_since(since) >= QUICKEST_FOR && self.now > START {
-            self.measuring = Some(self.now);
-            return self.set(now, self.now / 2);
+        } else if now.duration_since(since) >= QUICKEST_FOR {
+            if self.now > START {
+                self.measuring = Some(self.now);
+                return self.set(now, self.now / 2);
+            }
+            // So few wait for nothing but the endpoint.
+            self.quickest = Some((mean, now));
         }
+        let quickest = self.quickest.map_or(mean, |(quickest, _)| quickest);
         let quick = mean <= QUICK_MAX && mean <= quickest * 3 / 2 + SLACK;
         let slow = mean > quickest * 3 + SLACK * 5;
         match (quick && self.round.failures == 0, slow) {

@@ -11,11 +11,11 @@ use poem_openapi::{
 
 use crate::{document, resources::Api};
 
-/// Parameters that are no texts: an empty number is no number, and stays what is refused.
+/// Parameters that are no texts: an empty number or list is none, and stays what is refused.
 static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let operations = Api::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
     let parameters = operations.flat_map(|operation| operation.params);
-    let counts = |schema: &MetaSchema| ["integer", "number", "boolean"].contains(&schema.ty);
+    let counts = |schema: &MetaSchema| ["integer", "number", "boolean", "array"].contains(&schema.ty);
     let is_no_text = |schema: &MetaSchemaRef| match schema {
         MetaSchemaRef::Inline(schema) => counts(schema),
         MetaSchemaRef::Reference(name) => document::schemas().get(name).is_some_and(counts),

@@ -254,7 +254,7 @@ on_both!(accounts_are_kept_by_admins_and_seen_by_all, async |database: TestDatab
     }
     app.post(&admin, "/api/payments/accounts", &json!({ "type": "x" })).await.refusal(400);
     let audited = entities::audit::Entity::find().all(&*app.database.db).await.unwrap();
-    assert_eq!(audited.iter().filter(|row| row.object_type == "bank_account").count(), 3);
+    assert_eq!(audited.iter().filter(|row| row.object_type == "bank_account").count(), 4);
 });
 
 on_both!(accounts_show_the_built_in_pair_when_the_database_is_gone, async |database: TestDatabase| {

@@ -2,7 +2,7 @@
 //!
 //! A table's index holds one node's rows in order, and another's in theirs. The databases do not merge the two by
 //! themselves: asked for the newest rows of several nodes they read all of them, or everybody's. So the first rows of
-//! each node are asked for, and of these the first.
+//! each node are asked for, and of these the first. Who reaches every node is asked for everybody's at once.
 
 use std::marker::PhantomData;
 

@@ -86,6 +86,10 @@ pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Ve
 
 fn content_length(head: &[u8]) -> anyhow::Result<usize> {
     let head = std::str::from_utf8(head)?;
+    // No Content has none and does not say so (RFC 9110, 8.6).
+    if head.get(9..12) == Some("204") {
+        return Ok(0);
+    }
     let length = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
     });

@@ -18,7 +18,7 @@ use sea_orm::{
 use crate::{caller::Caller, reach::below};
 
 /// SQLite joins at most 500 selects. With more nodes than this the rows are read in order until there are enough.
-const NODES_MAX: usize = 200;
+const NODES_MAX: u64 = 200;
 
 /// A payment's id and its time of creation come from the same clock one after the other; so far apart they may be.
 const APART_MAX: TimeDelta = TimeDelta::seconds(60);
@@ -146,13 +146,14 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
             // Everybody's rows have indexes of their own.
             return Ok(self.stretch(None, most, shape));
         }
-        let nodes = self.nodes();
-        let mut first = match db.get_database_backend() {
-            DatabaseBackend::Postgres => self.joined(most, shape),
-            _ => {
-                let few = nodes.limit(u64::try_from(NODES_MAX).unwrap_or(u64::MAX) + 1).into_tuple().all(db).await?;
-                self.united(few, most, shape)
-            }
+        let nodes: Vec<NodeId> = self.nodes().limit(NODES_MAX + 1).into_tuple().all(db).await?;
+        let mut first = if nodes.len() as u64 <= NODES_MAX {
+            self.united(nodes, most, shape)
+        } else if db.get_database_backend() == DatabaseBackend::Postgres {
+            self.joined(most, shape)
+        } else {
+            let mut all = self.stretch(None, most, shape);
+            all.and_where(self.node_id.in_subquery(sea_orm::QueryTrait::into_query(self.nodes()))).to_owned()
         };
         if shape.ordered {
             first.order_by(Alias::new("id"), self.direction());
@@ -166,7 +167,7 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
         nodes.filter(Condition::all().add_option(self.path.as_deref().map(below)))
     }
 
-    /// PostgreSQL: for each node its first rows.
+    /// PostgreSQL with many nodes: for each its first rows. The planner knows nothing of any one node here.
     fn joined(&self, most: u64, shape: Shape) -> SelectStatement {
         let stretch = self.stretch(Some(Expr::col((node::Entity, node::Column::Id))), most, shape);
         let mut joined = Query::select();
@@ -181,13 +182,8 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
         joined
     }
 
-    /// SQLite: the same, node by node.
+    /// The same, node by node.
     fn united(&self, nodes: Vec<NodeId>, most: u64, shape: Shape) -> SelectStatement {
-        if nodes.len() > NODES_MAX {
-            let mut all = self.stretch(None, most, shape);
-            let of_nodes = sea_orm::QueryTrait::into_query(self.nodes());
-            return all.and_where(self.node_id.in_subquery(of_nodes)).to_owned();
-        }
         let mut stretches = nodes.into_iter().map(|node| {
             let mut select = Query::select();
             let stretch = self.stretch(Some(Expr::val(node)), most, shape);

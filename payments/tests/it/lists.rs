@@ -147,10 +147,11 @@ fn read(plan: &Value) -> f64 {
     match plan {
         Value::Array(steps) => steps.iter().map(read).fold(0.0, f64::max),
         Value::Object(step) => {
-            if step.get("Node Type") == Some(&"Seq Scan".into())
-                && step.get("Relation Name") == Some(&"payments".into())
-            {
-                return f64::INFINITY;
+            // A few nodes stand on one page, which no index would find sooner.
+            match step.get("Relation Name").and_then(Value::as_str) {
+                Some("payments") if step.get("Node Type") == Some(&"Seq Scan".into()) => return f64::INFINITY,
+                Some("nodes") => return 0.0,
+                _ => {}
             }
             let number = |name: &str| step.get(name).and_then(Value::as_f64).unwrap_or(0.0);
             let rows =
@@ -179,9 +180,7 @@ on_both!(every_filter_is_answered_from_its_index, async |database: TestDatabase|
         for (what, filter) in crowd.filters() {
             let what = format!("{what}, {reach} tenant");
             let listing = filter.of_subtree(path);
-            // Of forty nodes each may have what is wanted.
-            let most = if reach == "parent" { READ_MAX * 40.0 } else { READ_MAX };
-            assert_cheap(db, &what, listing.page_statement(&**db, 0, PAGE).await.unwrap(), most).await;
+            assert_cheap(db, &what, listing.page_statement(&**db, 0, PAGE).await.unwrap(), READ_MAX).await;
             let ids = listing.page(&**db, 0, PAGE).await.unwrap();
             assert!(ids.is_sorted_by(|one, next| one.id > next.id), "{what}");
         }
@@ -259,11 +258,8 @@ on_both!(operators_tills_and_shops_lists_cost_what_their_page_costs, async |data
         let statement = checkout::page_statement(&**db, &caller, &order, 0, PAGE).await.unwrap();
         let window = f64::from(u32::try_from(checkout::SORTED_MAX).unwrap());
         let (plan, read) = plan(db, statement).await;
-        // PostgreSQL takes it for cheaper to read and sort all of them where they are half of its table.
-        if db.get_database_backend() == DatabaseBackend::Sqlite {
-            assert!(read <= window * 2.0, "{}: {read} rows are read\n{plan}", by.word());
-            assert!(plan.contains("payments_node_id"), "{}: {plan}", by.word());
-        }
+        assert!(read <= window * 2.0, "{}: {read} rows are read\n{plan}", by.word());
+        assert!(plan.contains("payments_node_id"), "{}: {plan}", by.word());
         assert_eq!(checkout::page(&**db, &caller, &order, 0, 20).await.unwrap().len(), 20);
     }
     assert_eq!(checkout::within(&caller).count(&**db, 10_000).await.unwrap(), 10_000);

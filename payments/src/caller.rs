@@ -52,6 +52,12 @@ impl Caller {
         }
     }
 
+    /// The caller as the one who asks in this request.
+    #[must_use]
+    pub fn asks(&self, request_id: Option<String>) -> Asked {
+        Asked { actor: self.actor(), request_id }
+    }
+
     /// How the caller stands in logs of what only operators do.
     #[must_use]
     pub fn operator(&self) -> Actor {
@@ -91,6 +97,21 @@ impl Actor {
     #[must_use]
     pub fn chain(chain_id: u64) -> Self {
         Self { kind: ActorType::Chain, id: Some(chain_id.to_string()) }
+    }
+}
+
+/// Who asks for a change, and in which request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The caller, the payer or the part of this system, as logs name them.
+    pub actor: Actor,
+    /// The request's id; none where no request led to it.
+    pub request_id: Option<String>,
+}
+
+impl From<Actor> for Asked {
+    fn from(actor: Actor) -> Self {
+        Self { actor, request_id: None }
     }
 }
 

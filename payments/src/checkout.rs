@@ -23,7 +23,7 @@ pub use self::{
     view::{Checkout, Status, load},
 };
 use crate::{
-    caller::{Actor, Caller},
+    caller::{Actor, Asked, Caller},
     jobs::CheckSession,
     listing::Listing,
     lock::lock_payment,
@@ -33,7 +33,6 @@ use crate::{
     reach::{self, Denied},
     record::{Observed, record},
     sessions::{self, NewSession, SessionError},
-    till::Asked,
 };
 
 /// How long a payer has from the shop's request on.
@@ -154,12 +153,12 @@ pub async fn create(
         row.external_id = row.id.to_string();
     }
     let payment_id = row.id;
-    if !off_chain::insert(tx, row, asked.actor.clone(), asked.request_id.as_deref()).await? {
+    if !off_chain::insert(tx, row, &asked).await? {
         return Err(CheckoutError::ClientIdTaken);
     }
     keep(tx, payment_id, new).await?;
     let what = Observation::Gateway(AtGateway::Payable);
-    record(tx, vec![Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id }]).await?;
+    record(tx, vec![Observed { payment_id, what, asked }]).await?;
     find_row(tx, payment_id).await
 }
 
@@ -254,8 +253,7 @@ pub async fn cancel(tx: &mut Transaction, id: PaymentId, asked: Asked) -> Result
         return Err(CheckoutError::NotCancelable(before.status()));
     }
     let what = Observation::CancelRequested;
-    let observed = Observed { payment_id: id, what, actor: asked.actor, request_id: asked.request_id };
-    match record(tx, vec![observed]).await?.as_slice() {
+    match record(tx, vec![Observed { payment_id: id, what, asked }]).await?.as_slice() {
         [Outcome::Moved(_)] => {}
         _ => return Err(CheckoutError::NotCancelable(before.status())),
     }
@@ -289,8 +287,7 @@ pub async fn submit(
         payment_method: choice.payment_method,
         account: None,
         fee: None,
-        actor: asked.actor,
-        request_id: asked.request_id,
+        asked,
     };
     match sessions::begin(tx, new).await {
         Ok(session) => Ok(session),

@@ -110,8 +110,7 @@ async fn ask(
     what: Observation,
     request_id: Option<&str>,
 ) -> Result<(Outcome, payment::Model), CommandError> {
-    let request_id = request_id.map(str::to_owned);
-    let observed = Observed { payment_id: id, what, actor: caller.actor(), request_id };
+    let observed = Observed { payment_id: id, what, asked: caller.asks(request_id.map(str::to_owned)) };
     let outcome = record(tx, vec![observed]).await?.pop().unwrap_or(Outcome::Unchanged);
     Ok((outcome, find_payment(&**tx, caller, id).await?))
 }

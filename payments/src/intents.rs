@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
-    caller::Actor,
+    caller::Asked,
     money,
     observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
@@ -36,8 +36,7 @@ const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
 pub async fn ask(
     tx: &mut Transaction,
     order_number: i64,
-    actor: &Actor,
-    request_id: Option<&str>,
+    asked: &Asked,
 ) -> Result<gateway_session::Model, SellerError> {
     // Strangers ask: whatever cannot be paid by card here looks as if it were not there, and so does what could be counted.
     if !NUMBERS.contains(&order_number) {
@@ -52,10 +51,10 @@ pub async fn ask(
     }
     let payment_id = match order.card_payment_id {
         Some(id) => id,
-        None => create(tx, &order, actor, request_id).await?,
+        None => create(tx, &order, asked).await?,
     };
     let payment = lock(tx, payment_id).await?;
-    payable(tx, &payment, actor, request_id).await?;
+    payable(tx, &payment, asked).await?;
     let new = NewSession {
         payment_id,
         source: SOURCE.to_owned(),
@@ -63,8 +62,7 @@ pub async fn ask(
         payment_method: PaymentMethod::CreditCard,
         account: Some(account_id),
         fee: Some(fee_of(&**tx, &payment).await?),
-        actor: actor.clone(),
-        request_id: request_id.map(str::to_owned),
+        asked: asked.clone(),
     };
     match sessions::begin(tx, new).await {
         Ok(session) => Ok(session),
@@ -77,12 +75,7 @@ pub async fn ask(
 
 /// The order's card payment, open at once: the payer may pay as soon as the processor has the intent. Of several first
 /// requests at once one makes it: the others wait at the unique index for that one's commit.
-async fn create(
-    tx: &mut Transaction,
-    order: &order::Model,
-    actor: &Actor,
-    request_id: Option<&str>,
-) -> Result<PaymentId, SellerError> {
+async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Result<PaymentId, SellerError> {
     let of_card = OffChain {
         node_id: order.node_id,
         external_id: format!("{}/card", order.order_number),
@@ -95,7 +88,7 @@ async fn create(
     let (order_id, metadata) = (Some(order.id), Some(orders::metadata(order)));
     let row = payment::Model { order_id, metadata, expires_at: row.created_at + PAYABLE_FOR, ..row };
     let (id, external_id) = (row.id, row.external_id.clone());
-    if !off_chain::insert(tx, row, actor.clone(), request_id).await? {
+    if !off_chain::insert(tx, row, asked).await? {
         return Ok(off_chain::known(tx, order.node_id, external_id).await?);
     }
     order::Entity::update_many()
@@ -103,22 +96,17 @@ async fn create(
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    observe(tx, id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
+    observe(tx, id, Observation::Gateway(AtGateway::Payable), asked).await?;
     Ok(id)
 }
 
 /// What may be paid, or may again after the processor had definitely failed.
-async fn payable(
-    tx: &mut Transaction,
-    payment: &payment::Model,
-    actor: &Actor,
-    request_id: Option<&str>,
-) -> Result<(), SellerError> {
+async fn payable(tx: &mut Transaction, payment: &payment::Model, asked: &Asked) -> Result<(), SellerError> {
     match payment.status {
         PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(()),
         PaymentStatus::Failed => {
-            observe(tx, payment.id, Observation::RetryRequested, actor, request_id).await?;
-            observe(tx, payment.id, Observation::Gateway(AtGateway::Payable), actor, request_id).await?;
+            observe(tx, payment.id, Observation::RetryRequested, asked).await?;
+            observe(tx, payment.id, Observation::Gateway(AtGateway::Payable), asked).await?;
             Ok(())
         }
         PaymentStatus::Paid | PaymentStatus::Completed => Err(SellerError::conflict("The order is paid already")),
@@ -145,13 +133,6 @@ async fn fee_of<C: ConnectionTrait>(db: &C, payment: &payment::Model) -> Result<
     Ok(Amount(Decimal::new(fee, decimals)))
 }
 
-async fn observe(
-    tx: &mut Transaction,
-    payment_id: PaymentId,
-    what: Observation,
-    actor: &Actor,
-    request_id: Option<&str>,
-) -> Result<(), DbErr> {
-    let request_id = request_id.map(str::to_owned);
-    record(tx, vec![Observed { payment_id, what, actor: actor.clone(), request_id }]).await.map(drop)
+async fn observe(tx: &mut Transaction, payment_id: PaymentId, what: Observation, asked: &Asked) -> Result<(), DbErr> {
+    record(tx, vec![Observed { payment_id, what, asked: asked.clone() }]).await.map(drop)
 }

@@ -37,7 +37,7 @@ pub mod verdict;
 
 pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
 pub use access_token::AccessTokens;
-pub use caller::{Actor, Caller, CallerKind, Permission};
+pub use caller::{Actor, Asked, Caller, CallerKind, Permission};
 pub use checkout_links::CheckoutLinks;
 pub use lock::lock_payments;
 pub use observation::{AtGateway, Closing, Observation, Outcome, RefundSeen};

@@ -91,7 +91,8 @@ pub async fn open(
     let id = row.id;
     // Nobody has named it: its own id is the only name that certainly no other payment has.
     let row = payment::Model { external_id: id.to_string(), expires_at, ..row };
-    if !off_chain::insert(tx, row, caller.actor(), request_id.as_deref()).await? {
+    let by = caller.asks(request_id);
+    if !off_chain::insert(tx, row, &by).await? {
         return Err(DbErr::RecordNotInserted.into());
     }
     let invoice = asked(id, amount_sat, rate, expires_at);
@@ -105,10 +106,10 @@ pub async fn open(
     }
     let what = Observation::InvoiceWanted { data };
     let mut ask = NewMessage::of(&AskInvoice { payment_id: id });
-    if let Some(request_id) = &request_id {
+    if let Some(request_id) = &by.request_id {
         ask = ask.header("request_id", request_id);
     }
-    record(tx, vec![Observed { payment_id: id, what, actor: caller.actor(), request_id }]).await?;
+    record(tx, vec![Observed { payment_id: id, what, asked: by }]).await?;
     tx.enqueue(vec![ask]).await?;
     Ok(id)
 }

@@ -21,7 +21,7 @@ use queue::NewMessage;
 use serde_json::{Value, json};
 
 use crate::{
-    caller::Actor,
+    caller::{Actor, Asked},
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
     transition::{self, Trigger},
@@ -144,7 +144,9 @@ impl Subject {
     }
 
     /// Applies one observation.
-    pub(crate) fn apply(&mut self, observation: Observation, actor: &Actor) -> Outcome {
+    pub(crate) fn apply(&mut self, observation: Observation, asked: &Asked) -> Outcome {
+        self.request_id.clone_from(&asked.request_id);
+        let actor = &asked.actor;
         match observation {
             Observation::Trace { event_type, message, data } => self.note(event_type, &message, data, actor),
             Observation::SendingStarted { diamond_address } => self.sending_started(diamond_address, actor),

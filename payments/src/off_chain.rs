@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
 use serde_json::json;
 
 use crate::{
-    caller::Actor,
+    caller::Asked,
     event,
     log::{self, NewLog},
 };
@@ -32,19 +32,14 @@ pub(crate) async fn network<C: ConnectionTrait>(db: &C) -> Result<network::Model
 
 /// Writes the row, its first event and the word of it, unless the node has a payment with this external id; whether it did.
 /// Of two at once one waits here for the other's commit, and then finds the id taken.
-pub(crate) async fn insert(
-    tx: &mut Transaction,
-    row: payment::Model,
-    actor: Actor,
-    request_id: Option<&str>,
-) -> Result<bool, DbErr> {
+pub(crate) async fn insert(tx: &mut Transaction, row: payment::Model, asked: &Asked) -> Result<bool, DbErr> {
     let created = NewLog {
         payment_id: row.id,
         sequence: Some(row.sequence),
         event_type: "payment.created",
         message: "The payment was accepted".to_owned(),
-        actor,
-        data: json!({ "to": row.status, "external_id": row.external_id, "request_id": request_id }),
+        actor: asked.actor.clone(),
+        data: json!({ "to": row.status, "external_id": row.external_id, "request_id": asked.request_id }),
     };
     let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
     let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);

@@ -20,7 +20,7 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Actor, Caller},
+    caller::{Asked, Caller},
     lock::lock_payment,
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
@@ -46,8 +46,7 @@ pub struct NewReceipt {
     pub origin_bank: Option<String>,
     pub payer_name: Option<String>,
     pub receipt_url: Option<String>,
-    pub actor: Actor,
-    pub request_id: Option<String>,
+    pub asked: Asked,
 }
 
 /// Why a receipt or a verdict was refused. Nothing was written then.
@@ -98,7 +97,7 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     data["amount_reported"] = number(submission.amount_reported);
     data["reference"] = json!(submission.reference);
     let what = Observation::ReceiptReported { data };
-    record(tx, vec![Observed { payment_id, what, actor: new.actor, request_id: new.request_id }]).await?;
+    record(tx, vec![Observed { payment_id, what, asked: new.asked }]).await?;
     Ok(submission.id)
 }
 
@@ -204,7 +203,7 @@ async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> 
 async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
     let row = payment_of(order, &off_chain::network(&**tx).await?);
     let (id, external_id) = (row.id, row.external_id.clone());
-    if !off_chain::insert(tx, row, new.actor.clone(), new.request_id.as_deref()).await? {
+    if !off_chain::insert(tx, row, &new.asked).await? {
         return off_chain::known(tx, order.node_id, external_id).await;
     }
     order::Entity::update_many()
@@ -212,8 +211,7 @@ async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewRec
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    let request_id = new.request_id.clone();
-    let opened = Observed { payment_id: id, what: Observation::TransferAccepted, actor: new.actor.clone(), request_id };
+    let opened = Observed { payment_id: id, what: Observation::TransferAccepted, asked: new.asked.clone() };
     let outcome = record(tx, vec![opened]).await?;
     debug_assert_eq!(outcome, [Outcome::Moved(PaymentStatus::Open)]);
     Ok(id)

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use crate::{
-    caller::Actor,
+    caller::{Actor, Asked},
     event,
     lock::FOR_CHANGE,
     log::{self, NewLog},
@@ -25,17 +25,15 @@ pub struct Observed {
     pub payment_id: PaymentId,
     /// What.
     pub what: Observation,
-    /// By whom.
-    pub actor: Actor,
-    /// The request that led to it, where there was one.
-    pub request_id: Option<String>,
+    /// By whom, and in which request.
+    pub asked: Asked,
 }
 
 impl Observed {
-    /// By whoever is not asked for by a request.
+    /// Outside of any request.
     #[must_use]
     pub fn new(payment_id: PaymentId, what: Observation, actor: Actor) -> Self {
-        Self { payment_id, what, actor, request_id: None }
+        Self { payment_id, what, asked: actor.into() }
     }
 }
 
@@ -52,12 +50,11 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     let (mut debts, mut subjects) = lock(tx, &observations).await?;
     let mut outcomes = Vec::with_capacity(observations.len());
     let mut traces = Vec::new();
-    for Observed { payment_id, what, actor, request_id } in observations {
+    for Observed { payment_id, what, asked } in observations {
         if let Some(subject) = subjects.get_mut(&payment_id) {
-            subject.request_id = request_id;
-            outcomes.push(apply(&mut debts, subject, what, &actor));
+            outcomes.push(apply(&mut debts, subject, what, &asked));
         } else if let Observation::Trace { event_type, message, data } = what {
-            traces.push(NewLog { payment_id, sequence: None, event_type, message, actor, data });
+            traces.push(NewLog { payment_id, sequence: None, event_type, message, actor: asked.actor, data });
             outcomes.push(Outcome::Noted);
         } else {
             tracing::error!(%payment_id, ?what, "observation about a payment that does not exist");
@@ -85,9 +82,9 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     Ok(outcomes)
 }
 
-fn apply(debts: &mut Debts, subject: &mut Subject, what: Observation, actor: &Actor) -> Outcome {
+fn apply(debts: &mut Debts, subject: &mut Subject, what: Observation, asked: &Asked) -> Outcome {
     subject.settled_by = debts.settled_by(&subject.payment);
-    let outcome = subject.apply(what, actor);
+    let outcome = subject.apply(what, asked);
     debts.follow(&subject.payment);
     outcome
 }
@@ -133,7 +130,7 @@ async fn close_others(
         .await?;
     let now = now();
     subjects.extend(others.into_iter().map(|payment| (payment.id, Subject::new(payment, now))));
-    let system = Actor::system();
+    let system = Asked::from(Actor::system());
     for subject in subjects.values_mut().filter(|subject| CLOSABLE.contains(&subject.payment.status)) {
         let by = subject.payment.order_id.and_then(|id| settled.get(&id));
         if let Some(by) = by.filter(|by| **by != subject.payment.id) {

@@ -12,14 +12,13 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Actor, Caller},
+    caller::{Actor, Asked, Caller},
     jobs::SendRefund,
     ledger::{Account, Entry, Guard, Kind, LedgerError, post},
     lock::lock_payment,
     observation::{Observation, RefundSeen},
     record::{Observed, record},
     sellers::{SellerError, part},
-    till::Asked,
 };
 
 /// A refund that somebody asks for.
@@ -61,8 +60,7 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
         PaymentStatus::Refunded => return Err(SellerError::conflict("The order is refunded already")),
         other => return Err(SellerError::conflict(format!("The order's card payment is {other}"))),
     }
-    let by = Asked { actor: caller.actor(), request_id: new.request_id };
-    take_down(tx, &order, capture, new.amount, new.reason, by).await
+    take_down(tx, &order, capture, new.amount, new.reason, caller.asks(new.request_id)).await
 }
 
 /// Gives back all that is left of what the payment's sessions have captured for a seller: an operator has decided so.
@@ -134,8 +132,7 @@ async fn take_down(
     ];
     entered(tx, &capture, Kind::RefundAsked, &refund, &postings).await?;
     let what = Observation::Refund(RefundSeen::Created { data: told(order, &capture, &refund) });
-    let Asked { actor, request_id } = by;
-    record(tx, vec![Observed { payment_id: capture.payment_id, what, actor, request_id }]).await?;
+    record(tx, vec![Observed { payment_id: capture.payment_id, what, asked: by }]).await?;
     tx.enqueue(vec![message(&refund, &capture)]).await?;
     Ok(refund)
 }

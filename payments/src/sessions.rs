@@ -21,7 +21,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    caller::Actor,
+    caller::Asked,
     jobs::{CheckSession, OpenSession},
     lock::lock_payment,
     observation::{AtGateway, Observation, with_context},
@@ -44,9 +44,7 @@ pub struct NewSession {
     /// What the platform keeps.
     pub fee: Option<Amount>,
     /// Who asks.
-    pub actor: Actor,
-    /// The request that asks.
-    pub request_id: Option<String>,
+    pub asked: Asked,
 }
 
 /// Why no session was begun. Nothing was written then.
@@ -106,10 +104,10 @@ pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_sess
         .await?;
     let data = json!({ "session_id": session.id, "source": session.source });
     let what = Observation::Gateway(AtGateway::Chosen { kind: new.kind, data });
-    let observed = Observed { payment_id: payment.id, what, actor: new.actor, request_id: new.request_id.clone() };
+    let observed = Observed { payment_id: payment.id, what, asked: new.asked.clone() };
     record(tx, vec![observed]).await?;
     let open = NewMessage::of(&OpenSession::new(session.id, session.payment_id));
-    tx.enqueue(vec![with_context(open, &payment, new.request_id.as_deref())]).await?;
+    tx.enqueue(vec![with_context(open, &payment, new.asked.request_id.as_deref())]).await?;
     Ok(session)
 }
 

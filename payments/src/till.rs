@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::named::Named;
 use crate::{
-    caller::{Actor, Caller},
+    caller::{Asked, Caller},
     lock::lock_payment,
     money::{self, AmountError},
     observation::{Observation, Outcome},
@@ -38,14 +38,6 @@ pub struct Entry {
     /// A blank one is none.
     pub transaction_id: String,
     pub amount: Decimal,
-}
-
-/// Who says so, and in which request.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Asked {
-    pub actor: Actor,
-    pub request_id: Option<String>,
 }
 
 /// Why a till was refused. Nothing was written then.
@@ -93,7 +85,7 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     let payment_id = row.id;
     let Named { external_id, kept } = Named::new(entry.transaction_id, payment_id);
     let row = payment::Model { external_id, ..row };
-    if !off_chain::insert(tx, row, asked.actor.clone(), asked.request_id.as_deref()).await? {
+    if !off_chain::insert(tx, row, &asked).await? {
         return Err(TillError::TransactionTaken);
     }
     let of_till = till_payment::Model { payment_id, transaction_id: kept, created_at: now() };
@@ -121,8 +113,8 @@ pub async fn correct(
     let named = Named::new(entry.transaction_id, id);
     rewrite(tx, id, &named, (method, currency.id, amount)).await?;
     let is = told(&named.of_till(), method, currency.id, amount);
-    let asked = Asked { actor: caller.actor(), request_id };
-    observe(tx, id, Observation::Corrected { data: json!({ "was": was, "is": is }) }, asked).await?;
+    let data = json!({ "was": was, "is": is });
+    observe(tx, id, Observation::Corrected { data }, caller.asks(request_id)).await?;
     Ok(())
 }
 
@@ -174,8 +166,7 @@ pub async fn delete(
             .exec(&**tx)
             .await?;
         let data = json!({ "transaction_id": was.of_till() });
-        let asked = Asked { actor: caller.actor(), request_id };
-        observe(tx, id, Observation::Voided { data }, asked).await?;
+        observe(tx, id, Observation::Voided { data }, caller.asks(request_id)).await?;
         return Ok(());
     }
     Err(TillError::Conflict("Tickets refer to this payment".to_owned()))
@@ -242,8 +233,7 @@ async fn observe(
     what: Observation,
     asked: Asked,
 ) -> Result<(), TillError> {
-    let observed = Observed { payment_id, what, actor: asked.actor, request_id: asked.request_id };
-    match record(tx, vec![observed]).await?.as_slice() {
+    match record(tx, vec![Observed { payment_id, what, asked }]).await?.as_slice() {
         [Outcome::Moved(_) | Outcome::Noted] => Ok(()),
         _ => Err(TillError::Conflict("The payment has changed meanwhile".to_owned())),
     }

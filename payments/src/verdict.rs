@@ -7,7 +7,7 @@ use queue::{Database, Transaction};
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 use crate::{
-    caller::Caller,
+    caller::{Asked, Caller},
     lock::lock_payment,
     observation::Observation,
     orders::settled_by,
@@ -15,7 +15,6 @@ use crate::{
     reach::{Denied, find_payment},
     record::{Observed, record},
     refunds,
-    till::Asked,
 };
 
 /// A verdict that the evidence may allow.
@@ -192,8 +191,7 @@ pub async fn resolve(
     }
     let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
     let by = Asked { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
-    let Asked { actor, request_id } = by.clone();
-    record(tx, vec![Observed { payment_id: id, what, actor, request_id }]).await?;
+    record(tx, vec![Observed { payment_id: id, what, asked: by.clone() }]).await?;
     if to == PaymentStatus::Canceling {
         refunds::give_back(tx, &payment, reason, &by).await?;
     }

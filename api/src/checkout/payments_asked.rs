@@ -1,10 +1,7 @@
 //! Payments as shops ask for them, look at them and take them back.
 
 use entities::PaymentId;
-use payments::{
-    checkout::{self, Checkout},
-    till::Asked as By,
-};
+use payments::checkout::{self, Checkout};
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
@@ -52,7 +49,7 @@ impl PaymentsAsked {
         let (state, target) = (&self.0, "POST /v1/payments".to_owned());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
         let answer = once.create(async |tx| {
-            let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+            let by = caller.asks(Some(request_id.to_string()));
             let currency = checkout::find_currency(&**tx, &asked.purchase.total.currency).await?;
             let currency = currency.ok_or(checkout::CheckoutError::UnknownCurrency)?;
             let payment = checkout::create(tx, caller.node_id, asked.into_core(&currency)?, by).await?;
@@ -138,7 +135,7 @@ impl PaymentsAsked {
         let id = found.payment.id;
         let (state, target, body) = (&self.0, format!("POST /v1/payments/{id}/submit"), choice.source.clone());
         let once = Once { state, caller: &caller, key: key.0, target, body: &body };
-        let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+        let by = caller.asks(Some(request_id.to_string()));
         Ok(Json(once.command(submitted(state, id, choice, by)).await?))
     }
 
@@ -161,7 +158,7 @@ impl PaymentsAsked {
         let (state, target) = (&self.0, format!("POST /v1/payments/{id}/cancel"));
         let once = Once { state, caller: &caller, key: key.0, target, body: "" };
         let answer = once.create(async |tx| {
-            let by = By { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+            let by = caller.asks(Some(request_id.to_string()));
             let canceled = checkout::cancel(tx, id, by).await?;
             let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));
             Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, canceled)? })

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use entities::{GatewaySessionStatus, PaymentId, PaymentMethod, gateway_session};
 use gateways::Source;
 use payments::{
+    Asked,
     checkout::{self, Checkout, Choice},
     sessions,
-    till::Asked,
 };
 use poem_openapi::{Object, types::Example};
 

@@ -2,6 +2,7 @@
 
 use entities::{ReceiptMethod, ReceiptStatus, SubmissionId, payment_submission};
 use payments::{
+    Asked,
     orders::check_bolivares,
     receipts::{self, NewReceipt, ReceiptVerdict},
     uploads,
@@ -226,8 +227,7 @@ impl Submissions {
                 origin_bank: report.origin_bank,
                 payer_name: report.payer_name,
                 receipt_url: report.receipt_url,
-                actor: visitor.actor(),
-                request_id: Some(request_id.to_string()),
+                asked: Asked { actor: visitor.actor(), request_id: Some(request_id.to_string()) },
             };
             Ok(Reported { success: true, submission_id: receipts::report(tx, new).await?.0 })
         });

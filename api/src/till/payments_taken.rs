@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use entities::{PaymentId, PaymentMethod, payment_method};
 use payments::{
     Caller,
-    till::{self, Asked, Entry, Shown},
+    till::{self, Entry, Shown},
 };
 use poem_openapi::{
     Object, OpenApi,
@@ -149,7 +149,7 @@ impl PaymentsTaken {
         let (state, target) = (&self.0, "POST /payments".to_owned());
         let once = Once { state, caller: &*caller, key: key.0, target, body: &body.canonical };
         let added = once.create(async |tx| {
-            let asked = Asked { actor: caller.actor(), request_id: Some(request_id.to_string()) };
+            let asked = caller.asks(Some(request_id.to_string()));
             let id = till::take(tx, caller.node_id, entry, asked).await.map_err(in_body)?;
             Ok(Added { id: id.0, message: "Payment added successfully".to_owned() })
         });

@@ -90,8 +90,7 @@ async fn begun(app: &TestApp) -> GatewaySessionId {
         payment_method: PaymentMethod::CreditCard,
         account: None,
         fee: None,
-        actor: Actor::payer(),
-        request_id: None,
+        asked: Actor::payer().into(),
     };
     let mut tx = app.database.db.begin().await.unwrap();
     let session = sessions::begin(&mut tx, new).await.unwrap();

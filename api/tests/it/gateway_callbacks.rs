@@ -53,8 +53,7 @@ async fn begun(app: &TestApp, source: &str) -> (PaymentId, GatewaySessionId) {
         payment_method: PaymentMethod::CreditCard,
         account: None,
         fee: None,
-        actor: Actor::payer(),
-        request_id: None,
+        asked: Actor::payer().into(),
     };
     let mut tx = app.database.db.begin().await.unwrap();
     let session = sessions::begin(&mut tx, new).await.unwrap();

@@ -41,8 +41,7 @@ pub(super) async fn open_at_once(
             Some(Observed {
                 payment_id: accepted.payment.id,
                 what: opening(accepted.payment.payment_method)?,
-                actor: requests[*index].0.actor(),
-                request_id: requests[*index].1.request_id.clone(),
+                asked: requests[*index].0.asks(requests[*index].1.request_id.clone()),
             })
         })
         .collect();

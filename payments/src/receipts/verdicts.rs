@@ -137,10 +137,8 @@ impl<'a> Change<'a> {
             let data = json!({ "order_id": order.id, "order_number": order.order_number, "reason": verdict.reason });
             what.push(Observation::TransferLost { data });
         }
-        let observed = what.into_iter().map(|what| {
-            let request_id = verdict.request_id.clone();
-            Observed { payment_id: payment.id, what, actor: caller.actor(), request_id }
-        });
+        let asked = caller.asks(verdict.request_id);
+        let observed = what.into_iter().map(|what| Observed { payment_id: payment.id, what, asked: asked.clone() });
         record(tx, observed.collect()).await?;
         self.decided(tx, verdict.reason).await
     }

@@ -40,7 +40,7 @@ pub(super) async fn take_apart(
         ..paid
     };
     let id = surplus.id;
-    off_chain::insert(tx, surplus, actor.clone(), None).await?;
+    off_chain::insert(tx, surplus, &actor.clone().into()).await?;
     let payable = Observation::Gateway(AtGateway::Payable);
     record(tx, vec![Observed::new(id, payable, actor.clone())]).await?;
     let mut row = session.into_active_model();

@@ -41,8 +41,7 @@ fn receipt(order_id: OrderId) -> NewReceipt {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        actor: Actor::payer(),
-        request_id: None,
+        asked: Actor::payer().into(),
     }
 }
 

@@ -40,8 +40,7 @@ async fn report(db: &Database, order_id: OrderId) {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        actor: Actor::payer(),
-        request_id: None,
+        asked: Actor::payer().into(),
     };
     receipts::report(&mut tx, receipt).await.unwrap();
     tx.commit().await.unwrap();

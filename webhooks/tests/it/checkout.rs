@@ -8,10 +8,9 @@ use entities::{
 use fixtures::{TestDatabase, on_both};
 use hmac::{Hmac, Mac};
 use payments::{
-    Acceptor, AtGateway, Observation, Observed,
+    Acceptor, Asked, AtGateway, Observation, Observed,
     checkout::{self, Choice, NewCheckout, Told},
     commands,
-    till::Asked,
 };
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use secrecy::ExposeSecret as _;
@@ -25,7 +24,7 @@ use crate::{
 };
 
 fn asked(rig: &Rig) -> Asked {
-    Asked { actor: rig.merchant.caller().actor(), request_id: None }
+    rig.merchant.caller().asks(None)
 }
 
 /// A payment that a checkout has taken.

@@ -411,7 +411,7 @@ impl Shop {
             items: json!([]),
         };
         let order = orders::place(&tx, new).await.unwrap();
-        let session = intents::ask(&mut tx, order.number, &Actor::payer(), None).await.unwrap();
+        let session = intents::ask(&mut tx, order.number, &Actor::payer().into()).await.unwrap();
         tx.commit().await.unwrap();
         self.worker.run().await;
         self.act(session.id, "approve").await;

@@ -112,8 +112,7 @@ impl Shop {
             payment_method: PaymentMethod::CreditCard,
             account: None,
             fee: None,
-            actor: Actor::payer(),
-            request_id: None,
+            asked: Actor::payer().into(),
         };
         let session = sessions::begin(&mut tx, new).await?;
         tx.commit().await.unwrap();

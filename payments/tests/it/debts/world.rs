@@ -101,7 +101,7 @@ impl World {
     }
 
     pub(crate) async fn ask_intent(&self, tx: &mut Transaction) -> Result<GatewaySessionId, String> {
-        let asked = intents::ask(tx, self.order.number, &Actor::payer(), None).await;
+        let asked = intents::ask(tx, self.order.number, &Actor::payer().into()).await;
         asked.map(|session| session.id).map_err(|error| error.to_string())
     }
 
@@ -113,8 +113,7 @@ impl World {
             payment_method: PaymentMethod::CreditCard,
             account: None,
             fee: None,
-            actor: Actor::payer(),
-            request_id: None,
+            asked: Actor::payer().into(),
         };
         sessions::begin(tx, new).await.map(|session| session.id).map_err(|error| error.to_string())
     }
@@ -215,8 +214,7 @@ pub(crate) fn receipt(order_id: OrderId) -> NewReceipt {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        actor: Actor::payer(),
-        request_id: None,
+        asked: Actor::payer().into(),
     }
 }
 

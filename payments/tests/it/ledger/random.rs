@@ -116,7 +116,7 @@ impl Run {
 }
 
 async fn intents_paid(tx: &mut Transaction, sale: &Sale) -> String {
-    intents::ask(tx, sale.order.number, &Actor::payer(), None).await.unwrap_err().to_string()
+    intents::ask(tx, sale.order.number, &Actor::payer().into()).await.unwrap_err().to_string()
 }
 
 on_both!(after_ten_thousand_random_steps_the_ledger_is_clean, async |database: TestDatabase| {

@@ -88,7 +88,7 @@ impl Shop {
 
     pub(crate) async fn sale_in(&self, tx: &mut Transaction, cents: i64, fee: i64) -> Sale {
         let order = self.order_in(tx, cents).await;
-        let asked = intents::ask(tx, order.number, &Actor::payer(), None).await.unwrap();
+        let asked = intents::ask(tx, order.number, &Actor::payer().into()).await.unwrap();
         let mut row = asked.into_active_model();
         row.fee = Set(Some(euros(fee)));
         row.status = Set(GatewaySessionStatus::Captured);

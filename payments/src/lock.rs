@@ -1,25 +1,99 @@
 //! The locks under which payments change, taken in one order by everybody: orders first, then payments, each by their ids.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use entities::{PaymentId, PaymentStatus, payment};
+use entities::{PaymentId, PaymentStatus, now, payment};
 use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::LockType};
 
-use crate::orders::Debts;
+use crate::{
+    caller::{Asked, Caller},
+    observation::{Observation, Outcome, Subject},
+    orders::Debts,
+    reach::{Denied, find_payment},
+};
 
 /// How a payment is locked by whoever changes it. No id ever changes, so rows that only refer to the payment (log,
 /// sessions, letters) may be written meanwhile: PostgreSQL locks what they refer to, and whoever waited for that while
 /// holding a payment of its own would hold up both.
-pub(crate) const FOR_CHANGE: LockType = LockType::NoKeyUpdate;
+const FOR_CHANGE: LockType = LockType::NoKeyUpdate;
 
-/// Locks the payment; none when there is no such payment.
-///
-/// # Errors
-/// When the database does not answer.
-pub(crate) async fn lock_payment(tx: &Transaction, id: PaymentId) -> Result<Option<payment::Model>, DbErr> {
-    Debts::lock(tx, BTreeSet::from([id])).await?;
-    payment::Entity::find().filter(payment::Column::Id.eq(id)).lock(FOR_CHANGE).one(&**tx).await
+/// A locked payment, and what becomes of it until it is saved: there is no other way to change one. What is not saved is
+/// not written.
+pub(crate) struct Locked {
+    pub(crate) subject: Subject,
+    pub(crate) debts: Debts,
+}
+
+impl Locked {
+    /// Locks the payment; none when there is no such payment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn find(tx: &Transaction, id: PaymentId) -> Result<Option<Self>, DbErr> {
+        let (debts, subjects) = lock_subjects(tx, BTreeSet::from([id])).await?;
+        Ok(subjects.into_values().next().map(|subject| Self { subject, debts }))
+    }
+
+    /// Locks a payment that something refers to.
+    ///
+    /// # Errors
+    /// When the database does not answer; [`DbErr::RecordNotFound`] without such a payment.
+    pub(crate) async fn known(tx: &Transaction, id: PaymentId) -> Result<Self, DbErr> {
+        Self::find(tx, id).await?.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))
+    }
+
+    /// Locks the payment, if it exists and the caller reaches its node.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub(crate) async fn within_reach(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<Self, Denied> {
+        find_payment(&**tx, caller, id).await?;
+        Self::find(tx, id).await?.ok_or(Denied::NotFound)
+    }
+
+    /// The payment as it is now.
+    pub(crate) fn payment(&self) -> &payment::Model {
+        &self.subject.payment
+    }
+
+    /// The payment, to write anew what it is about; where it stands is for observations alone.
+    pub(crate) fn terms(&mut self) -> &mut payment::Model {
+        self.subject.changed = true;
+        &mut self.subject.payment
+    }
+
+    /// The other payment that has settled the debt, if one has.
+    pub(crate) fn settled_by(&self) -> Option<PaymentId> {
+        self.debts.settled_by(self.payment())
+    }
+
+    /// Applies what was asked for or seen.
+    pub(crate) fn observe(&mut self, what: Observation, asked: &Asked) -> Outcome {
+        self.debts.apply(&mut self.subject, what, asked)
+    }
+}
+
+/// Locks the orders of these payments and then the payments.
+pub(crate) async fn lock_subjects(
+    tx: &Transaction,
+    ids: BTreeSet<PaymentId>,
+) -> Result<(Debts, BTreeMap<PaymentId, Subject>), DbErr> {
+    if ids.is_empty() {
+        return Ok((Debts::default(), BTreeMap::new()));
+    }
+    let debts = Debts::lock(tx, ids.clone()).await?;
+    Ok((debts, subjects(tx, payment::Entity::find().filter(payment::Column::Id.is_in(ids))).await?))
+}
+
+/// Locks those payments, whose orders are locked.
+pub(crate) async fn subjects(
+    tx: &Transaction,
+    payments: Select<payment::Entity>,
+) -> Result<BTreeMap<PaymentId, Subject>, DbErr> {
+    let locked = locked(tx, payments).await?;
+    let now = now();
+    Ok(locked.into_iter().map(|payment| (payment.id, Subject::new(payment, now))).collect())
 }
 
 /// Locks those of the payments that are in one of these states, in the order of their ids.
@@ -33,11 +107,18 @@ pub async fn lock_payments(
 ) -> Result<Vec<payment::Model>, DbErr> {
     let ids: BTreeSet<PaymentId> = ids.into_iter().collect();
     Debts::lock(tx, ids.clone()).await?;
-    payment::Entity::find()
-        .filter(payment::Column::Id.is_in(ids))
-        .filter(payment::Column::Status.is_in(statuses.iter().copied()))
-        .order_by_asc(payment::Column::Id)
-        .lock(FOR_CHANGE)
-        .all(&**tx)
-        .await
+    let of_status = payment::Column::Status.is_in(statuses.iter().copied());
+    locked(tx, payment::Entity::find().filter(payment::Column::Id.is_in(ids)).filter(of_status)).await
+}
+
+async fn locked(tx: &Transaction, payments: Select<payment::Entity>) -> Result<Vec<payment::Model>, DbErr> {
+    payments.order_by_asc(payment::Column::Id).lock(FOR_CHANGE).all(&**tx).await
+}
+
+/// Locks the payment; none when there is no such payment.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn lock_payment(tx: &Transaction, id: PaymentId) -> Result<Option<payment::Model>, DbErr> {
+    Ok(Locked::find(tx, id).await?.map(|locked| locked.subject.payment))
 }

@@ -1,18 +1,18 @@
 //! The one way in which a payment changes: lock, apply, write state, log and next messages in the caller's transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use entities::{PaymentId, PaymentStatus, now, payment};
 use queue::Transaction;
 use sea_orm::{
-    ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-    Value, prelude::*,
+    ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*,
 };
 
 use crate::{
     caller::{Actor, Asked},
     event,
-    lock::FOR_CHANGE,
+    lock::{self, Locked, lock_subjects},
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
     orders::Debts,
@@ -37,7 +37,7 @@ impl Observed {
     }
 }
 
-/// Payments of one guarded update; 19 parameters each.
+/// Payments of one guarded update, 25 parameters each.
 const ROWS_PER_UPDATE: usize = 100;
 
 /// Applies the observations in order and returns what each did. Orders are locked before their payments, and each in the
@@ -47,12 +47,14 @@ const ROWS_PER_UPDATE: usize = 100;
 /// # Errors
 /// When a statement fails, or when a payment changed in spite of the lock; nothing may then be committed.
 pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result<Vec<Outcome>, DbErr> {
-    let (mut debts, mut subjects) = lock(tx, &observations).await?;
+    // Traces alone change nothing and lock nothing.
+    let changes = observations.iter().filter(|observed| !matches!(observed.what, Observation::Trace { .. }));
+    let (mut debts, mut subjects) = lock_subjects(tx, changes.map(|observed| observed.payment_id).collect()).await?;
     let mut outcomes = Vec::with_capacity(observations.len());
     let mut traces = Vec::new();
     for Observed { payment_id, what, asked } in observations {
         if let Some(subject) = subjects.get_mut(&payment_id) {
-            outcomes.push(apply(&mut debts, subject, what, &asked));
+            outcomes.push(debts.apply(subject, what, &asked));
         } else if let Observation::Trace { event_type, message, data } = what {
             traces.push(NewLog { payment_id, sequence: None, event_type, message, actor: asked.actor, data });
             outcomes.push(Outcome::Noted);
@@ -61,17 +63,59 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
             outcomes.push(Outcome::Unchanged);
         }
     }
+    save(tx, debts, subjects, traces).await?;
+    Ok(outcomes)
+}
+
+impl Locked {
+    /// Writes what has become of the payment, and with it its order, its log, its events and the messages that follow; the
+    /// payment as it is then. When it settles its order's debt, the order's other payments are closed with it.
+    ///
+    /// # Errors
+    /// When a statement fails, or when the payment changed in spite of the lock; nothing may then be committed.
+    pub(crate) async fn save(self, tx: &mut Transaction) -> Result<payment::Model, DbErr> {
+        let Self { subject, debts } = self;
+        let payment = subject.payment.clone();
+        let saved = save(tx, debts, BTreeMap::from([(payment.id, subject)]), Vec::new()).await?;
+        Ok(saved.into_iter().find(|saved| saved.id == payment.id).unwrap_or(payment))
+    }
+}
+
+/// Applies one observation to one payment; what it did, and the payment as it is then.
+///
+/// # Errors
+/// As [`Locked::save`]; [`DbErr::RecordNotFound`] without such a payment.
+pub(crate) async fn observe(
+    tx: &mut Transaction,
+    id: PaymentId,
+    what: Observation,
+    asked: &Asked,
+) -> Result<(Outcome, payment::Model), DbErr> {
+    let mut locked = Locked::known(tx, id).await?;
+    let outcome = locked.observe(what, asked);
+    Ok((outcome, locked.save(tx).await?))
+}
+
+/// Writes what has changed of locked payments, which are returned, and traces of others.
+pub(crate) async fn save(
+    tx: &mut Transaction,
+    mut debts: Debts,
+    mut subjects: BTreeMap<PaymentId, Subject>,
+    traces: Vec<NewLog>,
+) -> Result<Vec<payment::Model>, DbErr> {
     close_others(tx, &mut debts, &mut subjects).await?;
+    let now = now();
     let changed: Vec<Subject> = subjects.into_values().filter(|subject| subject.changed).collect();
     for chunk in changed.chunks(ROWS_PER_UPDATE) {
-        update(tx, chunk).await?;
+        update(tx, chunk, now).await?;
     }
     fail::fail_point!("record.payments_written");
     if !changed.is_empty() {
         debts.write(tx).await?;
     }
-    let (mut logs, mut messages) = (traces, Vec::new());
+    let (mut logs, mut messages, mut payments) = (traces, Vec::new(), Vec::with_capacity(changed.len()));
     for subject in changed {
+        payments.push(payment::Model { updated_at: now, ..subject.payment });
         logs.extend(subject.logs);
         messages.extend(subject.messages);
     }
@@ -79,35 +123,17 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     messages.extend(event::announcements(&transitions));
     fail::fail_point!("record.logs_written");
     tx.enqueue(messages).await?;
-    Ok(outcomes)
+    Ok(payments)
 }
 
-fn apply(debts: &mut Debts, subject: &mut Subject, what: Observation, asked: &Asked) -> Outcome {
-    subject.settled_by = debts.settled_by(&subject.payment);
-    let outcome = subject.apply(what, asked);
-    debts.follow(&subject.payment);
-    outcome
-}
-
-/// Locks the payments that are about to change, and their orders before; traces alone change nothing and lock nothing.
-async fn lock(tx: &Transaction, observations: &[Observed]) -> Result<(Debts, BTreeMap<PaymentId, Subject>), DbErr> {
-    let ids: BTreeSet<PaymentId> = observations
-        .iter()
-        .filter(|observed| !matches!(observed.what, Observation::Trace { .. }))
-        .map(|observed| observed.payment_id)
-        .collect();
-    if ids.is_empty() {
-        return Ok((Debts::default(), BTreeMap::new()));
+impl Debts {
+    /// Has the observation do to the payment what the debt allows, and follows it.
+    pub(crate) fn apply(&mut self, subject: &mut Subject, what: Observation, asked: &Asked) -> Outcome {
+        subject.settled_by = self.settled_by(&subject.payment);
+        let outcome = subject.apply(what, asked);
+        self.follow(&subject.payment);
+        outcome
     }
-    let debts = Debts::lock(tx, ids.clone()).await?;
-    let locked = payment::Entity::find()
-        .filter(payment::Column::Id.is_in(ids))
-        .order_by_asc(payment::Column::Id)
-        .lock(FOR_CHANGE)
-        .all(&**tx)
-        .await?;
-    let now = now();
-    Ok((debts, locked.into_iter().map(|payment| (payment.id, Subject::new(payment, now))).collect()))
 }
 
 /// Nobody can pay an order on another rail once its debt is settled. Their order's lock is held, so nobody else has them.
@@ -123,18 +149,13 @@ async fn close_others(
     let others = payment::Entity::find()
         .filter(payment::Column::OrderId.is_in(settled.keys().copied()))
         .filter(payment::Column::Id.is_not_in(subjects.keys().copied()))
-        .filter(payment::Column::Status.is_in(CLOSABLE))
-        .order_by_asc(payment::Column::Id)
-        .lock(FOR_CHANGE)
-        .all(&**tx)
-        .await?;
-    let now = now();
-    subjects.extend(others.into_iter().map(|payment| (payment.id, Subject::new(payment, now))));
+        .filter(payment::Column::Status.is_in(CLOSABLE));
+    subjects.extend(lock::subjects(tx, others).await?);
     let system = Asked::from(Actor::system());
     for subject in subjects.values_mut().filter(|subject| CLOSABLE.contains(&subject.payment.status)) {
         let by = subject.payment.order_id.and_then(|id| settled.get(&id));
         if let Some(by) = by.filter(|by| **by != subject.payment.id) {
-            apply(debts, subject, Observation::OrderPaid { by: *by }, &system);
+            debts.apply(subject, Observation::OrderPaid { by: *by }, &system);
         }
     }
     Ok(())
@@ -144,9 +165,8 @@ async fn close_others(
 const CLOSABLE: [PaymentStatus; 3] = [PaymentStatus::Pending, PaymentStatus::Open, PaymentStatus::Submitted];
 
 /// One statement for all of them. The guard is the sequence that was read: every transition raises it.
-async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
-    let now = now();
-    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 19);
+async fn update(tx: &Transaction, subjects: &[Subject], now: DateTime<Utc>) -> Result<(), DbErr> {
+    let mut values: Vec<Value> = Vec::with_capacity(subjects.len() * 25);
     let mut rows = Vec::with_capacity(subjects.len());
     for Subject { payment, logs, .. } in subjects {
         let moves = logs.iter().filter(|log| log.sequence.is_some()).count();
@@ -171,6 +191,12 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
             payment.failure_message.clone().into(),
             payment.failure_retryable.into(),
             payment.duplicate_of.into(),
+            payment.order_id.into(),
+            payment.external_id.clone().into(),
+            payment.payment_method.to_value().into(),
+            payment.currency_id.into(),
+            payment.price.into(),
+            payment.paid_price.into(),
             now.into(),
         ]);
         let binds: Vec<String> = (first..=values.len()).map(|index| format!("${index}")).collect();
@@ -179,14 +205,17 @@ async fn update(tx: &Transaction, subjects: &[Subject]) -> Result<(), DbErr> {
     let sql = format!(
         "WITH changed (id, read_sequence, status, sequence, resends, sending_since, release_requested_at, deal_id, \
          diamond_address, transaction_hash, cancel_transaction_hash, return_held_for, return_held_token, \
-         return_withdrawn_at, failure_code, failure_message, failure_retryable, duplicate_of, updated_at) AS (VALUES {}) \
+         return_withdrawn_at, failure_code, failure_message, failure_retryable, duplicate_of, order_id, external_id, \
+         payment_method, currency_id, price, paid_price, updated_at) AS (VALUES {}) \
          UPDATE payments SET status = changed.status, sequence = changed.sequence, resends = changed.resends, \
          sending_since = changed.sending_since, release_requested_at = changed.release_requested_at, \
          deal_id = changed.deal_id, diamond_address = changed.diamond_address, \
          transaction_hash = changed.transaction_hash, cancel_transaction_hash = changed.cancel_transaction_hash, \
          return_held_for = changed.return_held_for, return_held_token = changed.return_held_token, \
          return_withdrawn_at = changed.return_withdrawn_at, failure_code = changed.failure_code, failure_message = changed.failure_message, \
-         failure_retryable = changed.failure_retryable, duplicate_of = changed.duplicate_of, updated_at = changed.updated_at \
+         failure_retryable = changed.failure_retryable, duplicate_of = changed.duplicate_of, \
+         order_id = changed.order_id, external_id = changed.external_id, payment_method = changed.payment_method, \
+         currency_id = changed.currency_id, price = changed.price, paid_price = changed.paid_price, updated_at = changed.updated_at \
          FROM changed WHERE payments.id = changed.id AND payments.sequence = changed.read_sequence",
         rows.join(", ")
     );

@@ -23,9 +23,8 @@ use serde_json::json;
 use crate::{
     caller::Asked,
     jobs::{CheckSession, OpenSession},
-    lock::lock_payment,
+    lock::Locked,
     observation::{AtGateway, Observation, with_context},
-    record::{Observed, record},
 };
 
 /// A payment that is to be opened at a gateway.
@@ -67,19 +66,14 @@ pub enum SessionError {
 /// The live ones. Word by word the condition of an index.
 const LIVE: &str = "status IN ('asked', 'sent', 'ready')";
 
-impl SessionError {
-    fn missing(id: PaymentId) -> Self {
-        Self::Database(DbErr::RecordNotFound(format!("payment {id}")))
-    }
-}
-
 /// Writes the session down and sends the message that opens it. The payment's row is the lock: of several at once one
 /// begins.
 ///
 /// # Errors
 /// [`SessionError`]; an intent that is asked for again is [`SessionError::Live`] with the one there is.
 pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_session::Model, SessionError> {
-    let payment = lock_payment(tx, new.payment_id).await?.ok_or_else(|| SessionError::missing(new.payment_id))?;
+    let mut locked = Locked::known(tx, new.payment_id).await?;
+    let payment = locked.payment();
     let live = of_payment(new.payment_id).filter(Expr::cust(LIVE)).one(&**tx).await?;
     if let Some(live) = live {
         return Err(SessionError::Live(Box::new(live)));
@@ -92,20 +86,15 @@ pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_sess
     }
     let session = row(&new);
     gateway_session::Entity::insert(session.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    payment::Entity::update_many()
-        .col_expr(payment::Column::PaymentMethod, Expr::value(new.payment_method))
-        .filter(payment::Column::Id.eq(payment.id))
-        .exec(&**tx)
-        .await?;
     checkout::Entity::update_many()
         .col_expr(checkout::Column::Source, Expr::value(&new.source))
-        .filter(checkout::Column::PaymentId.eq(payment.id))
+        .filter(checkout::Column::PaymentId.eq(new.payment_id))
         .exec(&**tx)
         .await?;
     let data = json!({ "session_id": session.id, "source": session.source });
-    let what = Observation::Gateway(AtGateway::Chosen { kind: new.kind, data });
-    let observed = Observed { payment_id: payment.id, what, asked: new.asked.clone() };
-    record(tx, vec![observed]).await?;
+    locked.terms().payment_method = new.payment_method;
+    locked.observe(Observation::Gateway(AtGateway::Chosen { kind: new.kind, data }), &new.asked);
+    let payment = locked.save(tx).await?;
     let open = NewMessage::of(&OpenSession::new(session.id, session.payment_id));
     tx.enqueue(vec![with_context(open, &payment, new.asked.request_id.as_deref())]).await?;
     Ok(session)

@@ -13,9 +13,8 @@ use crate::{
     caller::Actor,
     jobs::CheckSession,
     ledger,
-    lock::lock_payment,
+    lock::Locked,
     observation::{AtGateway, Observation},
-    record::{Observed, record},
 };
 
 /// A payment as its gateway tells it.
@@ -80,27 +79,30 @@ pub async fn settle(
 ) -> Result<Option<gateway_session::Model>, DbErr> {
     let Some(known) = super::find(&**tx, id).await? else { return Ok(None) };
     // The payment first, as everywhere.
-    let Some(payment) = lock_payment(tx, known.payment_id).await? else { return Ok(None) };
-    let locked = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
-    let Some(session) = locked.one(&**tx).await? else { return Ok(None) };
-    if session.payment_id != payment.id {
+    let Some(paid) = Locked::find(tx, known.payment_id).await? else { return Ok(None) };
+    let of_session = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
+    let Some(session) = of_session.one(&**tx).await? else { return Ok(None) };
+    if session.payment_id != paid.payment().id {
         // It was taken apart from its payment meanwhile: whoever looks again finds the right one.
         return Err(DbErr::RecordNotUpdated);
     }
-    let others = captured_others(tx, &session, &payment, &seen).await?;
-    let (session, payment) = match is_surplus(&others, &session, &payment, &seen) {
-        true => surplus::take_apart(tx, session, payment, &actor).await?,
-        false => (session, payment),
+    let others = captured_others(tx, &session, paid.payment(), &seen).await?;
+    let asked = actor.into();
+    let (session, mut locked) = match is_surplus(&others, &session, paid.payment(), &seen) {
+        true => surplus::take_apart(tx, session, paid, &asked).await?,
+        false => (session, paid),
     };
-    let mut observed = follow(&session, &payment, &seen);
-    if payment.status == PaymentStatus::Canceling && others.iter().any(holds) {
+    let mut observed = follow(&session, locked.payment(), &seen);
+    if locked.payment().status == PaymentStatus::Canceling && others.iter().any(holds) {
         // What another session holds is still to go back: that nobody pays at this one ends nothing.
         observed.retain(|what| !matches!(what, AtGateway::Closed { .. } | AtGateway::Failed { .. }));
     }
     let first_capture = session.status != GatewaySessionStatus::Captured;
     let stored = write(tx, session, seen).await?;
-    let of = |what| Observed::new(payment.id, Observation::Gateway(what), actor.clone());
-    record(tx, observed.into_iter().map(of).collect()).await?;
+    for what in observed {
+        locked.observe(Observation::Gateway(what), &asked);
+    }
+    locked.save(tx).await?;
     if stored.status == GatewaySessionStatus::Captured {
         ledger::capture_posted(tx, &stored, stored.captured).await?;
         ledger::reversal_posted(tx, &stored, stored.reversed).await?;

@@ -6,19 +6,21 @@ use queue::Transaction;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 
 use crate::{
-    caller::Actor,
+    caller::Asked,
+    lock::Locked,
     observation::{AtGateway, Observation},
     off_chain,
-    record::{Observed, record},
 };
 
-/// Moves the session to a payment of its own, a duplicate of the one that it was begun for.
+/// Moves the session to a payment of its own, a duplicate of the one that it was begun for. That one is locked and not saved
+/// yet.
 pub(super) async fn take_apart(
     tx: &mut Transaction,
     session: gateway_session::Model,
-    paid: payment::Model,
-    actor: &Actor,
-) -> Result<(gateway_session::Model, payment::Model), DbErr> {
+    paid: Locked,
+    asked: &Asked,
+) -> Result<(gateway_session::Model, Locked), DbErr> {
+    let paid = paid.payment().clone();
     let now = now();
     let surplus = payment::Model {
         id: PaymentId::new(),
@@ -40,12 +42,11 @@ pub(super) async fn take_apart(
         ..paid
     };
     let id = surplus.id;
-    off_chain::insert(tx, surplus, &actor.clone().into()).await?;
-    let payable = Observation::Gateway(AtGateway::Payable);
-    record(tx, vec![Observed::new(id, payable, actor.clone())]).await?;
+    off_chain::insert(tx, surplus, asked).await?;
+    let mut surplus = Locked::known(tx, id).await?;
+    surplus.observe(Observation::Gateway(AtGateway::Payable), asked);
     let mut row = session.into_active_model();
     (row.payment_id, row.updated_at) = (Set(id), Set(now));
     let session = row.update(&**tx).await?;
-    let surplus = crate::lock::lock_payment(tx, id).await?;
-    Ok((session, surplus.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))?))
+    Ok((session, surplus))
 }

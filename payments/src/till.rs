@@ -20,12 +20,12 @@ use serde_json::{Value, json};
 use self::named::Named;
 use crate::{
     caller::{Asked, Caller},
-    lock::lock_payment,
+    lock::Locked,
     money::{self, AmountError},
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
     reach::{self, Denied},
-    record::{Observed, record},
+    record::observe,
 };
 
 /// What a till says of a payment.
@@ -90,8 +90,8 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     }
     let of_till = till_payment::Model { payment_id, transaction_id: kept, created_at: now() };
     till_payment::Entity::insert(of_till.into_active_model()).exec_without_returning(&**tx).await?;
-    observe(tx, payment_id, Observation::TakenAtTill, asked).await?;
-    Ok(payment_id)
+    let (outcome, _) = observe(tx, payment_id, Observation::TakenAtTill, &asked).await?;
+    written(outcome).map(|()| payment_id)
 }
 
 /// Corrects the payment. Whoever follows the events is told.
@@ -105,41 +105,26 @@ pub async fn correct(
     entry: Entry,
     request_id: Option<String>,
 ) -> Result<(), TillError> {
-    let before = lock(tx, caller, id).await?;
+    let mut locked = lock(tx, caller, id).await?;
     let (method, currency) = resolve(&**tx, &entry).await?;
     let amount = check(&entry, &currency)?;
-    let was = changeable(tx, &before).await?;
+    let was = changeable(tx, locked.payment()).await?;
+    let before = locked.payment();
     let was = told(&was.of_till(), before.payment_method, before.currency_id, before.price);
     let named = Named::new(entry.transaction_id, id);
-    rewrite(tx, id, &named, (method, currency.id, amount)).await?;
-    let is = told(&named.of_till(), method, currency.id, amount);
+    let is = told(&named.clone().of_till(), method, currency.id, amount);
+    let terms = locked.terms();
+    terms.external_id = named.external_id;
+    (terms.payment_method, terms.currency_id) = (method, currency.id);
+    (terms.price, terms.paid_price) = (amount, amount);
     let data = json!({ "was": was, "is": is });
-    observe(tx, id, Observation::Corrected { data }, caller.asks(request_id)).await?;
-    Ok(())
-}
-
-async fn rewrite(
-    tx: &Transaction,
-    id: PaymentId,
-    named: &Named,
-    (method, currency, amount): (PaymentMethod, CurrencyId, Amount),
-) -> Result<(), TillError> {
-    use payment::Column as C;
-    let written = payment::Entity::update_many()
-        .col_expr(C::ExternalId, Expr::value(named.external_id.clone()))
-        .col_expr(C::PaymentMethod, Expr::value(method))
-        .col_expr(C::CurrencyId, Expr::value(currency))
-        .col_expr(C::Price, Expr::value(amount))
-        .col_expr(C::PaidPrice, Expr::value(amount))
-        .filter(C::Id.eq(id))
-        .exec(&**tx)
-        .await;
-    written.map_err(|error| match error.sql_err() {
+    written(locked.observe(Observation::Corrected { data }, &caller.asks(request_id)))?;
+    locked.save(tx).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => TillError::TransactionTaken,
         _ => error.into(),
     })?;
     till_payment::Entity::update_many()
-        .col_expr(till_payment::Column::TransactionId, Expr::value(named.kept.clone()))
+        .col_expr(till_payment::Column::TransactionId, Expr::value(named.kept))
         .filter(till_payment::Column::PaymentId.eq(id))
         .exec(&**tx)
         .await?;
@@ -156,20 +141,17 @@ pub async fn delete(
     id: PaymentId,
     request_id: Option<String>,
 ) -> Result<(), TillError> {
-    let before = lock(tx, caller, id).await?;
-    let was = changeable(tx, &before).await?;
-    if tickets::of_payment(&**tx, id, 1).await?.is_empty() {
-        let freed = format!("{} (deleted {id})", before.external_id);
-        payment::Entity::update_many()
-            .col_expr(payment::Column::ExternalId, Expr::value(freed))
-            .filter(payment::Column::Id.eq(id))
-            .exec(&**tx)
-            .await?;
-        let data = json!({ "transaction_id": was.of_till() });
-        observe(tx, id, Observation::Voided { data }, caller.asks(request_id)).await?;
-        return Ok(());
+    let mut locked = lock(tx, caller, id).await?;
+    let was = changeable(tx, locked.payment()).await?;
+    if !tickets::of_payment(&**tx, id, 1).await?.is_empty() {
+        return Err(TillError::Conflict("Tickets refer to this payment".to_owned()));
     }
-    Err(TillError::Conflict("Tickets refer to this payment".to_owned()))
+    let terms = locked.terms();
+    terms.external_id = format!("{} (deleted {id})", terms.external_id);
+    let data = json!({ "transaction_id": was.of_till() });
+    written(locked.observe(Observation::Voided { data }, &caller.asks(request_id)))?;
+    locked.save(tx).await?;
+    Ok(())
 }
 
 /// The payment, whichever contract it came in by, unless the till has taken it back.
@@ -185,9 +167,9 @@ pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) ->
     }
 }
 
-async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<payment::Model, TillError> {
+async fn lock(tx: &Transaction, caller: &Caller, id: PaymentId) -> Result<Locked, TillError> {
     find(&**tx, caller, id).await?;
-    lock_payment(tx, id).await?.ok_or(TillError::Denied(Denied::NotFound))
+    Locked::find(tx, id).await?.ok_or(TillError::Denied(Denied::NotFound))
 }
 
 /// Only what a till has written down, and as long as nothing has happened to it since; its names.
@@ -227,15 +209,10 @@ fn check(entry: &Entry, currency: &currency::Model) -> Result<Amount, AmountErro
     money::check(entry.amount, u32::try_from(currency.decimals).unwrap_or(0)).map(Amount)
 }
 
-async fn observe(
-    tx: &mut Transaction,
-    payment_id: PaymentId,
-    what: Observation,
-    asked: Asked,
-) -> Result<(), TillError> {
-    match record(tx, vec![Observed { payment_id, what, asked }]).await?.as_slice() {
-        [Outcome::Moved(_) | Outcome::Noted] => Ok(()),
-        _ => Err(TillError::Conflict("The payment has changed meanwhile".to_owned())),
+fn written(outcome: Outcome) -> Result<(), TillError> {
+    match outcome {
+        Outcome::Moved(_) | Outcome::Noted => Ok(()),
+        Outcome::Unchanged => Err(TillError::Conflict("The payment has changed meanwhile".to_owned())),
     }
 }
 

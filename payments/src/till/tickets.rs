@@ -13,7 +13,7 @@ use sea_orm::{
 use super::TillError;
 use crate::{
     caller::Caller,
-    lock::lock_payment,
+    lock::Locked,
     reach::{Denied, below},
 };
 
@@ -123,7 +123,7 @@ pub async fn relate(
 ) -> Result<(), TillError> {
     let payment_id = payment_id.ok_or(TillError::Unknown("Payment"))?;
     let ticket_id = ticket_id.ok_or(TillError::Unknown("Ticket"))?;
-    lock_payment(tx, payment_id).await?;
+    Locked::find(tx, payment_id).await?;
     super::find(&**tx, caller, payment_id).await.map_err(|denied| unknown(denied, "Payment"))?;
     find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, "Ticket"))?;
     let row = ticket_payment::Model { ticket_id, payment_id, created_at: now() };

@@ -147,7 +147,7 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
 
 /// The order of a bank transfer that a merchant's program asked for. Both have the same id, so that whoever knows the
 /// payment can report a receipt.
-pub(crate) async fn of_payment(tx: &Transaction, payment: &mut payment::Model) -> Result<order::Model, DbErr> {
+pub(crate) async fn of_payment(tx: &Transaction, payment: &payment::Model) -> Result<OrderId, DbErr> {
     let row = order::Model {
         id: OrderId(payment.id.0),
         number: 0,
@@ -166,14 +166,7 @@ pub(crate) async fn of_payment(tx: &Transaction, payment: &mut payment::Model) -
         created_at: payment.created_at,
         updated_at: payment.created_at,
     };
-    let order = insert(tx, row).await?;
-    payment.order_id = Some(order.id);
-    payment::Entity::update_many()
-        .col_expr(payment::Column::OrderId, Expr::value(order.id))
-        .filter(payment::Column::Id.eq(payment.id))
-        .exec(&**tx)
-        .await?;
-    Ok(order)
+    Ok(insert(tx, row).await?.id)
 }
 
 /// With a number for other systems and one for people, both drawn until they are free.

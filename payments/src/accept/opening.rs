@@ -1,18 +1,19 @@
 //! What payments need that nobody has to put on a rail: they are open in the transaction that accepts them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entities::{PaymentId, PaymentMethod, payment};
 use queue::Transaction;
-use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
+use sea_orm::DbErr;
 
 use super::{Accepted, NewPayment};
 use crate::{
     caller::Caller,
     checkout,
+    lock::lock_subjects,
     observation::{AtGateway, Observation},
     orders,
-    record::{Observed, record},
+    record::save,
 };
 
 /// What makes a payment by this method open at once.
@@ -35,30 +36,29 @@ pub(super) async fn open_at_once(
     requests: &[(Caller, NewPayment)],
     accepted: &mut [(usize, Accepted)],
 ) -> Result<(), DbErr> {
-    let opened: Vec<Observed> = accepted
-        .iter()
-        .filter_map(|(index, accepted)| {
-            Some(Observed {
-                payment_id: accepted.payment.id,
-                what: opening(accepted.payment.payment_method)?,
-                asked: requests[*index].0.asks(requests[*index].1.request_id.clone()),
-            })
-        })
-        .collect();
-    if opened.is_empty() {
+    let ids = accepted.iter().map(|(_, accepted)| &accepted.payment);
+    let ids = ids.filter(|payment| opening(payment.payment_method).is_some()).map(|payment| payment.id);
+    let ids: BTreeSet<PaymentId> = ids.collect();
+    if ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<PaymentId> = opened.iter().map(|observed| observed.payment_id).collect();
-    record(tx, opened).await?;
-    let stored = payment::Entity::find().filter(payment::Column::Id.is_in(ids)).all(&**tx).await?;
-    let mut stored: HashMap<PaymentId, payment::Model> = stored.into_iter().map(|row| (row.id, row)).collect();
+    let (mut debts, mut subjects) = lock_subjects(tx, ids).await?;
+    for (index, accepted) in accepted.iter() {
+        let Some(subject) = subjects.get_mut(&accepted.payment.id) else { continue };
+        let Some(what) = opening(subject.payment.payment_method) else { continue };
+        if subject.payment.payment_method == PaymentMethod::BankTransfer {
+            subject.payment.order_id = Some(orders::of_payment(tx, &subject.payment).await?);
+        }
+        let (caller, new) = &requests[*index];
+        debts.apply(subject, what, &caller.asks(new.request_id.clone()));
+    }
+    let saved = save(tx, debts, subjects, Vec::new()).await?;
+    let mut saved: HashMap<PaymentId, payment::Model> = saved.into_iter().map(|row| (row.id, row)).collect();
     let mut by_card = Vec::new();
     for (_, accepted) in accepted.iter_mut() {
-        let Some(row) = stored.remove(&accepted.payment.id) else { continue };
+        let Some(row) = saved.remove(&accepted.payment.id) else { continue };
         accepted.payment = row;
-        if accepted.payment.payment_method == PaymentMethod::BankTransfer {
-            orders::of_payment(tx, &mut accepted.payment).await?;
-        } else {
+        if accepted.payment.payment_method != PaymentMethod::BankTransfer {
             by_card.push(&accepted.payment);
         }
     }

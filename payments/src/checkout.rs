@@ -26,12 +26,12 @@ use crate::{
     caller::{Actor, Asked, Caller},
     jobs::CheckSession,
     listing::Listing,
-    lock::lock_payment,
+    lock::Locked,
     money::{self, AmountError},
     observation::{AtGateway, Observation, Outcome},
     off_chain::{self, OffChain},
     reach::{self, Denied},
-    record::{Observed, record},
+    record::observe,
     sessions::{self, NewSession, SessionError},
 };
 
@@ -158,8 +158,7 @@ pub async fn create(
     }
     keep(tx, payment_id, new).await?;
     let what = Observation::Gateway(AtGateway::Payable);
-    record(tx, vec![Observed { payment_id, what, asked }]).await?;
-    find_row(tx, payment_id).await
+    Ok(observe(tx, payment_id, what, &asked).await?.1)
 }
 
 async fn keep(tx: &Transaction, payment_id: PaymentId, new: NewCheckout) -> Result<(), DbErr> {
@@ -248,16 +247,13 @@ pub async fn find_for_payer<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result
 /// # Errors
 /// [`CheckoutError::NotCancelable`] when it was canceled before, or has gone on too far.
 pub async fn cancel(tx: &mut Transaction, id: PaymentId, asked: Asked) -> Result<Checkout, CheckoutError> {
-    let before = lock(tx, id).await?;
-    if !matches!(before.status(), Status::Init | Status::Pending | Status::Submitted) {
+    let (mut locked, before) = lock(tx, id).await?;
+    let cancelable = matches!(before.status(), Status::Init | Status::Pending | Status::Submitted);
+    if !cancelable || !matches!(locked.observe(Observation::CancelRequested, &asked), Outcome::Moved(_)) {
         return Err(CheckoutError::NotCancelable(before.status()));
     }
-    let what = Observation::CancelRequested;
-    match record(tx, vec![Observed { payment_id: id, what, asked }]).await?.as_slice() {
-        [Outcome::Moved(_)] => {}
-        _ => return Err(CheckoutError::NotCancelable(before.status())),
-    }
-    reload(tx, id).await
+    let payment = locked.save(tx).await?;
+    loaded(tx, payment).await
 }
 
 /// Chooses the gateway and has the payment opened there. Of several at once one does.
@@ -270,7 +266,7 @@ pub async fn submit(
     choice: Choice,
     asked: Asked,
 ) -> Result<gateway_session::Model, CheckoutError> {
-    let before = lock(tx, id).await?;
+    let (_, before) = lock(tx, id).await?;
     if let Some(phone) = choice.phone {
         let mut payer = before.checkout.payer.clone().filter(Value::is_object).unwrap_or_else(|| json!({}));
         payer["phone"] = json!(phone);
@@ -308,19 +304,14 @@ pub async fn look(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
 }
 
 /// The payment as it stands, locked until the transaction ends.
-async fn lock(tx: &Transaction, id: PaymentId) -> Result<Checkout, CheckoutError> {
-    let locked = lock_payment(tx, id).await?.ok_or(Denied::NotFound)?;
-    Ok(load(&**tx, vec![locked]).await?.pop().ok_or(Denied::NotFound)?)
+async fn lock(tx: &Transaction, id: PaymentId) -> Result<(Locked, Checkout), CheckoutError> {
+    let locked = Locked::find(tx, id).await?.ok_or(Denied::NotFound)?;
+    let checkout = loaded(tx, locked.payment().clone()).await?;
+    Ok((locked, checkout))
 }
 
-async fn reload(tx: &Transaction, id: PaymentId) -> Result<Checkout, CheckoutError> {
-    let payment = find_row(tx, id).await?;
+async fn loaded(tx: &Transaction, payment: payment::Model) -> Result<Checkout, CheckoutError> {
     Ok(load(&**tx, vec![payment]).await?.pop().ok_or(Denied::NotFound)?)
-}
-
-async fn find_row(tx: &Transaction, id: PaymentId) -> Result<payment::Model, CheckoutError> {
-    let row = payment::Entity::find().filter(payment::Column::Id.eq(id)).one(&**tx).await?;
-    Ok(row.ok_or(Denied::NotFound)?)
 }
 
 /// How a payer stands in the payment's log.

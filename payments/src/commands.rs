@@ -7,9 +7,9 @@ use sea_orm::DbErr;
 
 use crate::{
     caller::Caller,
+    lock::Locked,
     observation::{Observation, Outcome},
     reach::{Denied, find_payment},
-    record::{Observed, record},
 };
 
 /// Why a command was refused.
@@ -43,7 +43,6 @@ pub async fn cancel(
     request_id: Option<&str>,
 ) -> Result<(), CommandError> {
     let mut tx = db.begin().await?;
-    find_payment(&*tx, caller, id).await?;
     let (outcome, payment) = ask(&mut tx, caller, id, Observation::CancelRequested, request_id).await?;
     let done = matches!(payment.status, PaymentStatus::Canceling | PaymentStatus::Canceled | PaymentStatus::Refunded);
     if outcome == Outcome::Unchanged && !done {
@@ -65,7 +64,6 @@ pub async fn release(
     request_id: Option<&str>,
 ) -> Result<(), CommandError> {
     let mut tx = db.begin().await?;
-    find_payment(&*tx, caller, id).await?;
     let (_, payment) = ask(&mut tx, caller, id, Observation::ReleaseRequested, request_id).await?;
     if !matches!(payment.status, PaymentStatus::Paid | PaymentStatus::Completed) {
         return Err(CommandError::Conflict(payment.status, "released"));
@@ -110,7 +108,7 @@ async fn ask(
     what: Observation,
     request_id: Option<&str>,
 ) -> Result<(Outcome, payment::Model), CommandError> {
-    let observed = Observed { payment_id: id, what, asked: caller.asks(request_id.map(str::to_owned)) };
-    let outcome = record(tx, vec![observed]).await?.pop().unwrap_or(Outcome::Unchanged);
-    Ok((outcome, find_payment(&**tx, caller, id).await?))
+    let mut locked = Locked::within_reach(tx, caller, id).await?;
+    let outcome = locked.observe(what, &caller.asks(request_id.map(str::to_owned)));
+    Ok((outcome, locked.save(tx).await?))
 }

@@ -11,12 +11,13 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
     caller::Asked,
+    lock::Locked,
     money,
     observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
     orders::{self, NUMBERS, lock_order},
-    record::{Observed, record},
-    refunds::{find_order, lock},
+    record::observe,
+    refunds::find_order,
     sellers::{SellerError, account_of, platform_fee},
     sessions::{self, NewSession, SessionError},
 };
@@ -53,8 +54,7 @@ pub async fn ask(
         Some(id) => id,
         None => create(tx, &order, asked).await?,
     };
-    let payment = lock(tx, payment_id).await?;
-    payable(tx, &payment, asked).await?;
+    let payment = payable(tx, Locked::known(tx, payment_id).await?, asked).await?;
     let new = NewSession {
         payment_id,
         source: SOURCE.to_owned(),
@@ -101,13 +101,13 @@ async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Re
 }
 
 /// What may be paid, or may again after the processor had definitely failed.
-async fn payable(tx: &mut Transaction, payment: &payment::Model, asked: &Asked) -> Result<(), SellerError> {
-    match payment.status {
-        PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(()),
+async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Result<payment::Model, SellerError> {
+    match locked.payment().status {
+        PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(locked.payment().clone()),
         PaymentStatus::Failed => {
-            observe(tx, payment.id, Observation::RetryRequested, asked).await?;
-            observe(tx, payment.id, Observation::Gateway(AtGateway::Payable), asked).await?;
-            Ok(())
+            locked.observe(Observation::RetryRequested, asked);
+            locked.observe(Observation::Gateway(AtGateway::Payable), asked);
+            Ok(locked.save(tx).await?)
         }
         PaymentStatus::Paid | PaymentStatus::Completed => Err(SellerError::conflict("The order is paid already")),
         other @ (PaymentStatus::Canceling
@@ -131,8 +131,4 @@ async fn fee_of<C: ConnectionTrait>(db: &C, payment: &payment::Model) -> Result<
     let decimals = u32::try_from(currency.map_or(2, |currency| currency.decimals)).unwrap_or(2);
     let fee = platform_fee(node.plan, money::minor(payment.paid_price.0, decimals)?);
     Ok(Amount(Decimal::new(fee, decimals)))
-}
-
-async fn observe(tx: &mut Transaction, payment_id: PaymentId, what: Observation, asked: &Asked) -> Result<(), DbErr> {
-    record(tx, vec![Observed { payment_id, what, asked: asked.clone() }]).await.map(drop)
 }

@@ -21,7 +21,7 @@ use crate::{
     off_chain::{self, OffChain},
     rates::{self, RateError, Trusted},
     reach::{self, Denied},
-    record::{Observed, record},
+    record::{Observed, observe, record},
     till::{TillError, tickets},
 };
 
@@ -109,7 +109,7 @@ pub async fn open(
     if let Some(request_id) = &by.request_id {
         ask = ask.header("request_id", request_id);
     }
-    record(tx, vec![Observed { payment_id: id, what, asked: by }]).await?;
+    observe(tx, id, what, &by).await?;
     tx.enqueue(vec![ask]).await?;
     Ok(id)
 }

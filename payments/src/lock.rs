@@ -114,11 +114,3 @@ pub async fn lock_payments(
 async fn locked(tx: &Transaction, payments: Select<payment::Entity>) -> Result<Vec<payment::Model>, DbErr> {
     payments.order_by_asc(payment::Column::Id).lock(FOR_CHANGE).all(&**tx).await
 }
-
-/// Locks the payment; none when there is no such payment.
-///
-/// # Errors
-/// When the database does not answer.
-pub(crate) async fn lock_payment(tx: &Transaction, id: PaymentId) -> Result<Option<payment::Model>, DbErr> {
-    Ok(Locked::find(tx, id).await?.map(|locked| locked.subject.payment))
-}

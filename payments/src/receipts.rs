@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::{Asked, Caller},
-    lock::lock_payment,
+    lock::Locked,
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
     orders::{self, lock_order},
-    record::{Observed, record},
+    record::observe,
 };
 
 /// How long the bank payment of an order may be paid. It is reported in the moment that it comes to be, so that this only
@@ -78,9 +78,10 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
         Some(id) => id,
         None => create_payment(tx, &order, &new).await?,
     };
-    let payment = lock(tx, payment_id).await?;
-    if !matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Rejected) {
-        return Err(refused(payment.status));
+    let mut locked = Locked::known(tx, payment_id).await?;
+    let status = locked.payment().status;
+    if !matches!(status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Rejected) {
+        return Err(refused(status));
     }
     let undecided = undecided(tx, order.id).await?;
     if let Some(same) = undecided.iter().find(|receipt| new.says_what(receipt)) {
@@ -96,8 +97,8 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     let mut data = told(&order, &submission, duplicate_of);
     data["amount_reported"] = number(submission.amount_reported);
     data["reference"] = json!(submission.reference);
-    let what = Observation::ReceiptReported { data };
-    record(tx, vec![Observed { payment_id, what, asked: new.asked }]).await?;
+    locked.observe(Observation::ReceiptReported { data }, &new.asked);
+    locked.save(tx).await?;
     Ok(submission.id)
 }
 
@@ -194,10 +195,6 @@ pub async fn receipts_of<C: ConnectionTrait>(
         .await
 }
 
-async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
-    lock_payment(tx, id).await?.ok_or(DbErr::RecordNotFound(format!("payment {id} of an order")))
-}
-
 /// The order's bank payment, made when its first receipt is reported. Of several first receipts at once one makes it: the
 /// others wait at the unique index for that one's commit.
 async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
@@ -211,9 +208,8 @@ async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewRec
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    let opened = Observed { payment_id: id, what: Observation::TransferAccepted, asked: new.asked.clone() };
-    let outcome = record(tx, vec![opened]).await?;
-    debug_assert_eq!(outcome, [Outcome::Moved(PaymentStatus::Open)]);
+    let (outcome, _) = observe(tx, id, Observation::TransferAccepted, &new.asked).await?;
+    debug_assert_eq!(outcome, Outcome::Moved(PaymentStatus::Open));
     Ok(id)
 }
 

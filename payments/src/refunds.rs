@@ -15,9 +15,9 @@ use crate::{
     caller::{Actor, Asked, Caller},
     jobs::SendRefund,
     ledger::{Account, Entry, Guard, Kind, LedgerError, post},
-    lock::lock_payment,
+    lock::Locked,
     observation::{Observation, RefundSeen},
-    record::{Observed, record},
+    record::observe,
     sellers::{SellerError, part},
 };
 
@@ -53,9 +53,9 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
     let order = find_order(&**tx, new.order_id).await?;
     within_reach(&**tx, caller, &order).await?;
     let not_paid = || SellerError::conflict("The order is not paid by card");
-    let payment = lock(tx, order.card_payment_id.ok_or_else(not_paid)?).await?;
-    let capture = of_payment(&**tx, payment.id).await?.ok_or_else(not_paid)?;
-    match payment.status {
+    let locked = Locked::known(tx, order.card_payment_id.ok_or_else(not_paid)?).await?;
+    let capture = of_payment(&**tx, locked.payment().id).await?.ok_or_else(not_paid)?;
+    match locked.payment().status {
         PaymentStatus::Paid | PaymentStatus::Completed => {}
         PaymentStatus::Refunded => return Err(SellerError::conflict("The order is refunded already")),
         other => return Err(SellerError::conflict(format!("The order's card payment is {other}"))),
@@ -132,7 +132,7 @@ async fn take_down(
     ];
     entered(tx, &capture, Kind::RefundAsked, &refund, &postings).await?;
     let what = Observation::Refund(RefundSeen::Created { data: told(order, &capture, &refund) });
-    record(tx, vec![Observed { payment_id: capture.payment_id, what, asked: by }]).await?;
+    observe(tx, capture.payment_id, what, &by).await?;
     tx.enqueue(vec![message(&refund, &capture)]).await?;
     Ok(refund)
 }
@@ -187,10 +187,10 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
         }
     }
     let refund = row.update(&**tx).await?;
-    let payment = lock(tx, refund.payment_id).await?;
+    let mut locked = Locked::known(tx, refund.payment_id).await?;
     let succeeded = refund.status == RefundStatus::Succeeded;
     let capture = release(tx, &refund, succeeded).await?;
-    let order = order_of(tx, &payment).await?;
+    let order = order_of(tx, locked.payment()).await?;
     let data = told(&order, &capture, &refund);
     let (kind, postings, seen) = if succeeded {
         let postings = vec![(Account::ProcessorClearing, -refund.amount), (Account::Payer, refund.amount)];
@@ -205,7 +205,8 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
         (Kind::RefundFailed, postings, RefundSeen::Failed { data })
     };
     entered(tx, &capture, kind, &refund, &postings).await?;
-    record(tx, vec![Observed::new(payment.id, Observation::Refund(seen), actor.clone())]).await?;
+    locked.observe(Observation::Refund(seen), &actor.clone().into());
+    locked.save(tx).await?;
     Ok(true)
 }
 
@@ -325,8 +326,4 @@ async fn order_of(tx: &Transaction, payment: &payment::Model) -> Result<order::M
     let missing = || DbErr::RecordNotFound(format!("the order of payment {}", payment.id));
     let id = payment.order_id.ok_or_else(missing)?;
     order::Entity::find().filter(order::Column::Id.eq(id)).one(&**tx).await?.ok_or_else(missing)
-}
-
-pub(crate) async fn lock(tx: &Transaction, id: PaymentId) -> Result<payment::Model, DbErr> {
-    lock_payment(tx, id).await?.ok_or_else(|| DbErr::RecordNotFound(format!("payment {id}")))
 }

@@ -8,12 +8,11 @@ use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prel
 
 use crate::{
     caller::{Asked, Caller},
-    lock::lock_payment,
+    lock::Locked,
     observation::Observation,
     orders::settled_by,
     rail::{Rail, Shown},
     reach::{Denied, find_payment},
-    record::{Observed, record},
     refunds,
 };
 
@@ -169,10 +168,10 @@ pub async fn resolve(
     reason: &str,
     request_id: Option<&str>,
 ) -> Result<Resolved, VerdictError> {
-    find_payment(&**tx, caller, id).await?;
     // Of several operators one goes on; the others then read what that one has decided.
-    let payment = lock_payment(tx, id).await?.ok_or(Denied::NotFound)?;
-    let settled = settled_by(&**tx, &payment).await?.is_some();
+    let mut locked = Locked::within_reach(tx, caller, id).await?;
+    let payment = locked.payment().clone();
+    let settled = locked.settled_by().is_some();
     let log = life(&**tx, id).await?;
     if payment.status != PaymentStatus::NeedsReview {
         let last = log.iter().rev().find(|row| row.data["trigger"] == VERDICT);
@@ -191,7 +190,8 @@ pub async fn resolve(
     }
     let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
     let by = Asked { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
-    record(tx, vec![Observed { payment_id: id, what, asked: by.clone() }]).await?;
+    locked.observe(what, &by);
+    locked.save(tx).await?;
     if to == PaymentStatus::Canceling {
         refunds::give_back(tx, &payment, reason, &by).await?;
     }

@@ -8,12 +8,12 @@ use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
-use super::{ReceiptError, duplicates, find_order, lock, receipts_of, refused, told, within_reach};
+use super::{ReceiptError, duplicates, find_order, receipts_of, refused, told, within_reach};
 use crate::{
     caller::Caller,
+    lock::Locked,
     observation::Observation,
     orders::{OrderStatus, lock_order},
-    record::{Observed, record},
 };
 
 /// What whoever looked at the bank says.
@@ -40,21 +40,21 @@ pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdi
     within_reach(&**tx, caller, &order).await?;
     let (order, _) = lock_order(tx, order.id).await?;
     let locked = match order.payment_id {
-        Some(id) => Some(lock(tx, id).await?),
+        Some(id) => Some(Locked::known(tx, id).await?),
         None => None,
     };
     // Read under the lock, so that of two verdicts at once the second sees the first.
     let receipts = receipts_of(&**tx, order.id).await?;
     let about = choose(&receipts, &verdict)?;
-    let (Some(payment), false) = (locked, about.is_empty()) else {
+    let (Some(locked), false) = (locked, about.is_empty()) else {
         return Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()));
     };
     let change = Change::new(&receipts, about, verdict.confirmed);
     if change.receipts.is_empty() {
         return Ok(());
     }
-    change.check(&order, &payment)?;
-    change.write(tx, caller, &order, &payment, verdict).await
+    change.check(&order, locked.payment())?;
+    change.write(tx, caller, &order, locked, verdict).await
 }
 
 /// The receipts that the verdict is about.
@@ -113,7 +113,7 @@ impl<'a> Change<'a> {
         tx: &mut Transaction,
         caller: &Caller,
         order: &order::Model,
-        payment: &payment::Model,
+        mut locked: Locked,
         verdict: ReceiptVerdict,
     ) -> Result<(), ReceiptError> {
         let duplicates = match self.to {
@@ -138,8 +138,10 @@ impl<'a> Change<'a> {
             what.push(Observation::TransferLost { data });
         }
         let asked = caller.asks(verdict.request_id);
-        let observed = what.into_iter().map(|what| Observed { payment_id: payment.id, what, asked: asked.clone() });
-        record(tx, observed.collect()).await?;
+        for what in what {
+            locked.observe(what, &asked);
+        }
+        locked.save(tx).await?;
         self.decided(tx, verdict.reason).await
     }
 

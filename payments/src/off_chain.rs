@@ -4,13 +4,14 @@ use entities::{
     Amount, CurrencyId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, network, now, payment,
 };
 use queue::Transaction;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
 use crate::{
     caller::Asked,
     event,
     log::{self, NewLog},
+    record,
 };
 
 /// What such a payment is about.
@@ -41,12 +42,8 @@ pub(crate) async fn insert(tx: &mut Transaction, row: payment::Model, asked: &As
         actor: asked.actor.clone(),
         data: json!({ "to": row.status, "external_id": row.external_id, "request_id": asked.request_id }),
     };
-    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
-    let inserted = payment::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-    match inserted.exec_with_returning_keys(&**tx).await {
-        Ok(keys) if !keys.is_empty() => {}
-        Ok(_) | Err(DbErr::RecordNotInserted) => return Ok(false),
-        Err(error) => return Err(error),
+    if record::insert(tx, [row]).await?.is_empty() {
+        return Ok(false);
     }
     let transitions = log::append(&**tx, vec![created]).await?;
     tx.enqueue(event::announcements(&transitions).collect()).await?;

@@ -1,12 +1,13 @@
 //! The one way in which a payment changes: lock, apply, write state, log and next messages in the caller's transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entities::{PaymentId, PaymentStatus, now, payment};
 use queue::Transaction;
 use sea_orm::{
-    ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*,
+    ActiveEnum, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Statement, Value,
+    prelude::*, sea_query::OnConflict,
 };
 
 use crate::{
@@ -39,6 +40,24 @@ impl Observed {
 
 /// Payments of one guarded update, 25 parameters each.
 const ROWS_PER_UPDATE: usize = 100;
+
+/// Writes new payments and returns which were written: of the others the node has a payment with the external id. Of two
+/// at once one waits here for the other's commit, and then finds the id taken.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn insert(
+    tx: &Transaction,
+    rows: impl IntoIterator<Item = payment::Model>,
+) -> Result<HashSet<PaymentId>, DbErr> {
+    let taken = OnConflict::columns([payment::Column::NodeId, payment::Column::ExternalId]).do_nothing().to_owned();
+    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
+    match payment::Entity::insert_many(rows).on_conflict(taken).exec_with_returning_keys(&**tx).await {
+        Ok(ids) => Ok(ids.into_iter().collect()),
+        Err(DbErr::RecordNotInserted) => Ok(HashSet::new()),
+        Err(error) => Err(error),
+    }
+}
 
 /// Applies the observations in order and returns what each did. Orders are locked before their payments, and each in the
 /// order of their ids, so that two of these never wait for each other in a circle. Observations about unknown payments

@@ -1,6 +1,6 @@
 //! One batch: resolve all, then write all in one transaction with one statement a table.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use entities::{MemberId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
 use queue::{Database, NewMessage, Transaction};
@@ -21,6 +21,7 @@ use crate::{
     log::{self, NewLog},
     observation::with_context,
     orders::lock_orders,
+    record,
 };
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -65,14 +66,7 @@ async fn insert(
         return Ok(refused);
     }
     upsert_members(tx, requests, &mut rows).await?;
-    let models = rows.iter().map(|(_, row, _)| row.clone().into_active_model());
-    let columns = [payment::Column::NodeId, payment::Column::ExternalId];
-    let inserted: HashSet<PaymentId> = payment::Entity::insert_many(models)
-        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
-        .exec_with_returning_keys(&**tx)
-        .await?
-        .into_iter()
-        .collect();
+    let inserted = record::insert(tx, rows.iter().map(|(_, row, _)| row.clone())).await?;
     fail::fail_point!("accept.payments_written");
     let taken = taken(tx, rows.iter().map(|(_, row, _)| row).filter(|row| !inserted.contains(&row.id))).await?;
     let (mut logs, mut messages, mut outcomes) = (Vec::new(), Vec::new(), refused);

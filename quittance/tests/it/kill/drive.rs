@@ -356,24 +356,6 @@ impl Outside {
         }
     }
 
-    /// Asks for an invoice, always the same one, and has it paid at the sandbox node.
-    async fn invoice(&self, key: &str) -> bool {
-        let body = json!({ "amount": 0.00001, "currency_id": "00000000-0000-7000-8000-0000c0000b7c" });
-        let invoice = match self.merchant.try_post("/payments/lightning/invoices", &body, Some(key)).await {
-            Ok((201, invoice)) => invoice,
-            Ok((409, _)) => {
-                self.let_the_claim_run_out().await;
-                return false;
-            }
-            Ok((503, _)) | Err(_) => return false,
-            Ok((status, problem)) => panic!("{key}: {status} {problem}"),
-        };
-        self.want(&[invoice["payment_id"].as_str().unwrap().to_owned()], PaymentStatus::Completed);
-        let pay = format!("/sandbox/lightning/invoices/{}/pay", invoice["payment_hash"].as_str().unwrap());
-        // Paid already is paid as well.
-        matches!(self.merchant.try_post(&pay, &json!({}), None).await, Ok((200 | 409, _)))
-    }
-
     /// A run over this letter alone, whose diamond is by now deployed: its job has nothing left to do.
     async fn redrive(&self, letter: Uuid) {
         let dead = dead_letters::show(&self.db, letter).await.unwrap().unwrap();

@@ -1,4 +1,5 @@
-//! A seller's account, a card payment, a refund and a payout at the sandbox, while a process of ours dies.
+//! A Lightning invoice, and a seller's account, a card payment, a refund and a payout at the sandbox, while a process of
+//! ours dies.
 
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,24 @@ impl Outside {
         let payout = "/api/payments/connect/payout?amount=5000";
         let paid = self.ask(payout, &json!({}), Some(&format!("{key}-payout"))).await?;
         paid["payout_id"].is_string().then_some(())
+    }
+
+    /// Asks for an invoice, always the same one, and has it paid at the sandbox node.
+    pub(super) async fn invoice(&self, key: &str) -> bool {
+        let body = json!({ "amount": 0.00001, "currency_id": "00000000-0000-7000-8000-0000c0000b7c" });
+        let invoice = match self.merchant.try_post("/payments/lightning/invoices", &body, Some(key)).await {
+            Ok((201, invoice)) => invoice,
+            Ok((409, _)) => {
+                self.let_the_claim_run_out().await;
+                return false;
+            }
+            Ok((503, _)) | Err(_) => return false,
+            Ok((status, problem)) => panic!("{key}: {status} {problem}"),
+        };
+        self.want(&[invoice["payment_id"].as_str().unwrap().to_owned()], PaymentStatus::Completed);
+        let pay = format!("/sandbox/lightning/invoices/{}/pay", invoice["payment_hash"].as_str().unwrap());
+        // Paid already is paid as well.
+        matches!(self.merchant.try_post(&pay, &json!({}), None).await, Ok((200 | 409, _)))
     }
 
     /// An answer of the contract's: what was asked for, or why not.

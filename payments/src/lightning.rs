@@ -223,6 +223,21 @@ pub async fn looked<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<(), DbE
     step(id, &[InvoiceStatus::Open], InvoiceStatus::Open, db).await.map(drop)
 }
 
+/// Notes that somebody was at it in vain, and will be again.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tried<D: ConnectionTrait>(db: &D, id: PaymentId) -> Result<(), DbErr> {
+    use lightning_invoice::Column as C;
+    lightning_invoice::Entity::update_many()
+        .col_expr(C::UpdatedAt, Expr::value(now()))
+        .filter(C::PaymentId.eq(id))
+        .filter(Expr::cust(LIVE))
+        .exec(db)
+        .await
+        .map(drop)
+}
+
 /// Notes what the node has made, and has it watched from then on where there is something to wait for.
 ///
 /// # Errors

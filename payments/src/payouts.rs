@@ -84,13 +84,13 @@ pub async fn ask(
 pub async fn hand_over(tx: &Transaction, id: PayoutId) -> Result<Option<payout::Model>, DbErr> {
     let Some(payout) = find_locked(tx, id).await? else { return Ok(None) };
     match payout.status {
-        PayoutStatus::Asked => {
+        PayoutStatus::Asked | PayoutStatus::Sent => {
+            // Also when it is tried again, so that the safety net sees that somebody is at it.
             let mut row = payout.clone().into_active_model();
             (row.status, row.updated_at) = (Set(PayoutStatus::Sent), Set(now()));
             row.update(&**tx).await?;
             Ok(Some(payout))
         }
-        PayoutStatus::Sent => Ok(Some(payout)),
         PayoutStatus::Paid | PayoutStatus::Failed => Ok(None),
     }
 }

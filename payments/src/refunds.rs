@@ -149,13 +149,13 @@ fn message(refund: &refund::Model, capture: &capture::Model) -> NewMessage {
 pub async fn hand_over(tx: &Transaction, id: RefundId) -> Result<Option<refund::Model>, DbErr> {
     let Some(refund) = find_locked(tx, id).await? else { return Ok(None) };
     match refund.status {
-        RefundStatus::Asked => {
+        RefundStatus::Asked | RefundStatus::Sent => {
+            // Also when it is tried again, so that the safety net sees that somebody is at it.
             let mut row = refund.clone().into_active_model();
             (row.status, row.updated_at) = (Set(RefundStatus::Sent), Set(now()));
             row.update(&**tx).await?;
             Ok(Some(refund))
         }
-        RefundStatus::Sent => Ok(Some(refund)),
         RefundStatus::Succeeded | RefundStatus::Failed => Ok(None),
     }
 }

@@ -164,7 +164,8 @@ pub async fn tell(
 /// When the database refuses.
 pub async fn hand_over(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_account::Model>, DbErr> {
     let Some(account) = lock(tx, node_id).await? else { return Ok(None) };
-    if account.status == ConnectedAccountStatus::Asked {
+    if matches!(account.status, ConnectedAccountStatus::Asked | ConnectedAccountStatus::Sent) {
+        // Also when it is tried again, so that the safety net sees that somebody is at it.
         let mut row = account.clone().into_active_model();
         (row.status, row.updated_at) = (Set(ConnectedAccountStatus::Sent), Set(now()));
         row.update(&**tx).await?;

@@ -54,6 +54,15 @@ pub(super) enum Standing {
 
 /// Brings the invoice up to what the node says of it.
 pub(super) async fn look(context: &Context, id: PaymentId) -> Result<Standing, JobError> {
+    let looked = look_once(context, id).await;
+    if looked.is_err() {
+        // So that the safety net sees that somebody is at it.
+        lightning::tried(&*context.db, id).await?;
+    }
+    looked
+}
+
+async fn look_once(context: &Context, id: PaymentId) -> Result<Standing, JobError> {
     let Some(invoice) = lightning::read(&*context.db, id).await? else {
         let message = format!("payment {id} has no invoice");
         return Err(JobError::DeadLetter { code: "unknown_invoice", message });

@@ -282,6 +282,19 @@ on_both!(invoices_whose_messages_got_lost_are_taken_up, async |database: TestDat
     assert_eq!(take_up(TimeDelta::zero()).await, 0, "it is at its end");
 });
 
+on_both!(an_invoice_that_is_tried_in_vain_has_one_message, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    let id = worker.invoice().await;
+    worker.ask_in_vain(id, Fault::Fails).await;
+    let long_ago = lightning_invoice::Entity::update_many()
+        .col_expr(lightning_invoice::Column::UpdatedAt, Expr::value(now() - TimeDelta::minutes(11)));
+    long_ago.exec(&**worker.db()).await.unwrap();
+    worker.ask_in_vain(id, Fault::Fails).await;
+    let context = crate::context(worker.db());
+    let taken = worker::look_at_straggling_invoices(&context, TimeDelta::minutes(10)).await.unwrap();
+    assert_eq!(taken, 0, "its retry waits");
+});
+
 on_both!(the_clock_alone_expires_no_invoice, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;

@@ -16,8 +16,8 @@ use payments::{
     refunds::{self, NewRefund},
     sellers::{self, Details},
 };
-use queue::NewMessage;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
+use queue::{Delivery, Job, JobError, NewMessage};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Statement, prelude::*};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -381,6 +381,35 @@ on_both!(what_lost_its_message_is_taken_up, async |database: TestDatabase| {
     assert_eq!(seller.refund_row().await.status.word(), "succeeded");
     // On a slow machine it has come to the bank when this is asked.
     assert!(matches!(seller.payout_row().await.status.word().as_str(), "sent" | "paid"));
+});
+
+on_both!(what_is_tried_in_vain_has_one_message, async |database: TestDatabase| {
+    let shop = Shop::on(database).await;
+    shop.sell("Olive").await;
+    let (refund, payout) = (shop.ask_refund(100).await, shop.ask_payout(500).await);
+    shop.tell_seller("Olive & Thyme").await;
+    shop.worker.lose_messages().await;
+    let node_id = shop.worker.merchant.node_id;
+    // Nobody answers there.
+    let context = crate::context(shop.worker.db());
+    for round in 0..2 {
+        let tried = worker::jobs::SendRefund::run(&context, Delivery::of(SendRefund::new(refund, None))).await;
+        assert!(matches!(tried, Err(JobError::Retry(_))), "{tried:?}");
+        let tried = worker::jobs::SendPayout::run(&context, Delivery::of(SendPayout::new(payout, None))).await;
+        assert!(matches!(tried, Err(JobError::Retry(_))), "{tried:?}");
+        let tried = worker::jobs::SyncAccount::run(&context, Delivery::of(SyncAccount { node_id })).await;
+        assert!(matches!(tried, Err(JobError::Retry(_))), "{tried:?}");
+        let taken = worker::settle_stragglers(&context, TimeDelta::minutes(10)).await.unwrap();
+        assert_eq!(taken, 0, "their retries wait, round {round}");
+        let tx = shop.worker.db().begin().await.unwrap();
+        for table in ["refunds", "payouts", "connected_accounts"] {
+            let long_ago = now() - TimeDelta::minutes(11);
+            let sql = format!("UPDATE {table} SET updated_at = $1");
+            let backend = shop.worker.db().get_database_backend();
+            tx.execute_raw(Statement::from_sql_and_values(backend, sql, [long_ago.into()])).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
 });
 
 /// The same without the API in between.

@@ -38,4 +38,4 @@ pub use operation::{DealTerms, Kind, Request, Withdrawn, reference, request, wit
 pub use probe::{NodeReport, TokenReport, chain_number, probe, token};
 pub use rpc::ProviderHealth;
 pub use standing::{Standing, standings};
-pub use status::{LaneStatus, observed_until, status};
+pub use status::{LaneStatus, WithoutFunds, observed_until, status, without_funds};

@@ -97,6 +97,39 @@ fn lane_status(lane: &lane::Model, pending: &[Waiting], unmined: &[Waiting]) -> 
     }
 }
 
+/// A signer whose lane is paused because it has no funds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithoutFunds {
+    /// Where.
+    pub network_id: Uuid,
+    /// The signer's address, in lower case.
+    pub signer: String,
+    /// Why its lane is paused, a word.
+    pub reason: String,
+    /// As last seen, in wei.
+    pub balance: Option<String>,
+    /// Since when it is paused.
+    pub paused_at: DateTime<Utc>,
+}
+
+/// The signers whose lanes wait for funds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn without_funds(db: &impl ConnectionTrait) -> Result<Vec<WithoutFunds>, Error> {
+    let paused = lane::Entity::find().filter(lane::Column::PausedReason.eq(lane::NO_FUNDS)).all(db).await?;
+    let without = |lane: lane::Model| {
+        Some(WithoutFunds {
+            network_id: lane.network_id,
+            signer: lane.signer.to_string(),
+            reason: lane.paused_reason?,
+            balance: lane.balance.map(|balance| balance.to_string()),
+            paused_at: lane.paused_at?,
+        })
+    };
+    Ok(paused.into_iter().filter_map(without).collect())
+}
+
 /// The timestamp of the last final block whose events are recorded: no deposit of an earlier time can still turn up.
 /// `None` while nothing of the network has been read.
 ///

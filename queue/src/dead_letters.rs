@@ -14,6 +14,7 @@ use crate::{outbox::headers_text, subject::Subject};
 
 mod acts;
 pub(crate) mod dead_message;
+mod died;
 mod edit;
 mod filter;
 mod groups;
@@ -28,6 +29,7 @@ mod waiting;
 pub(crate) use acts::next_ids;
 pub use acts::{Act, ActError, Chunk, discard, discard_chunk, restore, restore_chunk};
 pub use dead_message::{DeadMessage, Origin};
+pub use died::{Died, died_after};
 pub use edit::{Change, Edited, edit};
 pub use filter::Filter;
 pub(crate) use filter::{Direction, is, of_run};

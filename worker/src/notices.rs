@@ -14,10 +14,12 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{EventId, NetworkId, NodeId, PaymentId, node, notice, now, payment, wallet};
 use payments::event::Event;
-use queue::{Database, Transaction};
+use queue::{
+    Database, Transaction,
+    dead_letters::{Died, died_after},
+};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
-    Statement, Value, prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::OnConflict,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -34,13 +36,10 @@ const EVERY: Duration = Duration::from_secs(5);
 const MARGIN: TimeDelta = TimeDelta::minutes(2);
 
 /// Letters in one transaction.
-const TOGETHER: usize = 200;
+const TOGETHER: u64 = 200;
 
 /// The row that remembers up to when letters were told; it is kept for ever.
 const CURSOR: &str = "cursor:dead_letters";
-
-/// Why a lane is paused whose signer has no funds, in `chain_lanes`.
-const NO_FUNDS: &str = "insufficient_funds";
 
 /// Looks until it is told to stop; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
@@ -74,11 +73,11 @@ async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
     let mut after = first_id(since - MARGIN);
     let root = root(&context.db).await?;
     loop {
-        let letters = letters(&context.db, after).await?;
-        let Some(last) = letters.last().map(|letter| letter.dead_letter_id) else { break };
-        let full = letters.len() == TOGETHER;
+        let letters = died_after(&context.db, after, TOGETHER).await?;
+        let Some(last) = letters.last().map(|letter| letter.id) else { break };
+        let full = letters.len() as u64 == TOGETHER;
         let mut news = Vec::new();
-        let untold = untold(&context.db, letters).await?;
+        let untold = untold(&context.db, letters.into_iter().map(created).collect()).await?;
         let nodes = nodes(&context.db, &untold).await?;
         for letter in untold {
             let of_payment = letter.payment_id.and_then(|id| nodes.get(&id).copied());
@@ -126,25 +125,16 @@ fn first_id(time: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
 }
 
-async fn letters(db: &Database, after: Uuid) -> Result<Vec<DeadLetterCreated>, DbErr> {
-    let sql = format!(
-        "SELECT id, queue, kind, error_code, attempts, payment_id, node_id FROM dead_letters WHERE id > $1 \
-         ORDER BY id LIMIT {TOGETHER}"
-    );
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, [after.into()])).await?;
-    rows.iter().map(letter).collect()
-}
-
-fn letter(row: &QueryResult) -> Result<DeadLetterCreated, DbErr> {
-    Ok(DeadLetterCreated {
-        dead_letter_id: row.try_get("", "id")?,
-        queue: row.try_get("", "queue")?,
-        kind: row.try_get("", "kind")?,
-        error_code: row.try_get("", "error_code")?,
-        attempts: row.try_get("", "attempts")?,
-        payment_id: row.try_get::<Option<Uuid>>("", "payment_id")?.map(PaymentId),
-        node_id: row.try_get::<Option<Uuid>>("", "node_id")?.map(NodeId),
-    })
+fn created(letter: Died) -> DeadLetterCreated {
+    DeadLetterCreated {
+        dead_letter_id: letter.id,
+        queue: letter.queue,
+        kind: letter.kind,
+        error_code: letter.error_code,
+        attempts: letter.attempts,
+        payment_id: letter.payment_id.map(PaymentId),
+        node_id: letter.node_id.map(NodeId),
+    }
 }
 
 fn letter_key(id: Uuid) -> String {
@@ -221,18 +211,14 @@ fn outgoing<D: Serialize>(
 
 async fn tell_low_balances(context: &Context) -> anyhow::Result<()> {
     let db = &context.db;
-    let sql = "SELECT network_id, signer, paused_reason, paused_at, balance FROM chain_lanes \
-               WHERE paused_reason = $1 AND paused_at IS NOT NULL";
-    let values: [Value; 1] = [NO_FUNDS.into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     let mut news = Vec::new();
-    for row in &rows {
+    for lane in chain::without_funds(&**db).await? {
         let told = SignerLowBalance {
-            network_id: NetworkId(row.try_get("", "network_id")?),
-            signer: row.try_get("", "signer")?,
-            reason: row.try_get("", "paused_reason")?,
-            balance: row.try_get("", "balance")?,
-            paused_at: row.try_get("", "paused_at")?,
+            network_id: NetworkId(lane.network_id),
+            signer: lane.signer,
+            reason: lane.reason,
+            balance: lane.balance,
+            paused_at: lane.paused_at,
         };
         // Once for each pause.
         let key = format!("low_balance:{}:{}:{}", told.network_id, told.signer, told.paused_at.timestamp_micros());

@@ -140,7 +140,7 @@ struct Lane {
 
 /// Why a lane sends nothing new. The words stand in the database and in [`crate::LaneStatus`].
 mod pause {
-    pub(super) const FUNDS: &str = "insufficient_funds";
+    pub(super) const FUNDS: &str = crate::table::lane::NO_FUNDS;
     pub(super) const FEE_CAP: &str = "fee_cap";
     pub(super) const NO_KEY: &str = "no_key";
     pub(super) const KEY_LOCKED: &str = "key_locked";

@@ -5,6 +5,9 @@ use sea_orm::entity::prelude::*;
 
 use super::{Amount, Place};
 
+/// Why a lane is paused whose signer cannot pay for what it has to send.
+pub(crate) const NO_FUNDS: &str = "insufficient_funds";
+
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "chain_lanes")]

@@ -130,43 +130,46 @@ pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
 /// # Errors
 /// When the database fails; what was expired until then stays so.
 pub async fn lapse(context: &Context) -> anyhow::Result<usize> {
-    let (mut written, mut after) = (0, None);
-    loop {
-        let page: Vec<PaymentId> = payment::Entity::find()
-            .select_only()
-            .column(payment::Column::Id)
-            // Word by word the condition of an index.
-            .filter(Expr::cust("status = 'pending'"))
-            .filter(payment::Column::PaymentMethod.eq(PaymentMethod::Web3))
-            .filter(payment::Column::ExpiresAt.lt(now() - LAPSED_FOR))
-            .filter(Condition::all().add_option(after.map(|id| payment::Column::Id.gt(id))))
-            .order_by_asc(payment::Column::Id)
-            .limit(CHUNK)
-            .into_tuple()
-            .all(&*context.db)
-            .await?;
-        let Some(last) = page.last().copied() else { return Ok(written) };
-        let full = page.len() as u64 == CHUNK;
-        let lapse = |ids: Vec<PaymentId>| expire_payment::lapse(context, ids.into_iter());
-        let moved = each_by_itself("lapse", page, lapse).await?;
-        written += counted("lapse", moved, "payments were never sent in their time and expire");
-        after = Some(last);
-        if !full {
-            return Ok(written);
-        }
-    }
+    let lapse = |ids: Vec<PaymentId>| expire_payment::lapse(context, ids.into_iter());
+    let told = Told { step: "lapse", what: "payments were never sent in their time and expire" };
+    page_by_page(told, |after| lapsed(context, after), lapse).await
 }
 
 async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow::Result<usize> {
+    let told = Told { step: step.word(), what: "payments have waited for too long and are taken up" };
+    page_by_page(told, |after| waiting(context, step, patience, after), |ids| step.take(context, ids)).await
+}
+
+/// How it is told that something was taken up.
+#[derive(Clone, Copy)]
+struct Told {
+    step: &'static str,
+    what: &'static str,
+}
+
+/// The place of something that waits, in the order in which it is read.
+type Place<T> = (T, DateTime<Utc>);
+
+/// Reads page after page and works on each, until there is no more; how much that has moved on.
+async fn page_by_page<T: Copy + Display, R, W>(
+    told: Told,
+    read: impl Fn(Option<Place<T>>) -> R,
+    work: impl Fn(Vec<T>) -> W,
+) -> anyhow::Result<usize>
+where
+    R: Future<Output = Result<Vec<Place<T>>, DbErr>>,
+    W: Future<Output = anyhow::Result<usize>>,
+{
     let (mut written, mut after) = (0, None);
     loop {
-        let page = waiting(context, step, patience, after).await?;
-        let Some(last) = page.last().copied() else { return Ok(written) };
+        let page = read(after).await?;
         let full = page.len() as u64 == CHUNK;
-        let ids = page.into_iter().map(|(id, _)| id).collect();
-        let moved = each_by_itself(step.word(), ids, |ids| step.take(context, ids)).await?;
-        written += counted(step.word(), moved, "payments have waited for too long and are taken up");
-        after = Some(last);
+        after = page.last().copied();
+        if after.is_none() {
+            return Ok(written);
+        }
+        let moved = each_by_itself(told.step, page.into_iter().map(|(id, _)| id).collect(), &work).await?;
+        written += counted(told.step, moved, told.what);
         if !full {
             return Ok(written);
         }
@@ -220,30 +223,9 @@ fn counted(step: &'static str, written: usize, what: &str) -> usize {
 /// # Errors
 /// When the database fails; what was told until then stays so.
 pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let (mut written, mut after) = (0, None);
-    loop {
-        let page: Vec<PaymentLogId> = payment_log::Entity::find()
-            .select_only()
-            .column(payment_log::Column::Id)
-            // Word by word the condition of an index.
-            .filter(Expr::cust("sequence IS NOT NULL AND announced_at IS NULL"))
-            .filter(payment_log::Column::CreatedAt.lt(now() - patience))
-            .filter(Condition::all().add_option(after.map(|id| payment_log::Column::Id.gt(id))))
-            .order_by_asc(payment_log::Column::Id)
-            .limit(CHUNK)
-            .into_tuple()
-            .all(&*context.db)
-            .await?;
-        let Some(last) = page.last().copied() else { return Ok(written) };
-        let full = page.len() as u64 == CHUNK;
-        let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
-        let told = each_by_itself("announce", page, tell).await?;
-        written += counted("announce", told, "transitions have waited for too long and are told");
-        after = Some(last);
-        if !full {
-            return Ok(written);
-        }
-    }
+    let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
+    let told = Told { step: "announce", what: "transitions have waited for too long and are told" };
+    page_by_page(told, |after| untold(context, patience, after), tell).await
 }
 
 /// Takes recoveries of webhook endpoints up that have waited for so long, and returns how many those were.
@@ -299,13 +281,54 @@ pub async fn look_at_invoices(context: &Context, patience: TimeDelta) -> anyhow:
     Ok(counted("invoice", taken, "Lightning invoices have waited for too long and are looked at"))
 }
 
+/// A page of those whose time is over and that may never have been sent.
+async fn lapsed(context: &Context, after: Option<Place<PaymentId>>) -> Result<Vec<Place<PaymentId>>, DbErr> {
+    use payment::Column::{ExpiresAt, Id};
+
+    payment::Entity::find()
+        .select_only()
+        .columns([Id, ExpiresAt])
+        // Word by word the condition of an index.
+        .filter(Expr::cust("status = 'pending'"))
+        .filter(payment::Column::PaymentMethod.eq(PaymentMethod::Web3))
+        .filter(ExpiresAt.lt(now() - LAPSED_FOR))
+        .filter(Condition::all().add_option(after.map(|(id, _)| Id.gt(id))))
+        .order_by_asc(Id)
+        .limit(CHUNK)
+        .into_tuple()
+        .all(&*context.db)
+        .await
+}
+
+/// A page of transitions that nobody was told of for so long.
+async fn untold(
+    context: &Context,
+    patience: TimeDelta,
+    after: Option<Place<PaymentLogId>>,
+) -> Result<Vec<Place<PaymentLogId>>, DbErr> {
+    use payment_log::Column::{CreatedAt, Id};
+
+    payment_log::Entity::find()
+        .select_only()
+        .columns([Id, CreatedAt])
+        // Word by word the condition of an index.
+        .filter(Expr::cust("sequence IS NOT NULL AND announced_at IS NULL"))
+        .filter(CreatedAt.lt(now() - patience))
+        .filter(Condition::all().add_option(after.map(|(id, _)| Id.gt(id))))
+        .order_by_asc(Id)
+        .limit(CHUNK)
+        .into_tuple()
+        .all(&*context.db)
+        .await
+}
+
 /// A page of those that wait, in the order of their index, with the place of each in that order.
 async fn waiting(
     context: &Context,
     step: Step,
     patience: TimeDelta,
-    after: Option<(PaymentId, DateTime<Utc>)>,
-) -> Result<Vec<(PaymentId, DateTime<Utc>)>, DbErr> {
+    after: Option<Place<PaymentId>>,
+) -> Result<Vec<Place<PaymentId>>, DbErr> {
     use payment::Column::{ExpiresAt, Id, PaymentMethod, UpdatedAt};
 
     let before = now() - patience;

@@ -188,19 +188,25 @@ fn promises(book: &Book, payments: &[payment::Model], findings: &mut Findings) {
     }
 }
 
-/// Each payment's transitions are numbered without gaps, and none is told twice.
+/// Each payment's transitions are numbered without gaps, and none is told twice; what an operator decides may be what had
+/// happened before.
 async fn logs(db: &Database, payments: &[payment::Model], findings: &mut Findings) {
-    let rows: Vec<(PaymentId, i32, String)> = payment_log::Entity::find()
+    use payment_log::Column::{Data, EventType, PaymentId as Payment, Sequence};
+
+    let rows: Vec<(PaymentId, i32, String, serde_json::Value)> = payment_log::Entity::find()
         .select_only()
-        .columns([payment_log::Column::PaymentId, payment_log::Column::Sequence, payment_log::Column::EventType])
-        .filter(payment_log::Column::Sequence.is_not_null())
-        .order_by_asc(payment_log::Column::Sequence)
+        .columns([Payment, Sequence, EventType, Data])
+        .filter(Sequence.is_not_null())
+        .order_by_asc(Sequence)
         .into_tuple()
         .all(&**db)
         .await
         .unwrap();
     let mut lives: BTreeMap<PaymentId, Vec<(i32, String)>> = BTreeMap::new();
-    for (id, sequence, event) in rows {
+    for (id, sequence, mut event, data) in rows {
+        if data["trigger"] == "verdict" {
+            event.push_str(" by verdict");
+        }
         lives.entry(id).or_default().push((sequence, event));
     }
     for payment in payments {

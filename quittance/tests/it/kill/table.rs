@@ -52,8 +52,8 @@ impl Outcome {
         let Row { point, drive, role, .. } = self.row;
         let (drive, role) = (format!("{drive:?}"), format!("{role:?}"));
         let told = match &self.findings {
-            Ok(Findings { lost, doubled, wrong }) => {
-                let wrong = if wrong.is_empty() { String::new() } else { format!("  WRONG: {wrong:?}") };
+            Ok(findings @ Findings { lost, doubled, wrong: _ }) => {
+                let wrong = if findings.none() { String::new() } else { format!("  WRONG: {findings:?}") };
                 format!("{:>9} ms {:>5} {:>8}{wrong}", self.recovered.as_millis(), lost.len(), doubled.len())
             }
             Err(error) => format!("FAILED: {error:#}"),
@@ -89,9 +89,28 @@ impl Installation {
             Role::Api | Role::Worker => self.die(row, &prepared, &name).await?,
         };
         self.outside.finish(row.drive, &prepared, &name).await?;
+        if row.drive == Drive::Upload {
+            self.take_files_away().await?;
+        }
         self.outside.settled(RECOVERY).await?;
         let book = self.outside.book().clone();
-        Ok(audit::audit(&self.outside.db, &self.outside.payer, &self.outside.consumer, &book).await)
+        let mut findings = audit::audit(&self.outside.db, &self.outside.payer, &self.outside.consumer, &book).await;
+        findings.wrong.extend(self.outside.wrong_with_strangers().await);
+        Ok(findings)
+    }
+
+    /// What the dead process has left of an upload goes like any other file that no receipt names, when its time is over.
+    async fn take_files_away(&mut self) -> anyhow::Result<()> {
+        self.outside.let_files_grow_old().await;
+        self.world.processes[0].kill();
+        self.world.start_again(0);
+        self.world.recovered().await;
+        let until = Instant::now() + RECOVERY;
+        while !self.outside.files_are_gone().await {
+            anyhow::ensure!(Instant::now() < until, "files that no receipt names are still there");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Which of the processes it is; the first is the API or everything.
@@ -101,7 +120,7 @@ impl Installation {
 
     async fn die(&mut self, row: &Row, prepared: &Prepared, name: &str) -> anyhow::Result<Instant> {
         let index = self.index(row.role);
-        if row.drive == Drive::Start {
+        if matches!(row.drive, Drive::Start | Drive::TakeAway) {
             self.world.processes[index].kill();
             self.world.doom(index, row.point);
             self.world.start_again(index);

@@ -100,9 +100,11 @@ pub(crate) async fn attempt(
         Begun::Blocked(seconds) => return Ok(Verdict::Blocked(seconds)),
         Begun::Counted => {}
     }
+    fail::fail_point!("sign_in.counted");
     match check.await {
         Ok(true) => {
             counts::succeeded(state.db(), &subjects, entities::now()).await?;
+            fail::fail_point!("sign_in.taken_back");
             Ok(Verdict::Right)
         }
         Ok(false) => {

@@ -41,9 +41,11 @@ pub async fn remove(state: &State) -> anyhow::Result<usize> {
     let mut removed = 0;
     for _ in 0..STEPS_MAX {
         let names = uploads::give_up(state.db(), now() - kept_for, STEP).await?;
+        fail::fail_point!("upload.given_up");
         for name in &names {
             // First the file and then its row: whoever dies in between finds the row again.
             state.uploads().remove(name).await.with_context(|| format!("the file {name}"))?;
+            fail::fail_point!("upload.removed");
             uploads::forget(state.db(), name).await?;
         }
         removed += names.len();

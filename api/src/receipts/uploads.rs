@@ -64,7 +64,9 @@ impl UploadRoutes {
         })?;
         let name = format!("{name}.{}", form.kind.extension());
         self.count(&name, &form).await?;
+        fail::fail_point!("upload.counted");
         self.0.uploads().put(&name, form.file).await?;
+        fail::fail_point!("upload.kept");
         let base_url = self.0.checkout_links().base_url();
         Ok(Json(Uploaded { success: true, url: format!("{base_url}/uploads/{name}") }))
     }

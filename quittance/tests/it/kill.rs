@@ -6,6 +6,8 @@ mod drive;
 mod points;
 mod random;
 mod seller;
+mod stranger;
+mod surplus;
 mod table;
 
 use points::On;

@@ -120,6 +120,13 @@ impl Merchant {
         Ok((status, answer))
     }
 
+    /// Puts once.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.put(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        let answer = request.json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// Asks for a payment and tells everything about the answer.
     pub(crate) async fn attempt(&self, external_id: &str) -> Attempt {
         let started = Instant::now();

@@ -28,10 +28,13 @@ pub(super) fn is_due(session: &gateway_session::Model, payment: &payment::Model)
 /// # Errors
 /// [`JobError::Retry`] when the gateway does not answer.
 pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> Result<Left, JobError> {
-    match step(context, claimed).await {
+    let step = step(context, claimed).await;
+    fail::fail_point!("give_back.asked");
+    match step {
         Ok(Step::Back(known)) => {
             let mut tx = context.db.begin().await?;
             sessions::settle(&mut tx, claimed.session.id, seen(known), Actor::worker(job)).await?;
+            fail::fail_point!("give_back.before_commit");
             tx.commit().await?;
             Ok(Left::Concluded)
         }

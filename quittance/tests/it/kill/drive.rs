@@ -1,6 +1,7 @@
 //! What a merchant, a payer and an operator do while a process of ours dies, and what they do again when nobody answered.
 
 use std::{
+    path::PathBuf,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -18,7 +19,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPub
 use payments::jobs::{DeployDiamond, OpenDeal};
 use queue::{Database, NewMessage, dead_letters, redrive};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Statement, prelude::*};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     audit::{self, Book},
@@ -43,6 +44,10 @@ pub(crate) struct Outside {
     pub(crate) db: Database,
     /// Wants every event, those for operators too.
     pub(crate) consumer: Consumer,
+    /// Where uploaded files are.
+    pub(super) files: PathBuf,
+    /// Who signs in at the till.
+    pub(super) admin: Value,
     endpoint: String,
     prefix: Option<String>,
     expires_at: DateTime<Utc>,
@@ -72,6 +77,8 @@ impl Outside {
             endpoint,
             payer: Payer::of(world),
             db: world.database().await,
+            files: world.data_dir().join("uploads"),
+            admin: world.bootstrap["admin"].clone(),
             prefix: world.broker_prefix().map(str::to_owned),
             expires_at: Utc::now() + TimeDelta::hours(2),
             attempts: AtomicU64::default(),
@@ -129,7 +136,7 @@ impl Outside {
         self.create_body(external_id, &body, key).await
     }
 
-    async fn create_body(&self, external_id: &str, body: &serde_json::Value, key: Option<&str>) -> bool {
+    pub(super) async fn create_body(&self, external_id: &str, body: &Value, key: Option<&str>) -> bool {
         self.book().wanted.entry(external_id.to_owned()).or_insert(PaymentStatus::Open);
         self.attempts.fetch_add(1, Ordering::Relaxed);
         match self.merchant.try_post("/api/v1/payments", body, key).await {
@@ -226,6 +233,8 @@ impl Outside {
             Drive::Retry => prepared.diamond = Some(self.broken_diamond().await),
             Drive::Replay | Drive::Redrive => prepared.letter = Some(self.letter().await),
             Drive::Reorganise => prepared.external_ids = vec![self.unconfirmed(name).await],
+            Drive::TakeAway => self.leave_files().await,
+            Drive::GiveBack => prepared.external_ids = self.paid_twice(name).await,
             Drive::Sweep => prepared.external_ids = self.open.lock().unwrap()[..1].to_vec(),
             Drive::GiveUp
             | Drive::Unreadable
@@ -234,6 +243,8 @@ impl Outside {
             | Drive::Recover
             | Drive::Invoice
             | Drive::Sell
+            | Drive::Upload
+            | Drive::SignIn
             | Drive::Wait
             | Drive::Start => {}
         }
@@ -341,7 +352,10 @@ impl Outside {
             Drive::Recover => drop(self.recover().await),
             Drive::Invoice => drop(self.invoice(name).await),
             Drive::Sell => drop(self.sell(name).await),
-            Drive::Expire | Drive::Wait | Drive::Start | Drive::Replay => {}
+            Drive::GiveBack => drop(self.give_back(&ids[0]).await),
+            Drive::Upload => drop(self.upload().await),
+            Drive::SignIn => drop(self.sign_in().await),
+            Drive::TakeAway | Drive::Expire | Drive::Wait | Drive::Start | Drive::Replay => {}
         }
     }
 
@@ -449,6 +463,10 @@ impl Outside {
             Drive::Recover => self.recover().await,
             Drive::Invoice => self.invoice(name).await,
             Drive::Sell => self.sell(name).await,
+            Drive::GiveBack => self.give_back(&ids[0]).await,
+            Drive::Upload => self.upload_and_find().await,
+            Drive::TakeAway => self.files_are_gone().await,
+            Drive::SignIn => self.sign_in().await,
             Drive::Expire
             | Drive::GiveUp
             | Drive::Unreadable

@@ -38,6 +38,14 @@ pub(crate) enum Drive {
     Invoice,
     /// A seller's account, a card payment at the sandbox, a refund and a payout of it.
     Sell,
+    /// The verdict that a card payment goes back, whose order was paid by a transfer, too.
+    GiveBack,
+    /// A file for a receipt.
+    Upload,
+    /// Files that no receipt has named in time, at the start of the process.
+    TakeAway,
+    /// A person who signs in.
+    SignIn,
     /// A row that no process has in hand.
     Sweep,
     /// A transaction that waits for longer than it should.
@@ -164,6 +172,14 @@ pub(crate) const ROWS: &[Row] = &[
     only(On::Embedded, "send_payout.sent", Sell, Worker),
     only(On::Embedded, "send_payout.asked", Sell, Worker),
     only(On::Embedded, "send_payout.before_commit", Sell, Worker),
+    only(On::Embedded, "give_back.asked", GiveBack, Worker),
+    only(On::Embedded, "give_back.before_commit", GiveBack, Worker),
+    row("upload.counted", Upload, Api),
+    row("upload.kept", Upload, Api),
+    row("upload.given_up", TakeAway, Api),
+    row("upload.removed", TakeAway, Api),
+    row("sign_in.counted", SignIn, Api),
+    row("sign_in.taken_back", SignIn, Api),
     row("settle.before_commit", Retry, Worker),
     row("settle.retry_written", Retry, Worker),
     row("settle.letter_written", GiveUp, Worker),

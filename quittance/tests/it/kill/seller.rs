@@ -97,7 +97,11 @@ pub(super) async fn wrong(db: &Database) -> Vec<String> {
         wrong.push(format!("the ledger does not add up: {check:?}"));
     }
     for (kind, rows) in [
-        ("refund", "SELECT COUNT(*) AS rows FROM refunds WHERE status = 'succeeded'"),
+        (
+            "refund",
+            "SELECT (SELECT COUNT(*) FROM refunds WHERE status = 'succeeded') + (SELECT COUNT(*) FROM gateway_sessions \
+             WHERE status = 'captured' AND account IS NULL AND refunded = captured) AS rows",
+        ),
         ("payout", "SELECT COUNT(*) AS rows FROM payouts WHERE status = 'paid'"),
         ("account", "SELECT COUNT(*) AS rows FROM connected_accounts WHERE status = 'synced'"),
     ] {
@@ -116,7 +120,7 @@ pub(super) async fn wrong(db: &Database) -> Vec<String> {
     wrong
 }
 
-async fn count(db: &Database, sql: &str) -> i64 {
+pub(super) async fn count(db: &Database, sql: &str) -> i64 {
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
     row.unwrap().try_get("", "rows").unwrap()
 }

@@ -17,13 +17,15 @@ mod submit;
 mod texts;
 mod token;
 
+use self::language::Language;
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
-pub(crate) use self::{language::Language, refusal::tell, token::OF_A_CLIENT};
+pub(crate) use self::token::OF_A_CLIENT;
 
 use payments::checkout::CheckoutError;
 
 use crate::{
+    edge::Contract,
     problem::{Code, Problem},
     state::State,
 };
@@ -44,13 +46,16 @@ pub(crate) fn api(state: &State) -> Api {
     )
 }
 
+/// The contract as the edge knows it.
+pub(crate) static CONTRACT: Contract = Contract { speaks_at: serves, refuse: refusal::refuse, origins: None };
+
 /// Whether errors at this path are problem objects in the contract's words.
 fn speaks_at(path: &str) -> bool {
     path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether the contract decides what errors at this path look like: problems for shops, pages for payers.
-pub(crate) fn serves(path: &str) -> bool {
+fn serves(path: &str) -> bool {
     speaks_at(path) || path.starts_with("/checkout/")
 }
 

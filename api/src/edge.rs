@@ -3,6 +3,7 @@
 mod address;
 mod admission;
 mod allowance;
+mod contract;
 mod cors;
 mod empty_parameters;
 mod guard;
@@ -15,6 +16,7 @@ pub(crate) use address::read as read_address;
 pub use admission::StrangersConfig;
 pub(crate) use admission::{Class, Strangers, admit};
 pub(crate) use allowance::{Allowance, Allowances};
+pub(crate) use contract::{Asking, Contract, Origins};
 pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]
@@ -30,7 +32,7 @@ use tracing::Instrument;
 
 use self::cors::Cors;
 use crate::{
-    checkout, gateway_callbacks,
+    gateway_callbacks,
     problem::{Code, Location, Problem},
     state::State,
 };
@@ -88,7 +90,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             request.set_method(Method::TRACE);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let language = checkout::Language::of(&request);
+        let asking = Asking::new(id.clone(), &path, request.headers());
+        request.set_data(asking.clone());
         let cors = Cors::of(&self.state, &request);
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
@@ -101,20 +104,11 @@ impl<E: Endpoint> Endpoint for Edge<E> {
                 request.set_data(id.clone());
                 request.set_data(address.clone());
                 request.set_data(self.state.clone());
-                self.answer(request, &id, &path).instrument(span.clone()).await
+                self.answer(request, &asking).instrument(span.clone()).await
             }
-            Err(problem) => problem.respond(id.as_str(), &path),
+            Err(problem) => problem.respond(&asking),
         };
 
-        if checkout::serves(&path)
-            && let Some(problem) = response.data::<Problem>().cloned()
-        {
-            let template = response.data::<RouteTemplate>().copied();
-            response = checkout::tell(&problem, language, id.as_str(), &path);
-            if let Some(template) = template {
-                response.set_data(template);
-            }
-        }
         cors.mark(response.headers_mut());
         keep_to_yourself(&mut response);
         response = posture::show(&self.state, response).await;
@@ -175,17 +169,15 @@ impl<E: Endpoint> Edge<E> {
     }
 
     /// Answers; what no route matched is the framework's plain text and becomes a problem here.
-    async fn answer(&self, request: Request, id: &RequestId, path: &str) -> Response {
+    async fn answer(&self, request: Request, asking: &Asking) -> Response {
         match self.inner.call(request).await.map(IntoResponse::into_response) {
             Ok(response) if response.data::<RouteTemplate>().is_some() => response,
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => {
-                Problem::not_found("Path").respond(id.as_str(), path)
-            }
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => Problem::not_found("Path").respond(asking),
             Ok(response) if response.status().as_u16() >= 400 => {
-                Problem::from_status(response.status()).respond(id.as_str(), path)
+                Problem::from_status(response.status()).respond(asking)
             }
             Ok(response) => response,
-            Err(error) => Problem::from_error(error).respond(id.as_str(), path),
+            Err(error) => Problem::from_error(error).respond(asking),
         }
     }
 }

@@ -7,6 +7,7 @@ mod body;
 mod chain_questions;
 mod checkout;
 mod config;
+mod contracts;
 mod declined;
 mod disk;
 mod document;

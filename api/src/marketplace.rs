@@ -10,10 +10,8 @@ mod texts;
 
 #[cfg(test)]
 pub(crate) use self::connect::Onboarding;
-pub(crate) use self::{
-    refusal::{Declined, Refusal, status},
-    texts::{fits, wanted},
-};
+use self::refusal::Declined;
+pub(crate) use self::texts::{fits, wanted};
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +20,7 @@ use payments::sellers::SellerError;
 use tokio::time::Instant;
 
 use crate::{
+    edge::Contract,
     problem::{Code, Problem},
     state::State,
 };
@@ -34,8 +33,11 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
     (connect::Connect(state()), payouts::Payouts(state()), intents::Intents(state()), refunds::Refunds(state()))
 }
 
+/// The contract as the edge knows it.
+pub(crate) static CONTRACT: Contract = Contract { speaks_at, refuse: refusal::refuse, origins: None };
+
 /// Whether errors at this path are told in the contract's own words.
-pub(crate) fn speaks_at(path: &str) -> bool {
+fn speaks_at(path: &str) -> bool {
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ["/api/payments/connect", "/api/payments/create-intent", "/api/payments/refund"].into_iter().any(under)
 }

@@ -21,7 +21,7 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{marketplace, receipts, till};
+use crate::edge::Asking;
 
 /// Media type of every error body.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -222,17 +222,13 @@ impl Problem {
         self.0.detail.clone().unwrap_or_else(|| self.0.summary())
     }
 
-    /// The same in the till's words, where its contract has some.
-    fn sentence_at_tills(&self) -> String {
-        match (self.0.code, &self.0.detail) {
-            (Code::Unauthorized, None) => "Unauthorized API access".to_owned(),
-            (Code::PermissionMissing, _) => "Permission required".to_owned(),
-            _ => self.sentence(),
-        }
+    /// Whether the problem has a sentence of its own.
+    pub(crate) fn has_detail(&self) -> bool {
+        self.0.detail.is_some()
     }
 
     /// Seconds that whoever asked too often has to wait.
-    fn wait(&self) -> Option<u64> {
+    pub(crate) fn wait(&self) -> Option<u64> {
         let (_, seconds) = self.0.headers.iter().find(|(name, _)| name == header::RETRY_AFTER)?;
         (self.0.code == Code::TooManyRequests).then(|| seconds.to_str().ok()?.parse().ok()).flatten()
     }
@@ -259,26 +255,21 @@ impl Problem {
         &self.0.headers
     }
 
-    /// The answer for one request.
-    pub(crate) fn respond(&self, request_id: &str, instance: &str) -> Response {
-        let (media_type, json) = if receipts::speaks_at(instance) {
-            ("application/json", receipts::Refusal::text(self.sentence()))
-        } else if till::speaks_at(instance) {
-            ("application/json", till::Refusal::text(self.sentence_at_tills(), self.wait()))
-        } else if marketplace::speaks_at(instance) {
-            ("application/json", marketplace::Refusal::text(self))
-        } else {
-            (MEDIA_TYPE, self.text(request_id, instance))
-        };
-        let of_marketplace = marketplace::speaks_at(instance);
-        let status = if of_marketplace { marketplace::status(self.0.code) } else { self.status() };
-        let mut response = Response::builder().status(status).content_type(media_type).body(json);
-        for (name, value) in &self.0.headers {
+    /// The answer for one request, in the words of the contract that it is for.
+    pub(crate) fn respond(&self, asking: &Asking) -> Response {
+        let mut response = (asking.contract.refuse)(self, asking);
+        // Where a contract calls 405 something else, nothing is said of methods either.
+        let is_405 = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+        for (name, value) in self.0.headers.iter().filter(|(name, _)| is_405 || *name != header::ALLOW) {
             response.headers_mut().append(name.clone(), value.clone());
         }
-        // The edge tells it anew where a contract has languages and statuses of its own.
-        response.set_data(self.clone());
         response
+    }
+
+    /// The answer as RFC 9457 has it.
+    pub(crate) fn plainly(&self, asking: &Asking) -> Response {
+        let body = self.text(asking.request_id.as_str(), &asking.path);
+        Response::builder().status(self.status()).content_type(MEDIA_TYPE).body(body)
     }
 }
 

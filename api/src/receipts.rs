@@ -14,11 +14,8 @@ mod uploads;
 mod visitor;
 
 pub use self::config::{AccountConfig, ObjectStoreConfig, ReceiptsConfig};
-pub(crate) use self::{
-    refusal::{Declined, Refusal},
-    store::Uploads,
-    visitor::Visitor,
-};
+use self::refusal::Declined;
+pub(crate) use self::{store::Uploads, visitor::Visitor};
 
 use entities::node;
 use payments::{
@@ -28,6 +25,7 @@ use payments::{
 use sea_orm::ConnectionTrait;
 
 use crate::{
+    edge::Contract,
     problem::{Code, Problem},
     state::State,
 };
@@ -48,8 +46,11 @@ pub(crate) fn api(state: &State) -> Api {
     )
 }
 
+/// The contract as the edge knows it.
+pub(crate) static CONTRACT: Contract = Contract { speaks_at, refuse: refusal::refuse, origins: None };
+
 /// Whether errors at this path are told in the contract's own words.
-pub(crate) fn speaks_at(path: &str) -> bool {
+fn speaks_at(path: &str) -> bool {
     const PREFIXES: [&str; 4] = ["/api/orders", "/api/payments/accounts", "/api/auth", "/uploads"];
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)

@@ -2,6 +2,7 @@
 
 pub(crate) mod authentication;
 pub(crate) mod chains;
+mod contract;
 pub(crate) mod currencies;
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
@@ -23,6 +24,7 @@ pub(crate) mod webhook_recoveries;
 pub(crate) mod webhooks;
 pub(crate) mod widget;
 
+pub(crate) use contract::{DEALS, OPERATIONS};
 use poem_openapi::Tags;
 
 use crate::{checkout, gateway_callbacks, lightning_callbacks, marketplace, receipts, sandbox, till};

@@ -19,10 +19,7 @@ mod user_change;
 mod users;
 
 pub use self::config::TillConfig;
-pub(crate) use self::{
-    permissions::till_name,
-    refusal::{Declined, Refusal},
-};
+pub(crate) use self::{permissions::till_name, refusal::Declined};
 
 use payments::till::TillError;
 use poem_openapi::{
@@ -32,6 +29,7 @@ use poem_openapi::{
 };
 
 use crate::{
+    edge::{Contract, Origins},
     problem::{Code, Problem},
     state::State,
 };
@@ -62,8 +60,18 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
     )
 }
 
+/// The contract as the edge knows it.
+pub(crate) static CONTRACT: Contract = Contract {
+    speaks_at,
+    refuse: refusal::refuse,
+    origins: Some(Origins {
+        any: |config| !config.till.allowed_origins.is_empty(),
+        allow: |config, origin| config.till.allows(origin),
+    }),
+};
+
 /// Whether errors at this path are told in the contract's own words.
-pub(crate) fn speaks_at(path: &str) -> bool {
+fn speaks_at(path: &str) -> bool {
     const PREFIXES: [&str; 8] =
         ["/payments", "/tickets", "/auth", "/users", "/roles", "/permissions", "/base-currency", "/initial-setup"];
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

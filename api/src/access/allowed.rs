@@ -17,10 +17,10 @@ use url::Url;
 
 use super::{Claims, Needs, cookies};
 use crate::{
+    edge::Origins,
     idempotent::KeyHolder,
     problem::{Code, Problem},
     state::State,
-    till,
 };
 
 /// A caller who may do what the operation needs.
@@ -158,10 +158,10 @@ pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
     }
 }
 
-/// Whether a page on another host makes the request that may ask the till.
+/// Whether a page on another host makes the request, from where the contract allows it.
 pub(crate) fn from_allowed_origin(request: &Request) -> bool {
-    let Some(state) = request.data::<State>().filter(|_| till::speaks_at(request.uri().path())) else { return false };
-    request.header(header::ORIGIN).is_some_and(|origin| state.config().till.allows(origin))
+    let (Some(state), Some(origins)) = (request.data::<State>(), Origins::of(request)) else { return false };
+    request.header(header::ORIGIN).is_some_and(|origin| (origins.allow)(state.config(), origin))
 }
 
 /// Browsers attach cookies to requests that another site makes, but they also tell which site it was. Ours are the one

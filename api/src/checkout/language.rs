@@ -38,7 +38,12 @@ impl Language {
 
     /// What the request likes best of those that there are; English otherwise.
     pub(crate) fn of(request: &Request) -> Self {
-        request.header(header::ACCEPT_LANGUAGE).and_then(Self::preferred).unwrap_or(Self::English)
+        Self::among(request.header(header::ACCEPT_LANGUAGE))
+    }
+
+    /// The same of an `Accept-Language` header, if there is one.
+    pub(super) fn among(accepted: Option<&str>) -> Self {
+        accepted.and_then(Self::preferred).unwrap_or(Self::English)
     }
 
     /// The best of an `Accept-Language` header; of equally liked ones the first.

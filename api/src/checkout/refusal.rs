@@ -8,10 +8,19 @@ use poem_openapi::types::ToJSON;
 use serde_json::{Value, json};
 
 use super::{Language, pages, speaks_at};
-use crate::problem::{MEDIA_TYPE, Problem};
+use crate::{
+    edge::Asking,
+    problem::{MEDIA_TYPE, Problem},
+};
+
+/// Words a problem, in the language that the client likes best.
+pub(super) fn refuse(problem: &Problem, asking: &Asking) -> Response {
+    let language = Language::among(asking.accept_language());
+    tell(problem, language, asking.request_id.as_str(), &asking.path)
+}
 
 /// A refusal with this problem, as it goes out at a path of the contract.
-pub(crate) fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
+fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
     let status = told_as(poem::error::ResponseError::status(problem));
     let mut body = problem.body_in(request_id, path, &|sentence| language.say(sentence));
     body.status = status.as_u16();
@@ -24,9 +33,6 @@ pub(crate) fn tell(problem: &Problem, language: Language, request_id: &str, path
     } else {
         pages::problem(status, &body.detail, language)
     };
-    for (name, value) in problem.headers().iter().filter(|(name, _)| *name != header::ALLOW) {
-        response.headers_mut().append(name.clone(), value.clone());
-    }
     response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language"));
     response

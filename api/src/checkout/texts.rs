@@ -29,7 +29,6 @@ const TEXTS: &[Row] = &[
     ["Internal error", "Erreur interne", "Error interno", "Erro interno"],
     ["Temporarily unavailable", "Temporairement indisponible", "No disponible temporalmente", "Temporariamente indisponível"],
     // At the top of every page of a playground.
-    ["Development: no real money", "Développement : aucun argent réel", "Desarrollo: no hay dinero real", "Desenvolvimento: sem dinheiro real"],
     // Sentences of refusals.
     ["Payment not found", "Paiement introuvable", "Pago no encontrado", "Pagamento não encontrado"],
     ["Path not found", "Chemin introuvable", "Ruta no encontrada", "Caminho não encontrado"],

@@ -1,12 +1,13 @@
-//! Which other sites' pages may ask the till with their users' cookies: those that `till.allowed_origins` names. Browsers
-//! keep all others from reading its answers.
+//! Which other sites' pages may send requests with their users' cookies: those that the contract allows. Browsers keep all
+//! others from reading its answers.
 
 use poem::{
     Request, Response,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use crate::{state::State, till};
+use super::Origins;
+use crate::state::State;
 
 /// How long a browser may remember what it was allowed, seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
@@ -28,11 +29,12 @@ pub(super) struct Cors {
 
 impl Cors {
     pub(super) fn of(state: &State, request: &Request) -> Self {
-        let config = &state.config().till;
-        let varies = !config.allowed_origins.is_empty() && till::speaks_at(request.uri().path());
-        let origin = request.headers().get(header::ORIGIN).filter(|_| varies);
-        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| config.allows(origin));
-        Self { varies, origin: origin.filter(allowed).cloned() }
+        let config = state.config();
+        let Some(origins) = Origins::of(request).filter(|origins| (origins.any)(config)) else {
+            return Self { varies: false, origin: None };
+        };
+        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| (origins.allow)(config, origin));
+        Self { varies: true, origin: request.headers().get(header::ORIGIN).filter(allowed).cloned() }
     }
 
     /// The answer to a browser that asks before it sends the request itself.

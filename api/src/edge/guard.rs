@@ -19,7 +19,7 @@ use poem_openapi::{
 };
 
 use super::{
-    METHODS, RequestId,
+    Asking, METHODS,
     admission::{self, Class, class_of},
 };
 use crate::{
@@ -167,26 +167,25 @@ impl Endpoint for Guard {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let id = request.data::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
-        let path = request.uri().path().to_owned();
+        let asking = Asking::of(&request);
         let disk = request.data::<State>().map(State::disk);
         let disk = disk.map_or(Ok(()), |disk| disk.admit(request.method(), self.template));
         if let Err(problem) = disk.and_then(|()| admission::admit(&request, self.class)) {
-            let mut response = problem.respond(id.as_str(), &path);
+            let mut response = problem.respond(&asking);
             response.set_data(RouteTemplate(self.template));
             return Ok(response);
         }
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let mut response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(error))) => Problem::from_error(error).respond(id.as_str(), &path),
+            Ok(Ok(Err(error))) => Problem::from_error(error).respond(&asking),
             Ok(Err(_)) => {
                 tracing::error!(route = self.template, "a handler panicked");
-                Problem::new(Code::Internal).respond(id.as_str(), &path)
+                Problem::new(Code::Internal).respond(&asking)
             }
             Err(_) => {
                 tracing::error!(route = self.template, "a handler took longer than http.request_timeout_ms");
-                Problem::new(Code::Unavailable).retry_after(1).respond(id.as_str(), &path)
+                Problem::new(Code::Unavailable).retry_after(1).respond(&asking)
             }
         };
         if self.template == OPEN_ROUTE {

@@ -6,7 +6,7 @@ use poem::{
     http::{HeaderName, HeaderValue, header},
 };
 
-use crate::{checkout::Language, config::HttpConfig, state::State};
+use crate::{config::HttpConfig, state::State};
 
 /// Says in every answer of a playground that it is one.
 const MODE: HeaderName = HeaderName::from_static("quittance-mode");
@@ -14,8 +14,15 @@ const MODE: HeaderName = HeaderName::from_static("quittance-mode");
 /// A year: what has been reached by HTTPS once is reached by nothing else.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The sentence at the top of every page of a playground.
-const NO_MONEY: &str = "Development: no real money";
+/// The sentence at the top of every page of a playground, in the page's language.
+fn no_money(language: Option<&str>) -> &'static str {
+    match language {
+        Some("fr") => "Développement : aucun argent réel",
+        Some("es") => "Desarrollo: no hay dinero real",
+        Some("pt") => "Desenvolvimento: sem dinheiro real",
+        _ => "Development: no real money",
+    }
+}
 
 /// Whether a path is kept from the public.
 pub(super) fn hides(config: &HttpConfig, path: &str) -> bool {
@@ -36,8 +43,7 @@ pub(super) async fn show(state: &State, mut response: Response) -> Response {
     if !is_page {
         return response;
     }
-    let tag = response.header(header::CONTENT_LANGUAGE).and_then(Language::of_tag);
-    let sentence = tag.unwrap_or(Language::English).say(NO_MONEY);
+    let sentence = no_money(response.header(header::CONTENT_LANGUAGE));
     let (parts, body) = response.into_parts();
     let page = body.into_string().await.unwrap_or_default();
     let banner = format!("<body>\n<p class=\"development\" role=\"note\">{sentence}</p>");

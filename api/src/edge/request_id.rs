@@ -12,7 +12,12 @@ pub(crate) struct RequestId(Arc<str>);
 impl RequestId {
     pub(crate) fn of(request: &Request) -> Self {
         let sent = request.header("x-request-id").filter(|sent| well_formed(sent));
-        Self(sent.map_or_else(|| Uuid::now_v7().to_string().into(), Arc::from))
+        sent.map_or_else(Self::fresh, |sent| Self(sent.into()))
+    }
+
+    /// One for a request that sent none that can be read.
+    pub(crate) fn fresh() -> Self {
+        Self(Uuid::now_v7().to_string().into())
     }
 
     pub(crate) fn as_str(&self) -> &str {

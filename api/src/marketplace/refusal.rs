@@ -1,13 +1,16 @@
 //! The contract's error bodies.
 
-use poem::http::StatusCode;
+use poem::{Response, http::StatusCode};
 use poem_openapi::{
     Object, Union,
     types::{Any, Example, ToJSON},
 };
 use serde_json::{Value, json};
 
-use crate::problem::{Code, Location, Mistake, Problem};
+use crate::{
+    edge::Asking,
+    problem::{Code, Location, Mistake, Problem},
+};
 
 /// Why a request was refused.
 #[derive(Object)]
@@ -70,16 +73,22 @@ pub(crate) type Declined<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0> =
     crate::declined::Declined<Either, A, B, C>;
 
 /// The contract's status: what others call 400 is 422 here.
-pub(crate) fn status(code: Code) -> StatusCode {
+fn status(code: Code) -> StatusCode {
     match code {
         Code::ValidationFailed | Code::MalformedRequest => StatusCode::UNPROCESSABLE_ENTITY,
         other => other.status(),
     }
 }
 
+/// Words a problem.
+pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+    let status = status(problem.code());
+    Response::builder().status(status).content_type("application/json").body(Refusal::text(problem))
+}
+
 impl Refusal {
     /// The body as it is sent.
-    pub(crate) fn text(problem: &Problem) -> String {
+    fn text(problem: &Problem) -> String {
         if !matches!(problem.code(), Code::ValidationFailed | Code::MalformedRequest) {
             return Self { detail: problem.sentence() }.to_json_string();
         }

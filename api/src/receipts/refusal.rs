@@ -1,6 +1,9 @@
 //! The contract's error body.
 
+use poem::{Response, error::ResponseError};
 use poem_openapi::{Object, types::ToJSON};
+
+use crate::{edge::Asking, problem::Problem};
 
 /// Why a request was refused.
 #[derive(Object)]
@@ -11,11 +14,10 @@ pub(crate) struct Refusal {
     error: String,
 }
 
-impl Refusal {
-    /// The body as it is sent.
-    pub(crate) fn text(error: String) -> String {
-        Self { success: false, error }.to_json_string()
-    }
+/// Words a problem.
+pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+    let body = Refusal { success: false, error: problem.sentence() }.to_json_string();
+    Response::builder().status(problem.status()).content_type("application/json").body(body)
 }
 
 /// A refusal in the contract's words.

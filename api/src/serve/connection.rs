@@ -12,7 +12,6 @@ use poem::{
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{
     farewell,
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     config::HttpConfig,
-    edge::REQUEST_ID,
+    edge::{Asking, REQUEST_ID, RequestId},
     problem::{Code, Problem},
 };
 
@@ -101,9 +100,10 @@ impl Connections {
 
     async fn respond(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {
         if let Some(problem) = misaddressed(&request) {
-            let (id, path) = (Uuid::now_v7().to_string(), request.uri().path().to_owned());
-            let mut response = problem.respond(&id, &path);
-            response.headers_mut().extend(HeaderValue::from_str(&id).map(|id| (REQUEST_ID, id)));
+            let asking = Asking::new(RequestId::fresh(), request.uri().path(), request.headers());
+            let mut response = problem.respond(&asking);
+            let id = HeaderValue::from_str(asking.request_id.as_str());
+            response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
             return response;
         }
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(peer.into()));

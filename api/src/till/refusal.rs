@@ -1,8 +1,14 @@
 //! The contract's error body.
 
+use poem::{Response, error::ResponseError};
 use poem_openapi::{
     Object,
     types::{Example, ToJSON},
+};
+
+use crate::{
+    edge::Asking,
+    problem::{Code, Problem},
 };
 
 /// Why a request was refused.
@@ -22,10 +28,18 @@ impl Example for Refusal {
     }
 }
 
-impl Refusal {
-    /// The body as it is sent.
-    pub(crate) fn text(message: String, retry_after: Option<u64>) -> String {
-        Self { message, retry_after }.to_json_string()
+/// Words a problem.
+pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+    let body = Refusal { message: sentence(problem), retry_after: problem.wait() }.to_json_string();
+    Response::builder().status(problem.status()).content_type("application/json").body(body)
+}
+
+/// What happened, in the contract's own words where it has some.
+fn sentence(problem: &Problem) -> String {
+    match problem.code() {
+        Code::Unauthorized if !problem.has_detail() => "Unauthorized API access".to_owned(),
+        Code::PermissionMissing => "Permission required".to_owned(),
+        _ => problem.sentence(),
     }
 }
 

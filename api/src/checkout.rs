@@ -25,8 +25,9 @@ pub(crate) use self::token::OF_A_CLIENT;
 use payments::checkout::CheckoutError;
 
 use crate::{
-    edge::Contract,
+    edge::{Contract, Part},
     problem::{Code, Problem},
+    resources::Tag,
     state::State,
 };
 
@@ -47,7 +48,21 @@ pub(crate) fn api(state: &State) -> Api {
 }
 
 /// The contract as the edge knows it.
-pub(crate) static CONTRACT: Contract = Contract { speaks_at: serves, refuse: refusal::refuse, origins: None };
+pub(crate) static CONTRACT: Contract = Contract {
+    name: "checkout",
+    speaks_at: serves,
+    refuse: refusal::refuse,
+    part: Part {
+        summary: "The hosted checkout",
+        groups: &[Tag::Checkout],
+        paths: &["/v1/webhooks/"],
+        // Answered with 400, 404 or 500.
+        statuses_unused: &["408", "413", "414", "415", "431", "503"],
+        leaves_out: |schema, _| schema.starts_with("Checkout"),
+        ..Part::PLAIN
+    },
+    origins: None,
+};
 
 /// Whether errors at this path are problem objects in the contract's words.
 fn speaks_at(path: &str) -> bool {

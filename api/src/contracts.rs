@@ -4,7 +4,7 @@ use crate::{checkout, edge::Contract, marketplace, receipts, resources, till};
 
 impl Contract {
     /// All of them.
-    pub(crate) const ALL: [&'static Self; 6] = [
+    pub const ALL: [&'static Self; 6] = [
         &resources::DEALS,
         &receipts::CONTRACT,
         &till::CONTRACT,
@@ -18,4 +18,23 @@ impl Contract {
 /// the deals word theirs.
 pub(crate) fn at(path: &str) -> &'static Contract {
     Contract::ALL.into_iter().find(|contract| (contract.speaks_at)(path)).unwrap_or(&resources::DEALS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::paths;
+
+    #[test]
+    fn no_two_contracts_speak_at_one_path() {
+        for path in paths() {
+            let speakers: Vec<&str> =
+                Contract::ALL.into_iter().filter(|contract| (contract.speaks_at)(&path)).map(|one| one.name).collect();
+            assert!(speakers.len() <= 1, "{path}: {speakers:?}");
+        }
+        assert_eq!(
+            ["/api/v1/payments", "/v1/payments", "/payments"].map(|path| at(path).name),
+            ["deals", "checkout", "till"]
+        );
+    }
 }

@@ -7,7 +7,7 @@ mod finish;
 mod served;
 mod webhooks;
 
-pub use contract::Contract;
+pub(crate) use contract::ContractName;
 pub(crate) use served::{Served, ServedAnswer, document};
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -18,7 +18,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::{problem::Code, resources::Api};
+use crate::{edge::Contract, problem::Code, resources::Api};
 
 /// Every schema by its name; requests are checked against these very schemas.
 pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {
@@ -52,13 +52,19 @@ pub fn openapi_document() -> Value {
 
 /// The part of it that is one contract's.
 #[must_use]
-pub fn openapi_document_of(contract: Contract) -> Value {
+pub fn openapi_document_of(contract: &Contract) -> Value {
     contract::part(openapi_document(), contract)
 }
 
 /// The document as text, of the whole or of one contract.
-fn text(contract: Option<Contract>) -> String {
+fn text(contract: Option<&Contract>) -> String {
     format!("{:#}\n", contract.map_or_else(openapi_document, openapi_document_of))
+}
+
+/// Every path of the document.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<String> {
+    openapi_document()["paths"].as_object().into_iter().flat_map(|paths| paths.keys().cloned()).collect()
 }
 
 fn generated() -> Value {

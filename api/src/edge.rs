@@ -16,7 +16,8 @@ pub(crate) use address::read as read_address;
 pub use admission::StrangersConfig;
 pub(crate) use admission::{Class, Strangers, admit};
 pub(crate) use allowance::{Allowance, Allowances};
-pub(crate) use contract::{Asking, Contract, Origins};
+pub use contract::Contract;
+pub(crate) use contract::{Asking, Origins, Part};
 pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]

@@ -20,8 +20,9 @@ use payments::sellers::SellerError;
 use tokio::time::Instant;
 
 use crate::{
-    edge::Contract,
+    edge::{Contract, Part},
     problem::{Code, Problem},
+    resources::Tag,
     state::State,
 };
 
@@ -34,7 +35,21 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
 }
 
 /// The contract as the edge knows it.
-pub(crate) static CONTRACT: Contract = Contract { speaks_at, refuse: refusal::refuse, origins: None };
+pub(crate) static CONTRACT: Contract = Contract {
+    name: "marketplace",
+    speaks_at,
+    refuse: refusal::refuse,
+    part: Part {
+        summary: "Connected sellers, intents, refunds and payouts",
+        groups: &[Tag::Marketplace],
+        paths: &["/auth/", "/api/auth/", "/v1/webhooks/payments/stripe"],
+        error_schema: Some(|status| if status == "422" { "MarketplaceError" } else { "MarketplaceRefusal" }),
+        invalid: "422",
+        invalid_means: Some("The request has invalid values; or the idempotency key was used for another one."),
+        ..Part::PLAIN
+    },
+    origins: None,
+};
 
 /// Whether errors at this path are told in the contract's own words.
 fn speaks_at(path: &str) -> bool {

@@ -25,8 +25,9 @@ use payments::{
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    edge::Contract,
+    edge::{Contract, Part},
     problem::{Code, Problem},
+    resources::Tag,
     state::State,
 };
 
@@ -47,7 +48,18 @@ pub(crate) fn api(state: &State) -> Api {
 }
 
 /// The contract as the edge knows it.
-pub(crate) static CONTRACT: Contract = Contract { speaks_at, refuse: refusal::refuse, origins: None };
+pub(crate) static CONTRACT: Contract = Contract {
+    name: "receipts",
+    speaks_at,
+    refuse: refusal::refuse,
+    part: Part {
+        summary: "Bank transfers and their receipts",
+        groups: &[Tag::Receipts],
+        error_schema: Some(|_| "Refusal"),
+        ..Part::PLAIN
+    },
+    origins: None,
+};
 
 /// Whether errors at this path are told in the contract's own words.
 fn speaks_at(path: &str) -> bool {

@@ -29,8 +29,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    edge::{Contract, Origins},
+    edge::{Contract, Origins, Part},
     problem::{Code, Problem},
+    resources::Tag,
     state::State,
 };
 
@@ -62,8 +63,18 @@ pub(crate) fn api(state: impl Fn() -> State) -> Api {
 
 /// The contract as the edge knows it.
 pub(crate) static CONTRACT: Contract = Contract {
+    name: "till",
     speaks_at,
     refuse: refusal::refuse,
+    part: Part {
+        summary: "Payments at a point of sale",
+        groups: &[Tag::Till, Tag::Staff],
+        paths: &["/webhook/phoenixd"],
+        error_schema: Some(|_| "TillRefusal"),
+        // Of a user a sign-in page is given nothing but the name.
+        leaves_out: |schema, property| schema == "TillUser" || (schema, property) == ("TillRefusal", "retryAfter"),
+        ..Part::PLAIN
+    },
     origins: Some(Origins {
         any: |config| !config.till.allowed_origins.is_empty(),
         allow: |config, origin| config.till.allows(origin),

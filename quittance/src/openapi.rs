@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// The documents that belong at the path, each with its file.
-fn documents(contract: Option<Contract>, path: &Path) -> Vec<(PathBuf, Value)> {
+fn documents(contract: Option<&'static Contract>, path: &Path) -> Vec<(PathBuf, Value)> {
     if !path.is_dir() {
         return vec![one(contract, path.to_owned())];
     }
@@ -54,11 +54,11 @@ fn documents(contract: Option<Contract>, path: &Path) -> Vec<(PathBuf, Value)> {
     wanted.map(|contract| one(contract, path.join(file_name(contract)))).collect()
 }
 
-fn one(contract: Option<Contract>, file: PathBuf) -> (PathBuf, Value) {
+fn one(contract: Option<&'static Contract>, file: PathBuf) -> (PathBuf, Value) {
     (file, contract.map_or_else(api::openapi_document, api::openapi_document_of))
 }
 
-fn file_name(contract: Option<Contract>) -> String {
+fn file_name(contract: Option<&'static Contract>) -> String {
     format!("{}.json", contract.map_or("quittance", Contract::name))
 }
 

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::finish;
-use crate::problem::{Code, MEDIA_TYPE, Problem};
+use super::contract;
+use crate::{
+    edge::{Contract, Part},
+    problem::{Code, MEDIA_TYPE, Problem},
+};
 
 /// Statuses and what they mean wherever an operation's own text says no more.
 const MEANINGS: &[(&str, &str)] = &[
@@ -24,9 +27,6 @@ const MEANINGS: &[(&str, &str)] = &[
     ("503", "A part of the system does not answer; try again."),
 ];
 
-/// What the checkout's contract tells as 400, 404 or 500.
-const NOT_AT_CHECKOUT: [&str; 6] = ["408", "413", "414", "415", "431", "503"];
-
 /// Adds the errors that every operation of its kind has, and what all answers have.
 pub(super) fn complete(operation: &mut Value) {
     let security = operation["security"].as_array();
@@ -34,27 +34,23 @@ pub(super) fn complete(operation: &mut Value) {
     let protected = security.is_some_and(|ways| !ways.is_empty() && ways.iter().all(|way| *way != json!({})));
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
-    let checkout = finish::of_checkout(operation);
+    let contract = Contract::ALL.into_iter().find(|contract| contract::owns(contract, operation));
+    let part = contract.map_or(&Part::PLAIN, |contract| &contract.part);
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
-    let marketplace = finish::of_marketplace(operation);
-    let invalid = if marketplace { "422" } else { "400" };
-    let usual = [(invalid, input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
-    let problem = match (finish::of_receipts(operation), finish::of_till(operation), marketplace) {
-        (true, _, _) => refusal,
-        (_, true, _) => till_refusal,
-        (_, _, true) => marketplace_refusal,
-        (false, false, false) => problem,
-    };
+    let usual =
+        [(part.invalid, input), ("401", protected), ("403", protected), ("408", body), ("413", body), ("415", body)];
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    if marketplace {
-        // Which of its two bodies an error has depends on the status.
+    if part.error_schema.is_some() {
+        // Which body an error has may depend on the status; what an operation describes itself stays as it is.
         for (status, response) in responses.iter_mut().filter(|(status, _)| !status.starts_with('2')) {
-            *response = marketplace_refusal(status);
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                *response = error(part, status);
+            }
         }
     }
-    let told = |status: &str| !checkout || !NOT_AT_CHECKOUT.contains(&status);
-    for (status, _) in usual.into_iter().chain(always).filter(|(status, applies)| *applies && told(status)) {
-        responses.entry(status).or_insert_with(|| problem(status));
+    let used = |status: &str| !part.statuses_unused.contains(&status);
+    for (status, _) in usual.into_iter().chain(always).filter(|(status, applies)| *applies && used(status)) {
+        responses.entry(status).or_insert_with(|| error(part, status));
     }
     for (status, response) in responses.iter_mut() {
         if response["description"].as_str().is_none_or(str::is_empty) {
@@ -92,27 +88,11 @@ fn problem(status: &str) -> Value {
     json!({ "description": meaning(status), "content": { MEDIA_TYPE: { "schema": schema } } })
 }
 
-/// The same as the receipts contract has it.
-fn refusal(status: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Refusal" });
-    json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
-}
-
-/// The same as the till's contract has it.
-fn till_refusal(status: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/TillRefusal" });
-    json!({ "description": meaning(status), "content": { "application/json": { "schema": schema } } })
-}
-
-/// The same as the contract of connected sellers has it.
-fn marketplace_refusal(status: &str) -> Value {
-    let (name, meaning) = match status {
-        "422" => {
-            ("MarketplaceError", "The request has invalid values; or the idempotency key was used for another one.")
-        }
-        other => ("MarketplaceRefusal", meaning(other)),
-    };
-    let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+/// An error of a contract with this part.
+fn error(part: &Part, status: &str) -> Value {
+    let Some(schema) = part.error_schema else { return problem(status) };
+    let schema = json!({ "$ref": format!("#/components/schemas/{}", schema(status)) });
+    let meaning = part.invalid_means.filter(|_| status == part.invalid).unwrap_or_else(|| meaning(status));
     json!({ "description": meaning, "content": { "application/json": { "schema": schema } } })
 }
 

@@ -1,112 +1,74 @@
 //! A document for each contract, cut out of the whole one: a client's author reads what concerns them, and generators make
 //! no classes of the rest.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use poem_openapi::{Enum, Tags};
+use poem_openapi::{
+    Tags,
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
+};
 use serde_json::{Map, Value, json};
 
-use crate::resources::Tag;
+use crate::{edge::Contract, resources::Tag};
 
-/// What a document may be of: one of the five contracts, or what operators use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[oai(rename = "ContractName", rename_all = "snake_case")]
-pub enum Contract {
-    /// On-chain deals, with what they need: integrations, nodes, reference data, wallets, members, webhooks.
-    Deals,
-    /// Bank transfers and their receipts.
-    Receipts,
-    /// The point of sale, its staff and its tickets.
-    Till,
-    /// The hosted checkout.
-    Checkout,
-    /// Connected sellers.
-    Marketplace,
-    /// Health, queues, dead letters, redrives and reviews.
-    Operations,
+/// A contract's name in a query.
+pub(crate) struct ContractName(pub(crate) &'static Contract);
+
+impl Type for ContractName {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "ContractName".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Reference(Self::name().into_owned())
+    }
+
+    fn register(registry: &mut Registry) {
+        registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
+            description: Some("What a document may be of: one of the five contracts, or what operators use."),
+            enum_items: Contract::ALL.map(|contract| json!(contract.name)).to_vec(),
+            ..MetaSchema::new("string")
+        });
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(self.as_raw_value().into_iter())
+    }
 }
 
-impl Contract {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Deals, Self::Receipts, Self::Till, Self::Checkout, Self::Marketplace, Self::Operations];
-
-    /// Its name, as in `/openapi.json?contract=till`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Deals => "deals",
-            Self::Receipts => "receipts",
-            Self::Till => "till",
-            Self::Checkout => "checkout",
-            Self::Marketplace => "marketplace",
-            Self::Operations => "operations",
-        }
+impl ParseFromParameter for ContractName {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom("must be one of the documented words"))
     }
+}
 
-    /// The contract of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|contract| contract.name() == name)
-    }
+/// Whether the operation is in one of the contract's groups.
+pub(super) fn owns(contract: &Contract, operation: &Value) -> bool {
+    let tagged = |tag: &Tag| operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag.name())));
+    contract.part.groups.iter().any(tagged)
+}
 
-    const fn summary(self) -> &'static str {
-        match self {
-            Self::Deals => "On-chain deals, and payments by card or bank transfer beside them",
-            Self::Receipts => "Bank transfers and their receipts",
-            Self::Till => "Payments at a point of sale",
-            Self::Checkout => "The hosted checkout",
-            Self::Marketplace => "Connected sellers, intents, refunds and payouts",
-            Self::Operations => "What operators look at and decide",
-        }
-    }
-
-    /// The groups whose operations are all its own.
-    const fn tags(self) -> &'static [Tag] {
-        match self {
-            Self::Deals => &[
-                Tag::Authentication,
-                Tag::Payments,
-                Tag::Widget,
-                Tag::Integrations,
-                Tag::Nodes,
-                Tag::ReferenceData,
-                Tag::Wallets,
-                Tag::Webhooks,
-                Tag::Members,
-            ],
-            Self::Receipts => &[Tag::Receipts],
-            Self::Till => &[Tag::Till, Tag::Staff],
-            Self::Checkout => &[Tag::Checkout],
-            Self::Marketplace => &[Tag::Marketplace],
-            Self::Operations => &[Tag::Reviews, Tag::DeadLetters, Tag::Queues, Tag::Operations],
-        }
-    }
-
-    /// Beginnings of paths that it has besides: sign-ins that open it too, and what gateways call for it.
-    const fn paths(self) -> &'static [&'static str] {
-        match self {
-            Self::Deals | Self::Operations => &["/auth/"],
-            Self::Marketplace => &["/auth/", "/api/auth/", "/v1/webhooks/payments/stripe"],
-            Self::Checkout => &["/v1/webhooks/"],
-            Self::Till => &["/webhook/phoenixd"],
-            Self::Receipts => &[],
-        }
-    }
-
-    fn has(self, path: &str, operation: &Value) -> bool {
-        let tagged = |tag: &Tag| operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag.name())));
-        self.paths().iter().any(|beginning| path.starts_with(beginning)) || self.tags().iter().any(tagged)
-    }
+fn has(contract: &Contract, path: &str, operation: &Value) -> bool {
+    contract.part.paths.iter().any(|beginning| path.starts_with(beginning)) || owns(contract, operation)
 }
 
 /// The part of the finished document that is the contract's. Events are told of payments of every contract; those for
 /// operators stand with their operations.
-pub(super) fn part(mut document: Value, contract: Contract) -> Value {
-    document["info"]["title"] = json!(format!("Quittance: {}", contract.name()));
-    document["info"]["summary"] = json!(contract.summary());
-    retain(&mut document["paths"], |path, operation| contract.has(path, operation));
-    let operators = contract == Contract::Operations;
+pub(super) fn part(mut document: Value, contract: &Contract) -> Value {
+    document["info"]["title"] = json!(format!("Quittance: {}", contract.name));
+    document["info"]["summary"] = json!(contract.part.summary);
+    retain(&mut document["paths"], |path, operation| has(contract, path, operation));
+    let operators = contract.part.events_for_operators;
     retain(&mut document["webhooks"], |name, _| super::webhooks::for_operators(name) == operators);
     let used = reached(&document);
     for kind in ["schemas", "responses", "securitySchemes"] {

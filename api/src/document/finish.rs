@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{answers, example, webhooks};
 use crate::{
     body::OPEN_BODY,
+    edge::Contract,
     money::{COST_TEXT, POSITIVE_TEXT},
     query_text::WITHOUT_NUL,
 };
@@ -37,30 +38,6 @@ pub(super) fn finish(mut document: Value) -> Value {
     }
     document["components"]["responses"] = answers::shared();
     document
-}
-
-/// Whether the operation is one of the receipts contract, which has words and errors of its own.
-pub(super) fn of_receipts(operation: &Value) -> bool {
-    tagged(operation, "Bank receipts")
-}
-
-/// Whether it is one of the till's contract, which has others.
-pub(super) fn of_till(operation: &Value) -> bool {
-    tagged(operation, "Till") || tagged(operation, "Staff")
-}
-
-/// Whether it is one of the contract of connected sellers.
-pub(super) fn of_marketplace(operation: &Value) -> bool {
-    tagged(operation, "Marketplace")
-}
-
-/// Whether it is one of the checkout's contract, whose clients know few statuses.
-pub(super) fn of_checkout(operation: &Value) -> bool {
-    tagged(operation, "Checkout")
-}
-
-fn tagged(operation: &Value, tag: &str) -> bool {
-    operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag)))
 }
 
 /// Every operation of the document.
@@ -199,20 +176,19 @@ fn strict(value: &mut Value, closed: bool) {
     }
 }
 
-/// Fields of refusals that most refusals leave out.
-const ONLY_IN_SOME_REFUSALS: [(&str, &str); 2] = [("Problem", "payment_id"), ("TillRefusal", "retryAfter")];
-
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
-/// required. Exceptions are what only some refusals have, the checkout's contract, which leaves such fields out, and users,
-/// of whom a sign-in page is told nothing but the name.
+/// required. Exceptions are a problem's payment, which most have not, and what a contract leaves out.
 fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
-        if name.starts_with("Checkout") || name == "TillUser" {
+        let Some(properties) = schema["properties"].as_object() else { continue };
+        let now_and_then = |property: &str| {
+            (name.as_str(), property) == ("Problem", "payment_id")
+                || Contract::ALL.iter().any(|contract| (contract.part.leaves_out)(name, property))
+        };
+        if !properties.is_empty() && properties.keys().all(|property| now_and_then(property)) {
             continue;
         }
-        let Some(properties) = schema["properties"].as_object() else { continue };
-        let now_and_then = |property: &str| ONLY_IN_SOME_REFUSALS.contains(&(name.as_str(), property));
         let all: Vec<String> = properties.keys().filter(|property| !now_and_then(property)).cloned().collect();
         schema["required"] = json!(all);
     }

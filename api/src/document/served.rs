@@ -15,7 +15,7 @@ use poem_openapi::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Contract;
+use crate::edge::Contract;
 
 /// A text that never changes while the process lives.
 pub(crate) struct Served {
@@ -53,9 +53,9 @@ impl Served {
 }
 
 /// The document, of the whole or of one contract.
-pub(crate) fn document(contract: Option<Contract>) -> &'static Served {
+pub(crate) fn document(contract: Option<&Contract>) -> &'static Served {
     static TEXTS: [OnceLock<Served>; Contract::ALL.len() + 1] = [const { OnceLock::new() }; Contract::ALL.len() + 1];
-    let place = contract.and_then(|wanted| Contract::ALL.iter().position(|contract| *contract == wanted));
+    let place = contract.and_then(|wanted| Contract::ALL.iter().position(|contract| contract == &wanted));
     TEXTS[place.map_or(0, |place| place + 1)].get_or_init(|| Served::new(super::text(contract)))
 }
 

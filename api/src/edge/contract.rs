@@ -1,21 +1,90 @@
 //! What the edge knows of a contract, as one value, and of the request that it answers.
 
+use std::fmt;
+
 use poem::{
     Request, Response,
     http::{HeaderMap, HeaderValue, header},
 };
 
 use super::RequestId;
-use crate::{config::Config, contracts, problem::Problem};
+use crate::{config::Config, contracts, problem::Problem, resources::Tag};
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
-pub(crate) struct Contract {
+pub struct Contract {
+    /// The name, as in `/openapi.json?contract=till`.
+    pub(crate) name: &'static str,
     /// Whether errors at a path are the contract's to word.
     pub(crate) speaks_at: fn(&str) -> bool,
     /// Words a problem; the headers that the problem asks for are added by the caller.
     pub(crate) refuse: fn(&Problem, &Asking) -> Response,
+    /// The contract's part of the document.
+    pub(crate) part: Part,
     /// Other sites whose pages may send requests with their users' cookies, if the contract has such.
     pub(crate) origins: Option<Origins>,
+}
+
+/// A contract's part of the document.
+pub(crate) struct Part {
+    /// What the contract is about, in a line.
+    pub(crate) summary: &'static str,
+    /// The groups whose operations are all the contract's own.
+    pub(crate) groups: &'static [Tag],
+    /// Beginnings of paths that the contract has besides: sign-ins that open it too, and what gateways call for it.
+    pub(crate) paths: &'static [&'static str],
+    /// Whether the contract has the events for operators, in place of those of payments.
+    pub(crate) events_for_operators: bool,
+    /// The name of the schema of an error body with this status; none where errors are problems.
+    pub(crate) error_schema: Option<fn(&str) -> &'static str>,
+    /// The status of a request with invalid values.
+    pub(crate) invalid: &'static str,
+    /// What the status of invalid values means, where it has more meanings than everywhere.
+    pub(crate) invalid_means: Option<&'static str>,
+    /// Statuses that no answer of the contract has.
+    pub(crate) statuses_unused: &'static [&'static str],
+    /// Whether answers leave out a field of a schema where there is nothing in it: of a schema and a property, by name.
+    pub(crate) leaves_out: fn(&str, &str) -> bool,
+}
+
+impl Part {
+    /// The part of a contract whose errors are problems, without groups.
+    pub(crate) const PLAIN: Self = Self {
+        summary: "",
+        groups: &[],
+        paths: &[],
+        events_for_operators: false,
+        error_schema: None,
+        invalid: "400",
+        invalid_means: None,
+        statuses_unused: &[],
+        leaves_out: |_, _| false,
+    };
+}
+
+impl Contract {
+    /// The name, as in `/openapi.json?contract=till`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The contract of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.into_iter().find(|contract| contract.name == name)
+    }
+}
+
+impl PartialEq for Contract {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Contract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// Reads from the configuration which other sites' pages a contract serves.

@@ -7,7 +7,7 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::PlainText};
 
 use super::Tag;
 use crate::{
-    document::{self, Contract, Served, ServedAnswer},
+    document::{self, ContractName, Served, ServedAnswer},
     problem::Refused,
 };
 
@@ -65,9 +65,9 @@ impl Documentation {
         &self,
         request: &Request,
         /// Whose document; that of everything when it is left out.
-        contract: Query<Option<Contract>>,
+        contract: Query<Option<ContractName>>,
     ) -> Result<ServedAnswer, Refused> {
-        Ok(document::document(contract.0).answer(request, "application/json", REVALIDATED))
+        Ok(document::document(contract.0.map(|name| name.0)).answer(request, "application/json", REVALIDATED))
     }
 
     /// Whoever opens the address alone wants to know what is here

@@ -20,12 +20,12 @@ mod token;
 use self::language::Language;
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
-pub(crate) use self::token::OF_A_CLIENT;
 
 use payments::checkout::CheckoutError;
+use poem::http::Method;
 
 use crate::{
-    edge::{Contract, Part},
+    edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -52,6 +52,16 @@ pub(crate) static CONTRACT: Contract = Contract {
     name: "checkout",
     speaks_at: serves,
     refuse: refusal::refuse,
+    strangers: &[
+        (Method::POST, "/v1/token", Class::Write),
+        (Method::GET, "/checkout/{id}", Class::Cheap),
+        (Method::POST, "/checkout/{id}/submit", Class::Dear),
+        (Method::POST, "/checkout/{id}/cancel", Class::Write),
+        (Method::GET, "/checkout/assets/{id}", Class::Cheap),
+        (Method::GET, "/v1/payments/{id}/capture", Class::Write),
+        (Method::GET, "/v1/payments/{id}/decline", Class::Write),
+    ],
+    credentials: &[token::OF_A_CLIENT],
     part: Part {
         summary: "The hosted checkout",
         groups: &[Tag::Checkout],

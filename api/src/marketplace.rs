@@ -17,10 +17,11 @@ use std::{sync::Arc, time::Duration};
 
 use gateways::Processor;
 use payments::sellers::SellerError;
+use poem::http::Method;
 use tokio::time::Instant;
 
 use crate::{
-    edge::{Contract, Part},
+    edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -39,6 +40,8 @@ pub(crate) static CONTRACT: Contract = Contract {
     name: "marketplace",
     speaks_at,
     refuse: refusal::refuse,
+    strangers: &[(Method::POST, "/api/payments/create-intent", Class::Dear)],
+    credentials: &[],
     part: Part {
         summary: "Connected sellers, intents, refunds and payouts",
         groups: &[Tag::Marketplace],

@@ -22,10 +22,11 @@ use payments::{
     orders::{OrderError, node_of},
     receipts::ReceiptError,
 };
+use poem::http::Method;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    edge::{Contract, Part},
+    edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -52,6 +53,17 @@ pub(crate) static CONTRACT: Contract = Contract {
     name: "receipts",
     speaks_at,
     refuse: refusal::refuse,
+    strangers: &[
+        (Method::POST, "/api/auth/register", Class::Dear),
+        (Method::POST, "/api/auth/login", Class::Dear),
+        (Method::POST, "/api/orders", Class::Dear),
+        (Method::GET, "/api/orders/{id}", Class::Cheap),
+        (Method::POST, "/api/payments", Class::Write),
+        (Method::GET, "/api/payments/accounts", Class::Cheap),
+        (Method::POST, "/api/upload", Class::Dear),
+        (Method::GET, "/uploads/{id}", Class::Cheap),
+    ],
+    credentials: &[],
     part: Part {
         summary: "Bank transfers and their receipts",
         groups: &[Tag::Receipts],

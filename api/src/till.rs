@@ -22,6 +22,7 @@ pub use self::config::TillConfig;
 pub(crate) use self::{permissions::till_name, refusal::Declined};
 
 use payments::till::TillError;
+use poem::http::Method;
 use poem_openapi::{
     ApiResponse,
     payload::Json,
@@ -29,7 +30,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    edge::{Contract, Origins, Part},
+    edge::{Class, Contract, Origins, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -66,6 +67,12 @@ pub(crate) static CONTRACT: Contract = Contract {
     name: "till",
     speaks_at,
     refuse: refusal::refuse,
+    strangers: &[
+        (Method::GET, "/base-currency", Class::Cheap),
+        (Method::GET, "/initial-setup", Class::Cheap),
+        (Method::POST, "/initial-setup", Class::Cheap),
+    ],
+    credentials: &[],
     part: Part {
         summary: "Payments at a point of sale",
         groups: &[Tag::Till, Tag::Staff],

@@ -28,7 +28,7 @@ struct Grant {
 }
 
 /// What the document calls a client's own credentials. They make nobody a caller: they buy a token.
-pub(crate) const OF_A_CLIENT: &str = "client";
+pub(super) const OF_A_CLIENT: &str = "client";
 
 impl<'a> ApiExtractor<'a> for Grant {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject, ApiExtractorType::SecurityScheme];

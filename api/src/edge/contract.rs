@@ -7,7 +7,7 @@ use poem::{
     http::{HeaderMap, HeaderValue, header},
 };
 
-use super::RequestId;
+use super::{RequestId, admission::Stranger};
 use crate::{config::Config, contracts, problem::Problem, resources::Tag};
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
@@ -18,6 +18,10 @@ pub struct Contract {
     pub(crate) speaks_at: fn(&str) -> bool,
     /// Words a problem; the headers that the problem asks for are added by the caller.
     pub(crate) refuse: fn(&Problem, &Asking) -> Response,
+    /// Routes that ask for no token of a caller, and what each request costs a stranger.
+    pub(crate) strangers: &'static [Stranger],
+    /// Security schemes that make nobody a caller: tokens of one payment, and what a token is requested with.
+    pub(crate) credentials: &'static [&'static str],
     /// The contract's part of the document.
     pub(crate) part: Part,
     /// Other sites whose pages may send requests with their users' cookies, if the contract has such.

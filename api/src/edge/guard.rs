@@ -19,11 +19,10 @@ use poem_openapi::{
 };
 
 use super::{
-    Asking, METHODS,
+    Asking, Contract, METHODS,
     admission::{self, Class, class_of},
 };
 use crate::{
-    access, checkout,
     problem::{Code, Problem},
     state::State,
 };
@@ -114,7 +113,8 @@ fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
         let template = template(&path.path);
         path.operations.into_iter().map(move |operation| (operation, template.clone()))
     });
-    let of_callers = |scheme: &&'static str| ![access::OF_A_PAYMENT, checkout::OF_A_CLIENT].contains(scheme);
+    let of_callers =
+        |scheme: &&'static str| !Contract::ALL.iter().any(|contract| contract.credentials.contains(scheme));
     operations
         .filter(|(operation, _)| operation.security.iter().flat_map(|scheme| scheme.keys()).any(of_callers))
         .map(|(operation, template)| (operation.method, template))

@@ -1,8 +1,11 @@
 //! The contracts whose errors are problems: that of on-chain deals, and what operators use.
 
+use poem::http::Method;
+
 use super::Tag;
 use crate::{
-    edge::{Contract, Part},
+    access,
+    edge::{Class, Contract, Part},
     problem::Problem,
 };
 
@@ -12,6 +15,18 @@ pub(crate) static DEALS: Contract = Contract {
     // What no other contract speaks at.
     speaks_at: |_| false,
     refuse: Problem::plainly,
+    strangers: &[
+        (Method::POST, "/api/v1/auth/authenticate", Class::Write),
+        (Method::POST, "/api/v1/auth/refresh", Class::Write),
+        (Method::GET, "/api/v1/widget/payments/{id}", Class::Cheap),
+        (Method::GET, "/api/v1/widget/payments/{id}/qr", Class::Cheap),
+        (Method::GET, "/pay/{id}", Class::Cheap),
+        (Method::GET, "/pay/assets/pay.css", Class::Cheap),
+        (Method::GET, "/pay/assets/pay.js", Class::Cheap),
+        (Method::GET, "/pay/assets/wallet.js", Class::Cheap),
+        (Method::GET, "/pay/assets/text.js", Class::Cheap),
+    ],
+    credentials: &[access::OF_A_PAYMENT],
     part: Part {
         summary: "On-chain deals, and payments by card or bank transfer beside them",
         groups: &[
@@ -36,6 +51,8 @@ pub(crate) static OPERATIONS: Contract = Contract {
     name: "operations",
     speaks_at: |_| false,
     refuse: Problem::plainly,
+    strangers: &[],
+    credentials: &[],
     part: Part {
         summary: "What operators look at and decide",
         groups: &[Tag::Reviews, Tag::DeadLetters, Tag::Queues, Tag::Operations],

@@ -2,6 +2,8 @@
 
 use poem::http::Method;
 
+use crate::edge::Contract;
+
 /// What a route costs whoever has not signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -43,9 +45,12 @@ impl Class {
     }
 }
 
-/// Every route that asks for no token of a caller. One that is missing costs as much as the dearest, and fails the table
-/// test of routes.
-const CLASSES: &[(Method, &str, Class)] = &[
+/// A route, as the document writes its path, that asks for no token of a caller.
+pub(crate) type Stranger = (Method, &'static str, Class);
+
+/// Every route beside those of contracts that asks for no token of a caller. One that is missing, here and in its
+/// contract, costs as much as the dearest, and fails the table test of routes.
+const CLASSES: &[Stranger] = &[
     (Method::GET, "/health/live", Class::Watched),
     (Method::GET, "/health/ready", Class::Watched),
     (Method::GET, "/metrics", Class::Watched),
@@ -56,39 +61,8 @@ const CLASSES: &[(Method, &str, Class)] = &[
     (Method::GET, "/docs/swagger-ui.css", Class::Cheap),
     (Method::GET, "/openapi.json", Class::Cheap),
     // Signing in.
-    (Method::POST, "/api/v1/auth/authenticate", Class::Write),
-    (Method::POST, "/api/v1/auth/refresh", Class::Write),
-    (Method::POST, "/v1/token", Class::Write),
     (Method::POST, "/auth/login", Class::Dear),
     (Method::POST, "/auth/refresh", Class::Write),
-    (Method::POST, "/api/auth/register", Class::Dear),
-    (Method::POST, "/api/auth/login", Class::Dear),
-    // Tills, before anybody has signed in.
-    (Method::GET, "/base-currency", Class::Cheap),
-    (Method::GET, "/initial-setup", Class::Cheap),
-    (Method::POST, "/initial-setup", Class::Cheap),
-    // Shops.
-    (Method::POST, "/api/orders", Class::Dear),
-    (Method::GET, "/api/orders/{id}", Class::Cheap),
-    (Method::POST, "/api/payments", Class::Write),
-    (Method::GET, "/api/payments/accounts", Class::Cheap),
-    (Method::POST, "/api/payments/create-intent", Class::Dear),
-    (Method::POST, "/api/upload", Class::Dear),
-    (Method::GET, "/uploads/{id}", Class::Cheap),
-    // Payers.
-    (Method::GET, "/api/v1/widget/payments/{id}", Class::Cheap),
-    (Method::GET, "/api/v1/widget/payments/{id}/qr", Class::Cheap),
-    (Method::GET, "/pay/{id}", Class::Cheap),
-    (Method::GET, "/pay/assets/pay.css", Class::Cheap),
-    (Method::GET, "/pay/assets/pay.js", Class::Cheap),
-    (Method::GET, "/pay/assets/wallet.js", Class::Cheap),
-    (Method::GET, "/pay/assets/text.js", Class::Cheap),
-    (Method::GET, "/checkout/{id}", Class::Cheap),
-    (Method::POST, "/checkout/{id}/submit", Class::Dear),
-    (Method::POST, "/checkout/{id}/cancel", Class::Write),
-    (Method::GET, "/checkout/assets/{id}", Class::Cheap),
-    (Method::GET, "/v1/payments/{id}/capture", Class::Write),
-    (Method::GET, "/v1/payments/{id}/decline", Class::Write),
     // Gateways.
     (Method::POST, "/v1/webhooks/payments/stripe", Class::Callback),
     (Method::POST, "/v1/webhooks/payments/paypal", Class::Callback),
@@ -124,5 +98,10 @@ const CLASSES: &[(Method, &str, Class)] = &[
 
 /// The class of a route that asks for no token of a caller; none when nobody has given it one.
 pub(crate) fn class_of(method: &Method, template: &str) -> Option<Class> {
-    CLASSES.iter().find(|(known, path, _)| known == method && *path == template).map(|(.., class)| *class)
+    let of_contracts = Contract::ALL.into_iter().flat_map(|contract| contract.strangers);
+    CLASSES
+        .iter()
+        .chain(of_contracts)
+        .find(|(known, path, _)| known == method && *path == template)
+        .map(|(.., class)| *class)
 }

@@ -93,9 +93,12 @@ pub async fn settle(
         false => (session, paid),
     };
     let mut observed = follow(&session, locked.payment(), &seen);
-    if locked.payment().status == PaymentStatus::Canceling && others.iter().any(holds) {
-        // What another session holds is still to go back: that nobody pays at this one ends nothing.
-        observed.retain(|what| !matches!(what, AtGateway::Closed { .. } | AtGateway::Failed { .. }));
+    if others.iter().any(holds) {
+        // What another session holds is the payment's money still, or is still to go back: this one ends nothing.
+        observed.retain(|what| !matches!(what, AtGateway::Returned { .. }));
+        if locked.payment().status == PaymentStatus::Canceling {
+            observed.retain(|what| !matches!(what, AtGateway::Closed { .. } | AtGateway::Failed { .. }));
+        }
     }
     let first_capture = session.status != GatewaySessionStatus::Captured;
     let stored = write(tx, session, seen).await?;
@@ -121,7 +124,9 @@ async fn captured_others(
     seen: &Seen,
 ) -> Result<Vec<gateway_session::Model>, DbErr> {
     use gateway_session::Column as C;
-    if !is_first_capture(session, seen) && payment.status != PaymentStatus::Canceling {
+    let returned = seen.refunded > session.refunded.0;
+    let matters = is_first_capture(session, seen) || is_given_again(session, seen) || returned;
+    if !matters && payment.status != PaymentStatus::Canceling {
         return Ok(Vec::new());
     }
     let others = gateway_session::Entity::find().filter(C::PaymentId.eq(session.payment_id));
@@ -130,6 +135,12 @@ async fn captured_others(
 
 fn is_first_capture(session: &gateway_session::Model, seen: &Seen) -> bool {
     seen.standing == Standing::Captured && session.status != GatewaySessionStatus::Captured
+}
+
+/// Whether a dispute was won: what the payer's bank had taken back is there again.
+fn is_given_again(session: &gateway_session::Model, seen: &Seen) -> bool {
+    let taken = session.status == GatewaySessionStatus::Captured && session.reversed.0 > Decimal::ZERO;
+    taken && seen.reversed.is_zero() && seen.refunded < seen.captured
 }
 
 /// Whether some of what the session has captured is still there.
@@ -146,7 +157,9 @@ fn is_surplus(
     seen: &Seen,
 ) -> bool {
     let waits = matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted);
-    is_first_capture(session, seen) && !others.is_empty() && (!waits || others.iter().any(holds))
+    let first = is_first_capture(session, seen) && !others.is_empty() && !waits;
+    let counts = is_first_capture(session, seen) || is_given_again(session, seen);
+    first || counts && others.iter().any(holds)
 }
 
 /// A session that was given up and has the money after all leaves nothing to pay at the one that was begun since.
@@ -188,9 +201,7 @@ fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &See
     if seen.reversed > session.reversed.0 {
         what.push(AtGateway::Reversed { data: data() });
     }
-    let given_again = taken && session.reversed.0 > Decimal::ZERO && seen.reversed.is_zero();
-    if given_again && seen.captured == payment.paid_price.0 && seen.refunded < seen.captured {
-        // A dispute was won: the money is there as it was.
+    if is_given_again(session, seen) && seen.captured == payment.paid_price.0 {
         what.push(AtGateway::Captured { kind: session.kind, data: data() });
     }
     let gone = seen.captured > Decimal::ZERO && seen.refunded + seen.reversed >= seen.captured;

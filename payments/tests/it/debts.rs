@@ -204,31 +204,26 @@ on_both!(what_comes_back_of_an_earlier_session_ends_nothing_that_a_later_one_pai
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
 });
 
-on_both!(
-    what_the_bank_gives_again_after_another_session_has_paid_is_a_payment_of_its_own,
-    async |database: TestDatabase| {
-        let (shop, mut world) = world(&database).await;
-        let caller = shop.merchant.caller();
-        let mut tx = database.db.begin().await.unwrap();
-        let first = world.choose_gateway(&mut tx).await.unwrap();
-        world.tell(&mut tx, first, Standing::Captured).await;
-        world.disputed.insert(first);
-        world.tell(&mut tx, first, Standing::Captured).await;
-        verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None)
-            .await
-            .unwrap();
-        let second = world.choose_gateway(&mut tx).await.unwrap();
-        world.tell(&mut tx, second, Standing::Captured).await;
-        world.disputed.clear();
-        world.tell(&mut tx, first, Standing::Captured).await;
-        world.holds(&tx, "a dispute was won after another session had paid").await;
-        let payments = world.payments(&tx).await;
-        let surplus: Vec<_> = payments.iter().filter(|payment| payment.duplicate_of == Some(world.checkout)).collect();
-        assert_eq!(surplus.iter().map(|payment| payment.status).collect::<Vec<_>>(), [PaymentStatus::NeedsReview]);
-        assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
-        tx.commit().await.unwrap();
-    }
-);
+on_both!(what_the_bank_gives_again_too_late_is_a_payment_of_its_own, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let caller = shop.merchant.caller();
+    let mut tx = database.db.begin().await.unwrap();
+    let first = world.choose_gateway(&mut tx).await.unwrap();
+    world.tell(&mut tx, first, Standing::Captured).await;
+    world.disputed.insert(first);
+    world.tell(&mut tx, first, Standing::Captured).await;
+    verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    let second = world.choose_gateway(&mut tx).await.unwrap();
+    world.tell(&mut tx, second, Standing::Captured).await;
+    world.disputed.clear();
+    world.tell(&mut tx, first, Standing::Captured).await;
+    world.holds(&tx, "a dispute was won after another session had paid").await;
+    let payments = world.payments(&tx).await;
+    let surplus: Vec<_> = payments.iter().filter(|payment| payment.duplicate_of == Some(world.checkout)).collect();
+    assert_eq!(surplus.iter().map(|payment| payment.status).collect::<Vec<_>>(), [PaymentStatus::NeedsReview]);
+    assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
+    tx.commit().await.unwrap();
+});
 
 on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDatabase| {
     let (shop, mut world) = world(&database).await;

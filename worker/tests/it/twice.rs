@@ -113,10 +113,11 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
         }
         SendPayout::QUEUE => {
             let payout_id = shop.ask_payout(1_000).await;
+            let message = NewMessage::of(&SendPayout::new(payout_id, None));
             // The processor has it, and the bank not yet.
-            worker.run().await;
+            worker.deliver(message.clone()).await;
             worker.lose_messages().await;
-            NewMessage::of(&SendPayout::new(payout_id, None))
+            message
         }
         SyncAccount::QUEUE => {
             shop.tell_seller("Olive & Thyme").await;

@@ -30,7 +30,7 @@ async fn attack(world: World) {
     command.args(["run", &format!("{}/openapi.json", world.base_url)]);
     command.args(["--no-color", "--seed", &setting("QUITTANCE_TEST_HOSTILE_SEED", "1")]);
     command.args(["--max-examples", &setting("QUITTANCE_TEST_HOSTILE_EXAMPLES", "5")]);
-    command.args(["--max-time", &setting("QUITTANCE_TEST_HOSTILE_SECONDS", "60")]);
+    command.args(["--max-time", &setting("QUITTANCE_TEST_HOSTILE_SECONDS", "90")]);
     let told = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let told = told.unwrap_or_else(|error| panic!("scripts/test installs schemathesis: {error}"));
     let text = String::from_utf8_lossy(&told.stdout);

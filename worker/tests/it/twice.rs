@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 use chain::{Evidence, Fact};
-use entities::{PaymentId, diamond, payment_log};
+use entities::{PaymentId, PayoutStatus, diamond, payment_log, payout};
 use fixtures::{TestDatabase, on_both};
 use payments::jobs::{
     self, AnnounceEvents, AskInvoice, CancelDeal, CheckSession, DeployDiamond, ExpirePayment, OpenDeal, OpenSession,
@@ -112,12 +112,17 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
             NewMessage::of(&SendRefund::new(shop.ask_refund(1_000).await, None))
         }
         SendPayout::QUEUE => {
-            let payout_id = shop.ask_payout(1_000).await;
-            let message = NewMessage::of(&SendPayout::new(payout_id, None));
-            // The processor has it, and the bank not yet.
-            worker.deliver(message.clone()).await;
-            worker.lose_messages().await;
-            message
+            // The processor has it, and the bank not yet; the wait for the next look is random, and may be over at once.
+            let payout_id = loop {
+                let asked = shop.ask_payout(100).await;
+                worker.run().await;
+                worker.lose_messages().await;
+                let payout = payout::Entity::find_by_id(asked).one(&**worker.db()).await.unwrap().unwrap();
+                if payout.status == PayoutStatus::Sent {
+                    break asked;
+                }
+            };
+            NewMessage::of(&SendPayout::new(payout_id, None))
         }
         SyncAccount::QUEUE => {
             shop.tell_seller("Olive & Thyme").await;

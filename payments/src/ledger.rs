@@ -4,6 +4,7 @@
 mod captures;
 mod check;
 
+pub(crate) use self::captures::capture_moved;
 pub use self::{
     captures::{capture_posted, reversal_posted},
     check::{Check, Difference, check},

@@ -194,7 +194,7 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
     let data = told(&order, &capture, &refund);
     let (kind, postings, seen) = if succeeded {
         let postings = vec![(Account::ProcessorClearing, -refund.amount), (Account::Payer, refund.amount)];
-        let all = capture.refunded + capture.reversed >= capture.captured;
+        let all = !holds(&capture) && !another_holds(tx, &capture).await?;
         (Kind::RefundSucceeded, postings, RefundSeen::Succeeded { data, all })
     } else {
         let postings = vec![
@@ -311,6 +311,18 @@ async fn within_reach<C: ConnectionTrait>(db: &C, caller: &Caller, order: &order
 async fn of_payment<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<capture::Model>, DbErr> {
     let of_payment = capture::Entity::find().filter(capture::Column::PaymentId.eq(id));
     of_payment.order_by_desc(capture::Column::SessionId).one(db).await
+}
+
+/// Whether some of what was captured is still there.
+const fn holds(capture: &capture::Model) -> bool {
+    capture.captured > capture.refunded + capture.reversed
+}
+
+/// The same of the payment's other sessions: what comes back of one ends nothing that another has paid.
+async fn another_holds(tx: &Transaction, capture: &capture::Model) -> Result<bool, DbErr> {
+    let of_payment = capture::Entity::find().filter(capture::Column::PaymentId.eq(capture.payment_id));
+    let others = of_payment.filter(capture::Column::SessionId.ne(capture.session_id)).all(&**tx).await?;
+    Ok(others.iter().any(holds))
 }
 
 async fn find_capture(tx: &Transaction, id: GatewaySessionId) -> Result<capture::Model, DbErr> {

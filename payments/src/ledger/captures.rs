@@ -1,6 +1,6 @@
 //! What gateways tell of sellers' money: what was captured, and what payers' banks took back.
 
-use entities::{Amount, capture, currency, gateway_session, now, payment};
+use entities::{Amount, GatewaySessionId, PaymentId, capture, currency, gateway_session, now, payment, refund};
 use queue::Transaction;
 use sea_orm::{
     DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
@@ -58,6 +58,17 @@ pub async fn capture_posted(
     let postings =
         [(Account::Payer, -captured), (Account::SellerAvailable, captured - fee), (Account::PlatformFees, fee)];
     entered(tx, &row, Kind::Capture, session.id.to_string(), &postings).await
+}
+
+/// Has what a session captured, if anything, and its refunds belong to the payment that the session belongs to now.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn capture_moved(tx: &Transaction, session_id: GatewaySessionId, to: PaymentId) -> Result<(), DbErr> {
+    let captures = capture::Entity::update_many().col_expr(capture::Column::PaymentId, Expr::value(to));
+    captures.filter(capture::Column::SessionId.eq(session_id)).exec(&**tx).await?;
+    let refunds = refund::Entity::update_many().col_expr(refund::Column::PaymentId, Expr::value(to));
+    refunds.filter(refund::Column::SessionId.eq(session_id)).exec(&**tx).await.map(drop)
 }
 
 /// Posts what the payer's bank has taken back by now, of which a part may be posted already. What it gives again goes back

@@ -88,12 +88,13 @@ pub async fn settle(
     }
     let others = captured_others(tx, &session, paid.payment(), &seen).await?;
     let asked = actor.into();
-    let (session, mut locked) = match is_surplus(&others, &session, paid.payment(), &seen) {
+    let apart = is_surplus(&others, &session, paid.payment(), &seen);
+    let (session, mut locked) = match apart {
         true => surplus::take_apart(tx, session, paid, &asked).await?,
         false => (session, paid),
     };
     let mut observed = follow(&session, locked.payment(), &seen);
-    if others.iter().any(holds) {
+    if !apart && others.iter().any(holds) {
         // What another session holds is the payment's money still, or is still to go back: this one ends nothing.
         observed.retain(|what| !matches!(what, AtGateway::Returned { .. }));
         if locked.payment().status == PaymentStatus::Canceling {

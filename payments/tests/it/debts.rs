@@ -3,10 +3,11 @@
 mod random;
 mod world;
 
-use entities::{PaymentMethod, PaymentStatus};
+use entities::{GatewaySessionId, PaymentId, PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
 use payments::{AcceptError, Acceptor, Closing, Observation, receipts::ReceiptError, sessions::Standing, verdict};
+use queue::Transaction;
 use serde_json::json;
 
 use self::world::{World, deposit};
@@ -182,17 +183,30 @@ on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::NeedsReview);
 });
 
+/// The payer has paid, the bank has taken it back, and the payer has paid once more: at the checkout, or by the card intents
+/// of a connected seller.
+async fn paid_after_a_dispute(
+    shop: &Shop,
+    world: &mut World,
+    tx: &mut Transaction,
+    at_checkout: bool,
+) -> (PaymentId, [GatewaySessionId; 2]) {
+    let first = if at_checkout { world.choose_gateway(tx).await } else { world.ask_intent(tx).await }.unwrap();
+    world.tell(tx, first, Standing::Captured).await;
+    world.disputed.insert(first);
+    world.tell(tx, first, Standing::Captured).await;
+    let id = if at_checkout { world.checkout } else { world.stored(tx).await.card_payment_id.unwrap() };
+    let caller = shop.merchant.caller();
+    verdict::resolve(tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    let second = if at_checkout { world.choose_gateway(tx).await } else { world.ask_intent(tx).await }.unwrap();
+    world.tell(tx, second, Standing::Captured).await;
+    (id, [first, second])
+}
+
 on_both!(what_comes_back_of_an_earlier_session_ends_nothing_that_a_later_one_paid, async |database: TestDatabase| {
     let (shop, mut world) = world(&database).await;
-    let caller = shop.merchant.caller();
     let mut tx = database.db.begin().await.unwrap();
-    let first = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, first, Standing::Captured).await;
-    world.disputed.insert(first);
-    world.tell(&mut tx, first, Standing::Captured).await;
-    verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
-    let second = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, second, Standing::Captured).await;
+    let (id, [first, second]) = paid_after_a_dispute(&shop, &mut world, &mut tx, true).await;
     // The gateway gives the payer what the bank had taken before.
     world.returned.insert(first);
     world.tell(&mut tx, first, Standing::Captured).await;
@@ -201,28 +215,32 @@ on_both!(what_comes_back_of_an_earlier_session_ends_nothing_that_a_later_one_pai
     world.returned.insert(second);
     world.tell(&mut tx, second, Standing::Captured).await;
     tx.commit().await.unwrap();
-    assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
+    assert_eq!(read(&database.db, id).await.status, PaymentStatus::Refunded);
 });
 
 on_both!(what_the_bank_gives_again_too_late_is_a_payment_of_its_own, async |database: TestDatabase| {
     let (shop, mut world) = world(&database).await;
-    let caller = shop.merchant.caller();
     let mut tx = database.db.begin().await.unwrap();
-    let first = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, first, Standing::Captured).await;
-    world.disputed.insert(first);
-    world.tell(&mut tx, first, Standing::Captured).await;
-    verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
-    let second = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, second, Standing::Captured).await;
+    let (id, [first, _]) = paid_after_a_dispute(&shop, &mut world, &mut tx, false).await;
     world.disputed.clear();
     world.tell(&mut tx, first, Standing::Captured).await;
     world.holds(&tx, "a dispute was won after another session had paid").await;
-    let payments = world.payments(&tx).await;
-    let surplus: Vec<_> = payments.iter().filter(|payment| payment.duplicate_of == Some(world.checkout)).collect();
-    assert_eq!(surplus.iter().map(|payment| payment.status).collect::<Vec<_>>(), [PaymentStatus::NeedsReview]);
     assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
+    let payments = world.payments(&tx).await;
+    let surplus = payments.iter().find(|payment| payment.duplicate_of == Some(id)).expect("a payment of its own");
+    assert_eq!(surplus.status, PaymentStatus::NeedsReview);
+    // And it can be given back: the seller's capture has gone with it.
+    let (caller, canceling) = (shop.merchant.caller(), PaymentStatus::Canceling);
+    verdict::resolve(&mut tx, &caller, surplus.id, canceling, "paid twice", None).await.unwrap();
+    let refund = shop.refunds_of(&tx, &payments).await.pop().expect("a refund of all of it");
+    assert_eq!((refund.payment_id, refund.session_id, refund.amount), (surplus.id, first, world::TOTAL));
+    payments::refunds::hand_over(&tx, refund.id).await.unwrap();
+    let actor = payments::Actor::worker("test");
+    payments::refunds::settle(&mut tx, refund.id, crate::ledger::done("re"), &actor).await.unwrap();
     tx.commit().await.unwrap();
+    assert_eq!(read(&database.db, surplus.id).await.status, PaymentStatus::Refunded);
+    assert_eq!(read(&database.db, id).await.status, PaymentStatus::Paid);
+    shop.clean().await;
 });
 
 on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDatabase| {

@@ -38,12 +38,13 @@ pub(super) async fn run(
     tips: watch::Receiver<Option<Tip>>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let mut unlogged = held_returns::Unlogged::default();
     loop {
         if tokio::time::timeout(context.config.reconcile_interval(), stop.cancelled()).await.is_ok() {
             return Ok(());
         }
         let Some(tip) = *tips.borrow() else { continue };
-        match reconcile(&context, &tip).await {
+        match reconcile(&context, &tip, &mut unlogged).await {
             Ok(()) => {}
             Err(Error::LeaseLost(network)) => return Err(Error::LeaseLost(network)),
             Err(error) => tracing::warn!(network = %context.network.id, "chain reconciliation: {error}"),
@@ -52,7 +53,7 @@ pub(super) async fn run(
 }
 
 /// At the last final block: everything up to it is recorded, so what the contract knows and we do not was missed.
-async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
+async fn reconcile(context: &Context, tip: &Tip, unlogged: &mut held_returns::Unlogged) -> Result<(), Error> {
     let deals = candidates(context).await?;
     let held = held_returns::candidates(context).await?;
     if deals.is_empty() && held.is_empty() {
@@ -85,7 +86,7 @@ async fn reconcile(context: &Context, tip: &Tip) -> Result<(), Error> {
             missed.extend(observed);
         }
     }
-    let taken = held_returns::taken(context, &provider, &block, &held).await?;
+    let taken = held_returns::taken(context, &provider, &block, &held, unlogged).await?;
     heal(context, &deals, missed, unmoved).await?;
     held_returns::record(context, &held, taken).await
 }

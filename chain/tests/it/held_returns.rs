@@ -1,5 +1,7 @@
 //! A canceled deal whose payer cannot take the deposit back: the diamond keeps it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::SolValue,
@@ -17,6 +19,7 @@ use crate::{
 
 on_each_database!(
     what_the_payer_cannot_take_back_is_told_as_kept,
+    a_withdrawal_whose_log_comes_late_has_its_transaction,
     what_is_kept_is_told_although_nobody_saw_the_event,
     what_is_kept_is_told_from_the_contract_alone,
 );
@@ -85,6 +88,33 @@ async fn what_the_payer_cannot_take_back_is_told_as_kept(backend: Backend) {
         let (by, amount, hash) = taken.expect("it is told");
         assert!((by, amount) == (kept, U256::from(AMOUNT)) && hash.is_some());
     }
+    agent.stop().await;
+}
+
+/// The node shows that the money is gone, and cannot say in which transaction the first two times.
+async fn a_withdrawal_whose_log_comes_late_has_its_transaction(backend: Backend) {
+    let mut world = World::new(Node::anvil(&[]), backend).await;
+    let relay = world.behind_a_relay().await;
+    world.config = Config { reconcile_interval_ms: 300, ..world.config };
+    let asked = AtomicUsize::new(0);
+    let withdrawn = json!(keccak256("Withdrawn(address,address,uint256)"));
+    relay.hook(move |method, params| {
+        if method != "eth_getLogs" || params[0]["topics"][0] != withdrawn {
+            return Turn::Pass;
+        }
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Turn::Error(-32_000, "the range is not indexed yet"),
+            1 => Turn::Result(json!([])),
+            _ => Turn::Pass,
+        }
+    });
+    let agent = world.start();
+    let subject = refused(&world, &agent, Address::ZERO).await;
+    withdraw(&world, Address::ZERO).await;
+    let facts =
+        world.until("the payer has taken it", |facts| count_of(facts, "HeldReturnTaken", &[subject]) == 1).await;
+    let taken = |fact: &Fact| matches!(fact, Fact::HeldReturnTaken { evidence, .. } if evidence.hash.is_some());
+    assert!(facts.iter().any(taken), "{facts:?}");
     agent.stop().await;
 }
 

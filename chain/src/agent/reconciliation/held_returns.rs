@@ -1,7 +1,7 @@
 //! Deposits that a diamond keeps for payers whose accounts refused them: found where no log told of it, and followed until
 //! their payers have taken them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
@@ -20,6 +20,13 @@ use crate::{
     rpc::{Call, Header, Log, Provider, decode, quantity},
     table::deal,
 };
+
+/// A diamond, an account and a token.
+type Place = (Address, Address, Address);
+
+/// Accounts that have taken what was kept although no log says in which transaction.
+#[derive(Debug, Default)]
+pub(super) struct Unlogged(BTreeSet<Place>);
 
 /// Whether the deposit of a deal that was canceled unseen is kept: as its log tells, or where that is out of reach, as the
 /// contract does.
@@ -60,14 +67,16 @@ pub(super) async fn candidates(context: &Context) -> Result<Vec<deal::Model>, Er
 }
 
 /// What the payers have taken as of a block. A payer takes all there is in a token, so what is less than we know of went
-/// with the oldest.
+/// with the oldest. Nodes show a block's state before its logs now and then, so that a withdrawal without a log is recorded
+/// only when a second round finds none either.
 pub(super) async fn taken(
     context: &Context,
     provider: &Provider,
     block: &Header,
     held: &[deal::Model],
+    unlogged: &mut Unlogged,
 ) -> Result<Vec<Fact>, Error> {
-    let mut accounts: BTreeMap<(Address, Address, Address), Vec<&deal::Model>> = BTreeMap::new();
+    let mut accounts: BTreeMap<Place, Vec<&deal::Model>> = BTreeMap::new();
     for deal in held {
         let Some(payer) = deal.held_for else { continue };
         accounts.entry((deal.diamond.0, payer.0, deal.token.0)).or_default().push(deal);
@@ -75,13 +84,18 @@ pub(super) async fn taken(
     let places: Vec<_> = accounts.keys().copied().collect();
     let kept = kept(context, provider, block, &places).await?;
     let mut facts = Vec::new();
-    for (((diamond, payer, token), mut deals), kept) in accounts.into_iter().zip(kept) {
+    for ((place, mut deals), kept) in accounts.into_iter().zip(kept) {
         deals.sort_by_key(|deal| (deal.created_at, deal.subject_id));
         let mut left: U256 = deals.iter().fold(U256::ZERO, |sum, deal| sum.saturating_add(deal.amount.0));
         if left <= kept {
             continue;
         }
-        let evidence = withdrawal(context, provider, block, (diamond, payer, token)).await?;
+        let evidence = withdrawal(context, provider, block, place).await?;
+        if evidence.hash.is_none() && unlogged.0.insert(place) {
+            continue;
+        }
+        unlogged.0.remove(&place);
+        let (_, payer, token) = place;
         for deal in deals {
             if left <= kept {
                 break;
@@ -119,7 +133,7 @@ async fn kept(
     context: &Context,
     provider: &Provider,
     block: &Header,
-    places: &[(Address, Address, Address)],
+    places: &[Place],
 ) -> Result<Vec<U256>, Error> {
     let number = quantity(block.number());
     let calls = places.iter().map(|(diamond, account, token)| {
@@ -140,11 +154,11 @@ async fn withdrawal(
     context: &Context,
     provider: &Provider,
     block: &Header,
-    (diamond, account, token): (Address, Address, Address),
+    (diamond, account, token): Place,
 ) -> Result<Evidence, Error> {
     let from = block.number().saturating_sub(context.config.log_range_max);
     let topics = json!([Deals::Withdrawn::SIGNATURE_HASH, account.into_word()]);
-    let logs = logs_in(provider, diamond, topics, (from, block.number())).await.unwrap_or_default();
+    let logs = logs_in(provider, diamond, topics, (from, block.number())).await?;
     let of_token = |log: &&Log| log.data.get(12..32) == Some(token.as_slice());
     let log = logs.iter().rfind(of_token);
     Ok(Evidence {

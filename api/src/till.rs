@@ -120,9 +120,12 @@ impl From<TillError> for Problem {
             TillError::Denied(denied) => denied.into(),
             TillError::Unknown(what) => Self::not_found(what),
             TillError::Amount(error) => Self::invalid("/amount", error.to_string()),
-            TillError::TransactionTaken | TillError::NotOfTheTill | TillError::Conflict(_) => {
-                Self::conflict(error.to_string())
-            }
+            TillError::TransactionTaken
+            | TillError::NotOfTheTill
+            | TillError::HasTickets
+            | TillError::Covered
+            | TillError::InState(_)
+            | TillError::Changed => Self::conflict(error.to_string()),
             TillError::Database(error) => error.into(),
         }
     }

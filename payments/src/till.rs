@@ -58,9 +58,18 @@ pub enum TillError {
     /// It came in by another contract.
     #[error("Only payments of the till can be changed here")]
     NotOfTheTill,
-    /// The state of things does not allow it.
-    #[error("{0}")]
-    Conflict(String),
+    /// Tickets refer to the payment, so that it stays.
+    #[error("Tickets refer to this payment")]
+    HasTickets,
+    /// The payment and the ticket belong together already.
+    #[error("The payment covers this ticket already")]
+    Covered,
+    /// Something has happened to the payment since the till wrote it down; it is in this state.
+    #[error("The payment is {0}")]
+    InState(PaymentStatus),
+    /// Another request changed the payment first.
+    #[error("The payment has changed meanwhile")]
+    Changed,
     /// The database did not answer.
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -144,7 +153,7 @@ pub async fn delete(
     let mut locked = lock(tx, caller, id).await?;
     let was = changeable(tx, locked.payment()).await?;
     if !tickets::of_payment(&**tx, id, 1).await?.is_empty() {
-        return Err(TillError::Conflict("Tickets refer to this payment".to_owned()));
+        return Err(TillError::HasTickets);
     }
     let terms = locked.terms();
     terms.external_id = format!("{} (deleted {id})", terms.external_id);
@@ -181,7 +190,7 @@ async fn changeable(tx: &Transaction, payment: &payment::Model) -> Result<Named,
         }
         // Taken back by somebody else while this one waited for the lock.
         PaymentStatus::Canceled => Err(TillError::Denied(Denied::NotFound)),
-        other => Err(TillError::Conflict(format!("The payment is {other}"))),
+        other => Err(TillError::InState(other)),
     }
 }
 
@@ -212,7 +221,7 @@ fn check(entry: &Entry, currency: &currency::Model) -> Result<Amount, AmountErro
 fn written(outcome: Outcome) -> Result<(), TillError> {
     match outcome {
         Outcome::Moved(_) | Outcome::Noted => Ok(()),
-        Outcome::Unchanged => Err(TillError::Conflict("The payment has changed meanwhile".to_owned())),
+        Outcome::Unchanged => Err(TillError::Changed),
     }
 }
 

@@ -114,7 +114,7 @@ pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: TicketId) -> 
 /// Has the payment cover the ticket. The payment is locked, so that nobody deletes it meanwhile.
 ///
 /// # Errors
-/// [`TillError::Unknown`] for what is not there, [`TillError::Conflict`] when it does so already.
+/// [`TillError::Unknown`] for what is not there, [`TillError::Covered`] when it does so already.
 pub async fn relate(
     tx: &Transaction,
     caller: &Caller,
@@ -134,9 +134,7 @@ pub async fn relate(
         .await;
     match written {
         Ok(rows) if rows > 0 => Ok(()),
-        Ok(_) | Err(DbErr::RecordNotInserted) => {
-            Err(TillError::Conflict("The payment covers this ticket already".to_owned()))
-        }
+        Ok(_) | Err(DbErr::RecordNotInserted) => Err(TillError::Covered),
         Err(error) => Err(error.into()),
     }
 }

@@ -16,7 +16,6 @@ pub(crate) use self::texts::{fits, wanted};
 use std::{sync::Arc, time::Duration};
 
 use gateways::Processor;
-use payments::sellers::SellerError;
 use poem::http::Method;
 use tokio::time::Instant;
 
@@ -99,17 +98,6 @@ fn lower_case(symbol: &str) -> String {
 /// The worker or the processor is slower than anybody waits; the same request finds later what has become of it.
 fn not_yet(what: &str) -> Problem {
     Problem::new(Code::Unavailable).detail(what).retry_after(2)
-}
-
-impl From<SellerError> for Problem {
-    fn from(error: SellerError) -> Self {
-        match error {
-            SellerError::NotFound(what) => Self::not_found(what),
-            SellerError::OutOfReach => Self::out_of_reach(),
-            SellerError::Conflict(detail) => Self::conflict(detail),
-            SellerError::Database(error) => error.into(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The caller's reach, as refusals and as conditions on nodes.
 
 use entities::{NodeId, node};
-use payments::{Caller, Denied, reach};
+use payments::{Caller, Denied, RequestError, reach};
 use sea_orm::{
     ConnectionTrait, EntityTrait, QuerySelect,
     sea_query::{Query, SelectStatement},
@@ -16,6 +16,17 @@ impl From<Denied> for Problem {
             Denied::NotFound => Self::not_found("Resource"),
             Denied::OutOfReach => Self::out_of_reach(),
             Denied::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotFound(what) => Self::not_found(what),
+            RequestError::OutOfReach => Self::out_of_reach(),
+            RequestError::Conflict(conflict) => Self::conflict(conflict.to_string()),
+            RequestError::Database(error) => error.into(),
         }
     }
 }

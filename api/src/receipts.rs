@@ -18,10 +18,7 @@ use self::refusal::Declined;
 pub(crate) use self::{store::Uploads, visitor::Visitor};
 
 use entities::node;
-use payments::{
-    orders::{OrderError, node_of},
-    receipts::ReceiptError,
-};
+use payments::orders::{OrderError, node_of};
 use poem::http::Method;
 use sea_orm::ConnectionTrait;
 
@@ -96,17 +93,6 @@ async fn home<C: ConnectionTrait>(db: &C, config: &ReceiptsConfig) -> Result<nod
         tracing::error!(node_id = ?config.node_id, "the node of receipts.node_id does not exist, or there is none yet");
         Problem::new(Code::Unavailable).retry_after(1)
     })
-}
-
-impl From<ReceiptError> for Problem {
-    fn from(error: ReceiptError) -> Self {
-        match error {
-            ReceiptError::NotFound(what) => Self::not_found(what),
-            ReceiptError::OutOfReach => Self::out_of_reach(),
-            ReceiptError::Conflict(detail) => Self::conflict(detail),
-            ReceiptError::Database(error) => error.into(),
-        }
-    }
 }
 
 impl From<OrderError> for Problem {

@@ -15,10 +15,10 @@ use crate::{
     money,
     observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
-    orders::{self, NUMBERS, lock_order},
+    orders::{self, Closed, NUMBERS, lock_order},
     record::observe,
-    refunds::find_order,
-    sellers::{SellerError, account_of, platform_fee},
+    request_error::{Conflict, RequestError},
+    sellers::{account_of, platform_fee},
     sessions::{self, NewSession, SessionError},
 };
 
@@ -32,23 +32,23 @@ const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
 /// again for an unpaid order gets the same.
 ///
 /// # Errors
-/// [`SellerError::NotFound`] unless there is such an order whose seller can take its payment; [`SellerError::Conflict`]
+/// [`RequestError::NotFound`] unless there is such an order whose seller can take its payment; [`RequestError::Conflict`]
 /// when it is paid already.
 pub async fn ask(
     tx: &mut Transaction,
     order_number: i64,
     asked: &Asked,
-) -> Result<gateway_session::Model, SellerError> {
+) -> Result<gateway_session::Model, RequestError> {
     // Strangers ask: whatever cannot be paid by card here looks as if it were not there, and so does what could be counted.
     if !NUMBERS.contains(&order_number) {
-        return Err(SellerError::NotFound("Order"));
+        return Err(RequestError::NotFound("Order"));
     }
-    let found = find_order(&**tx, order_number).await?;
+    let found = orders::find(&**tx, order::Column::Number.eq(order_number)).await?;
     let account = account_of(&**tx, found.node_id).await?.filter(|account| account.charges_enabled);
-    let account_id = account.and_then(|account| account.account_id).ok_or(SellerError::NotFound("Order"))?;
+    let account_id = account.and_then(|account| account.account_id).ok_or(RequestError::NotFound("Order"))?;
     let (order, closed) = lock_order(tx, found.id).await?;
     if let Some(closed) = closed {
-        return Err(SellerError::conflict(closed.to_string()));
+        return Err(Conflict::Closed(closed).into());
     }
     let payment_id = match order.card_payment_id {
         Some(id) => id,
@@ -68,14 +68,14 @@ pub async fn ask(
         Ok(session) => Ok(session),
         Err(SessionError::Live(session)) => Ok(*session),
         Err(SessionError::NotPayable(status)) => Err(not_payable(status)),
-        Err(SessionError::Late) => Err(SellerError::conflict("The time to pay is over")),
+        Err(SessionError::Late) => Err(Conflict::Late.into()),
         Err(SessionError::Database(error)) => Err(error.into()),
     }
 }
 
 /// The order's card payment, open at once: the payer may pay as soon as the processor has the intent. Of several first
 /// requests at once one makes it: the others wait at the unique index for that one's commit.
-async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Result<PaymentId, SellerError> {
+async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Result<PaymentId, RequestError> {
     let of_card = OffChain {
         node_id: order.node_id,
         external_id: format!("{}/card", order.order_number),
@@ -101,7 +101,7 @@ async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Re
 }
 
 /// What may be paid, or may again after the processor had definitely failed.
-async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Result<payment::Model, SellerError> {
+async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Result<payment::Model, RequestError> {
     match locked.payment().status {
         PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(locked.payment().clone()),
         PaymentStatus::Failed => {
@@ -109,7 +109,7 @@ async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Res
             locked.observe(Observation::Gateway(AtGateway::Payable), asked);
             Ok(locked.save(tx).await?)
         }
-        PaymentStatus::Paid | PaymentStatus::Completed => Err(SellerError::conflict("The order is paid already")),
+        PaymentStatus::Paid | PaymentStatus::Completed => Err(Conflict::Closed(Closed::Paid).into()),
         other @ (PaymentStatus::Canceling
         | PaymentStatus::Canceled
         | PaymentStatus::Expired
@@ -119,12 +119,12 @@ async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Res
     }
 }
 
-fn not_payable(status: PaymentStatus) -> SellerError {
-    SellerError::conflict(format!("The order's card payment is {status}"))
+fn not_payable(status: PaymentStatus) -> RequestError {
+    Conflict::Card(status).into()
 }
 
 /// The platform's part, by the plan that the seller's node has now.
-async fn fee_of<C: ConnectionTrait>(db: &C, payment: &payment::Model) -> Result<Amount, SellerError> {
+async fn fee_of<C: ConnectionTrait>(db: &C, payment: &payment::Model) -> Result<Amount, RequestError> {
     let node = node::Entity::find().filter(node::Column::Id.eq(payment.node_id)).one(db).await?;
     let node = node.ok_or_else(|| DbErr::RecordNotFound(format!("node {}", payment.node_id)))?;
     let currency = currency::Entity::find().filter(currency::Column::Id.eq(payment.currency_id)).one(db).await?;

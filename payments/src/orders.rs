@@ -16,7 +16,11 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use crate::money::{self, AmountError};
+use crate::{
+    caller::Caller,
+    money::{self, AmountError},
+    request_error::RequestError,
+};
 
 /// Fraction digits of the bolívar.
 pub(crate) const BOLIVAR_DECIMALS: u32 = 2;
@@ -143,6 +147,41 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
         updated_at: now,
     };
     Ok(insert(tx, row).await?)
+}
+
+/// The order that fits, for nobody in particular.
+///
+/// # Errors
+/// [`RequestError::NotFound`].
+pub async fn find<C: ConnectionTrait>(db: &C, which: Expr) -> Result<order::Model, RequestError> {
+    order::Entity::find().filter(which).one(db).await?.ok_or(RequestError::NotFound("Order"))
+}
+
+/// The order that fits, if the caller reaches its node.
+///
+/// # Errors
+/// [`RequestError::NotFound`] and [`RequestError::OutOfReach`].
+pub(crate) async fn find_within_reach<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    which: Expr,
+) -> Result<order::Model, RequestError> {
+    let order = find(db, which).await?;
+    within_reach(db, caller, &order).await?;
+    Ok(order)
+}
+
+/// Refuses a caller who does not reach the order's node.
+///
+/// # Errors
+/// [`RequestError::OutOfReach`].
+pub async fn within_reach<C: ConnectionTrait>(
+    db: &C,
+    caller: &Caller,
+    order: &order::Model,
+) -> Result<(), RequestError> {
+    let node = node::Entity::find().filter(node::Column::Id.eq(order.node_id)).one(db).await?;
+    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(()) } else { Err(RequestError::OutOfReach) }
 }
 
 /// The order of a bank transfer that a merchant's program asked for. Both have the same id, so that whoever knows the

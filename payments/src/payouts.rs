@@ -11,7 +11,8 @@ use sea_orm::{
 use crate::{
     jobs::SendPayout,
     ledger::{Account, Entry, Guard, Kind, LedgerError, balance, post},
-    sellers::{SellerError, account_of},
+    request_error::{Conflict, RequestError},
+    sellers::account_of,
 };
 
 /// What became of a payout at the processor.
@@ -30,19 +31,19 @@ pub enum Became {
 /// smallest unit.
 ///
 /// # Errors
-/// [`SellerError::Conflict`] when there is no account that can be paid out, or the balance does not cover it.
+/// [`RequestError::Conflict`] when there is no account that can be paid out, or the balance does not cover it.
 pub async fn ask(
     tx: &mut Transaction,
     node_id: NodeId,
     symbol: &str,
     amount: i64,
-) -> Result<payout::Model, SellerError> {
+) -> Result<payout::Model, RequestError> {
     let account = account_of(&**tx, node_id).await?;
-    let no_account = || SellerError::conflict("No connected account");
+    let no_account = || RequestError::from(Conflict::NoAccount);
     let account = account.ok_or_else(no_account)?;
     let account_id = account.account_id.ok_or_else(no_account)?;
     if !account.payouts_enabled {
-        return Err(SellerError::conflict("Payouts are not enabled for the connected account"));
+        return Err(Conflict::PayoutsDisabled.into());
     }
     let currency = currency_of(&**tx, symbol).await?;
     let now = now();
@@ -69,7 +70,7 @@ pub async fn ask(
         Err(LedgerError::Database(error)) => return Err(error.into()),
         Err(LedgerError::NotCovered) => {
             let available = balance(&**tx, node_id, symbol).await?.map_or(0, |balance| balance.available);
-            return Err(SellerError::conflict(format!("The available balance is {available} cents")));
+            return Err(Conflict::Balance(available).into());
         }
     }
     let message = NewMessage::of(&SendPayout::new(payout.id, node_id));

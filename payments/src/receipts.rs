@@ -11,8 +11,8 @@ pub use self::{
 
 use chrono::TimeDelta;
 use entities::{
-    Amount, OrderId, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus, SubmissionId, network,
-    node, now, order, payment, payment_submission,
+    Amount, OrderId, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus, SubmissionId, network, now,
+    order, payment, payment_submission,
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -20,12 +20,13 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Asked, Caller},
+    caller::Asked,
     lock::Locked,
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
     orders::{self, lock_order},
     record::observe,
+    request_error::{Conflict, RequestError},
 };
 
 /// How long the bank payment of an order may be paid. It is reported in the moment that it comes to be, so that this only
@@ -49,30 +50,13 @@ pub struct NewReceipt {
     pub asked: Asked,
 }
 
-/// Why a receipt or a verdict was refused. Nothing was written then.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiptError {
-    /// There is no such thing.
-    #[error("{0} not found")]
-    NotFound(&'static str),
-    /// The order belongs to a node that the caller does not reach.
-    #[error("Insufficient permission to access payment's node")]
-    OutOfReach,
-    /// The state of things does not allow it.
-    #[error("{0}")]
-    Conflict(String),
-    /// The database did not answer.
-    #[error(transparent)]
-    Database(#[from] DbErr),
-}
-
 /// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`. The very report that waits for a
 /// verdict already is that one: a form was sent twice.
 ///
 /// # Errors
-/// [`ReceiptError::Conflict`] when the order is paid already on whatever rail, its payment has ended another way, or too
+/// [`RequestError::Conflict`] when the order is paid already on whatever rail, its payment has ended another way, or too
 /// many receipts wait for a verdict.
-pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionId, ReceiptError> {
+pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionId, RequestError> {
     let order = open_order(tx, new.order_id).await?;
     let payment_id = match order.payment_id {
         Some(id) => id,
@@ -88,8 +72,7 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
         return Ok(same.id);
     }
     if undecided.len() >= UNDECIDED_MAX {
-        let detail = format!("{UNDECIDED_MAX} receipts of this order wait for a verdict; no more are taken until then");
-        return Err(ReceiptError::Conflict(detail));
+        return Err(Conflict::Undecided(UNDECIDED_MAX).into());
     }
     let submission = new.row(&order, payment_id);
     payment_submission::Entity::insert(submission.clone().into_active_model()).exec_without_returning(&**tx).await?;
@@ -135,11 +118,11 @@ impl NewReceipt {
 }
 
 /// The order, locked; refused unless it may still be paid.
-async fn open_order(tx: &Transaction, id: OrderId) -> Result<order::Model, ReceiptError> {
+async fn open_order(tx: &Transaction, id: OrderId) -> Result<order::Model, RequestError> {
     match lock_order(tx, id).await {
         Ok((order, None)) => Ok(order),
-        Ok((_, Some(closed))) => Err(ReceiptError::Conflict(closed.to_string())),
-        Err(DbErr::RecordNotFound(_)) => Err(ReceiptError::NotFound("Order")),
+        Ok((_, Some(closed))) => Err(Conflict::Closed(closed).into()),
+        Err(DbErr::RecordNotFound(_)) => Err(RequestError::NotFound("Order")),
         Err(error) => Err(error.into()),
     }
 }
@@ -151,33 +134,12 @@ async fn undecided(tx: &Transaction, id: OrderId) -> Result<Vec<payment_submissi
     of_order.filter(C::Status.eq(ReceiptStatus::Reported)).order_by_asc(C::Id).all(&**tx).await
 }
 
-fn refused(status: PaymentStatus) -> ReceiptError {
-    ReceiptError::Conflict(match status {
-        PaymentStatus::Paid | PaymentStatus::Completed => "The order is confirmed already".to_owned(),
-        other => format!("The order's payment is {other}"),
-    })
-}
-
-/// The order, whoever asks.
-///
-/// # Errors
-/// [`ReceiptError::NotFound`].
-pub async fn find_order<C: ConnectionTrait>(db: &C, id: OrderId) -> Result<order::Model, ReceiptError> {
-    let order = order::Entity::find().filter(order::Column::Id.eq(id)).one(db).await?;
-    order.ok_or(ReceiptError::NotFound("Order"))
-}
-
-/// Refuses whoever does not reach the order's node.
-///
-/// # Errors
-/// [`ReceiptError::OutOfReach`].
-pub async fn within_reach<C: ConnectionTrait>(
-    db: &C,
-    caller: &Caller,
-    order: &order::Model,
-) -> Result<(), ReceiptError> {
-    let node = node::Entity::find().filter(node::Column::Id.eq(order.node_id)).one(db).await?;
-    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(()) } else { Err(ReceiptError::OutOfReach) }
+fn refused(status: PaymentStatus) -> RequestError {
+    let conflict = match status {
+        PaymentStatus::Paid | PaymentStatus::Completed => Conflict::Confirmed,
+        other => Conflict::Transfer(other),
+    };
+    conflict.into()
 }
 
 /// The receipts of an order, oldest first.

@@ -2,7 +2,7 @@
 //! condition, and a check behind it. Locks are taken in the order payment, capture, balance.
 
 use entities::{
-    GatewaySessionId, PaymentId, PaymentStatus, RefundId, RefundStatus, capture, node, now, order, payment, refund,
+    GatewaySessionId, PaymentId, PaymentStatus, RefundId, RefundStatus, capture, now, order, payment, refund,
 };
 use queue::{NewMessage, Transaction};
 use sea_orm::{
@@ -17,8 +17,10 @@ use crate::{
     ledger::{Account, Entry, Guard, Kind, LedgerError, post},
     lock::Locked,
     observation::{Observation, RefundSeen},
+    orders,
     record::observe,
-    sellers::{SellerError, part},
+    request_error::{Conflict, RequestError},
+    sellers::part,
 };
 
 /// A refund that somebody asks for.
@@ -48,17 +50,16 @@ pub enum Became {
 /// Takes a refund down: reserves it, takes it off the seller's balance, and has the gateway asked.
 ///
 /// # Errors
-/// [`SellerError::Conflict`] when the order is not paid, or not that much of it is left.
-pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Result<refund::Model, SellerError> {
-    let order = find_order(&**tx, new.order_id).await?;
-    within_reach(&**tx, caller, &order).await?;
-    let not_paid = || SellerError::conflict("The order is not paid by card");
+/// [`RequestError::Conflict`] when the order is not paid, or not that much of it is left.
+pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Result<refund::Model, RequestError> {
+    let order = orders::find_within_reach(&**tx, caller, order::Column::Number.eq(new.order_id)).await?;
+    let not_paid = || RequestError::from(Conflict::NotByCard);
     let locked = Locked::known(tx, order.card_payment_id.ok_or_else(not_paid)?).await?;
     let capture = of_payment(&**tx, locked.payment().id).await?.ok_or_else(not_paid)?;
     match locked.payment().status {
         PaymentStatus::Paid | PaymentStatus::Completed => {}
-        PaymentStatus::Refunded => return Err(SellerError::conflict("The order is refunded already")),
-        other => return Err(SellerError::conflict(format!("The order's card payment is {other}"))),
+        PaymentStatus::Refunded => return Err(Conflict::Refunded.into()),
+        other => return Err(Conflict::Card(other).into()),
     }
     take_down(tx, &order, capture, new.amount, new.reason, caller.asks(new.request_id)).await
 }
@@ -76,8 +77,8 @@ pub(crate) async fn give_back(
     let Some(capture) = of_payment(&**tx, payment.id).await? else { return Ok(()) };
     let order = order_of(tx, payment).await?;
     match take_down(tx, &order, capture, None, Some(reason.to_owned()), by.clone()).await {
-        Ok(_) | Err(SellerError::Conflict(_)) => Ok(()),
-        Err(SellerError::Database(error)) => Err(error),
+        Ok(_) | Err(RequestError::Conflict(_)) => Ok(()),
+        Err(RequestError::Database(error)) => Err(error),
         Err(other) => Err(DbErr::Custom(other.to_string())),
     }
 }
@@ -98,14 +99,11 @@ async fn take_down(
     amount: Option<i64>,
     reason: Option<String>,
     by: Asked,
-) -> Result<refund::Model, SellerError> {
+) -> Result<refund::Model, RequestError> {
     let left = capture.captured - capture.refund_reserved - capture.reversed;
     let amount = amount.unwrap_or(left);
     if amount <= 0 || !reserve(tx, capture.session_id, amount).await? {
-        return Err(SellerError::conflict(format!(
-            "Of this order's payment {} cents are left to refund",
-            left.clamp(0, i64::MAX)
-        )));
+        return Err(Conflict::Left(left.clamp(0, i64::MAX)).into());
     }
     let (capture, fee) = reserve_fee(tx, capture.session_id, amount).await?;
     let now = now();
@@ -292,20 +290,6 @@ fn told(order: &order::Model, capture: &capture::Model, refund: &refund::Model) 
         data["message"] = json!(refund.failure_message);
     }
     data
-}
-
-/// The order with this number.
-///
-/// # Errors
-/// [`SellerError::NotFound`].
-pub async fn find_order<C: ConnectionTrait>(db: &C, number: i64) -> Result<order::Model, SellerError> {
-    let order = order::Entity::find().filter(order::Column::Number.eq(number)).one(db).await?;
-    order.ok_or(SellerError::NotFound("Order"))
-}
-
-async fn within_reach<C: ConnectionTrait>(db: &C, caller: &Caller, order: &order::Model) -> Result<(), SellerError> {
-    let node = node::Entity::find().filter(node::Column::Id.eq(order.node_id)).one(db).await?;
-    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(()) } else { Err(SellerError::OutOfReach) }
 }
 
 async fn of_payment<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<capture::Model>, DbErr> {

@@ -15,29 +15,6 @@ use crate::{
     sessions,
 };
 
-/// Why something was refused. Nothing was written then, and nothing may be committed.
-#[derive(Debug, thiserror::Error)]
-pub enum SellerError {
-    /// There is no such thing.
-    #[error("{0} not found")]
-    NotFound(&'static str),
-    /// The order belongs to a node that the caller does not reach.
-    #[error("Insufficient permission to access payment's node")]
-    OutOfReach,
-    /// The state of things does not allow it.
-    #[error("{0}")]
-    Conflict(String),
-    /// The database did not answer.
-    #[error(transparent)]
-    Database(#[from] DbErr),
-}
-
-impl SellerError {
-    pub(crate) fn conflict(sentence: impl Into<String>) -> Self {
-        Self::Conflict(sentence.into())
-    }
-}
-
 /// What a seller tells, beside the bank account's number, which is kept apart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]

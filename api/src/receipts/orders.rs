@@ -4,8 +4,8 @@ use entities::{OrderId, order, payment_submission};
 use payments::{
     Caller,
     listing::Listing,
-    orders::{NewOrder, place},
-    receipts::{duplicates_of, find_order, receipts_of, within_reach},
+    orders::{self, NewOrder, place},
+    receipts::{duplicates_of, receipts_of},
 };
 use poem_openapi::{
     Object, OpenApi,
@@ -223,7 +223,7 @@ impl Orders {
         id: Path<String>,
     ) -> Result<Json<OneOrder>, Declined<401, 403, 404>> {
         let db = &**self.0.db();
-        let order = find_order(db, order_id(&id.0)?).await?;
+        let order = orders::find(db, order::Column::Id.eq(order_id(&id.0)?)).await?;
         self.show(&visitor, &order).await?;
         let mut duplicates = duplicates_of(db, order.id).await?;
         let payments: Vec<payment_submission::Model> = receipts_of(db, order.id).await?;
@@ -251,7 +251,7 @@ impl Orders {
         if !caller.can(payments::Permission::ReceiptsManage) {
             return Err(Problem::new(Code::PermissionMissing).detail("This is another customer's order"));
         }
-        Ok(within_reach(&**self.0.db(), caller, order).await?)
+        Ok(orders::within_reach(&**self.0.db(), caller, order).await?)
     }
 }
 

@@ -8,12 +8,13 @@ use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
-use super::{ReceiptError, duplicates, find_order, receipts_of, refused, told, within_reach};
+use super::{duplicates, receipts_of, refused, told};
 use crate::{
     caller::Caller,
     lock::Locked,
     observation::Observation,
-    orders::{OrderStatus, lock_order},
+    orders::{self, OrderStatus, lock_order},
+    request_error::{Conflict, RequestError},
 };
 
 /// What whoever looked at the bank says.
@@ -34,10 +35,9 @@ pub struct ReceiptVerdict {
 /// Decides on a receipt, or on all of an order. Saying the same once more changes nothing.
 ///
 /// # Errors
-/// [`ReceiptError::Conflict`] when there is nothing to decide on, or a confirmation cannot be taken back any more.
-pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdict) -> Result<(), ReceiptError> {
-    let order = find_order(&**tx, verdict.order_id).await?;
-    within_reach(&**tx, caller, &order).await?;
+/// [`RequestError::Conflict`] when there is nothing to decide on, or a confirmation cannot be taken back any more.
+pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdict) -> Result<(), RequestError> {
+    let order = orders::find_within_reach(&**tx, caller, order::Column::Id.eq(verdict.order_id)).await?;
     let (order, _) = lock_order(tx, order.id).await?;
     let locked = match order.payment_id {
         Some(id) => Some(Locked::known(tx, id).await?),
@@ -47,7 +47,7 @@ pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdi
     let receipts = receipts_of(&**tx, order.id).await?;
     let about = choose(&receipts, &verdict)?;
     let (Some(locked), false) = (locked, about.is_empty()) else {
-        return Err(ReceiptError::Conflict("No receipt was reported for this order".to_owned()));
+        return Err(Conflict::NoReceipt.into());
     };
     let change = Change::new(&receipts, about, verdict.confirmed);
     if change.receipts.is_empty() {
@@ -61,9 +61,9 @@ pub async fn decide(tx: &mut Transaction, caller: &Caller, verdict: ReceiptVerdi
 fn choose<'a>(
     receipts: &'a [payment_submission::Model],
     verdict: &ReceiptVerdict,
-) -> Result<Vec<&'a payment_submission::Model>, ReceiptError> {
+) -> Result<Vec<&'a payment_submission::Model>, RequestError> {
     let Some(id) = verdict.submission_id else { return Ok(receipts.iter().collect()) };
-    let named = receipts.iter().find(|receipt| receipt.id == id).ok_or(ReceiptError::NotFound("Submission"))?;
+    let named = receipts.iter().find(|receipt| receipt.id == id).ok_or(RequestError::NotFound("Submission"))?;
     Ok(vec![named])
 }
 
@@ -88,7 +88,7 @@ impl<'a> Change<'a> {
     }
 
     /// Refuses what the payment's state does not allow.
-    fn check(&self, order: &order::Model, payment: &payment::Model) -> Result<(), ReceiptError> {
+    fn check(&self, order: &order::Model, payment: &payment::Model) -> Result<(), RequestError> {
         use PaymentStatus::{
             Canceled, Completed, Expired, Failed, NeedsReview, Open, Paid, Refunded, Rejected, Submitted,
         };
@@ -115,7 +115,7 @@ impl<'a> Change<'a> {
         order: &order::Model,
         mut locked: Locked,
         verdict: ReceiptVerdict,
-    ) -> Result<(), ReceiptError> {
+    ) -> Result<(), RequestError> {
         let duplicates = match self.to {
             ReceiptStatus::Confirmed => duplicates::of_order(&**tx, order.id).await?,
             ReceiptStatus::Reported | ReceiptStatus::Rejected => HashMap::new(),
@@ -145,7 +145,7 @@ impl<'a> Change<'a> {
         self.decided(tx, verdict.reason).await
     }
 
-    async fn decided(self, tx: &Transaction, reason: Option<String>) -> Result<(), ReceiptError> {
+    async fn decided(self, tx: &Transaction, reason: Option<String>) -> Result<(), RequestError> {
         use payment_submission::Column as C;
         let confirmed = self.to == ReceiptStatus::Confirmed;
         let written = payment_submission::Entity::update_many()
@@ -164,13 +164,13 @@ impl<'a> Change<'a> {
 }
 
 /// Whether the money may be said not to be there after all: not once anything was done on the ground that it is.
-fn withdrawable(order: &order::Model, payment: &payment::Model) -> Result<(), ReceiptError> {
+fn withdrawable(order: &order::Model, payment: &payment::Model) -> Result<(), RequestError> {
     let why = match payment.status {
         PaymentStatus::NeedsReview => return Ok(()),
         PaymentStatus::Paid if OrderStatus::from_word(&order.status).is_some() => return Ok(()),
-        PaymentStatus::Paid => format!("The order is {} already, so that its confirmation stands", order.status),
-        PaymentStatus::Completed => "The payment was released already, so that its confirmation stands".to_owned(),
+        PaymentStatus::Paid => Conflict::InHand(order.status.clone()),
+        PaymentStatus::Completed => Conflict::Released,
         other => return Err(refused(other)),
     };
-    Err(ReceiptError::Conflict(why))
+    Err(why.into())
 }

@@ -6,7 +6,9 @@ mod world;
 use entities::{GatewaySessionId, PaymentId, PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
-use payments::{AcceptError, Acceptor, Closing, Observation, receipts::ReceiptError, sessions::Standing, verdict};
+use payments::{
+    AcceptError, Acceptor, Closing, Conflict, Observation, RequestError, orders::Closed, sessions::Standing, verdict,
+};
 use queue::Transaction;
 use serde_json::json;
 
@@ -29,10 +31,7 @@ on_both!(a_paid_order_takes_no_receipt_and_closes_its_other_rails, async |databa
     tx.commit().await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let refused = world.report(&mut tx).await;
-    assert!(
-        matches!(&refused, Err(ReceiptError::Conflict(detail)) if detail == "The order is paid already"),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, Err(RequestError::Conflict(Conflict::Closed(Closed::Paid)))), "{refused:?}");
     assert_eq!(world.ask_intent(&mut tx).await.unwrap_err(), "The order is paid already");
     drop(tx);
     assert_eq!(read(db, world.deal).await.status, PaymentStatus::Canceled, "the chain was never asked for the deal");

@@ -6,9 +6,8 @@ pub(crate) mod seller;
 use entities::{PaymentStatus, PayoutStatus, RefundStatus};
 use fixtures::{TestDatabase, on_both};
 use payments::{
-    Actor, ledger, payouts,
+    Actor, Conflict, RequestError, ledger, payouts,
     refunds::{self, Became},
-    sellers::SellerError,
 };
 use sea_orm::{ConnectionTrait, EntityTrait};
 
@@ -46,12 +45,12 @@ on_both!(refunds_add_up_and_never_exceed_the_capture, async |database: TestDatab
     assert_eq!(shop.balance().await, (9_800 - 3_333 + 67, 0), "it is off the balance from the start");
     assert_eq!(messages(&shop.db, entities::PaymentId(first.id.0)).await, ["send_refund"]);
     let over = shop.refund(&sale, Some(6_668)).await;
-    assert!(matches!(&over, Err(SellerError::Conflict(why)) if why.contains("6667 cents are left")), "{over:?}");
+    assert!(matches!(&over, Err(RequestError::Conflict(Conflict::Left(6667)))), "{over:?}");
     let rest = shop.refund(&sale, None).await.unwrap();
     assert_eq!((rest.amount, rest.fee), (6_667, 133), "the whole remainder, with all of the fee that is left");
     assert_eq!(shop.order_status(&sale).await, "REFUND_PENDING");
     let none = shop.refund(&sale, None).await;
-    assert!(matches!(none, Err(SellerError::Conflict(_))), "{none:?}");
+    assert!(matches!(none, Err(RequestError::Conflict(_))), "{none:?}");
     for (refund, at_gateway) in [(&first, "re_1"), (&rest, "re_2")] {
         shop.settle(refund.id, done(at_gateway)).await;
     }
@@ -83,15 +82,15 @@ on_both!(an_order_that_is_not_paid_is_not_refunded, async |database: TestDatabas
     let shop = Shop::open(&database.db).await;
     let order = shop.order(1_000).await;
     let early = shop.refund_of(order.number, None).await;
-    assert!(matches!(early, Err(SellerError::Conflict(_))), "{early:?}");
+    assert!(matches!(early, Err(RequestError::Conflict(_))), "{early:?}");
     let unknown = shop.refund_of(order.number + 1, None).await;
-    assert!(matches!(unknown, Err(SellerError::NotFound("Order"))), "{unknown:?}");
+    assert!(matches!(unknown, Err(RequestError::NotFound("Order"))), "{unknown:?}");
     let stranger = fixtures::Merchant::insert(&shop.db, 2).await;
     let sale = shop.sale(1_000, 20).await;
     let mut tx = shop.db.begin().await.unwrap();
     let new = seller::new_refund(sale.order.number, None);
     let theirs = refunds::ask(&mut tx, &stranger.caller(), new).await;
-    assert!(matches!(theirs, Err(SellerError::OutOfReach)), "{theirs:?}");
+    assert!(matches!(theirs, Err(RequestError::OutOfReach)), "{theirs:?}");
 });
 
 on_both!(of_a_hundred_refunds_of_30_percent_at_once_three_succeed, async |database: TestDatabase| {
@@ -100,7 +99,7 @@ on_both!(of_a_hundred_refunds_of_30_percent_at_once_three_succeed, async |databa
     let asked = (0..100).map(|_| shop.refund(&sale, Some(3_000)));
     let answers = futures_util::future::join_all(asked).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
-    let refused = |answer: &Result<_, SellerError>| matches!(answer, Err(SellerError::Conflict(_)));
+    let refused = |answer: &Result<_, RequestError>| matches!(answer, Err(RequestError::Conflict(_)));
     assert_eq!(answers.iter().filter(|answer| refused(answer)).count(), 97);
     let left = shop.refund(&sale, None).await.unwrap();
     assert_eq!(left.amount, 1_000);
@@ -115,7 +114,7 @@ on_both!(payouts_never_exceed_the_balance_however_many_at_once, async |database:
     let (available, in_transit) = shop.balance().await;
     assert!((0..800).contains(&available), "{available}");
     assert_eq!((taken, available + taken), (in_transit, 9_800));
-    assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|e| matches!(e, SellerError::Conflict(_))));
+    assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|e| matches!(e, RequestError::Conflict(_))));
     for payout in answers.iter().flatten() {
         shop.settle_payout(payout.id, paid("po")).await;
     }
@@ -129,7 +128,7 @@ on_both!(a_payout_that_fails_is_on_the_balance_again, async |database: TestDatab
     let payout = shop.pay_out(9_800).await.unwrap();
     assert_eq!((payout.status, shop.balance().await), (PayoutStatus::Asked, (0, 9_800)));
     let over = shop.pay_out(1).await;
-    assert!(matches!(&over, Err(SellerError::Conflict(why)) if why == "The available balance is 0 cents"), "{over:?}");
+    assert!(matches!(&over, Err(RequestError::Conflict(Conflict::Balance(0)))), "{over:?}");
     let pending = payouts::Became::Pending { processor_id: "po_1".to_owned(), arrival_date: None };
     assert!(shop.settle_payout(payout.id, pending).await.is_none());
     let failure = payouts::Became::Failed { code: "closed".to_owned(), message: "the account is closed".to_owned() };
@@ -151,13 +150,13 @@ on_both!(a_seller_who_was_paid_out_settles_a_reversal_first, async |database: Te
     }
     shop.sale(10_100, 0).await;
     assert_eq!(shop.balance().await, (100, 0));
-    assert!(matches!(shop.pay_out(101).await, Err(SellerError::Conflict(_))));
+    assert!(matches!(shop.pay_out(101).await, Err(RequestError::Conflict(_))));
     shop.pay_out(100).await.unwrap();
     shop.reverse(&sale, 0).await;
     assert_eq!(shop.balance().await, (10_000, 100), "a dispute that was won");
     shop.reverse(&sale, 10_000).await;
     assert_eq!(shop.balance().await, (0, 100), "and lost after all");
-    assert!(matches!(shop.refund(&sale, Some(1)).await, Err(SellerError::Conflict(_))), "nothing is left of it");
+    assert!(matches!(shop.refund(&sale, Some(1)).await, Err(RequestError::Conflict(_))), "nothing is left of it");
     shop.clean().await;
 });
 

@@ -3,11 +3,11 @@
 use entities::{NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, ReceiptMethod, ReceiptStatus, order};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
-    Acceptor, Actor, Caller, Closing, Observation,
+    Acceptor, Actor, Caller, Closing, Observation, RequestError,
     commands::{self, CommandError},
     orders::{self, NewOrder, OrderStatus},
     rail::Shown,
-    receipts::{self, NewReceipt, ReceiptError, ReceiptVerdict},
+    receipts::{self, NewReceipt, ReceiptVerdict},
     verdict,
 };
 use queue::Database;
@@ -51,7 +51,7 @@ async fn report(db: &Database, order_id: OrderId) {
     tx.commit().await.unwrap();
 }
 
-async fn decide(db: &Database, caller: &Caller, order_id: OrderId, confirmed: bool) -> Result<(), ReceiptError> {
+async fn decide(db: &Database, caller: &Caller, order_id: OrderId, confirmed: bool) -> Result<(), RequestError> {
     let verdict = ReceiptVerdict { order_id, submission_id: None, confirmed, reason: None, request_id: None };
     let mut tx = db.begin().await.unwrap();
     receipts::decide(&mut tx, caller, verdict).await?;
@@ -110,10 +110,10 @@ on_both!(a_refused_verdict_or_receipt_writes_nothing, async |database: TestDatab
     let stranger = Merchant::insert(db, 2).await;
     let placed = placed(db, merchant.node_id).await;
     let early = decide(db, &merchant.caller(), placed.id, true).await;
-    assert!(matches!(early, Err(ReceiptError::Conflict(_))), "{early:?}");
+    assert!(matches!(early, Err(RequestError::Conflict(_))), "{early:?}");
     report(db, placed.id).await;
     let theirs = decide(db, &stranger.caller(), placed.id, true).await;
-    assert!(matches!(theirs, Err(ReceiptError::OutOfReach)), "{theirs:?}");
+    assert!(matches!(theirs, Err(RequestError::OutOfReach)), "{theirs:?}");
     decide(db, &merchant.caller(), placed.id, false).await.unwrap();
     let before = order(db, placed.id).await;
     let payment: PaymentId = before.payment_id.unwrap();

@@ -129,12 +129,7 @@ pub(super) async fn record(context: &Context, held: &[deal::Model], taken: Vec<F
 }
 
 /// How much diamonds keep for accounts in tokens, in a block.
-async fn kept(
-    context: &Context,
-    provider: &Provider,
-    block: &Header,
-    places: &[Place],
-) -> Result<Vec<U256>, Error> {
+async fn kept(context: &Context, provider: &Provider, block: &Header, places: &[Place]) -> Result<Vec<U256>, Error> {
     let number = quantity(block.number());
     let calls = places.iter().map(|(diamond, account, token)| {
         let input = Bytes::from(Deals::withdrawableCall { account: *account, token: *token }.abi_encode());

@@ -7,8 +7,8 @@ use entities::{
     PaymentStatus, ReceiptMethod, capture, gateway_session, order, payment, payment_log,
 };
 use payments::{
-    Acceptor, Actor, Observation, Observed, Outcome, intents,
-    receipts::{self, NewReceipt, ReceiptError, ReceiptVerdict},
+    Acceptor, Actor, Observation, Observed, Outcome, RequestError, intents,
+    receipts::{self, NewReceipt, ReceiptVerdict},
     sessions::{self, NewSession, Seen, Standing},
 };
 use queue::Transaction;
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Each report is of another transfer.
-    pub(crate) async fn report(&self, tx: &mut Transaction) -> Result<(), ReceiptError> {
+    pub(crate) async fn report(&self, tx: &mut Transaction) -> Result<(), RequestError> {
         let reference = uuid::Uuid::now_v7().to_string();
         receipts::report(tx, NewReceipt { reference, ..receipt(self.order.id) }).await.map(drop)
     }
@@ -84,7 +84,7 @@ impl World {
         shop: &Shop,
         tx: &mut Transaction,
         confirmed: bool,
-    ) -> Result<(), ReceiptError> {
+    ) -> Result<(), RequestError> {
         let order_id = self.order.id;
         let verdict = ReceiptVerdict { order_id, submission_id: None, confirmed, reason: None, request_id: None };
         receipts::decide(tx, &shop.merchant.caller(), verdict).await?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use entities::{PayoutId, RefundId};
 use fixtures::{TestDatabase, on_both};
-use payments::{Actor, intents, ledger, payouts, refunds, sellers::SellerError};
+use payments::{Actor, RequestError, intents, ledger, payouts, refunds};
 use queue::Transaction;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::ConnectionTrait;
@@ -60,7 +60,7 @@ impl Run {
                 self.refunds.push(refund.id);
                 self.done[1] += 1;
             }
-            Err(SellerError::Conflict(_)) => self.refused += 1,
+            Err(RequestError::Conflict(_)) => self.refused += 1,
             Err(error) => panic!("{error}"),
         }
     }
@@ -75,7 +75,7 @@ impl Run {
                 self.done[2] += 1;
                 tx.execute_unprepared("RELEASE SAVEPOINT request").await.unwrap();
             }
-            Err(SellerError::Conflict(_)) => {
+            Err(RequestError::Conflict(_)) => {
                 self.refused += 1;
                 tx.execute_unprepared("ROLLBACK TO SAVEPOINT request").await.unwrap();
             }

@@ -5,9 +5,9 @@ use entities::{
 };
 use fixtures::Merchant;
 use payments::{
-    Actor, Observation, intents, ledger, payouts,
+    Actor, Observation, RequestError, intents, ledger, payouts,
     refunds::{self, NewRefund},
-    sellers::{self, Details, Seen, SellerError},
+    sellers::{self, Details, Seen},
 };
 use queue::{Database, Transaction};
 use rust_decimal::Decimal;
@@ -100,14 +100,14 @@ impl Shop {
         Sale { order, payment: session.payment_id, session }
     }
 
-    pub(crate) async fn refund_of(&self, number: i64, amount: Option<i64>) -> Result<refund::Model, SellerError> {
+    pub(crate) async fn refund_of(&self, number: i64, amount: Option<i64>) -> Result<refund::Model, RequestError> {
         let mut tx = self.db.begin().await.unwrap();
         let refund = refunds::ask(&mut tx, &self.merchant.caller(), new_refund(number, amount)).await?;
         tx.commit().await.unwrap();
         Ok(refund)
     }
 
-    pub(crate) async fn refund(&self, sale: &Sale, amount: Option<i64>) -> Result<refund::Model, SellerError> {
+    pub(crate) async fn refund(&self, sale: &Sale, amount: Option<i64>) -> Result<refund::Model, RequestError> {
         self.refund_of(sale.order.number, amount).await
     }
 
@@ -119,7 +119,7 @@ impl Shop {
         open.all(&**tx).await.unwrap()
     }
 
-    pub(crate) async fn pay_out(&self, amount: i64) -> Result<payout::Model, SellerError> {
+    pub(crate) async fn pay_out(&self, amount: i64) -> Result<payout::Model, RequestError> {
         let mut tx = self.db.begin().await.unwrap();
         let payout = payouts::ask(&mut tx, self.merchant.node_id, "EUR", amount).await?;
         tx.commit().await.unwrap();

@@ -7,7 +7,7 @@ use queue::Transaction;
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-use crate::{inquiry::Inquiry, operation::Kind};
+use crate::{inquiry::Inquiry, operation::Kind, table::log::Event as DealEvent};
 
 /// Takes what the chain tells, inside chain's own transaction.
 ///
@@ -107,9 +107,9 @@ pub enum Fact {
     Canceled { subject_id: Uuid, returned: U256, held: Option<HeldReturn>, evidence: Evidence },
     /// The payer has taken what the diamond had kept for them.
     HeldReturnTaken { subject_id: Uuid, payer: Address, token: Address, amount: U256, evidence: Evidence },
-    /// Something final is no longer on the chain: a reorganisation deeper than the confirmations. `lost` names the
-    /// event as the contract does; `evidence` is what had been seen.
-    FinalityBroken { subject_id: Uuid, lost: String, evidence: Evidence },
+    /// Something final is no longer on the chain: a reorganisation deeper than the confirmations. `evidence` is what had
+    /// been seen.
+    FinalityBroken { subject_id: Uuid, lost: DealEvent, evidence: Evidence },
     /// The operation definitely did not and will not happen; asking again arms it anew. `code` is the contract's error
     /// name or one of ours in snake case, `message` is for people. `retryable`: the same request may succeed later.
     /// `hash`: the reverted transaction, when there was one.

@@ -39,3 +39,4 @@ pub use probe::{NodeReport, TokenReport, chain_number, probe, token};
 pub use rpc::ProviderHealth;
 pub use standing::{Standing, standings};
 pub use status::{LaneStatus, WithoutFunds, observed_until, status, without_funds};
+pub use table::log::Event as DealEvent;

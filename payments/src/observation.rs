@@ -24,6 +24,7 @@ use crate::{
     caller::{Actor, Asked},
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
+    rail::Lost,
     transition::{self, Trigger},
     verdict::{VERDICT, Verdict},
 };
@@ -59,8 +60,8 @@ pub enum Observation {
     DealCanceled { deposit: Closing, transaction_hash: Option<String> },
     /// The payer has taken what was kept for them.
     ReturnWithdrawn { at: DateTime<Utc>, data: Value },
-    /// What had been final is no longer on the chain; `lost` in the data names the event as the contract does.
-    FinalityBroken { data: Value },
+    /// What had been final is no longer on the chain.
+    FinalityBroken { lost: Lost, data: Value },
     /// Nobody knows whether the rail has it, and no further check will tell soon; the data is the evidence.
     OutcomeUnknown { data: Value },
     /// Somebody asks to cancel.
@@ -170,7 +171,7 @@ impl Subject {
                 self.deal_canceled(deposit, transaction_hash, actor)
             }
             Observation::ReturnWithdrawn { at, data } => self.return_withdrawn(at, data, actor),
-            Observation::FinalityBroken { data } => self.finality_broken(data, actor),
+            Observation::FinalityBroken { lost, data } => self.finality_broken(lost, data, actor),
             Observation::OutcomeUnknown { data } => {
                 let message = "Nobody knows what became of it; somebody has to look";
                 self.move_or_note(Trigger::OutcomeUnknown, "outcome.unknown", message, data, actor)
@@ -275,9 +276,9 @@ impl Subject {
 
     /// Each loss is an event of its own, numbered like a transition, so that nobody who follows the events keeps what is
     /// no longer true; the review is the next one.
-    fn finality_broken(&mut self, data: Value, actor: &Actor) -> Outcome {
-        let deal_lost = data["lost"] == "DealCreated";
-        if data["lost"] == "DealCanceled" {
+    fn finality_broken(&mut self, lost: Lost, mut data: Value, actor: &Actor) -> Outcome {
+        data["lost"] = json!(lost.word());
+        if lost == Lost::DealCanceled {
             self.forget_held_return();
         }
         let message = "What had been final is no longer on the chain";
@@ -285,10 +286,9 @@ impl Subject {
         reversal["trigger"] = json!(Trigger::FinalityBroken);
         self.tell(REVERTED, message, reversal, actor);
         let outcome = self.try_move(Trigger::FinalityBroken, message, data, actor).unwrap_or(Outcome::Noted);
-        if deal_lost && self.payment.status == PaymentStatus::NeedsReview {
+        if lost == Lost::DealCreated && self.payment.status == PaymentStatus::NeedsReview {
             // There is no deal until one is opened again, which is then told as the first one was.
-            self.payment.deal_id = None;
-            self.payment.transaction_hash = None;
+            (self.payment.deal_id, self.payment.transaction_hash) = (None, None);
         }
         outcome
     }

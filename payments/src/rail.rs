@@ -6,14 +6,61 @@ use serde_json::Value;
 
 use crate::transition::Trigger;
 
-/// How a gateway's loss of what it had taken is named.
-pub(crate) const CAPTURE: &str = "capture";
+/// What had been final on a rail and is there no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lost {
+    /// The deal.
+    DealCreated,
+    /// The deposit of a deal.
+    DealDeposited,
+    /// What went to the payee of a deal.
+    DealReleased,
+    /// The closing of a deal.
+    DealCanceled,
+    /// What a gateway had taken.
+    Capture,
+    /// What had gone back to a payer by a gateway.
+    Return,
+    /// What a bank was said to have.
+    Transfer,
+}
 
-/// How it is named that a payer no longer has back what had gone back.
-pub(crate) const RETURN: &str = "return";
+impl Lost {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::DealCreated,
+        Self::DealDeposited,
+        Self::DealReleased,
+        Self::DealCanceled,
+        Self::Capture,
+        Self::Return,
+        Self::Transfer,
+    ];
 
-/// How it is named that a bank does not have what it was said to have.
-pub(crate) const TRANSFER: &str = "transfer";
+    /// The word in logs, events and answers; for a deal the name of the contract's event.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DealCreated => "DealCreated",
+            Self::DealDeposited => "DealDeposited",
+            Self::DealReleased => "DealReleased",
+            Self::DealCanceled => "DealCanceled",
+            Self::Capture => "capture",
+            Self::Return => "return",
+            Self::Transfer => "transfer",
+        }
+    }
+
+    /// What the data of a log row name as lost.
+    fn of(data: &Value) -> Option<Self> {
+        let word = data.get("lost")?;
+        let lost = Self::ALL.iter().copied().find(|lost| *word == lost.word());
+        if lost.is_none() {
+            tracing::error!(%word, "a log row names a loss that is not known");
+        }
+        lost
+    }
+}
 
 /// What the rail is known to show of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -89,7 +136,7 @@ pub struct Rail {
     opened: bool,
     deposit: Deposit,
     end: Option<Shown>,
-    lost: Option<String>,
+    lost: Option<Lost>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +154,7 @@ impl Rail {
         let mut rail = Self::default();
         for row in log {
             if let Ok(trigger) = serde_json::from_value(row.data["trigger"].clone()) {
-                rail.take(trigger, &row.data);
+                rail.take(trigger, Lost::of(&row.data));
             }
         }
         rail
@@ -125,19 +172,19 @@ impl Rail {
         }
     }
 
-    /// What had been final and was lost, as the rail calls it, until it is seen again.
+    /// What had been final and was lost, until it is seen again.
     #[must_use]
-    pub fn lost(&self) -> Option<&str> {
-        self.lost.as_deref()
+    pub fn lost(&self) -> Option<Lost> {
+        self.lost
     }
 
-    fn take(&mut self, trigger: Trigger, data: &Value) {
+    fn take(&mut self, trigger: Trigger, lost: Option<Lost>) {
         match trigger {
             // A row tells of an opening only when no deal was known: whatever was there before is over.
             Trigger::Opened => {
                 let lost = self.lost.take();
                 *self = Self { opened: true, lost, ..Self::default() };
-                self.found("DealCreated");
+                self.found(Lost::DealCreated);
             }
             Trigger::PaymentSeen => {
                 self.opened = true;
@@ -154,16 +201,17 @@ impl Rail {
                 (self.opened, self.deposit) = (true, Deposit::Final);
                 // Nothing was there when it was closed, and now there is: a gateway's late success.
                 self.end.take_if(|end| *end == Shown::Closed);
-                self.found("DealDeposited");
-                self.found(CAPTURE);
-                self.found(TRANSFER);
+                self.lost.take_if(|lost| matches!(lost, Lost::DealDeposited | Lost::Capture | Lost::Transfer));
             }
-            Trigger::Released => self.ended(Shown::Released, "DealReleased"),
-            Trigger::Returned => self.ended(Shown::Returned, "DealCanceled"),
-            Trigger::ReturnHeld => self.ended(Shown::ReturnHeld, "DealCanceled"),
-            Trigger::Closed => self.ended(Shown::Closed, "DealCanceled"),
-            Trigger::EvidenceWithdrawn => self.lose(TRANSFER),
-            Trigger::FinalityBroken => self.lose(data["lost"].as_str().unwrap_or_default()),
+            Trigger::Released => self.ended(Shown::Released, Lost::DealReleased),
+            Trigger::Returned => self.ended(Shown::Returned, Lost::DealCanceled),
+            Trigger::ReturnHeld => self.ended(Shown::ReturnHeld, Lost::DealCanceled),
+            Trigger::Closed => self.ended(Shown::Closed, Lost::DealCanceled),
+            Trigger::EvidenceWithdrawn => self.lose(Lost::Transfer),
+            Trigger::FinalityBroken => match lost {
+                Some(lost) => self.lose(lost),
+                None => tracing::error!("a log row tells of a loss and not of what was lost"),
+            },
             // What was asked for, and what became of sending it, tells nothing of what stands on the rail.
             Trigger::SendFailed
             | Trigger::OutcomeUnknown
@@ -179,48 +227,45 @@ impl Rail {
         }
     }
 
-    fn ended(&mut self, end: Shown, event: &str) {
+    fn ended(&mut self, end: Shown, event: Lost) {
         (self.opened, self.end) = (true, Some(end));
         self.found(event);
     }
 
-    fn found(&mut self, event: &str) {
-        self.lost.take_if(|lost| lost == event);
+    fn found(&mut self, event: Lost) {
+        self.lost.take_if(|lost| *lost == event);
     }
 
     /// Takes back an event and whatever needed it.
-    fn lose(&mut self, event: &str) {
+    fn lose(&mut self, event: Lost) {
         match event {
-            "DealCreated" | TRANSFER => *self = Self::default(),
-            "DealDeposited" | CAPTURE => (self.deposit, self.end) = (Deposit::None, None),
-            "DealReleased" | "DealCanceled" => self.end = None,
+            Lost::DealCreated | Lost::Transfer => *self = Self::default(),
+            Lost::DealDeposited | Lost::Capture => (self.deposit, self.end) = (Deposit::None, None),
+            Lost::DealReleased | Lost::DealCanceled => self.end = None,
             // The money is there again, and nothing is missing.
-            RETURN => {
+            Lost::Return => {
                 (self.deposit, self.end, self.lost) = (Deposit::Final, None, None);
                 return;
             }
-            unknown => tracing::error!(unknown, "a lost event that is not known"),
         }
-        self.lost = Some(event.to_owned());
+        self.lost = Some(event);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn rail(life: &[(Trigger, &str)]) -> Rail {
+    fn rail(life: &[(Trigger, Option<Lost>)]) -> Rail {
         let mut rail = Rail::default();
         for (trigger, lost) in life {
-            rail.take(*trigger, &json!({ "lost": lost }));
+            rail.take(*trigger, *lost);
         }
         rail
     }
 
     fn shown(life: &[Trigger]) -> Shown {
-        rail(&life.iter().map(|trigger| (*trigger, "")).collect::<Vec<_>>()).shown()
+        rail(&life.iter().map(|trigger| (*trigger, None)).collect::<Vec<_>>()).shown()
     }
 
     #[test]
@@ -255,9 +300,9 @@ mod tests {
     #[test]
     fn what_a_bank_gives_again_is_there() {
         use Trigger::*;
-        let ended = [(PaymentFinal, ""), (FinalityBroken, CAPTURE), (Returned, "")];
+        let ended = [(PaymentFinal, None), (FinalityBroken, Some(Lost::Capture)), (Returned, None)];
         assert_eq!(rail(&ended).shown(), Shown::Returned);
-        let again = rail(&[ended.as_slice(), &[(FinalityBroken, RETURN)]].concat());
+        let again = rail(&[ended.as_slice(), &[(FinalityBroken, Some(Lost::Return))]].concat());
         assert_eq!((again.shown(), again.lost()), (Shown::DepositFinal, None));
     }
 
@@ -271,21 +316,21 @@ mod tests {
     #[test]
     fn what_is_lost_takes_with_it_what_came_of_it() {
         use Trigger::*;
-        let paid = [(Opened, ""), (PaymentSeen, ""), (PaymentFinal, "")];
-        for (event, left) in [("DealCreated", Shown::Nothing), ("DealDeposited", Shown::DealOpen)] {
+        let paid = [(Opened, None), (PaymentSeen, None), (PaymentFinal, None)];
+        for (event, left) in [(Lost::DealCreated, Shown::Nothing), (Lost::DealDeposited, Shown::DealOpen)] {
             for end in [Released, Returned, FinalityBroken] {
                 let mut life = paid.to_vec();
-                life.extend([(end, "DealReleased"), (FinalityBroken, event)]);
+                life.extend([(end, Some(Lost::DealReleased)), (FinalityBroken, Some(event))]);
                 let rail = rail(&life);
                 assert_eq!((rail.shown(), rail.lost()), (left, Some(event)), "{life:?}");
             }
         }
         let mut life = paid.to_vec();
-        life.extend([(Released, ""), (FinalityBroken, "DealReleased")]);
+        life.extend([(Released, None), (FinalityBroken, Some(Lost::DealReleased))]);
         assert_eq!(rail(&life).shown(), Shown::DepositFinal);
-        life.push((Released, ""));
+        life.push((Released, None));
         assert_eq!((rail(&life).shown(), rail(&life).lost()), (Shown::Released, None));
-        let canceled = [(Opened, ""), (Closed, ""), (FinalityBroken, "DealCanceled")];
+        let canceled = [(Opened, None), (Closed, None), (FinalityBroken, Some(Lost::DealCanceled))];
         assert_eq!(rail(&canceled).shown(), Shown::DealOpen);
     }
 }

@@ -3,9 +3,9 @@
 mod inquiry;
 
 use alloy::primitives::{Address, B256, U256};
-use chain::{Evidence, Fact, HeldReturn, Kind, Recorder};
+use chain::{DealEvent, Evidence, Fact, HeldReturn, Kind, Recorder};
 use entities::{DiamondId, DiamondStatus, PaymentId, diamond, now};
-use payments::{Actor, Closing, Observation, Observed};
+use payments::{Actor, Closing, Observation, Observed, rail::Lost};
 use queue::Transaction;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ fn observation(fact: Fact) -> Option<Observation> {
         }
         Fact::DepositGone { payer, amount, evidence, .. } => {
             let mut data = deposit(payer, &amount.to_string(), evidence);
-            data["lost"] = json!("DealDeposited");
+            data["lost"] = json!(Lost::DealDeposited.word());
             Observation::DepositGone { data }
         }
         Fact::Released { evidence, .. } => Observation::Released { transaction_hash: text(evidence.hash) },
@@ -102,9 +102,13 @@ fn observation(fact: Fact) -> Option<Observation> {
             data: deposit(payer, &amount.to_string(), evidence),
         },
         Fact::FinalityBroken { lost, evidence, .. } => {
-            let mut data = place(evidence);
-            data["lost"] = json!(lost);
-            Observation::FinalityBroken { data }
+            let lost = match lost {
+                DealEvent::Created => Lost::DealCreated,
+                DealEvent::Deposited => Lost::DealDeposited,
+                DealEvent::Released => Lost::DealReleased,
+                DealEvent::Canceled => Lost::DealCanceled,
+            };
+            Observation::FinalityBroken { lost, data: place(evidence) }
         }
         Fact::Failed { kind: Kind::Open, code, message, retryable, .. } => {
             Observation::SendFailed { code, message, retryable }

@@ -107,7 +107,7 @@ impl From<verdict::Review> for Review {
             noted: review.noted.into_iter().map(LogEntry::from).collect(),
             shown: shown.into(),
             shown_text: shown.sentence().to_owned(),
-            lost: review.rail.lost().map(str::to_owned),
+            lost: review.rail.lost().map(|lost| lost.word().to_owned()),
             verdicts: review
                 .allowed
                 .into_iter()

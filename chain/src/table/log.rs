@@ -6,15 +6,20 @@ use sea_orm::entity::prelude::*;
 
 use super::{Amount, Hash, Place};
 
+/// An event of a deal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub(crate) enum Event {
+pub enum Event {
+    /// It exists.
     #[sea_orm(string_value = "created")]
     Created,
+    /// Its payer has paid.
     #[sea_orm(string_value = "deposited")]
     Deposited,
+    /// Its payee has the deposit.
     #[sea_orm(string_value = "released")]
     Released,
+    /// It is closed.
     #[sea_orm(string_value = "canceled")]
     Canceled,
 }

@@ -1,7 +1,7 @@
 //! Blocks that are replaced.
 
 use alloy::primitives::U256;
-use chain::{Fact, Kind};
+use chain::{DealEvent, Fact, Kind};
 use devchain::{BlockTime, DevChain, Dropped};
 
 use crate::{
@@ -125,11 +125,11 @@ async fn what_was_final_and_vanishes_is_reported(backend: Backend) {
     let lost: Vec<_> = facts
         .iter()
         .filter_map(|fact| match fact {
-            Fact::FinalityBroken { lost, .. } => Some(lost.clone()),
+            Fact::FinalityBroken { lost, .. } => Some(*lost),
             _ => None,
         })
         .collect();
-    assert_eq!(lost, ["DealCreated", "DealDeposited"]);
+    assert_eq!(lost, [DealEvent::Created, DealEvent::Deposited]);
     let facts = world.until("it is open again", |facts| count_of(facts, "DealOpened", &[subject]) == 2).await;
     assert_eq!(hashes(&facts).len(), 1);
     assert_eq!(world.created(&[subject]).await, (1, 1));
@@ -153,10 +153,10 @@ async fn a_cancel_that_was_final_and_vanishes_is_reported_and_sent_again(backend
     relay.hook(|_, _| Turn::Pass);
     let facts = world.until("it is canceled again", |facts| count_of(facts, "Canceled", &[subject]) == 2).await;
     let lost = facts.iter().find_map(|fact| match fact {
-        Fact::FinalityBroken { lost, .. } => Some(lost.clone()),
+        Fact::FinalityBroken { lost, .. } => Some(*lost),
         _ => None,
     });
-    assert_eq!(lost.as_deref(), Some("DealCanceled"));
+    assert_eq!(lost, Some(DealEvent::Canceled));
     assert_eq!((count_of(&facts, "Failed", &[subject]), count_of(&facts, "OutcomeUnknown", &[subject])), (0, 0));
     assert_eq!(hashes(&facts).len(), 2, "one for the opening, one for the cancel");
     agent.stop().await;

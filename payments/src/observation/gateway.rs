@@ -6,12 +6,7 @@ use queue::NewMessage;
 use serde_json::{Value, json};
 
 use super::{Outcome, Subject};
-use crate::{
-    caller::Actor,
-    jobs::CheckSession,
-    rail::{CAPTURE, RETURN},
-    transition::Trigger,
-};
+use crate::{caller::Actor, jobs::CheckSession, rail::Lost, transition::Trigger};
 
 /// What was asked of a gateway, or what it tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,10 +54,9 @@ impl Subject {
                 }
                 self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(noted)
             }
-            AtGateway::Captured { mut data, .. } if self.payment.status == PaymentStatus::Refunded => {
+            AtGateway::Captured { data, .. } if self.payment.status == PaymentStatus::Refunded => {
                 // A payer's bank that had all of it gives it again: nobody has it back any more.
-                data["lost"] = json!(RETURN);
-                self.finality_broken(data, actor)
+                self.finality_broken(Lost::Return, data, actor)
             }
             AtGateway::Captured { kind, data } => self.captured(kind, data, actor),
             AtGateway::CapturedOtherwise { data } => {
@@ -75,10 +69,7 @@ impl Subject {
             }
             AtGateway::Failed { code, message, data } => self.failed_at_gateway(code, message, data, actor),
             AtGateway::Closed { data } => self.closed_at_gateway(data, actor),
-            AtGateway::Reversed { mut data } => {
-                data["lost"] = json!(CAPTURE);
-                self.finality_broken(data, actor)
-            }
+            AtGateway::Reversed { data } => self.finality_broken(Lost::Capture, data, actor),
             AtGateway::Returned { data } => {
                 let message = "The payer has all of it back";
                 self.move_or_note(Trigger::Returned, "gateway.returned", message, data, actor)

@@ -4,7 +4,7 @@ use entities::PaymentStatus;
 use serde_json::{Value, json};
 
 use super::{Outcome, REVERTED, Subject};
-use crate::{caller::Actor, rail::TRANSFER, transition::Trigger};
+use crate::{caller::Actor, rail::Lost, transition::Trigger};
 
 /// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
 /// told all the same.
@@ -49,7 +49,7 @@ impl Subject {
     pub(super) fn transfer_lost(&mut self, data: Value, actor: &Actor) -> Outcome {
         let message = "The bank does not have the transfer after all";
         let mut reversal = data.clone();
-        reversal["lost"] = json!(TRANSFER);
+        reversal["lost"] = json!(Lost::Transfer.word());
         reversal["trigger"] = json!(Trigger::EvidenceWithdrawn);
         self.tell(REVERTED, message, reversal, actor);
         self.try_move(Trigger::EvidenceWithdrawn, message, data, actor).unwrap_or(Outcome::Noted)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entities::PaymentStatus;
 use fixtures::{Backend, TestDatabase, on_both};
-use payments::{Actor, Closing, Observation, Observed, Outcome, transition};
+use payments::{Actor, Closing, Observation, Observed, Outcome, rail::Lost, transition};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -32,7 +32,7 @@ fn facts() -> Vec<Observation> {
         Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: hash() },
         Observation::RetryRequested,
         Observation::Expired,
-        Observation::FinalityBroken { data: json!({}) },
+        Observation::FinalityBroken { lost: Lost::DealDeposited, data: json!({}) },
         Observation::OutcomeUnknown { data: json!({}) },
     ]
 }

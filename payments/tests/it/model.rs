@@ -6,7 +6,7 @@ use entities::{
     PaymentStatus::{self, *},
 };
 use fixtures::{TestDatabase, on_both};
-use payments::{AtGateway, Closing, Observation, Outcome, RefundSeen};
+use payments::{AtGateway, Closing, Observation, Outcome, RefundSeen, rail::Lost};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -66,9 +66,9 @@ impl Model {
             Observation::DealCanceled { deposit: Closing::Held { .. }, .. } => {
                 self.go(&[Submitted, Paid, Canceling, Completed], Canceled);
             }
-            Observation::FinalityBroken { data } => {
+            Observation::FinalityBroken { lost, .. } => {
                 self.go(&[Open, Submitted, Paid, Completed, Canceling, Canceled, Expired, Refunded], NeedsReview);
-                self.has_deal &= !(self.status == NeedsReview && data["lost"] == "DealCreated");
+                self.has_deal &= !(self.status == NeedsReview && *lost == Lost::DealCreated);
             }
             Observation::OutcomeUnknown { .. } => self.go(&[Pending, Canceling], NeedsReview),
             Observation::CancelRequested if self.handed_over || self.has_deal => {
@@ -183,7 +183,7 @@ fn held() -> Closing {
 fn facts() -> Vec<Observation> {
     let (hash, data) = (|| Some("0xa".to_owned()), || json!({ "block_number": 7 }));
     let (code, message) = (|| "x".to_owned(), || "y".to_owned());
-    let lost = |event: &str| Observation::FinalityBroken { data: json!({ "lost": event }) };
+    let lost = |lost| Observation::FinalityBroken { lost, data: data() };
     vec![
         Observation::SendingStarted { diamond_address: "0xd".to_owned() },
         Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: hash() },
@@ -207,9 +207,9 @@ fn facts() -> Vec<Observation> {
         Observation::RetryRequested,
         Observation::Expired,
         Observation::NeverSent,
-        lost("DealCreated"),
-        lost("DealDeposited"),
-        lost("DealReleased"),
+        lost(Lost::DealCreated),
+        lost(Lost::DealDeposited),
+        lost(Lost::DealReleased),
         Observation::Gateway(AtGateway::Payable),
         Observation::Gateway(AtGateway::Chosen { kind: GatewaySessionKind::Checkout, data: data() }),
         Observation::Gateway(AtGateway::Chosen { kind: GatewaySessionKind::Intent, data: data() }),

@@ -6,7 +6,7 @@ use payments::{
     Acceptor, Actor, Caller, Closing, Observation, RequestError,
     commands::{self, CommandError},
     orders::{self, NewOrder, OrderStatus},
-    rail::Shown,
+    rail::{Lost, Shown},
     receipts::{self, NewReceipt, ReceiptVerdict},
     verdict,
 };
@@ -91,7 +91,11 @@ on_both!(an_order_follows_its_payment_wherever_that_is_moved, async |database: T
         (Observation::ReceiptRejected { data: json!({}) }, PaymentStatus::Rejected, OrderStatus::Rejected),
         (Observation::ReceiptReported { data: json!({}) }, PaymentStatus::Submitted, OrderStatus::Reported),
         (Observation::ReceiptConfirmed { data: json!({}) }, PaymentStatus::Paid, OrderStatus::Confirmed),
-        (Observation::FinalityBroken { data: json!({}) }, PaymentStatus::NeedsReview, OrderStatus::UnderReview),
+        (
+            Observation::FinalityBroken { lost: Lost::DealDeposited, data: json!({}) },
+            PaymentStatus::NeedsReview,
+            OrderStatus::UnderReview,
+        ),
     ] {
         observe(db, payment, what).await;
         assert_eq!((read(db, payment).await.status, status().await.as_str()), (payment_status, word.word()));

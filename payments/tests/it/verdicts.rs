@@ -4,7 +4,7 @@ use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Caller, Closing, Denied, Observation, Outcome,
-    rail::Shown,
+    rail::{Lost, Shown},
     verdict::{self, Resolved, VerdictError},
 };
 use queue::Database;
@@ -28,8 +28,8 @@ fn started() -> Observation {
     Observation::SendingStarted { diamond_address: "0xd".to_owned() }
 }
 
-fn lost(event: &str) -> Observation {
-    Observation::FinalityBroken { data: json!({ "lost": event }) }
+fn lost(lost: Lost) -> Observation {
+    Observation::FinalityBroken { lost, data: json!({}) }
 }
 
 fn closed(deposit: Closing) -> Observation {
@@ -181,11 +181,11 @@ on_both!(what_was_lost_and_found_again_decides_what_may_be_said, async |database
     let acceptor = payments::Acceptor::start(db.clone());
     let id = acceptor.accept(&merchant.caller(), merchant.payment("one")).await.unwrap().payment.id;
     let paid = || Observation::DepositFinal { data: json!({}) };
-    for seen in [started(), opened("7"), paid(), Observation::ReleaseRequested, lost("DealDeposited")] {
+    for seen in [started(), opened("7"), paid(), Observation::ReleaseRequested, lost(Lost::DealDeposited)] {
         observe(db, id, seen).await;
     }
     let review = verdict::review(db, &merchant.caller(), id).await.unwrap();
-    assert_eq!((review.rail.shown(), review.rail.lost()), (Shown::DealOpen, Some("DealDeposited")));
+    assert_eq!((review.rail.shown(), review.rail.lost()), (Shown::DealOpen, Some(Lost::DealDeposited)));
     assert_eq!(review.cause.unwrap().data["lost"], "DealDeposited");
 
     // The deposit comes back before anybody has decided.
@@ -204,7 +204,7 @@ on_both!(a_deal_that_was_lost_is_opened_once_more, async |database: TestDatabase
     for seen in [started(), opened("7"), Observation::DepositFinal { data: json!({}) }] {
         observe(db, id, seen).await;
     }
-    for event in ["DealCreated", "DealDeposited"] {
+    for event in [Lost::DealCreated, Lost::DealDeposited] {
         observe(db, id, lost(event)).await;
     }
     assert_eq!(read(db, id).await.deal_id, None);

@@ -1,7 +1,7 @@
 //! What the chain tells, as it stands in a payment and its log.
 
 use alloy::primitives::{Address, B256, U256};
-use chain::{AttemptKind, Evidence, Fact, Inquiry, Kind, MinedIn, SignedAttempt, Testimony};
+use chain::{AttemptKind, DealEvent, Evidence, Fact, Inquiry, Kind, MinedIn, SignedAttempt, Testimony};
 use entities::{PaymentId, PaymentStatus, payment_log};
 use fixtures::{TestDatabase, on_both};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
@@ -37,8 +37,8 @@ fn paid(id: PaymentId, block: u8) -> Fact {
     Fact::DepositFinal { subject_id: id.0, payer, amount, evidence: evidence(block) }
 }
 
-fn broken(id: PaymentId, lost: &str, block: u8) -> Fact {
-    Fact::FinalityBroken { subject_id: id.0, lost: lost.to_owned(), evidence: evidence(block) }
+fn broken(id: PaymentId, lost: DealEvent, block: u8) -> Fact {
+    Fact::FinalityBroken { subject_id: id.0, lost, evidence: evidence(block) }
 }
 
 fn unknown(id: PaymentId, kind: Kind) -> Fact {
@@ -171,7 +171,7 @@ on_both!(finality_that_breaks_is_a_reversal_and_is_reviewed, async |database: Te
     let id = worker.accept("one").await;
     worker.run().await;
     worker.tell(vec![opened(id, 1), paid(id, 2)]).await;
-    worker.tell(vec![broken(id, "DealCreated", 1), broken(id, "DealDeposited", 2)]).await;
+    worker.tell(vec![broken(id, DealEvent::Created, 1), broken(id, DealEvent::Deposited, 2)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::NeedsReview);
     let log = worker.log(id).await;
     let reverted: Vec<_> = log.iter().filter(|(_, event, _)| event == "payment.reverted").collect();

@@ -416,8 +416,8 @@ async fn lose(tx: &Transaction, gone: &[log::Model], seen: &[log::Model], facts:
     }
     let broken: Vec<_> = lost.into_iter().filter(|row| row.is_final).collect();
     for row in &broken {
-        let lost = row.event.contract_name().to_owned();
-        facts.push(Fact::FinalityBroken { subject_id: row.subject_id, lost, evidence: settlement::evidence(row) });
+        let (subject_id, lost) = (row.subject_id, row.event);
+        facts.push(Fact::FinalityBroken { subject_id, lost, evidence: settlement::evidence(row) });
     }
     settlement::unsettle(tx, &broken).await
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256, U256};
-use chain::{Evidence, Fact, Kind, Recorder};
+use chain::{DealEvent, Evidence, Fact, Kind, Recorder};
 use entities::{PaymentId, PaymentStatus, payment_log};
 use payments::{Observation, Observed, commands, jobs, verdict};
 use queue::{NewMessage, Transaction};
@@ -260,16 +260,16 @@ impl<'a> Play<'a> {
 
     async fn break_last(&mut self) {
         let (lost, before, operation) = match self.deal {
-            Deal::Open => ("DealCreated", Deal::None, "open"),
-            Deal::Deposited { is_final: true } => ("DealDeposited", Deal::Open, ""),
-            Deal::Released => ("DealReleased", Deal::Deposited { is_final: true }, "release"),
-            Deal::Closed { returned: false } => ("DealCanceled", Deal::Open, "cancel"),
-            Deal::Closed { returned: true } => ("DealCanceled", Deal::Deposited { is_final: true }, "cancel"),
+            Deal::Open => (DealEvent::Created, Deal::None, "open"),
+            Deal::Deposited { is_final: true } => (DealEvent::Deposited, Deal::Open, ""),
+            Deal::Released => (DealEvent::Released, Deal::Deposited { is_final: true }, "release"),
+            Deal::Closed { returned: false } => (DealEvent::Canceled, Deal::Open, "cancel"),
+            Deal::Closed { returned: true } => (DealEvent::Canceled, Deal::Deposited { is_final: true }, "cancel"),
             Deal::None | Deal::Deposited { is_final: false } => return,
         };
         self.deal = before;
         self.broken.insert(self.worker.payment(self.id).await.status);
-        let broken = Fact::FinalityBroken { subject_id: self.id.0, lost: lost.to_owned(), evidence: evidence() };
+        let broken = Fact::FinalityBroken { subject_id: self.id.0, lost, evidence: evidence() };
         self.settle(operation, "sending", vec![broken]).await;
     }
 

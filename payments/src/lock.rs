@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entities::{PaymentId, PaymentStatus, now, payment};
+use entities::{Amount, CurrencyId, PaymentId, PaymentMethod, PaymentStatus, now, payment};
 use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::LockType};
 
@@ -57,10 +57,23 @@ impl Locked {
         &self.subject.payment
     }
 
-    /// The payment, to write anew what it is about; where it stands is for observations alone.
-    pub(crate) fn terms(&mut self) -> &mut payment::Model {
+    /// Sets the merchant's own id of the payment.
+    pub(crate) fn set_external_id(&mut self, external_id: String) {
         self.subject.changed = true;
-        &mut self.subject.payment
+        self.subject.payment.external_id = external_id;
+    }
+
+    /// Sets how it is paid.
+    pub(crate) fn set_method(&mut self, method: PaymentMethod) {
+        self.subject.changed = true;
+        self.subject.payment.payment_method = method;
+    }
+
+    /// Sets what it costs, and what the payer pays for it.
+    pub(crate) fn set_price(&mut self, currency_id: CurrencyId, amount: Amount) {
+        self.subject.changed = true;
+        self.subject.payment.currency_id = currency_id;
+        (self.subject.payment.price, self.subject.payment.paid_price) = (amount, amount);
     }
 
     /// The other payment that has settled the debt, if one has.

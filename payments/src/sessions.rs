@@ -92,7 +92,7 @@ pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_sess
         .exec(&**tx)
         .await?;
     let data = json!({ "session_id": session.id, "source": session.source });
-    locked.terms().payment_method = new.payment_method;
+    locked.set_method(new.payment_method);
     locked.observe(Observation::Gateway(AtGateway::Chosen { kind: new.kind, data }), &new.asked);
     let payment = locked.save(tx).await?;
     let open = NewMessage::of(&OpenSession::new(session.id, session.payment_id));

@@ -122,10 +122,9 @@ pub async fn correct(
     let was = told(&was.of_till(), before.payment_method, before.currency_id, before.price);
     let named = Named::new(entry.transaction_id, id);
     let is = told(&named.clone().of_till(), method, currency.id, amount);
-    let terms = locked.terms();
-    terms.external_id = named.external_id;
-    (terms.payment_method, terms.currency_id) = (method, currency.id);
-    (terms.price, terms.paid_price) = (amount, amount);
+    locked.set_external_id(named.external_id);
+    locked.set_method(method);
+    locked.set_price(currency.id, amount);
     let data = json!({ "was": was, "is": is });
     written(locked.observe(Observation::Corrected { data }, &caller.asks(request_id)))?;
     locked.save(tx).await.map_err(|error| match error.sql_err() {
@@ -155,8 +154,8 @@ pub async fn delete(
     if !tickets::of_payment(&**tx, id, 1).await?.is_empty() {
         return Err(TillError::HasTickets);
     }
-    let terms = locked.terms();
-    terms.external_id = format!("{} (deleted {id})", terms.external_id);
+    let deleted = format!("{} (deleted {id})", locked.payment().external_id);
+    locked.set_external_id(deleted);
     let data = json!({ "transaction_id": was.of_till() });
     written(locked.observe(Observation::Voided { data }, &caller.asks(request_id)))?;
     locked.save(tx).await?;

@@ -1,11 +1,11 @@
 //! Sellers: what they have told of themselves, and how their account at the card processor stands.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use entities::{ConnectedAccountStatus, NodeId, PaymentId, PayoutId, Plan, RefundId, connected_account, now, payout};
+use entities::{ConnectedAccountStatus, NodeId, PayoutId, Plan, connected_account, now, payout, refund};
 use queue::{NewMessage, Payload as _, Transaction, dead_letters::set_aside};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, Statement, prelude::*, sea_query::OnConflict,
+    QueryOrder, QuerySelect, QueryTrait, prelude::*, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -254,38 +254,57 @@ pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, 
     tx.enqueue(message.into_iter().collect()).await.map(drop)
 }
 
-/// Has those taken up whose message must be lost, because nothing has happened to them for so long; how many those are.
+/// Writes the messages anew of refunds, payouts and accounts that must have lost theirs, because nothing has happened to them
+/// for so long; how many those are.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
-    // Word by word the conditions of indexes. Each is marked, so that nobody takes it up again at once.
-    let mut messages = Vec::new();
-    for (table, key, of, kind) in [
-        ("refunds", "id", "payment_id", SendRefund::TYPE),
-        ("payouts", "id", "node_id", SendPayout::TYPE),
-        ("connected_accounts", "node_id", "node_id", SyncAccount::TYPE),
-    ] {
-        let aside = set_aside(&[kind], &format!("{table}.{key}"), &format!("{table}.updated_at"));
-        let sql = format!(
-            "UPDATE {table} SET updated_at = $1 WHERE {key} IN (SELECT {key} FROM {table} \
-             WHERE status IN ('asked', 'sent') AND updated_at < $2 AND NOT {aside} ORDER BY updated_at LIMIT {most}) \
-             RETURNING {key} AS id, {of} AS whose"
-        );
-        let times: [sea_orm::Value; 2] = [now().into(), (now() - patience).into()];
-        let taken = Statement::from_sql_and_values(tx.get_database_backend(), sql, times);
-        for row in tx.query_all_raw(taken).await? {
-            let (id, whose): (Uuid, Uuid) = (row.try_get("", "id")?, row.try_get("", "whose")?);
-            messages.push(match table {
-                "refunds" => NewMessage::of(&SendRefund::new(RefundId(id), PaymentId(whose))),
-                "payouts" => NewMessage::of(&SendPayout::new(PayoutId(id), NodeId(whose))),
-                _ => NewMessage::of(&SyncAccount { node_id: NodeId(id) }),
-            });
-        }
-    }
+    use {connected_account::Column as A, payout::Column as P, refund::Column as R};
+    let of = Stranded { before: now() - patience, most };
+    let refunds = of.of::<refund::Entity>(tx, R::Id, R::UpdatedAt, SendRefund::TYPE).await?;
+    let payouts = of.of::<payout::Entity>(tx, P::Id, P::UpdatedAt, SendPayout::TYPE).await?;
+    let accounts = of.of::<connected_account::Entity>(tx, A::NodeId, A::UpdatedAt, SyncAccount::TYPE).await?;
+    let refunds = refunds.iter().map(|refund| NewMessage::of(&SendRefund::new(refund.id, refund.payment_id)));
+    let payouts = payouts.iter().map(|payout| NewMessage::of(&SendPayout::new(payout.id, payout.node_id)));
+    let accounts = accounts.iter().map(|account| NewMessage::of(&SyncAccount { node_id: account.node_id }));
+    let messages: Vec<NewMessage> = refunds.chain(payouts).chain(accounts).collect();
     let taken = messages.len();
     tx.enqueue(messages).await?;
     Ok(taken)
+}
+
+/// Rows that wait for the card processor, and to which nothing has happened since a time; at most so many.
+struct Stranded {
+    before: DateTime<Utc>,
+    most: u64,
+}
+
+impl Stranded {
+    /// Those of a table, except where an operator has discarded the letter of this kind of message. They are marked as
+    /// changed now, so that no other process takes them too.
+    async fn of<E: EntityTrait>(
+        &self,
+        tx: &Transaction,
+        key: E::Column,
+        updated_at: E::Column,
+        kind: &str,
+    ) -> Result<Vec<E::Model>, DbErr> {
+        let table = E::default().table_name().to_owned();
+        let [key_in_full, changed_at] = [key, updated_at].map(|column| format!("{table}.{}", column.as_str()));
+        let waiting = E::find()
+            .select_only()
+            .column(key)
+            // Word by word as in the condition of the table's index.
+            .filter(Expr::cust("status IN ('asked', 'sent')"))
+            .filter(updated_at.lt(self.before))
+            .filter(Expr::cust(format!("NOT {}", set_aside(&[kind], &key_in_full, &changed_at))))
+            .order_by_asc(updated_at)
+            .limit(self.most);
+        let taken =
+            E::update_many().col_expr(updated_at, Expr::value(now())).filter(key.in_subquery(waiting.into_query()));
+        taken.exec_with_returning(&**tx).await
+    }
 }
 
 async fn lock(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_account::Model>, DbErr> {

@@ -1,7 +1,6 @@
 //! `bench accept`: payments accepted over HTTP, beside single-row transactions on the same tables of the same server.
 
 mod bare_row;
-mod embedded;
 mod pgbench;
 mod sqlite_loop;
 
@@ -11,13 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use secrecy::ExposeSecret;
 
-use self::{bare_row::BareRow, embedded::Embedded, pgbench::Pgbench, sqlite_loop::SqliteLoop};
+use self::{bare_row::BareRow, pgbench::Pgbench, sqlite_loop::SqliteLoop};
 use crate::{
-    engine::Engine,
+    embedded::Embedded,
+    engine::{Backend, Engine},
     figures::{median, ms, percentile, rate, ratio},
     load::{self, Limits, Outcome},
     merchant::Merchant,
@@ -51,14 +51,6 @@ pub(crate) struct Options {
     /// Worker processes that open deals meanwhile (embedded: any number means the all-in-one process)
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=4))]
     workers: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Backend {
-    /// SQLite and the broker in the process
-    Embedded,
-    /// PostgreSQL and RabbitMQ
-    Engine,
 }
 
 /// The bare part that is measured beside.
@@ -112,7 +104,7 @@ async fn engine(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn embedded(options: &Options) -> anyhow::Result<()> {
-    let embedded = Embedded::start(options.workers > 0).await?;
+    let embedded = Embedded::start(options.workers > 0, &[]).await?;
     let measured = async {
         let merchant = Rc::new(Merchant::sign_in(&embedded.address, &embedded.bootstrap).await?);
         let bare = Bare::SqliteLoop(SqliteLoop::new(&embedded.database_file(), BareRow::of(&merchant)?).await?);

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use fixtures::{Backend, TestDatabase, amqp_url};
+use clap::ValueEnum;
+use fixtures::{TestDatabase, amqp_url};
 use lapin::{
     Connection, ConnectionProperties,
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
@@ -13,6 +14,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Process, anvil, free_port, quittance};
+
+/// What a benchmark runs on.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// SQLite and the broker in the process
+    Embedded,
+    /// PostgreSQL and RabbitMQ
+    Engine,
+}
 
 /// An installation that is set up and not started yet.
 pub(crate) struct Engine {
@@ -24,7 +34,7 @@ pub(crate) struct Engine {
     _anvil: Process,
     environment: Vec<(String, String)>,
     prefix: String,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Engine {
@@ -34,7 +44,7 @@ impl Engine {
         let rpc_port = free_port()?;
         let mut anvil = Process::start(anvil(rpc_port, block_time_s), &folder.path().join("anvil.log"))?;
         anvil.answers(&format!("127.0.0.1:{rpc_port}"), "/").await?;
-        let database = TestDatabase::new(Backend::Postgres).await;
+        let database = TestDatabase::new(fixtures::Backend::Postgres).await;
         let prefix = format!("quittance_bench_{}", uuid::Uuid::now_v7().simple());
         let environment = [
             ("QUITTANCE_DATABASE__URL", database.config.url.expose_secret().to_owned()),

@@ -4,6 +4,7 @@
 
 mod accept;
 mod deals;
+mod embedded;
 mod engine;
 mod figures;
 mod http;

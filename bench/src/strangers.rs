@@ -8,18 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::{
+    embedded::Embedded,
+    engine::{Backend, Engine},
     figures::{ms, percentile, rate, ratio},
     http::{Connection, request},
     load::{self, Limits, Outcome},
     merchant::Merchant,
-    process::{Process, free_port, quittance},
+    process::Process,
     say,
 };
 
@@ -40,6 +42,9 @@ pub(crate) struct Options {
     /// Kept connections of the merchant, each with one request under way
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     connections: u64,
+    /// What it runs on; the engine is an API and a worker
+    #[arg(long, value_enum, default_value_t = Backend::Embedded)]
+    backend: Backend,
 }
 
 type Answers = BTreeMap<(&'static str, u16), usize>;
@@ -48,25 +53,67 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     tokio::task::LocalSet::new().run_until(measure(options)).await
 }
 
+/// One proxy in front, so that each stranger has the address that it says.
+const BEHIND_A_PROXY: (&str, &str) = ("QUITTANCE_HTTP__TRUSTED_PROXIES", "1");
+
 async fn measure(options: &Options) -> anyhow::Result<()> {
-    let (folder, address) = (tempfile::tempdir()?, format!("127.0.0.1:{}", free_port()?));
-    let settings = [("QUITTANCE_HTTP__TRUSTED_PROXIES".to_owned(), "1".to_owned())];
-    let mut command = quittance(folder.path(), &settings)?;
-    command.args(["--listen", &address]);
-    let mut process = Process::start(command, &folder.path().join("quittance.log"))?;
-    process.answers(&address, "/health/ready").await?;
-    let measured = beside(options, &folder, &address, &process).await;
-    process.stop().await?;
-    measured
+    match options.backend {
+        Backend::Embedded => {
+            let Embedded { bootstrap, address, processes, folder, .. } =
+                Embedded::start(true, &[BEHIND_A_PROXY]).await?;
+            let disk = Disk::Folder(folder.path());
+            let measured = beside(options, &bootstrap, &address, &processes, &disk).await;
+            for process in processes {
+                process.stop().await?;
+            }
+            measured
+        }
+        Backend::Engine => {
+            let mut engine = Engine::set_up(None).await?;
+            engine.set(BEHIND_A_PROXY.0, BEHIND_A_PROXY.1);
+            let measured = async {
+                engine.start(1).await?;
+                let Engine { bootstrap, address, processes, database, folder, .. } = &engine;
+                beside(options, bootstrap, address, processes, &Disk::Database(&database.db, folder.path())).await
+            };
+            let measured = measured.await;
+            engine.clean_up().await?;
+            measured
+        }
+    }
 }
 
-async fn beside(options: &Options, folder: &TempDir, address: &str, process: &Process) -> anyhow::Result<()> {
-    let bootstrap: Value = serde_json::from_slice(&std::fs::read(folder.path().join("bootstrap.json"))?)?;
-    let merchant = Rc::new(Merchant::sign_in(address, &bootstrap).await?);
+/// Where everything is kept.
+enum Disk<'a> {
+    Folder(&'a Path),
+    Database(&'a DatabaseConnection, &'a Path),
+}
+
+impl Disk<'_> {
+    async fn bytes(&self) -> anyhow::Result<u64> {
+        let (db, folder) = match self {
+            Self::Folder(folder) => return Ok(size_of(folder)),
+            Self::Database(db, folder) => (db, folder),
+        };
+        let sql = "SELECT pg_database_size(current_database()) AS bytes";
+        let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await?;
+        let bytes: i64 = row.context("PostgreSQL does not tell the size of the database")?.try_get("", "bytes")?;
+        Ok(size_of(folder) + u64::try_from(bytes)?)
+    }
+}
+
+async fn beside(
+    options: &Options,
+    bootstrap: &Value,
+    address: &str,
+    processes: &[Process],
+    disk: &Disk<'_>,
+) -> anyhow::Result<()> {
+    let merchant = Rc::new(Merchant::sign_in(address, bootstrap).await?);
     let time = Duration::from_secs(options.seconds);
     let limits = |time| Limits { connections: options.connections.try_into().unwrap_or(1), requests: usize::MAX, time };
     let alone = load::create_payments(&merchant, "alone", limits(time.min(Duration::from_secs(15)))).await?;
-    let (memory_alone, disk_alone) = (process.peak_memory_mb()?, size_of(folder.path()));
+    let (memory_alone, disk_alone) = (peaks(processes)?, disk.bytes().await?);
     let until = Instant::now() + time;
     let mut strangers = JoinSet::new();
     for number in 0..ADDRESSES {
@@ -86,12 +133,21 @@ async fn beside(options: &Options, folder: &TempDir, address: &str, process: &Pr
     }
     let asked = rate(answers.values().sum(), time);
     let admitted = rate(answers.iter().filter(|((_, status), _)| *status != 429).map(|(_, count)| count).sum(), time);
-    let disk = size_of(folder.path()).saturating_sub(disk_alone) >> 20;
+    let disk = disk.bytes().await?.saturating_sub(disk_alone) >> 20;
     say(&format!("strangers asked {asked:.0} times a second, {admitted:.0} of them were not answered 429"));
-    say(&format!("memory at its peak {} MB ({memory_alone} MB before), disk +{disk} MB", process.peak_memory_mb()?));
+    say(&format!("memory at its peak {} ({memory_alone} before), disk +{disk} MB", peaks(processes)?));
     let p99 = |outcome: &Outcome| percentile(&outcome.created, 99).as_secs_f64();
     say(&format!("creates' p99 alone to beside strangers: {}", ratio(p99(&alone), p99(&beside), TARGET)));
     Ok(())
+}
+
+/// The most memory that each process has had.
+fn peaks(processes: &[Process]) -> anyhow::Result<String> {
+    let peaks: Vec<String> = processes
+        .iter()
+        .map(|process| Ok(format!("{} MB", process.peak_memory_mb()?)))
+        .collect::<anyhow::Result<_>>()?;
+    Ok(peaks.join(" + "))
 }
 
 fn tell(how: &str, outcome: &Outcome) -> anyhow::Result<()> {

@@ -217,6 +217,31 @@ on_both!(what_comes_back_of_an_earlier_session_ends_nothing_that_a_later_one_pai
     assert_eq!(read(&database.db, id).await.status, PaymentStatus::Refunded);
 });
 
+on_both!(a_refund_of_an_earlier_capture_ends_nothing_that_a_later_one_paid, async |database: TestDatabase| {
+    let (shop, mut world) = world(&database).await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    let first = world.ask_intent(&mut tx).await.unwrap();
+    world.tell(&mut tx, first, Standing::Captured).await;
+    let id = world.stored(&tx).await.card_payment_id.unwrap();
+    tx.commit().await.unwrap();
+    // A part is on its way back when the payer's bank takes the rest, and the payer pays once more.
+    let refund = shop.refund_of(world.order.number, Some(world::TOTAL / 3)).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    payments::refunds::hand_over(&tx, refund.id).await.unwrap();
+    world.disputed.insert(first);
+    world.tell(&mut tx, first, Standing::Captured).await;
+    let caller = shop.merchant.caller();
+    verdict::resolve(&mut tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    let second = world.ask_intent(&mut tx).await.unwrap();
+    world.tell(&mut tx, second, Standing::Captured).await;
+    let actor = payments::Actor::worker("test");
+    payments::refunds::settle(&mut tx, refund.id, crate::ledger::done("re"), &actor).await.unwrap();
+    world.holds(&tx, "a refund of what the bank had taken").await;
+    tx.commit().await.unwrap();
+    assert_eq!(read(db, id).await.status, PaymentStatus::Paid);
+});
+
 on_both!(what_the_bank_gives_again_too_late_is_a_payment_of_its_own, async |database: TestDatabase| {
     let (shop, mut world) = world(&database).await;
     let mut tx = database.db.begin().await.unwrap();

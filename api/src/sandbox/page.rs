@@ -1,5 +1,6 @@
 //! The page on which a payer approves, declines, or does nothing at all.
 
+use maud::{DOCTYPE, Markup, html};
 use payments::sessions;
 use poem_openapi::{
     ApiResponse, OpenApi,
@@ -39,7 +40,7 @@ impl SandboxPage {
     async fn page(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
         secret(&self.0)?;
         let known = read(&self.0, id.0).await?;
-        Ok(Shown::Page(Html(page(known.id, &known.body)), POLICY.to_owned()))
+        Ok(Shown::Page(Html(page(known.id, &known.body).into_string()), POLICY.to_owned()))
     }
 
     /// The payer approves
@@ -106,53 +107,52 @@ fn onwards(body: &Value, then: &str, id: Uuid) -> Shown {
     Shown::Onwards(PlainText(String::new()), url)
 }
 
-fn page(payment: Uuid, body: &Value) -> String {
-    let text = |name: &str| escaped(body[name].as_str().unwrap_or_default());
+fn page(payment: Uuid, body: &Value) -> Markup {
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
     let state = match body["state"].as_str() {
         Some("waiting") => "Nobody has paid yet.",
         Some("captured") => "It is paid.",
         Some("failed") => "The payer has declined.",
         _ => "It cannot be paid any more.",
     };
-    let acts: &[(&str, &str, &str)] = match body["state"].as_str() {
-        Some("waiting") => &[("approve", "Approve", "action"), ("decline", "Decline", ""), ("timeout", "Time out", "")],
-        Some("captured") => &[("reverse", "Let the payer's bank take it back", "")],
+    let acts: &[(&str, &str, Option<&str>)] = match body["state"].as_str() {
+        Some("waiting") => {
+            &[("approve", "Approve", Some("action")), ("decline", "Decline", None), ("timeout", "Time out", None)]
+        }
+        Some("captured") => &[("reverse", "Let the payer's bank take it back", None)],
         _ => &[],
     };
-    let acts: String = acts
-        .iter()
-        .map(|(act, label, id)| {
-            let id = if id.is_empty() { String::new() } else { format!(" id=\"{id}\"") };
-            format!("<button{id} formmethod=\"post\" formaction=\"/sandbox/pay/{payment}/{act}\">{label}</button>")
-        })
-        .collect();
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"robots\" content=\"noindex\"><title>Sandbox</title><link rel=\"icon\" href=\"data:,\">\
-         <link rel=\"stylesheet\" href=\"/pay/assets/pay.css\"></head><body><main>\
-         <header><p id=\"order\">{}</p><h1>{} <span id=\"currency\">{}</span></h1>\
-         <p id=\"remaining\">Sandbox for {}: no money moves here</p></header>\
-         <section id=\"act\"><p id=\"explanation\">{state}</p><form id=\"choice\" method=\"post\">{acts}</form></section>\
-         </main></body></html>",
-        text("description"),
-        text("amount"),
-        text("currency"),
-        text("source"),
-    )
+    layout(&html! {
+        header {
+            p #order { (text("description")) }
+            h1 { (text("amount")) " " span #currency { (text("currency")) } }
+            p #remaining { "Sandbox for " (text("source")) ": no money moves here" }
+        }
+        section #act {
+            p #explanation { (state) }
+            form #choice method="post" {
+                @for (act, label, id) in acts {
+                    button id=[*id] formmethod="post" formaction={ "/sandbox/pay/" (payment) "/" (act) } { (label) }
+                }
+            }
+        }
+    })
 }
 
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
+/// A whole page of the sandbox.
+pub(super) fn layout(content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { "Sandbox" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/pay/assets/pay.css";
+            }
+            body { main { (content) } }
         }
     }
-    safe
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::now;
+use maud::{Markup, html};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::{
     accounts::{ACCOUNT, LOGIN},
     by_id,
-    page::{POLICY, Shown, escaped},
+    page::{POLICY, Shown, layout},
     secret,
 };
 use crate::{
@@ -35,7 +36,7 @@ impl SandboxSellers {
         // Without the link there is nothing: its owner alone has it.
         let account = account.filter(|account| is_let_in(&account.body, once.0.as_deref()));
         let account = account.ok_or_else(|| Problem::not_found("Account"))?;
-        Ok(Shown::Page(Html(page(&account.body)), POLICY.to_owned()))
+        Ok(Shown::Page(Html(page(&account.body).into_string()), POLICY.to_owned()))
     }
 }
 
@@ -47,29 +48,26 @@ fn is_let_in(body: &Value, once: Option<&str>) -> bool {
     same && !known.is_empty() && until.is_some_and(|until| now() < until)
 }
 
-fn page(body: &Value) -> String {
-    let text = |name: &str| escaped(body[name].as_str().unwrap_or_default());
+fn page(body: &Value) -> Markup {
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
     let may = |name: &str| if body[name] == true { "yes" } else { "not yet" };
-    let due: String = body["requirements_due"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|due| format!("<li>{}</li>", escaped(due.as_str().unwrap_or_default())))
-        .collect();
-    let due = if due.is_empty() { "<p>Nothing is missing.</p>".to_owned() } else { format!("<ul>{due}</ul>") };
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"robots\" content=\"noindex\"><title>Sandbox</title><link rel=\"icon\" href=\"data:,\">\
-         <link rel=\"stylesheet\" href=\"/pay/assets/pay.css\"></head><body><main>\
-         <header><p id=\"order\">Account of a seller</p><h1>{}</h1>\
-         <p id=\"remaining\">Sandbox: no money moves here</p></header>\
-         <section><p>Payments can be taken: {}</p><p>It can be paid out: {}</p>\
-         <p>Payouts go to the bank account that ends in {}.</p><p>What has to be told:</p>{due}</section>\
-         </main></body></html>",
-        text("business_name"),
-        may("charges_enabled"),
-        may("payouts_enabled"),
-        text("iban_ends_in"),
-    )
+    let due = body["requirements_due"].as_array().map(Vec::as_slice).unwrap_or_default();
+    layout(&html! {
+        header {
+            p #order { "Account of a seller" }
+            h1 { (text("business_name")) }
+            p #remaining { "Sandbox: no money moves here" }
+        }
+        section {
+            p { "Payments can be taken: " (may("charges_enabled")) }
+            p { "It can be paid out: " (may("payouts_enabled")) }
+            p { "Payouts go to the bank account that ends in " (text("iban_ends_in")) "." }
+            p { "What has to be told:" }
+            @if due.is_empty() {
+                p { "Nothing is missing." }
+            } @else {
+                ul { @for due in due { li { (due.as_str().unwrap_or_default()) } } }
+            }
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! What an installation shows of itself: that it is a playground, that it is reached by HTTPS only, and what it keeps for
 //! its operators.
 
+use maud::html;
 use poem::{
     Response,
     http::{HeaderName, HeaderValue, header},
@@ -46,8 +47,8 @@ pub(super) async fn show(state: &State, mut response: Response) -> Response {
     let sentence = no_money(response.header(header::CONTENT_LANGUAGE));
     let (parts, body) = response.into_parts();
     let page = body.into_string().await.unwrap_or_default();
-    let banner = format!("<body>\n<p class=\"development\" role=\"note\">{sentence}</p>");
-    Response::from_parts(parts, page.replacen("<body>", &banner, 1).into())
+    let banner = html! { p.development role="note" { (sentence) } }.into_string();
+    Response::from_parts(parts, page.replacen("<body>", &format!("<body>\n{banner}"), 1).into())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 mod choose;
 mod ended;
-mod html;
 mod images;
+mod layout;
 mod waiting;
 
 use entities::PaymentId;
@@ -14,7 +14,7 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi, param::Path, payload::PlainText,
 };
 
-use self::html::Html;
+use self::layout::Html;
 use super::{
     Language,
     create::is_phone,

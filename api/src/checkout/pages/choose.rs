@@ -4,7 +4,7 @@ use gateways::Source;
 use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
-use super::html::{Html, escaped};
+use super::layout::{Html, escaped};
 use crate::checkout::{Language, plan::image_path, request::Payer};
 
 /// The page; `notice` says what was wrong with the choice before.

@@ -2,7 +2,7 @@
 
 use payments::checkout::{Checkout, Status};
 
-use super::html::Html;
+use super::layout::Html;
 use crate::checkout::Language;
 
 /// The money has arrived.

@@ -3,7 +3,7 @@
 use gateways::Source;
 use payments::checkout::{Checkout, Status};
 
-use super::{choose, html::Html};
+use super::{choose, layout::Html};
 use crate::checkout::Language;
 
 /// Seconds after which the browser looks again.

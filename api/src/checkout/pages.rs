@@ -267,7 +267,7 @@ impl Assets {
             (code, "svg") => {
                 let source: Result<Source, _> = code.to_uppercase().parse();
                 let source = source.map_err(|_| Problem::not_found("Path"))?;
-                Ok(Asset::Svg(PlainText(images::svg(source)), CACHED.to_owned()))
+                Ok(Asset::Svg(PlainText(images::svg(source).into_string()), CACHED.to_owned()))
             }
             _ => Err(Problem::not_found("Path").into()),
         }

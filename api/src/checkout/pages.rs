@@ -8,13 +8,13 @@ mod waiting;
 
 use entities::PaymentId;
 use gateways::Source;
+use maud::Markup;
 use payments::checkout::{self, Checkout, Status};
 use poem::{FromRequest, Request, RequestBody, Response, Result, http::StatusCode, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi, param::Path, payload::PlainText,
 };
 
-use self::layout::Html;
 use super::{
     Language,
     create::is_phone,
@@ -63,20 +63,20 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base
 const REFERRERS: &str = "same-origin";
 
 impl Page {
-    fn shown(html: Html) -> Self {
-        let language = html.language.tag().to_owned();
-        Self::Shown(PlainText(html.finish()), POLICY.to_owned(), REFERRERS.to_owned(), language)
+    fn shown(page: Markup, language: Language) -> Self {
+        let page = PlainText(page.into_string());
+        Self::Shown(page, POLICY.to_owned(), REFERRERS.to_owned(), language.tag().to_owned())
     }
 
-    fn mend(html: Html) -> Self {
-        let language = html.language.tag().to_owned();
-        Self::Mend(PlainText(html.finish()), POLICY.to_owned(), REFERRERS.to_owned(), language)
+    fn mend(page: Markup, language: Language) -> Self {
+        let page = PlainText(page.into_string());
+        Self::Mend(page, POLICY.to_owned(), REFERRERS.to_owned(), language.tag().to_owned())
     }
 }
 
 /// A page that only says what is wrong.
 pub(super) fn problem(status: StatusCode, detail: &str, language: Language) -> Response {
-    let body = ended::problem(detail, language).finish();
+    let body = ended::problem(detail, language).into_string();
     let response = Response::builder().status(status).content_type("text/html; charset=utf-8");
     response.header(header::CONTENT_SECURITY_POLICY, POLICY).header(header::REFERRER_POLICY, REFERRERS).body(body)
 }
@@ -141,15 +141,17 @@ impl Pages {
         let found = self.find(&id.0).await?;
         let language = reader.language(&found);
         Ok(match found.status() {
-            Status::Init | Status::Pending => Page::shown(self.choose(&found, language, None)),
-            Status::Submitted | Status::Approved => Page::shown(waiting::page(&found, language, self.token(&found))),
+            Status::Init | Status::Pending => Page::shown(self.choose(&found, language, None), language),
+            Status::Submitted | Status::Approved => {
+                Page::shown(waiting::page(&found, language, &self.token(&found)), language)
+            }
             Status::Captured | Status::Completed => match &found.checkout.success_url {
                 Some(url) => Page::SeeOther(back_to(url, found.payment.id)),
-                None => Page::shown(ended::thanks(&found, language)),
+                None => Page::shown(ended::thanks(&found, language), language),
             },
             Status::Canceled | Status::Failed => match &found.checkout.cancel_url {
                 Some(url) => Page::SeeOther(back_to(url, found.payment.id)),
-                None => Page::shown(ended::without_money(&found, language)),
+                None => Page::shown(ended::without_money(&found, language), language),
             },
         })
     }
@@ -171,7 +173,7 @@ impl Pages {
         if found.status() != Status::Pending {
             return Ok(own_page());
         }
-        let mend = |notice: &str| Ok(Page::mend(self.choose(&found, language, Some(notice))));
+        let mend = |notice: &str| Ok(Page::mend(self.choose(&found, language, Some(notice)), language));
         let Ok(source) = form.field("source").parse::<Source>() else { return mend("No gateway was chosen") };
         // People write numbers with spaces between.
         let phone: String = form.field("phone").split([' ', '-', '.', '(', ')']).collect();
@@ -220,7 +222,7 @@ impl Pages {
         self.0.checkout_links().signature(FORM, found.payment.id)
     }
 
-    fn choose(&self, found: &Checkout, language: Language, notice: Option<&str>) -> Html {
+    fn choose(&self, found: &Checkout, language: Language, notice: Option<&str>) -> Markup {
         choose::page(found, &offered(&self.0, found), language, &self.token(found), notice)
     }
 }

@@ -1,6 +1,7 @@
 //! Choosing a gateway.
 
 use gateways::Source;
+use maud::Markup;
 use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
@@ -8,8 +9,8 @@ use super::layout::{Html, escaped};
 use crate::checkout::{Language, plan::image_path, request::Payer};
 
 /// The page; `notice` says what was wrong with the choice before.
-pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token: &str, notice: Option<&str>) -> Html {
-    let mut page = Html::new(language, &language.say(&format!("Pay {}", of.payee)));
+pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token: &str, notice: Option<&str>) -> Markup {
+    let mut page = Html::new(language, &format!("Pay {}", of.payee));
     page.purchase(of);
     if let Some(notice) = notice {
         page.raw(r#"<p class="notice" role="alert">"#).say(notice).raw("</p>");
@@ -31,7 +32,7 @@ pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token:
         page.raw(r#"<button type="submit" class="primary">"#).say("Continue").raw("</button></form>");
     }
     cancel(&mut page, of, token);
-    page
+    page.finish()
 }
 
 fn choice(page: &mut Html, source: Source, chosen: bool) {

@@ -1,5 +1,6 @@
-//! HTML of the pages: what is filled in is escaped, what surrounds it is ours.
+//! What the pages have in common: the layout, the purchase, and how amounts are written.
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
@@ -10,7 +11,7 @@ use crate::checkout::{
 
 /// A page that is being written.
 pub(super) struct Html {
-    pub(super) language: Language,
+    language: Language,
     title: String,
     /// Seconds after which the browser looks again.
     refresh: Option<u32>,
@@ -48,55 +49,13 @@ impl Html {
 
     /// What is bought, and what it costs.
     pub(super) fn purchase(&mut self, of: &Checkout) -> &mut Self {
-        let Ok(purchase) = Purchase::parse_from_json(Some(of.checkout.purchase.clone())) else { return self };
-        let amount = |amount: &Amount| money(&amount.value, &amount.currency, self.language);
-        let total = amount(&purchase.total);
-        let items: Vec<(String, String)> = (purchase.items.iter().flatten())
-            .map(|item| (format!("{} × {}", item.quantity, item.name), amount(&item.amount)))
-            .collect();
-        self.raw(r#"<section class="order"><h1><span class="payee">"#)
-            .text(&of.payee)
-            .raw(r#"</span><span class="total">"#);
-        self.text(&total).raw("</span></h1>");
-        if !items.is_empty() {
-            self.raw(r#"<ul class="items">"#);
-            for (name, cost) in items {
-                self.raw("<li><span>").text(&name).raw("</span><span>").text(&cost).raw("</span></li>");
-            }
-            self.raw("</ul>");
-        }
-        if let Some(reference) = &of.checkout.client_id {
-            self.raw(r#"<p class="reference">"#).say("Reference").raw(" ").text(reference).raw("</p>");
-        }
-        self.raw("</section>")
+        let purchase = purchase(of, self.language).into_string();
+        self.raw(&purchase)
     }
 
-    pub(super) fn finish(self) -> String {
-        let refresh = self
-            .refresh
-            .map_or_else(String::new, |seconds| format!(r#"<meta http-equiv="refresh" content="{seconds}">"#));
-        format!(
-            r#"<!doctype html>
-<html lang="{}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="robots" content="noindex">
-{refresh}<title>{}</title>
-<link rel="stylesheet" href="/checkout/assets/checkout.css">
-</head>
-<body>
-<main>
-{}
-</main>
-</body>
-</html>
-"#,
-            self.language.tag(),
-            escaped(&self.title),
-            self.body
-        )
+    pub(super) fn finish(self) -> Markup {
+        // What the builder was given as text is escaped.
+        layout(self.language, &self.title, self.refresh, &PreEscaped(self.body))
     }
 }
 
@@ -114,6 +73,47 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A whole page. Its title is a sentence of ours; after `refresh_s` seconds the browser loads the page again.
+pub(super) fn layout(language: Language, title: &str, refresh_s: Option<u32>, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                @if let Some(seconds) = refresh_s { meta http-equiv="refresh" content=(seconds); }
+                title { (language.say(title)) }
+                link rel="stylesheet" href="/checkout/assets/checkout.css";
+            }
+            body { main { (content) } }
+        }
+    }
+}
+
+/// What is bought, and what it costs.
+pub(super) fn purchase(of: &Checkout, language: Language) -> Markup {
+    let Ok(purchase) = Purchase::parse_from_json(Some(of.checkout.purchase.clone())) else { return html! {} };
+    let amount = |amount: &Amount| money(&amount.value, &amount.currency, language);
+    let items = purchase.items.unwrap_or_default();
+    html! {
+        section.order {
+            h1 { span.payee { (of.payee) } span.total { (amount(&purchase.total)) } }
+            @if !items.is_empty() {
+                ul.items {
+                    @for item in &items {
+                        li { span { (item.quantity) " × " (item.name) } span { (amount(&item.amount)) } }
+                    }
+                }
+            }
+            @if let Some(reference) = &of.checkout.client_id {
+                p.reference { (language.say("Reference")) " " (reference) }
+            }
+        }
+    }
 }
 
 /// An amount as readers of the language write it. Its spaces keep it on one line.

@@ -1,6 +1,7 @@
 //! Waiting for what the gateway tells.
 
 use gateways::Source;
+use maud::Markup;
 use payments::checkout::{Checkout, Status};
 
 use super::{choose, layout::Html};
@@ -9,9 +10,9 @@ use crate::checkout::Language;
 /// Seconds after which the browser looks again.
 const LOOK_AGAIN_S: u32 = 3;
 
-pub(super) fn page(of: &Checkout, language: Language, token: String) -> Html {
+pub(super) fn page(of: &Checkout, language: Language, token: &str) -> Markup {
     let source = super::source_of(of);
-    let mut page = Html::new(language, &language.say("Waiting for your payment")).refreshed(LOOK_AGAIN_S);
+    let mut page = Html::new(language, "Waiting for your payment").refreshed(LOOK_AGAIN_S);
     page.purchase(of);
     page.raw(r#"<section class="state" role="status"><span class="spinner" aria-hidden="true"></span><h2>"#);
     page.say("Waiting for your payment").raw("</h2><p>");
@@ -30,7 +31,7 @@ pub(super) fn page(of: &Checkout, language: Language, token: String) -> Html {
     page.raw(&format!(r#"<a class="button quiet" href="/checkout/{}">"#, of.payment.id));
     page.say("Look again").raw("</a>");
     if !agreed {
-        choose::cancel(&mut page, of, &token);
+        choose::cancel(&mut page, of, token);
     }
-    page
+    page.finish()
 }

@@ -1,75 +1,76 @@
 //! Choosing a gateway.
 
 use gateways::Source;
-use maud::Markup;
+use maud::{Markup, html};
 use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
-use super::layout::{Html, escaped};
+use super::layout::{layout, purchase};
 use crate::checkout::{Language, plan::image_path, request::Payer};
 
 /// The page; `notice` says what was wrong with the choice before.
 pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token: &str, notice: Option<&str>) -> Markup {
-    let mut page = Html::new(language, &format!("Pay {}", of.payee));
-    page.purchase(of);
-    if let Some(notice) = notice {
-        page.raw(r#"<p class="notice" role="alert">"#).say(notice).raw("</p>");
-    }
-    let id = of.payment.id;
-    if offered.is_empty() {
-        page.raw("<p>").say("No way to pay is offered at the moment. Please contact the shop.").raw("</p>");
-    } else {
-        page.raw(&format!(r#"<form method="post" action="/checkout/{id}/submit">{}"#, hidden(token)));
-        page.raw("<fieldset><legend>").say("How would you like to pay?").raw("</legend>");
-        let chosen = super::source_of(of).filter(|source| offered.contains(source)).or(offered.first().copied());
-        for source in offered {
-            choice(&mut page, *source, chosen == Some(*source));
+    let chosen = super::source_of(of).filter(|source| offered.contains(source)).or(offered.first().copied());
+    let content = html! {
+        (purchase(of, language))
+        @if let Some(notice) = notice { p.notice role="alert" { (language.say(notice)) } }
+        @if offered.is_empty() {
+            p { (language.say("No way to pay is offered at the moment. Please contact the shop.")) }
+        } @else {
+            form method="post" action={ "/checkout/" (of.payment.id) "/submit" } {
+                (hidden(token))
+                fieldset {
+                    legend { (language.say("How would you like to pay?")) }
+                    @for source in offered { (choice(*source, chosen == Some(*source), language)) }
+                }
+                @if offered.iter().any(|source| source.is_mobile_money()) { (phone(of, language)) }
+                button.primary type="submit" { (language.say("Continue")) }
+            }
         }
-        page.raw("</fieldset>");
-        if offered.iter().any(|source| source.is_mobile_money()) {
-            phone(&mut page, of);
-        }
-        page.raw(r#"<button type="submit" class="primary">"#).say("Continue").raw("</button></form>");
-    }
-    cancel(&mut page, of, token);
-    page.finish()
+        (cancel(of, language, token))
+    };
+    layout(language, &format!("Pay {}", of.payee), None, &content)
 }
 
-fn choice(page: &mut Html, source: Source, chosen: bool) {
-    let (code, checked) = (source.code(), if chosen { " checked" } else { "" });
-    page.raw(&format!(
-        r#"<label class="choice"><input type="radio" name="source" value="{code}" required{checked}>
-<img src="{}" alt="" width="64" height="40"><span class="name">"#,
-        image_path(source)
-    ));
-    page.text(source.title()).raw(r#"<small>"#);
+fn choice(source: Source, chosen: bool, language: Language) -> Markup {
     let how = match source {
         Source::Stripe => "Card, through Stripe",
         Source::PayPal => "PayPal account",
         Source::MvolaMadagascar | Source::MvolaComoros | Source::Holo | Source::HuriMoney => "Mobile money",
     };
-    page.say(how).raw("</small></span></label>");
+    html! {
+        label.choice {
+            input type="radio" name="source" value=(source.code()) required checked[chosen];
+            img src=(image_path(source)) alt="" width="64" height="40";
+            span.name { (source.title()) small { (language.say(how)) } }
+        }
+    }
 }
 
-fn phone(page: &mut Html, of: &Checkout) {
+fn phone(of: &Checkout, language: Language) -> Markup {
     let payer = of.checkout.payer.clone().map(|payer| Payer::parse_from_json(Some(payer)));
     let known = payer.and_then(Result::ok).and_then(|payer| payer.phone).unwrap_or_default();
-    page.raw(r#"<div class="field"><label for="phone">"#).say("Phone number, for mobile money").raw("</label>");
-    page.raw(&format!(
-        r#"<input id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel" maxlength="32" pattern="\+[0-9 .\-]+" value="{}" aria-describedby="phone-hint">"#,
-        escaped(&known)
-    ));
-    page.raw(r#"<small id="phone-hint">"#).say("With country code, such as +2693210000").raw("</small></div>");
+    html! {
+        div.field {
+            label for="phone" { (language.say("Phone number, for mobile money")) }
+            input #phone name="phone" type="tel" inputmode="tel" autocomplete="tel" maxlength="32"
+                pattern="\\+[0-9 .\\-]+" value=(known) aria-describedby="phone-hint";
+            small #phone-hint { (language.say("With country code, such as +2693210000")) }
+        }
+    }
 }
 
 /// The way out, as long as there is one.
-pub(super) fn cancel(page: &mut Html, of: &Checkout, token: &str) {
-    let id = of.payment.id;
+pub(super) fn cancel(of: &Checkout, language: Language, token: &str) -> Markup {
     let words = if of.checkout.cancel_url.is_some() { "Cancel and return to the shop" } else { "Cancel payment" };
-    page.raw(&format!(r#"<form method="post" action="/checkout/{id}/cancel" class="cancel">{}"#, hidden(token)));
-    page.raw(r#"<button type="submit" class="quiet">"#).say(words).raw("</button></form>");
+    html! {
+        form.cancel method="post" action={ "/checkout/" (of.payment.id) "/cancel" } {
+            (hidden(token))
+            button.quiet type="submit" { (language.say(words)) }
+        }
+    }
 }
 
-fn hidden(token: &str) -> String {
-    format!(r#"<input type="hidden" name="token" value="{}">"#, escaped(token))
+fn hidden(token: &str) -> Markup {
+    html! { input type="hidden" name="token" value=(token); }
 }

@@ -57,14 +57,11 @@ impl ParseFromParameter for IdempotencyKey {
 }
 
 /// A request that may carry a key.
-pub(crate) struct Once<'a, C = Caller> {
+pub(crate) struct Once<'a> {
     pub(crate) state: &'a State,
-    pub(crate) caller: &'a C,
     pub(crate) key: Option<IdempotencyKey>,
     /// Method and path: a key belongs to one of them.
     pub(crate) target: String,
-    /// The body in canonical form.
-    pub(crate) body: &'a str,
 }
 
 /// What became of claiming a key.
@@ -81,12 +78,16 @@ pub(crate) trait KeyHolder {
     fn scope(&self) -> String;
 }
 
-impl<C: KeyHolder> Once<'_, C> {
-    /// Claims the key.
-    pub(crate) async fn claim<T: ParseFromJSON>(&self) -> Result<Claimed<T>, Problem> {
+impl Once<'_> {
+    /// Claims the key for its holder and this body, which is in canonical form.
+    pub(crate) async fn claim<T: ParseFromJSON>(
+        &self,
+        holder: &impl KeyHolder,
+        body: &str,
+    ) -> Result<Claimed<T>, Problem> {
         let Some(sent) = &self.key else { return Ok(Claimed::Fresh(None)) };
-        let key = Key { scope: self.caller.scope(), key: sent.0.clone() };
-        let fingerprint = hash_secret(&format!("{}\n{}", self.target, self.body));
+        let key = Key { scope: holder.scope(), key: sent.0.clone() };
+        let fingerprint = hash_secret(&format!("{}\n{body}", self.target));
         let tx = self.state.db().begin().await?;
         let claim = idempotency::claim(&*tx, &key, &fingerprint).await?;
         tx.commit().await?;
@@ -111,21 +112,25 @@ impl<C: KeyHolder> Once<'_, C> {
     /// Does the work in a transaction that also keeps the answer, so that both are durable or neither.
     pub(crate) async fn create<T>(
         &self,
+        holder: &impl KeyHolder,
+        body: &str,
         work: impl AsyncFnOnce(&mut Transaction) -> Result<T, Problem>,
     ) -> Result<T, Problem>
     where
         T: ParseFromJSON + ToJSON,
     {
-        self.create_keeping(work, |answer| answer.to_json_string()).await
+        self.create_keeping(holder, body, work, |answer| answer.to_json_string()).await
     }
 
     /// The same, where what is kept is not the whole answer.
     pub(crate) async fn create_keeping<T: ParseFromJSON>(
         &self,
+        holder: &impl KeyHolder,
+        body: &str,
         work: impl AsyncFnOnce(&mut Transaction) -> Result<T, Problem>,
         keep: impl FnOnce(&T) -> String,
     ) -> Result<T, Problem> {
-        let key = match self.claim().await? {
+        let key = match self.claim(holder, body).await? {
             Claimed::Answered(answer) => return Ok(answer),
             Claimed::Fresh(key) => key,
         };
@@ -145,9 +150,11 @@ impl<C: KeyHolder> Once<'_, C> {
     /// Does work that may be repeated without harm and has transactions of its own, then keeps the answer.
     pub(crate) async fn command<T: ParseFromJSON + ToJSON>(
         &self,
+        holder: &impl KeyHolder,
+        body: &str,
         work: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Problem> {
-        let key = match self.claim().await? {
+        let key = match self.claim(holder, body).await? {
             Claimed::Answered(answer) => return Ok(answer),
             Claimed::Fresh(key) => key,
         };

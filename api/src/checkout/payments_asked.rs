@@ -47,8 +47,8 @@ impl PaymentsAsked {
         let asked = body.value;
         asked.check()?;
         let (state, target) = (&self.0, "POST /v1/payments".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let answer = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let answer = once.create(&caller, &body.canonical, async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
             let currency = checkout::find_currency(&**tx, &asked.purchase.total.currency).await?;
             let currency = currency.ok_or(checkout::CheckoutError::UnknownCurrency)?;
@@ -134,9 +134,9 @@ impl PaymentsAsked {
         let choice = choice(&self.0, &found, named, None)?;
         let id = found.payment.id;
         let (state, target, body) = (&self.0, format!("POST /v1/payments/{id}/submit"), choice.source.clone());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body };
+        let once = Once { state, key: key.0, target };
         let by = caller.asks(Some(request_id.to_string()));
-        Ok(Json(once.command(submitted(state, id, choice, by)).await?))
+        Ok(Json(once.command(&caller, &body, submitted(state, id, choice, by)).await?))
     }
 
     /// Cancel a payment of the checkout
@@ -156,8 +156,8 @@ impl PaymentsAsked {
     ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
         let id = self.find(&caller, &id.0).await?.payment.id;
         let (state, target) = (&self.0, format!("POST /v1/payments/{id}/cancel"));
-        let once = Once { state, caller: &caller, key: key.0, target, body: "" };
-        let answer = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let answer = once.create(&caller, "", async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
             let canceled = checkout::cancel(tx, id, by).await?;
             let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));

@@ -68,8 +68,8 @@ impl Intents {
         let (state, target) = (&self.0, "POST /api/payments/create-intent".to_owned());
         visitor.spend(state, "order", &body.value.order_id.to_string(), Class::Dear)?;
         processor(state)?;
-        let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
-        let intent = once.command(async {
+        let once = Once { state, key: key.0, target };
+        let intent = once.command(&visitor, &body.canonical, async {
             let mut tx = state.db().begin().await?;
             let request_id = request_id.to_string();
             let asked = Asked { actor: visitor.actor(), request_id: Some(request_id.to_string()) };

@@ -123,8 +123,8 @@ impl Payouts {
         let cents = amount.0.amount()?;
         processor(&self.0)?;
         let (state, target, body) = (&self.0, "POST /api/payments/connect/payout".to_owned(), cents.to_string());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body };
-        let payout = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let payout = once.create(&caller, &body, async |tx| {
             let payout = payouts::ask(tx, caller.node_id, &state.config().receipts.currency, cents).await?;
             fail::fail_point!("payout.before_commit");
             Ok(ConnectPayout::from(payout))

@@ -80,9 +80,9 @@ impl Refunds {
     ) -> Result<Json<Refunded>, Declined<404, 409>> {
         processor(&self.0)?;
         let (state, target) = (&self.0, "POST /api/payments/refund".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let once = Once { state, key: key.0, target };
         let Wanted { order_id, amount_cents: amount, reason } = body.value;
-        let refunded = once.create(async |tx| {
+        let refunded = once.create(&caller, &body.canonical, async |tx| {
             let new = NewRefund { order_id, amount, reason, request_id: Some(request_id.to_string()) };
             let refund = refunds::ask(tx, &caller, new).await?;
             fail::fail_point!("refund.before_commit");

@@ -198,8 +198,8 @@ impl Accounts {
         body: Body<NewAccount, true>,
     ) -> Result<Json<OneAccount>, Declined<409, 422>> {
         let (state, target) = (&self.0, "POST /api/payments/accounts".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let created = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let created = once.create(&caller, &body.canonical, async |tx| {
             let home = home(&**tx, &state.config().receipts).await?;
             reach::require(&**tx, &caller, home.id).await?;
             Ok(OneAccount { success: true, account: insert(tx, &caller, home.id, body.value).await?.into() })

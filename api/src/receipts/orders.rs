@@ -172,8 +172,8 @@ impl Orders {
         let items = body.value.items.map_or_else(|| json!([]), |items| items.0);
         free_json::check("/items", &items)?;
         let (state, target) = (&self.0, "POST /api/orders".to_owned());
-        let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
-        let placed = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let placed = once.create(&visitor, &body.canonical, async |tx| {
             let config = &state.config().receipts;
             let new = NewOrder {
                 node_id: home(&**tx, config).await?.id,

@@ -214,8 +214,8 @@ impl Submissions {
         let amount_reported = report.check()?;
         visitor.spend(&self.0, "order", &report.order_id, Class::Write)?;
         let (state, target) = (&self.0, "POST /api/payments".to_owned());
-        let once = Once { state, caller: &visitor, key: key.0, target, body: &body.canonical };
-        let reported = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let reported = once.create(&visitor, &body.canonical, async |tx| {
             if let Some(url) = &report.receipt_url {
                 uploads::named(tx, url).await?;
             }

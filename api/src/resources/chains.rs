@@ -87,8 +87,8 @@ impl Chains {
         body: Body<ChainName>,
     ) -> Result<Created<Chain>, Refused<409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/chains".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let chain = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let chain = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/chains/{}", chain.id), chain))
     }
 

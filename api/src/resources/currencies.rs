@@ -136,8 +136,8 @@ impl Currencies {
         check(&body.value)?;
         check_on_chain(&self.0, &body.value).await?;
         let (state, target) = (&self.0, "POST /api/v1/currencies".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let currency = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let currency = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/currencies/{}", currency.id), currency))
     }
 

@@ -184,8 +184,10 @@ impl Integrations {
         body: Body<NewIntegration, true>,
     ) -> Result<Created<CreatedIntegration>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/integrations".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let created = once.create_keeping(async |tx| insert(tx, &caller, body.value).await, without_secret).await?;
+        let once = Once { state, key: key.0, target };
+        let created = once
+            .create_keeping(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await, without_secret)
+            .await?;
         Ok(Created::at(format!("/api/v1/integrations/{}", created.id), created))
     }
 

@@ -71,8 +71,8 @@ impl Members {
         body: Body<NewMemberOfNode>,
     ) -> Result<Created<Member>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/members".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let member = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let member = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/members/{}", member.id), member))
     }
 

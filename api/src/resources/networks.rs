@@ -163,8 +163,8 @@ impl Networks {
             chain.check_chain(&urls, body.value.network_id).await?;
         }
         let (state, target) = (&self.0, "POST /api/v1/networks".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let network = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let network = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/networks/{}", network.id), network))
     }
 

@@ -146,8 +146,8 @@ impl Nodes {
         body: Body<NewNode>,
     ) -> Result<Created<Node>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/nodes".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let node = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let node = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/nodes/{}", node.id), node))
     }
 

@@ -68,8 +68,8 @@ impl Payments {
         body: Body<NewPayment, true>,
     ) -> Result<Created<Payment>, Refused<404, 409, 422>> {
         let new = body.value.into_core(&self.0.config().deals, &request_id)?;
-        let once = self.once(&caller, key, "POST /api/v1/payments".to_owned(), &body.canonical);
-        let payment = create::accept(&once, new).await?;
+        let once = self.once(key, "POST /api/v1/payments".to_owned());
+        let payment = create::accept(&once, &caller, &body.canonical, new).await?;
         let path = format!("/api/v1/payments/{}", payment.id);
         Ok(Created::at(path, payment.with_token(self.0.access_tokens())))
     }
@@ -153,9 +153,9 @@ impl Payments {
         key: Header<Option<IdempotencyKey>>,
         _body: NoBody,
     ) -> Result<Accepted, Refused<404, 409, 422>> {
-        let once = self.once(&caller, key, format!("POST /api/v1/payments/{}/cancel", id.0), "");
+        let once = self.once(key, format!("POST /api/v1/payments/{}/cancel", id.0));
         let (db, id, request_id) = (self.0.db(), PaymentId(id.0), Some(request_id.as_str()));
-        let accepted = once.command(async {
+        let accepted = once.command(&caller, "", async {
             commands::cancel(db, &caller, id, request_id).await?;
             Ok(AcceptedBody::new())
         });
@@ -178,9 +178,9 @@ impl Payments {
         key: Header<Option<IdempotencyKey>>,
         _body: NoBody,
     ) -> Result<Accepted, Refused<404, 409, 422>> {
-        let once = self.once(&caller, key, format!("POST /api/v1/payments/{}/release", id.0), "");
+        let once = self.once(key, format!("POST /api/v1/payments/{}/release", id.0));
         let (db, id, request_id) = (self.0.db(), PaymentId(id.0), Some(request_id.as_str()));
-        let accepted = once.command(async {
+        let accepted = once.command(&caller, "", async {
             commands::release(db, &caller, id, request_id).await?;
             Ok(AcceptedBody::new())
         });
@@ -204,8 +204,8 @@ impl Payments {
         key: Header<Option<IdempotencyKey>>,
         _body: NoBody,
     ) -> Result<Json<Payment>, Refused<404, 409, 422>> {
-        let once = self.once(&caller, key, format!("POST /api/v1/payments/{}/retry-send", id.0), "");
-        let payment = once.command(async {
+        let once = self.once(key, format!("POST /api/v1/payments/{}/retry-send", id.0));
+        let payment = once.command(&caller, "", async {
             commands::retry_send(self.0.db(), &caller, PaymentId(id.0), Some(request_id.as_str())).await?;
             self.find(&caller, id.0).await
         });
@@ -234,14 +234,8 @@ impl Payments {
 }
 
 impl Payments {
-    fn once<'a>(
-        &'a self,
-        caller: &'a Caller,
-        key: Header<Option<IdempotencyKey>>,
-        target: String,
-        body: &'a str,
-    ) -> Once<'a> {
-        Once { state: &self.0, caller, key: key.0, target, body }
+    fn once(&self, key: Header<Option<IdempotencyKey>>, target: String) -> Once<'_> {
+        Once { state: &self.0, key: key.0, target }
     }
 
     /// The payment, if it exists and its node is in reach; without its access token.

@@ -99,10 +99,10 @@ impl Redrives {
         body: Body<NewRedrive>,
     ) -> Result<Created<Redrive>, Refused<409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/operations/redrives".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let once = Once { state, key: key.0, target };
         let asked = body.value;
         let filter = asked.filter.clone().within(&**state.db(), &caller).await?;
-        let run = once.create(async |tx| {
+        let run = once.create(&caller, &body.canonical, async |tx| {
             let data = json!({ "asked": asked.to_json(), "request_id": request_id.as_str() });
             let run = redrive::create(tx, asked.run(filter, audit::name(&caller))).await?;
             audit::record(tx, &caller, "redrive.create", ("redrive", run.id), data).await?;

@@ -218,9 +218,9 @@ impl Reviews {
         body: Body<Verdict>,
     ) -> Result<Json<Payment>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, format!("POST /api/v1/operations/payments/{}/resolve", id.0));
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let once = Once { state, key: key.0, target };
         let (id, to, reason) = (PaymentId(id.0), PaymentStatus::from(body.value.to), &body.value.reason);
-        let payment = once.create(async |tx| {
+        let payment = once.create(&caller, &body.canonical, async |tx| {
             let resolved = verdict::resolve(tx, &caller, id, to, reason, Some(request_id.as_str())).await?;
             if let Some(shown) = resolved.by {
                 let data = json!({ "as": to, "reason": reason, "shown": shown, "request_id": request_id.as_str() });

@@ -130,8 +130,8 @@ impl Wallets {
         body: Body<NewWallet>,
     ) -> Result<Created<Wallet>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/wallets".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let wallet = once.create(async |tx| insert(tx, &caller, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let wallet = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/wallets/{}", wallet.id), wallet))
     }
 
@@ -232,8 +232,8 @@ impl Wallets {
         body: Body<DeployRequest, true>,
     ) -> Result<Created<Deployment>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, format!("POST /api/v1/wallets/{}/deploy", id.0));
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let deployment = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let deployment = once.create(&caller, &body.canonical, async |tx| {
             let wallet = find(&**tx, &caller, id.0).await?;
             deploy::start(tx, &caller, &wallet, &body.value).await
         });

@@ -133,8 +133,8 @@ impl WebhookRecoveries {
         body: Body<NewRecovery>,
     ) -> Result<Recovering, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, format!("POST /api/v1/webhooks/{}/recover", id.0));
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
-        let run = once.create(async |tx| start(tx, &caller, id.0, body.value).await).await?;
+        let once = Once { state, key: key.0, target };
+        let run = once.create(&caller, &body.canonical, async |tx| start(tx, &caller, id.0, body.value).await).await?;
         Ok(Recovering::Accepted(Json(run)))
     }
 

@@ -131,9 +131,11 @@ impl Webhooks {
         body: Body<NewWebhook>,
     ) -> Result<Created<CreatedWebhook>, Refused<404, 409, 422>> {
         let (state, target) = (&self.0, "POST /api/v1/webhooks".to_owned());
-        let once = Once { state, caller: &caller, key: key.0, target, body: &body.canonical };
+        let once = Once { state, key: key.0, target };
         // The secret is derived, so that the kept answer need not hold it.
-        let mut created = once.create(async |tx| change::insert(state, tx, &caller, body.value).await).await?;
+        let mut created = once
+            .create(&caller, &body.canonical, async |tx| change::insert(state, tx, &caller, body.value).await)
+            .await?;
         created.secret = Some(change::secret(state, created.id, 1));
         Ok(Created::at(format!("/api/v1/webhooks/{}", created.id), created))
     }
@@ -229,8 +231,9 @@ impl Webhooks {
         let revoke = body.0.is_some_and(|rotation| rotation.revoke_previous);
         let (state, target) = (&self.0, format!("POST /api/v1/webhooks/{}/rotate-secret", id.0));
         let text = json!({ "revoke_previous": revoke }).to_string();
-        let once = Once { state, caller: &caller, key: key.0, target, body: &text };
-        let mut rotated = once.create(async |tx| change::rotate(state, tx, &caller, id.0, revoke).await).await?;
+        let once = Once { state, key: key.0, target };
+        let mut rotated =
+            once.create(&caller, &text, async |tx| change::rotate(state, tx, &caller, id.0, revoke).await).await?;
         rotated.secret = Some(change::secret(state, rotated.id, rotated.version));
         Ok(Json(rotated))
     }

@@ -152,8 +152,8 @@ impl Invoices {
     ) -> Result<Created<Invoice>, Declined<409, 422>> {
         let new = self.wanted(body.value)?;
         let (state, target) = (&self.0, "POST /payments/lightning/invoices".to_owned());
-        let once = Once { state, caller: &*caller, key: key.0, target, body: &body.canonical };
-        let opened = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let opened = once.create(&caller, &body.canonical, async |tx| {
             let id = lightning::open(tx, &caller, new, Some(request_id.to_string())).await.map_err(refused)?;
             Ok(Opened { payment_id: id.0 })
         });

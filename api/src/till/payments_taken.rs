@@ -147,8 +147,8 @@ impl PaymentsTaken {
     ) -> Result<Created<Added>, Declined<409, 422>> {
         let entry = Entry::from(body.value);
         let (state, target) = (&self.0, "POST /payments".to_owned());
-        let once = Once { state, caller: &*caller, key: key.0, target, body: &body.canonical };
-        let added = once.create(async |tx| {
+        let once = Once { state, key: key.0, target };
+        let added = once.create(&caller, &body.canonical, async |tx| {
             let asked = caller.asks(Some(request_id.to_string()));
             let id = till::take(tx, caller.node_id, entry, asked).await.map_err(in_body)?;
             Ok(Added { id: id.0, message: "Payment added successfully".to_owned() })

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, TimeDelta};
 use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, now};
 use payments::{
-    AcceptError, Accepted,
+    AcceptError, Accepted, Caller,
     accept::{Answer, MemberRef},
     evm_address,
 };
@@ -200,13 +200,18 @@ impl NewPayment {
 }
 
 /// Hands the payment to the core, whose transaction also keeps the answer to the idempotency key.
-pub(super) async fn accept(once: &Once<'_>, mut new: payments::NewPayment) -> Result<Payment, Problem> {
-    let key = match once.claim().await? {
+pub(super) async fn accept(
+    once: &Once<'_>,
+    caller: &Caller,
+    body: &str,
+    mut new: payments::NewPayment,
+) -> Result<Payment, Problem> {
+    let key = match once.claim(caller, body).await? {
         Claimed::Answered(payment) => return Ok(payment),
         Claimed::Fresh(key) => key,
     };
     new.answer = key.clone().map(|key| Answer { key, status: 201, render });
-    let accepted = once.state.acceptor().accept(once.caller, new).await;
+    let accepted = once.state.acceptor().accept(caller, new).await;
     let payment = accepted.map(|accepted| Payment::new(accepted.payment, accepted.member)).map_err(Problem::from);
     once.settle(key, payment).await
 }

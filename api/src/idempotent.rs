@@ -6,12 +6,16 @@ use payments::{
     Caller, CallerKind,
     idempotency::{self, Claim, Key},
 };
+use poem::{PathPattern, Request, RequestBody, Result};
 use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef},
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    param::Header,
+    registry::{MetaParamIn, MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use queue::Transaction;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     access::hash_secret,
@@ -56,12 +60,51 @@ impl ParseFromParameter for IdempotencyKey {
     }
 }
 
-/// A request that may carry a key.
-pub(crate) struct Once<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) key: Option<IdempotencyKey>,
+/// The header, which an operation names by `#[oai(name = "Idempotency-Key")]`.
+type KeyHeader = Header<Option<IdempotencyKey>>;
+
+/// A request that may carry a key, as a handler's parameter in place of the header.
+pub(crate) struct Once {
+    state: State,
+    key: Option<IdempotencyKey>,
     /// Method and path: a key belongs to one of them.
-    pub(crate) target: String,
+    target: String,
+}
+
+impl<'a> ApiExtractor<'a> for Once {
+    const TYPES: &'static [ApiExtractorType] = KeyHeader::TYPES;
+    const PARAM_IS_REQUIRED: bool = KeyHeader::PARAM_IS_REQUIRED;
+
+    type ParamType = <KeyHeader as ApiExtractor<'a>>::ParamType;
+    type ParamRawType = ();
+
+    fn param_in() -> Option<MetaParamIn> {
+        KeyHeader::param_in()
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        KeyHeader::param_schema_ref()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let key = KeyHeader::from_request(request, body, options).await?.0;
+        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?.clone();
+        Ok(Self { state, key, target: target(request) })
+    }
+}
+
+/// The request's method and path. An id counts as itself however it is spelled.
+fn target(request: &Request) -> String {
+    let pattern = request.data::<PathPattern>().map_or_else(|| request.uri().path(), |pattern| &pattern.0);
+    let part = |part: &str| {
+        let sent = part.strip_prefix(':').and_then(|name| request.raw_path_param(name)).unwrap_or(part);
+        Uuid::parse_str(sent).map_or_else(|_| sent.to_owned(), |id| id.to_string())
+    };
+    format!("{} {}", request.method(), pattern.split('/').map(part).collect::<Vec<_>>().join("/"))
 }
 
 /// What became of claiming a key.
@@ -78,7 +121,12 @@ pub(crate) trait KeyHolder {
     fn scope(&self) -> String;
 }
 
-impl Once<'_> {
+impl Once {
+    /// The state of the process that serves the request.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Claims the key for its holder and this body, which is in canonical form.
     pub(crate) async fn claim<T: ParseFromJSON>(
         &self,

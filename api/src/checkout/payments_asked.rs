@@ -4,7 +4,7 @@ use entities::PaymentId;
 use payments::checkout::{self, Checkout};
 use poem_openapi::{
     OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     answer::Created,
     body::{Body, NoBody, OptionalBody},
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit, within_depth},
     problem::{Problem, Refused},
     resources::Tag,
@@ -41,13 +41,12 @@ impl PaymentsAsked {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<CheckoutRequest, true>,
     ) -> Result<Created<CheckoutAnswer>, Refused> {
         let asked = body.value;
         asked.check()?;
-        let (state, target) = (&self.0, "POST /v1/payments".to_owned());
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         let answer = once.create(&caller, &body.canonical, async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
             let currency = checkout::find_currency(&**tx, &asked.purchase.total.currency).await?;
@@ -124,7 +123,7 @@ impl PaymentsAsked {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         /// The payment.
         id: Path<String>,
         body: OptionalBody<SubmitRequest, true>,
@@ -133,8 +132,7 @@ impl PaymentsAsked {
         let named = body.0.and_then(|body| body.source).map(gateways::Source::from);
         let choice = choice(&self.0, &found, named, None)?;
         let id = found.payment.id;
-        let (state, target, body) = (&self.0, format!("POST /v1/payments/{id}/submit"), choice.source.clone());
-        let once = Once { state, key: key.0, target };
+        let (state, body) = (&self.0, choice.source.clone());
         let by = caller.asks(Some(request_id.to_string()));
         Ok(Json(once.command(&caller, &body, submitted(state, id, choice, by)).await?))
     }
@@ -149,14 +147,13 @@ impl PaymentsAsked {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         /// The payment.
         id: Path<String>,
         _body: NoBody,
     ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
         let id = self.find(&caller, &id.0).await?.payment.id;
-        let (state, target) = (&self.0, format!("POST /v1/payments/{id}/cancel"));
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         let answer = once.create(&caller, "", async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
             let canceled = checkout::cancel(tx, id, by).await?;

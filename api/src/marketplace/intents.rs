@@ -2,7 +2,7 @@
 
 use entities::{GatewaySessionId, GatewaySessionStatus, currency, gateway_session, payment};
 use payments::{Asked, intents, sessions};
-use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
@@ -10,7 +10,7 @@ use super::{Declined, Patience, lower_case, not_yet, processor};
 use crate::{
     body::Form,
     edge::{Class, RequestId},
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     problem::{Code, Problem},
     receipts::Visitor,
     resources::Tag,
@@ -62,13 +62,12 @@ impl Intents {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Form<Wanted>,
     ) -> Result<Json<Intent>, Declined<404, 409>> {
-        let (state, target) = (&self.0, "POST /api/payments/create-intent".to_owned());
+        let state = &self.0;
         visitor.spend(state, "order", &body.value.order_id.to_string(), Class::Dear)?;
         processor(state)?;
-        let once = Once { state, key: key.0, target };
         let intent = once.command(&visitor, &body.canonical, async {
             let mut tx = state.db().begin().await?;
             let request_id = request_id.to_string();

@@ -7,7 +7,7 @@ use entities::{PayoutStatus, payout};
 use payments::payouts;
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Query},
+    param::Query,
     payload::Json,
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseFromParameter, ParseResult, Type},
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Declined, lower_case, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     problem::{Code, Location, Problem},
     resources::Tag,
     state::State,
@@ -118,12 +118,11 @@ impl Payouts {
         amount: Query<Cents>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
     ) -> Result<Json<ConnectPayout>, Declined<409>> {
         let cents = amount.0.amount()?;
         processor(&self.0)?;
-        let (state, target, body) = (&self.0, "POST /api/payments/connect/payout".to_owned(), cents.to_string());
-        let once = Once { state, key: key.0, target };
+        let (state, body) = (&self.0, cents.to_string());
         let payout = once.create(&caller, &body, async |tx| {
             let payout = payouts::ask(tx, caller.node_id, &state.config().receipts.currency, cents).await?;
             fail::fail_point!("payout.before_commit");

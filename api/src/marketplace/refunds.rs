@@ -2,14 +2,14 @@
 
 use entities::{RefundStatus, refund};
 use payments::refunds::{self, NewRefund};
-use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 
 use super::{Declined, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     body::Form,
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     resources::Tag,
     state::State,
 };
@@ -75,12 +75,10 @@ impl Refunds {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Form<Wanted>,
     ) -> Result<Json<Refunded>, Declined<404, 409>> {
         processor(&self.0)?;
-        let (state, target) = (&self.0, "POST /api/payments/refund".to_owned());
-        let once = Once { state, key: key.0, target };
         let Wanted { order_id, amount_cents: amount, reason } = body.value;
         let refunded = once.create(&caller, &body.canonical, async |tx| {
             let new = NewRefund { order_id, amount, reason, request_id: Some(request_id.to_string()) };

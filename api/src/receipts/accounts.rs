@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use entities::{BankAccountId, NodeId, bank_account, now};
 use payments::Caller;
-use poem_openapi::{
-    Object, OpenApi,
-    param::{Header, Path},
-    payload::Json,
-    types::Example,
-};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use queue::Transaction;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
@@ -22,7 +17,7 @@ use crate::{
     access::{Allowed, ReceiptsManage},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     problem::Problem,
     reach,
     resources::Tag,
@@ -194,11 +189,10 @@ impl Accounts {
         caller: Allowed<ReceiptsManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewAccount, true>,
     ) -> Result<Json<OneAccount>, Declined<409, 422>> {
-        let (state, target) = (&self.0, "POST /api/payments/accounts".to_owned());
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         let created = once.create(&caller, &body.canonical, async |tx| {
             let home = home(&**tx, &state.config().receipts).await?;
             reach::require(&**tx, &caller, home.id).await?;

@@ -9,7 +9,7 @@ use payments::{
 };
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::{Any, Example},
 };
@@ -22,7 +22,7 @@ use crate::{
     access::{Allowed, ReceiptsManage},
     body::Body,
     free_json,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     paging::{self, Page, PerPage},
     problem::{Code, Problem},
@@ -166,13 +166,12 @@ impl Orders {
         visitor: Visitor,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<OrderRequest, true>,
     ) -> Result<Json<Placed>, Declined<409, 422>> {
         let items = body.value.items.map_or_else(|| json!([]), |items| items.0);
         free_json::check("/items", &items)?;
-        let (state, target) = (&self.0, "POST /api/orders".to_owned());
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         let placed = once.create(&visitor, &body.canonical, async |tx| {
             let config = &state.config().receipts;
             let new = NewOrder {

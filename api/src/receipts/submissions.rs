@@ -7,7 +7,7 @@ use payments::{
     receipts::{self, NewReceipt, ReceiptVerdict},
     uploads,
 };
-use poem_openapi::{Enum, Object, OpenApi, param::Header, payload::Json, types::Example};
+use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use sea_orm::prelude::Decimal;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::{
     access::{Allowed, ReceiptsManage},
     body::Body,
     edge::{Class, RequestId},
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     problem::Problem,
     resources::Tag,
@@ -207,14 +207,12 @@ impl Submissions {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<Report, true>,
     ) -> Result<Json<Reported>, Declined<404, 409, 422>> {
         let report = body.value;
         let amount_reported = report.check()?;
         visitor.spend(&self.0, "order", &report.order_id, Class::Write)?;
-        let (state, target) = (&self.0, "POST /api/payments".to_owned());
-        let once = Once { state, key: key.0, target };
         let reported = once.create(&visitor, &body.canonical, async |tx| {
             if let Some(url) = &report.receipt_url {
                 uploads::named(tx, url).await?;

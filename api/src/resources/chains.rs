@@ -4,7 +4,7 @@ use entities::{ChainId, chain, network, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -22,7 +22,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     state::State,
@@ -83,11 +83,9 @@ impl Chains {
         caller: Allowed<SharedDataManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<ChainName>,
     ) -> Result<Created<Chain>, Refused<409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/chains".to_owned());
-        let once = Once { state, key: key.0, target };
         let chain = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/chains/{}", chain.id), chain))
     }

@@ -4,7 +4,7 @@ use entities::{CurrencyId, NetworkId, currency, now};
 use payments::{Caller, evm_address};
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -22,7 +22,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     state::State,
@@ -130,13 +130,11 @@ impl Currencies {
         caller: Allowed<SharedDataManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewCurrency>,
     ) -> Result<Created<Currency>, Refused<404, 409, 422>> {
         check(&body.value)?;
         check_on_chain(&self.0, &body.value).await?;
-        let (state, target) = (&self.0, "POST /api/v1/currencies".to_owned());
-        let once = Once { state, key: key.0, target };
         let currency = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/currencies/{}", currency.id), currency))
     }

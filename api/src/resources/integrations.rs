@@ -4,7 +4,7 @@ use entities::{IntegrationId, integration, now};
 use payments::{Caller, Permission};
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::{Example, ToJSON},
 };
@@ -20,7 +20,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     reach,
@@ -180,11 +180,9 @@ impl Integrations {
         caller: Allowed<NodesManage>,
         /// Makes a repetition safe; a repeated answer does not hold the secret.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewIntegration, true>,
     ) -> Result<Created<CreatedIntegration>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/integrations".to_owned());
-        let once = Once { state, key: key.0, target };
         let created = once
             .create_keeping(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await, without_secret)
             .await?;

@@ -6,7 +6,7 @@ use entities::{MemberId, member, now};
 use payments::{Caller, listing::Listing};
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -22,7 +22,7 @@ use crate::{
     answer::Created,
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     query_text::QueryText,
@@ -67,11 +67,9 @@ impl Members {
         caller: Allowed<PaymentsCreate>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewMemberOfNode>,
     ) -> Result<Created<Member>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/members".to_owned());
-        let once = Once { state, key: key.0, target };
         let member = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/members/{}", member.id), member))
     }

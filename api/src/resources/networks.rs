@@ -4,7 +4,7 @@ use entities::{NetworkId, network, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::{Example, MaybeUndefined},
 };
@@ -22,7 +22,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     state::State,
@@ -155,15 +155,13 @@ impl Networks {
         caller: Allowed<SharedDataManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewNetwork>,
     ) -> Result<Created<Network>, Refused<404, 409, 422>> {
         if let Some(chain) = self.0.chain() {
             let urls: Vec<String> = body.value.rpc_urls.iter().map(|url| url.0.clone()).collect();
             chain.check_chain(&urls, body.value.network_id).await?;
         }
-        let (state, target) = (&self.0, "POST /api/v1/networks".to_owned());
-        let once = Once { state, key: key.0, target };
         let network = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/networks/{}", network.id), network))
     }

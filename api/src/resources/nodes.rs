@@ -4,7 +4,7 @@ use entities::{NodeId, Plan, node, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -22,7 +22,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     reach,
@@ -142,11 +142,9 @@ impl Nodes {
         caller: Allowed<NodesManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewNode>,
     ) -> Result<Created<Node>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/nodes".to_owned());
-        let once = Once { state, key: key.0, target };
         let node = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/nodes/{}", node.id), node))
     }

@@ -10,7 +10,7 @@ use entities::PaymentId;
 use payments::{Caller, commands, commands::CommandError, reach::find_payment};
 use poem_openapi::{
     OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
 };
 use uuid::Uuid;
@@ -29,7 +29,7 @@ use crate::{
     answer::{Accepted, AcceptedBody, Created},
     body::{Body, NoBody},
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     query_text::QueryText,
@@ -64,11 +64,10 @@ impl Payments {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewPayment, true>,
     ) -> Result<Created<Payment>, Refused<404, 409, 422>> {
         let new = body.value.into_core(&self.0.config().deals, &request_id)?;
-        let once = self.once(key, "POST /api/v1/payments".to_owned());
         let payment = create::accept(&once, &caller, &body.canonical, new).await?;
         let path = format!("/api/v1/payments/{}", payment.id);
         Ok(Created::at(path, payment.with_token(self.0.access_tokens())))
@@ -150,10 +149,9 @@ impl Payments {
         id: Path<Uuid>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         _body: NoBody,
     ) -> Result<Accepted, Refused<404, 409, 422>> {
-        let once = self.once(key, format!("POST /api/v1/payments/{}/cancel", id.0));
         let (db, id, request_id) = (self.0.db(), PaymentId(id.0), Some(request_id.as_str()));
         let accepted = once.command(&caller, "", async {
             commands::cancel(db, &caller, id, request_id).await?;
@@ -175,10 +173,9 @@ impl Payments {
         id: Path<Uuid>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         _body: NoBody,
     ) -> Result<Accepted, Refused<404, 409, 422>> {
-        let once = self.once(key, format!("POST /api/v1/payments/{}/release", id.0));
         let (db, id, request_id) = (self.0.db(), PaymentId(id.0), Some(request_id.as_str()));
         let accepted = once.command(&caller, "", async {
             commands::release(db, &caller, id, request_id).await?;
@@ -201,10 +198,9 @@ impl Payments {
         id: Path<Uuid>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         _body: NoBody,
     ) -> Result<Json<Payment>, Refused<404, 409, 422>> {
-        let once = self.once(key, format!("POST /api/v1/payments/{}/retry-send", id.0));
         let payment = once.command(&caller, "", async {
             commands::retry_send(self.0.db(), &caller, PaymentId(id.0), Some(request_id.as_str())).await?;
             self.find(&caller, id.0).await
@@ -234,10 +230,6 @@ impl Payments {
 }
 
 impl Payments {
-    fn once(&self, key: Header<Option<IdempotencyKey>>, target: String) -> Once<'_> {
-        Once { state: &self.0, key: key.0, target }
-    }
-
     /// The payment, if it exists and its node is in reach; without its access token.
     async fn find(&self, caller: &Caller, id: Uuid) -> Result<Payment, Problem> {
         let db = &**self.0.db();

@@ -6,7 +6,7 @@ mod response;
 use payments::Caller;
 use poem_openapi::{
     OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::ToJSON as _,
 };
@@ -37,7 +37,7 @@ use crate::{
     audit,
     body::Body,
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, PerPage},
     problem::{Problem, Refused},
     query_text::QueryText,
@@ -95,11 +95,10 @@ impl Redrives {
         request_id: RequestId,
         /// Makes a repetition safe: the same key does not start a second run.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewRedrive>,
     ) -> Result<Created<Redrive>, Refused<409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/operations/redrives".to_owned());
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         let asked = body.value;
         let filter = asked.filter.clone().within(&**state.db(), &caller).await?;
         let run = once.create(&caller, &body.canonical, async |tx| {

@@ -8,7 +8,7 @@ use payments::{
 };
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -25,7 +25,7 @@ use crate::{
     audit,
     body::Body,
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     reach,
@@ -214,11 +214,9 @@ impl Reviews {
         id: Path<Uuid>,
         /// Makes a repetition safe; it is so without one, too.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<Verdict>,
     ) -> Result<Json<Payment>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, format!("POST /api/v1/operations/payments/{}/resolve", id.0));
-        let once = Once { state, key: key.0, target };
         let (id, to, reason) = (PaymentId(id.0), PaymentStatus::from(body.value.to), &body.value.reason);
         let payment = once.create(&caller, &body.canonical, async |tx| {
             let resolved = verdict::resolve(tx, &caller, id, to, reason, Some(request_id.as_str())).await?;

@@ -6,7 +6,7 @@ use entities::{ChainId, WalletId, diamond, now, wallet};
 use payments::{Caller, evm_address};
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -25,7 +25,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     reach,
@@ -126,11 +126,9 @@ impl Wallets {
         caller: Allowed<NodesManage>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewWallet>,
     ) -> Result<Created<Wallet>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/wallets".to_owned());
-        let once = Once { state, key: key.0, target };
         let wallet = once.create(&caller, &body.canonical, async |tx| insert(tx, &caller, body.value).await).await?;
         Ok(Created::at(format!("/api/v1/wallets/{}", wallet.id), wallet))
     }
@@ -228,11 +226,9 @@ impl Wallets {
         id: Path<Uuid>,
         /// Makes a repetition safe; it is so without one, too.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<DeployRequest, true>,
     ) -> Result<Created<Deployment>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, format!("POST /api/v1/wallets/{}/deploy", id.0));
-        let once = Once { state, key: key.0, target };
         let deployment = once.create(&caller, &body.canonical, async |tx| {
             let wallet = find(&**tx, &caller, id.0).await?;
             deploy::start(tx, &caller, &wallet, &body.value).await

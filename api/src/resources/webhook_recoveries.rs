@@ -5,7 +5,7 @@ use entities::{RecoveryStatus, WebhookEndpointId, WebhookRecoveryId, now, webhoo
 use payments::{Caller, jobs::RecoverWebhooks};
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -19,7 +19,7 @@ use crate::{
     access::{Allowed, WebhooksManage},
     audit,
     body::Body,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
     reach,
@@ -129,11 +129,9 @@ impl WebhookRecoveries {
         id: Path<Uuid>,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewRecovery>,
     ) -> Result<Recovering, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, format!("POST /api/v1/webhooks/{}/recover", id.0));
-        let once = Once { state, key: key.0, target };
         let run = once.create(&caller, &body.canonical, async |tx| start(tx, &caller, id.0, body.value).await).await?;
         Ok(Recovering::Accepted(Json(run)))
     }

@@ -9,7 +9,7 @@ use entities::{DeliveryStatus, WebhookEndpointId, webhook_delivery, webhook_endp
 use payments::{Caller, Permission};
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -29,7 +29,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::{Body, NoBody, OptionalBody},
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     reach,
@@ -127,11 +127,10 @@ impl Webhooks {
         caller: Allowed<WebhooksManage>,
         /// Makes a repetition safe; a repeated answer holds the secret, too.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<NewWebhook>,
     ) -> Result<Created<CreatedWebhook>, Refused<404, 409, 422>> {
-        let (state, target) = (&self.0, "POST /api/v1/webhooks".to_owned());
-        let once = Once { state, key: key.0, target };
+        let state = &self.0;
         // The secret is derived, so that the kept answer need not hold it.
         let mut created = once
             .create(&caller, &body.canonical, async |tx| change::insert(state, tx, &caller, body.value).await)
@@ -225,13 +224,12 @@ impl Webhooks {
         id: Path<Uuid>,
         /// Makes a repetition safe; a repeated answer holds the secret, too.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: OptionalBody<Rotation>,
     ) -> Result<Json<RotatedSecret>, Refused<404, 409, 422>> {
         let revoke = body.0.is_some_and(|rotation| rotation.revoke_previous);
-        let (state, target) = (&self.0, format!("POST /api/v1/webhooks/{}/rotate-secret", id.0));
+        let state = &self.0;
         let text = json!({ "revoke_previous": revoke }).to_string();
-        let once = Once { state, key: key.0, target };
         let mut rotated =
             once.create(&caller, &text, async |tx| change::rotate(state, tx, &caller, id.0, revoke).await).await?;
         rotated.secret = Some(change::secret(state, rotated.id, rotated.version));

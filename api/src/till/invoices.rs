@@ -9,12 +9,7 @@ use payments::{
     rates::{RateError, Trusted},
     till::TillError,
 };
-use poem_openapi::{
-    Object, OpenApi,
-    param::{Header, Path},
-    payload::Json,
-    types::Example,
-};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use rust_decimal::Decimal;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -25,7 +20,7 @@ use crate::{
     answer::Created,
     body::Body,
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     problem::{Code, Problem},
     resources::Tag,
@@ -147,12 +142,10 @@ impl Invoices {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<InvoiceRequest, true>,
     ) -> Result<Created<Invoice>, Declined<409, 422>> {
         let new = self.wanted(body.value)?;
-        let (state, target) = (&self.0, "POST /payments/lightning/invoices".to_owned());
-        let once = Once { state, key: key.0, target };
         let opened = once.create(&caller, &body.canonical, async |tx| {
             let id = lightning::open(tx, &caller, new, Some(request_id.to_string())).await.map_err(refused)?;
             Ok(Opened { payment_id: id.0 })

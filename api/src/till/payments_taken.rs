@@ -9,7 +9,7 @@ use payments::{
 };
 use poem_openapi::{
     Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
     types::Example,
 };
@@ -28,7 +28,7 @@ use crate::{
     answer::{Created, Gone},
     body::Body,
     edge::RequestId,
-    idempotent::{IdempotencyKey, Once},
+    idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     paging::Limit,
     problem::{Code, Problem},
@@ -142,12 +142,10 @@ impl PaymentsTaken {
         request_id: RequestId,
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
+        once: Once,
         body: Body<TillEntry, true>,
     ) -> Result<Created<Added>, Declined<409, 422>> {
         let entry = Entry::from(body.value);
-        let (state, target) = (&self.0, "POST /payments".to_owned());
-        let once = Once { state, key: key.0, target };
         let added = once.create(&caller, &body.canonical, async |tx| {
             let asked = caller.asks(Some(request_id.to_string()));
             let id = till::take(tx, caller.node_id, entry, asked).await.map_err(in_body)?;

@@ -34,6 +34,7 @@ mod serve;
 mod state;
 mod till;
 mod time;
+mod waiting;
 mod web_url;
 
 pub use access::{NewSecret, hash_pin, hash_secret};

@@ -17,13 +17,13 @@ use std::{sync::Arc, time::Duration};
 
 use gateways::Processor;
 use poem::http::Method;
-use tokio::time::Instant;
 
 use crate::{
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
+    waiting::{Waiting, not_yet},
 };
 
 /// Every route of the contract.
@@ -62,26 +62,12 @@ fn speaks_at(path: &str) -> bool {
 /// How long an answer waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pauses between looks at a row, longer and longer, with no lock in hand.
-struct Patience {
-    until: Instant,
-    pause: Duration,
-}
+/// When a request that was not answered in time should be sent again, seconds.
+const COME_AGAIN_S: u64 = 2;
 
-impl Patience {
-    fn new() -> Self {
-        Self { until: Instant::now() + PATIENCE, pause: Duration::from_millis(20) }
-    }
-
-    /// Whether there was time for one more.
-    async fn pause(&mut self) -> bool {
-        if Instant::now() + self.pause > self.until {
-            return false;
-        }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 3 / 2).min(Duration::from_millis(500));
-        true
-    }
+/// The wait for the worker, which looks often at first.
+fn waiting() -> Waiting {
+    Waiting::new(PATIENCE, Duration::from_millis(20)).slowing_to(Duration::from_millis(500))
 }
 
 /// The card processor. Without one, what needs it could only wait for nothing.
@@ -95,9 +81,9 @@ fn lower_case(symbol: &str) -> String {
     symbol.to_lowercase()
 }
 
-/// The worker or the processor is slower than anybody waits; the same request finds later what has become of it.
-fn not_yet(what: &str) -> Problem {
-    Problem::new(Code::Unavailable).detail(what).retry_after(2)
+/// The worker or the processor is slower than the request waits.
+fn processor_silent() -> Problem {
+    not_yet("The card processor does not answer", COME_AGAIN_S)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
-    Declined, Patience, not_yet, processor,
+    Declined, processor, processor_silent,
     texts::{Day, Iban, Nif},
+    waiting,
 };
 use crate::{
     access::{Allowed, MarketplaceManage},
@@ -226,8 +227,8 @@ impl Connect {
 impl Connect {
     /// The account, once the processor has these details or newer ones; as it is after ten seconds.
     async fn decided(&self, told: connected_account::Model) -> Result<connected_account::Model, Problem> {
-        let (mut patience, mut account) = (Patience::new(), told.clone());
-        while account.told_at == told.told_at && !is_decided(&account) && patience.pause().await {
+        let (mut waiting, mut account) = (waiting(), told.clone());
+        while account.told_at == told.told_at && !is_decided(&account) && waiting.pause().await {
             account = sellers::account_of(&**self.0.db(), told.node_id).await?.unwrap_or(account);
         }
         Ok(account)
@@ -243,7 +244,7 @@ fn refused(error: Error) -> Problem {
         Error::Declined { message, .. } => Problem::conflict(format!("The processor refuses: {message}")),
         error @ (Error::Unavailable(_) | Error::Misconfigured(_) | Error::Unknown(_)) => {
             tracing::warn!(%error, "the processor gives no login link");
-            not_yet("The card processor does not answer")
+            processor_silent()
         }
     }
 }

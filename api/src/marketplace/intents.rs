@@ -6,7 +6,7 @@ use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{Declined, Patience, lower_case, not_yet, processor};
+use super::{Declined, lower_case, processor, processor_silent, waiting};
 use crate::{
     body::Form,
     edge::{Class, RequestId},
@@ -85,14 +85,14 @@ impl Intents {
 impl Intents {
     /// The session, once the processor has it.
     async fn opened(&self, id: GatewaySessionId) -> Result<gateway_session::Model, Problem> {
-        let mut patience = Patience::new();
+        let mut waiting = waiting();
         let session = loop {
             let session = sessions::find(&**self.0.db(), id).await?.ok_or_else(|| Problem::new(Code::Internal))?;
             if !matches!(session.status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent) {
                 break session;
             }
-            if !patience.pause().await {
-                return Err(not_yet("The card processor does not answer"));
+            if !waiting.pause().await {
+                return Err(processor_silent());
             }
         };
         match session.status {

@@ -1,6 +1,6 @@
 //! Choosing a gateway, by a shop's program or on our page, and waiting for what it says.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use entities::{GatewaySessionStatus, PaymentId, PaymentMethod, gateway_session};
 use gateways::Source;
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     problem::{Code, Problem},
     state::State,
+    waiting::Waiting,
 };
 
 /// How long a request waits for the gateway; afterwards our page does.
@@ -84,12 +85,8 @@ pub(super) async fn submitted(
 
 /// The session as soon as its gateway has answered, or as it is when the time is over.
 async fn answered(state: &State, session: gateway_session::Model) -> Result<gateway_session::Model, Problem> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut session = session;
-    while matches!(session.status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent)
-        && Instant::now() < deadline
-    {
-        tokio::time::sleep(LOOK_EVERY).await;
+    let (mut session, mut waiting) = (session, Waiting::new(PATIENCE, LOOK_EVERY));
+    while matches!(session.status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent) && waiting.pause().await {
         if let Some(now) = sessions::find(&**state.db(), session.id).await? {
             session = now;
         }

@@ -11,7 +11,6 @@ use payments::{
 };
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use rust_decimal::Decimal;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Declined, in_body, payments_taken::payment_id};
@@ -26,6 +25,7 @@ use crate::{
     resources::Tag,
     state::State,
     time::Time,
+    waiting::{Waiting, not_yet},
 };
 
 /// How often it is looked whether the node has answered.
@@ -190,7 +190,8 @@ impl Invoices {
 
     /// Waits until the node has made it.
     async fn made(&self, id: PaymentId) -> Result<Invoice, Problem> {
-        let until = Instant::now() + Duration::from_millis(self.0.config().till.invoice_wait_ms);
+        let longest = Duration::from_millis(self.0.config().till.invoice_wait_ms);
+        let mut waiting = Waiting::new(longest, LOOK_EVERY);
         loop {
             let invoice = lightning::read(&**self.0.db(), id).await?;
             let invoice = invoice.ok_or_else(|| Problem::new(Code::Internal))?;
@@ -209,14 +210,13 @@ impl Invoices {
                 InvoiceStatus::Expired => return Err(Problem::conflict("The time to pay this invoice is over")),
                 InvoiceStatus::Asked | InvoiceStatus::Sent | InvoiceStatus::Open | InvoiceStatus::Settled => {}
             }
-            if Instant::now() >= until {
+            if !waiting.pause().await {
                 let detail = format!(
                     "The Lightning node has not answered yet. Payment {id} stays open; its invoice will be at \
                      /payments/lightning/invoices/{id}"
                 );
-                return Err(Problem::new(Code::Unavailable).detail(detail).retry_after(COME_AGAIN_S));
+                return Err(not_yet(detail, COME_AGAIN_S));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

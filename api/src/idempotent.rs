@@ -239,3 +239,96 @@ impl KeyHolder for Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use poem::{Route, endpoint::make_sync, http::Method, test::TestClient};
+
+    use serde_json::Value;
+
+    use super::target;
+    use crate::openapi_document;
+
+    /// What stored keys belong to. Each must stay as it is as long as there is such a key, which is a day.
+    const TARGETS: [&str; 28] = [
+        "POST /api/orders",
+        "POST /api/payments",
+        "POST /api/payments/accounts",
+        "POST /api/payments/connect/payout",
+        "POST /api/payments/create-intent",
+        "POST /api/payments/refund",
+        "POST /api/v1/chains",
+        "POST /api/v1/currencies",
+        "POST /api/v1/integrations",
+        "POST /api/v1/members",
+        "POST /api/v1/networks",
+        "POST /api/v1/nodes",
+        "POST /api/v1/operations/payments/{id}/resolve",
+        "POST /api/v1/operations/redrives",
+        "POST /api/v1/payments",
+        "POST /api/v1/payments/{id}/cancel",
+        "POST /api/v1/payments/{id}/release",
+        "POST /api/v1/payments/{id}/retry-send",
+        "POST /api/v1/wallets",
+        "POST /api/v1/wallets/{id}/deploy",
+        "POST /api/v1/webhooks",
+        "POST /api/v1/webhooks/{id}/recover",
+        "POST /api/v1/webhooks/{id}/rotate-secret",
+        "POST /payments",
+        "POST /payments/lightning/invoices",
+        "POST /v1/payments",
+        "POST /v1/payments/{id}/cancel",
+        "POST /v1/payments/{id}/submit",
+    ];
+
+    const ID: &str = "0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b";
+
+    async fn target_of(route: &str, path: &str) -> String {
+        let routes = Route::new().at(route.replace("{id}", ":param0"), make_sync(|request| target(&request)));
+        let response = TestClient::new(routes).request(Method::POST, path).send().await;
+        response.0.into_body().into_string().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_spelling_of_an_id_is_the_same_target() {
+        let spellings = [
+            ID.to_owned(),
+            ID.to_uppercase(),
+            ID.replace('-', ""),
+            format!("urn:uuid:{ID}"),
+            format!("%7B{ID}%7D"),
+            ID.replace('a', "%61"),
+        ];
+        for expected in TARGETS {
+            let (_, route) = expected.split_once(' ').unwrap();
+            for spelling in &spellings {
+                let found = target_of(route, &route.replace("{id}", spelling)).await;
+                assert_eq!(found, expected.replace("{id}", ID), "{spelling}");
+            }
+        }
+        assert_eq!(target_of("/payments", "/payments?amount=1").await, "POST /payments", "a query is no part of it");
+        assert_eq!(target_of("/orders/{id}/pay", "/orders/Abc/pay").await, "POST /orders/Abc/pay");
+    }
+
+    #[test]
+    fn every_target_is_an_operation_that_takes_a_key() {
+        let document = openapi_document();
+        let operations = document["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (format!("{} {path}", method.to_uppercase()), operation))
+        });
+        let takes_key = |parameters: &Value| {
+            let mut parameters = parameters.as_array().into_iter().flatten();
+            parameters.any(|parameter| parameter["in"] == "header" && parameter["name"] == "Idempotency-Key")
+        };
+        let keyed: HashSet<String> = operations
+            .filter(|(_, operation)| takes_key(&operation["parameters"]))
+            .map(|(operation, _)| operation)
+            .collect();
+        for target in TARGETS {
+            assert!(keyed.contains(target), "{target}");
+        }
+    }
+}

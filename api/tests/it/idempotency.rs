@@ -35,6 +35,19 @@ on_both!(another_body_or_path_is_refused, async |database: TestDatabase| {
     app.post_once(&token, &cancel, "k-1", &json!({})).await.problem(422, "idempotency_key_reused");
 });
 
+on_both!(another_spelling_of_an_id_is_the_same_request, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let token = app.token().await;
+    let (one, two) = (app.created(&token, "one").await, app.created(&token, "two").await);
+    let id = |payment: &serde_json::Value| payment["id"].as_str().unwrap().to_owned();
+    let cancel = |id: String| format!("{PATH}/{id}/cancel");
+    let first = app.post_once(&token, &cancel(id(&one)), "k-1", &json!({})).await.expect(202).body;
+    for spelling in [id(&one).to_uppercase(), id(&one).replace('-', "")] {
+        assert_eq!(app.post_once(&token, &cancel(spelling), "k-1", &json!({})).await.expect(202).body, first);
+    }
+    app.post_once(&token, &cancel(id(&two)), "k-1", &json!({})).await.problem(422, "idempotency_key_reused");
+});
+
 on_both!(keys_of_different_callers_never_meet, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let (one, other) = (app.token().await, app.token_on(app.merchant.node_id, Permission::ALL).await);

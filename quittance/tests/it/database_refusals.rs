@@ -65,6 +65,39 @@ async fn a_full_tablespace_is_told_and_everything_goes_on_when_there_is_room() {
     assert_promises_kept(&world, &attempts).await;
 }
 
+/// Where it cannot write its log of changes either, PostgreSQL ends; an operator makes room and starts it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_whole_disk_is_full_is_told_and_everything_goes_on_when_there_is_room() {
+    let disk = SmallDisk::mount(512);
+    let postgres = PrivatePostgres::start_on(disk.path()).await;
+    let mut world = World::on(TestDatabase::on(&postgres).await, amqp_url(), &[]).await;
+    world.start_api(&[]).await;
+    let worker = world.start_worker(&[]).await;
+    let merchant = Merchant::of(&world).await;
+    let load = Load::start(&merchant, "load");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let filling = async {
+        loop {
+            disk.fill();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = filling => {}
+        () = wait_until_down(&world, &world.base_url, "database", "") => {}
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    disk.empty();
+    println!("PostgreSQL has ended by itself: {}", postgres.has_ended());
+    if postgres.has_ended() {
+        postgres.start_again().await;
+    }
+    assert_back(&world, &worker, &merchant, Instant::now()).await;
+    let attempts = load.finish().await;
+    assert_taken_or_told(&attempts, &world);
+    assert_promises_kept(&world, &attempts).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_read_only_is_told_and_everything_goes_on_when_it_writes() {
     let postgres = PrivatePostgres::start().await;

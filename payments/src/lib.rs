@@ -1,42 +1,21 @@
 //! The one state machine: every write that changes a payment; never knows HTTP, AMQP or JSON-RPC.
 
-pub mod accept;
-pub mod access_token;
-mod caller;
-pub mod checkout;
-pub mod checkout_links;
-pub mod commands;
-pub mod event;
-pub mod evm_address;
-pub mod idempotency;
-pub mod intents;
-pub mod jobs;
-pub mod ledger;
-pub mod lightning;
-pub mod listing;
-mod lock;
-pub mod log;
-pub mod money;
-pub mod observation;
-mod off_chain;
-pub mod orders;
-pub mod payouts;
-pub mod rail;
-pub mod rates;
-pub mod reach;
-pub mod receipts;
-mod record;
-pub mod refunds;
-mod request_error;
-pub mod sellers;
-pub mod sessions;
-pub mod subjects;
-pub mod till;
-pub mod transition;
-pub mod uploads;
-pub mod verdict;
+mod contracts;
+mod core;
+mod rails;
 
-pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
+pub use self::core::{
+    accept, access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail,
+    reach, subjects, transition, verdict,
+};
+pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error};
+pub use contracts::{
+    checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, sellers, till,
+    uploads,
+};
+pub use rails::sessions;
+
+pub use self::core::accept::{AcceptError, Accepted, Acceptor, NewPayment};
 pub use access_token::AccessTokens;
 pub use caller::{Actor, Asked, Caller, CallerKind, Permission};
 pub use checkout_links::CheckoutLinks;

@@ -3,7 +3,7 @@
 use entities::PaymentStatus;
 use sea_orm::DbErr;
 
-use crate::orders::Closed;
+use crate::debt::Closed;
 
 /// Why a request was refused. Nothing was written then, and nothing may be committed.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,6 @@
 //! Orders: what a shop's customers buy. An order follows its payments and moves nothing by itself.
 
-mod debt;
-
-pub use self::debt::Closed;
-pub(crate) use self::debt::{Debts, lock_order, lock_orders, settled_by};
+pub use crate::core::debt::{Closed, OrderStatus};
 
 use chrono::{DateTime, Utc};
 use entities::{Amount, CurrencyId, NodeId, OrderId, UserId, currency, node, now, order, payment};
@@ -36,52 +33,6 @@ const TRIES: usize = 16;
 
 /// Orders that are taken away in one transaction.
 const STEP: u64 = 500;
-
-/// The contract's words for where an order's payment is; other systems write others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the words are the contract's, `receipts.md`")]
-pub enum OrderStatus {
-    Pending,
-    Reported,
-    UnderReview,
-    Confirmed,
-    Rejected,
-    RefundPending,
-    Refunded,
-}
-
-impl OrderStatus {
-    /// Every one.
-    pub const ALL: &[Self] = &[
-        Self::Pending,
-        Self::Reported,
-        Self::UnderReview,
-        Self::Confirmed,
-        Self::Rejected,
-        Self::RefundPending,
-        Self::Refunded,
-    ];
-
-    /// The word in the table and in answers.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Reported => "REPORTED",
-            Self::UnderReview => "UNDER_REVIEW",
-            Self::Confirmed => "CONFIRMED",
-            Self::Rejected => "REJECTED",
-            Self::RefundPending => "REFUND_PENDING",
-            Self::Refunded => "REFUNDED",
-        }
-    }
-
-    /// The status with this word; none for words of other systems.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|status| status.word() == word)
-    }
-}
 
 /// An order that somebody places.
 #[derive(Clone, Debug)]

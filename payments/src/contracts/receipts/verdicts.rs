@@ -11,9 +11,10 @@ use serde_json::json;
 use super::{duplicates, receipts_of, refused, told};
 use crate::{
     caller::Caller,
+    debt::lock_order,
     lock::Locked,
     observation::Observation,
-    orders::{self, OrderStatus, lock_order},
+    orders::{self, OrderStatus},
     request_error::{Conflict, RequestError},
 };
 

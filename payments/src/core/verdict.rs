@@ -8,9 +8,9 @@ use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prel
 
 use crate::{
     caller::{Asked, Caller},
+    debt::settled_by,
     lock::Locked,
     observation::Observation,
-    orders::settled_by,
     rail::{Rail, Shown},
     reach::{Denied, find_payment},
     refunds,

@@ -126,7 +126,7 @@ pub(crate) struct Subject {
     pub(crate) messages: Vec<NewMessage>,
     pub(crate) changed: bool,
     pub(crate) request_id: Option<String>,
-    /// The other payment that has settled the debt, see [`crate::orders::Debts`].
+    /// The other payment that has settled the debt, see [`crate::debt::Debts`].
     pub(crate) settled_by: Option<PaymentId>,
     now: DateTime<Utc>,
 }

@@ -11,11 +11,12 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
     caller::Asked,
+    debt::{Closed, lock_order},
     lock::Locked,
     money,
     observation::{AtGateway, Observation},
     off_chain::{self, OffChain},
-    orders::{self, Closed, NUMBERS, lock_order},
+    orders::{self, NUMBERS},
     record::observe,
     request_error::{Conflict, RequestError},
     sellers::{account_of, platform_fee},

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_documented_diagram_is_the_table() {
-        let document = include_str!("../../ARCHITECTURE.md");
+        let document = include_str!("../../../ARCHITECTURE.md");
         assert!(document.contains(&diagram()), "ARCHITECTURE.md must contain this diagram:\n{}", diagram());
     }
 }

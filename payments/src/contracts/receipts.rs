@@ -21,10 +21,11 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::Asked,
+    debt::lock_order,
     lock::Locked,
     observation::{Observation, Outcome},
     off_chain::{self, OffChain},
-    orders::{self, lock_order},
+    orders,
     record::observe,
     request_error::{Conflict, RequestError},
 };

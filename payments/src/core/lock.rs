@@ -8,8 +8,8 @@ use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude:
 
 use crate::{
     caller::{Asked, Caller},
+    debt::Debts,
     observation::{Observation, Outcome, Subject},
-    orders::Debts,
     reach::{Denied, find_payment},
 };
 

@@ -10,7 +10,51 @@ use sea_orm::{
     sea_query::Query,
 };
 
-use super::OrderStatus;
+/// The contract's words for where an order's payment is; other systems write others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are the contract's, `receipts.md`")]
+pub enum OrderStatus {
+    Pending,
+    Reported,
+    UnderReview,
+    Confirmed,
+    Rejected,
+    RefundPending,
+    Refunded,
+}
+
+impl OrderStatus {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Pending,
+        Self::Reported,
+        Self::UnderReview,
+        Self::Confirmed,
+        Self::Rejected,
+        Self::RefundPending,
+        Self::Refunded,
+    ];
+
+    /// The word in the table and in answers.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Reported => "REPORTED",
+            Self::UnderReview => "UNDER_REVIEW",
+            Self::Confirmed => "CONFIRMED",
+            Self::Rejected => "REJECTED",
+            Self::RefundPending => "REFUND_PENDING",
+            Self::Refunded => "REFUNDED",
+        }
+    }
+
+    /// The status with this word; none for words of other systems.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.word() == word)
+    }
+}
 
 /// The orders of some payments, locked, and what becomes of them in this transaction.
 #[derive(Default)]

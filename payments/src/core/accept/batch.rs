@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     caller::Caller,
+    debt::lock_orders,
     event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
     observation::with_context,
-    orders::lock_orders,
     record,
 };
 

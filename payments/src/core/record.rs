@@ -12,11 +12,11 @@ use sea_orm::{
 
 use crate::{
     caller::{Actor, Asked},
+    debt::Debts,
     event,
     lock::{self, Locked, lock_subjects},
     log::{self, NewLog},
     observation::{Observation, Outcome, Subject},
-    orders::Debts,
 };
 
 /// An observation about one payment.

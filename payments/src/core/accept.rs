@@ -17,7 +17,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{caller::Caller, idempotency::Key, orders::Closed};
+use crate::{caller::Caller, debt::Closed, idempotency::Key};
 
 /// Payments of one transaction at most.
 const BATCH_MAX: usize = 100;

@@ -1,0 +1,15 @@
+//! What each API contract keeps beside the payments: checkouts, orders and receipts, tills and tickets, sellers and their ledger.
+
+pub mod checkout;
+pub mod checkout_links;
+pub mod intents;
+pub mod ledger;
+pub mod lightning;
+pub mod orders;
+pub mod payouts;
+pub mod rates;
+pub mod receipts;
+pub mod refunds;
+pub mod sellers;
+pub mod till;
+pub mod uploads;

@@ -1,0 +1,3 @@
+//! How money moves: what is kept of each rail beside the payments. Knows no contract.
+
+pub mod sessions;

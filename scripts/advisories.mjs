@@ -6,10 +6,6 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
 /** What stays although there is an advisory: why, and until when that holds without another look. */
 const accepted = {
-  "RUSTSEC-2023-0071": {
-    until: "2027-05-31",
-    reason: "rsa comes with jsonwebtoken's back end; only HS256 is used, so no RSA key of ours is ever worked with",
-  },
   "RUSTSEC-2024-0384": { until: "2027-05-31", reason: "instant is unmaintained, and backoff's clock on this platform's own" },
   "RUSTSEC-2024-0388": { until: "2027-05-31", reason: "derivative is unmaintained; it is in the lock file for a feature that is not compiled" },
   "RUSTSEC-2024-0436": { until: "2027-05-31", reason: "paste is unmaintained; it writes code at compile time only" },

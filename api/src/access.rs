@@ -3,6 +3,7 @@
 mod allowed;
 mod caller_loader;
 pub(crate) mod cookies;
+mod hs256;
 mod needs;
 mod payment_token;
 mod pin;

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::cookies::STORE_TTL;
+use super::{cookies::STORE_TTL, hs256};
 use crate::{
     config::AuthConfig,
     problem::{Code, Problem},
@@ -59,6 +59,7 @@ pub(crate) struct TokenIssuer {
 
 impl TokenIssuer {
     pub(crate) fn new(config: &AuthConfig) -> Self {
+        hs256::install();
         let secret = config.jwt_secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
@@ -113,7 +114,10 @@ impl TokenIssuer {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use hmac::{Hmac, Mac};
     use secrecy::SecretString;
+    use sha2::Sha512;
 
     use super::*;
 
@@ -140,7 +144,11 @@ mod tests {
     fn refuses_other_algorithms_even_with_the_right_key() {
         let ours = issuer("one", 60);
         let claims = ours.issue(SubjectKind::User, Uuid::new_v4(), TokenFamilyId::new()).unwrap().1;
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &ours.encoding).unwrap();
+        let header = serde_json::to_vec(&Header::new(Algorithm::HS512)).unwrap();
+        let parts = [header, serde_json::to_vec(&claims).unwrap()];
+        let message = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let mac = Hmac::<Sha512>::new_from_slice(b"one").unwrap().chain_update(&message).finalize();
+        let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()));
         assert_eq!(ours.verify(&token), None);
         let (_, rest) = token.split_once('.').unwrap();
         let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";

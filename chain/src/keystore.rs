@@ -11,6 +11,7 @@ use std::{
 
 use aes::Aes128;
 use alloy::{
+    hex,
     primitives::{Address, keccak256},
     signers::local::PrivateKeySigner,
 };

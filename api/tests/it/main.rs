@@ -6,6 +6,7 @@ mod app;
 
 mod access;
 mod authentication;
+mod bodies;
 mod bounds;
 mod callback_inquiries;
 mod chain_questions;

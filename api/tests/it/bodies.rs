@@ -1,6 +1,7 @@
 //! What clients read: one life through each contract, with every answer as it goes over the wire. Each contract has one
 //! snapshot with all of its dialogue. A change there is a change for its clients.
 
+mod checkout;
 mod deals;
 mod receipts;
 mod redaction;

@@ -3,6 +3,7 @@
 
 mod checkout;
 mod deals;
+mod marketplace;
 mod receipts;
 mod redaction;
 mod till;

@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, send, state_with};
 
-const STATUS: &str = "/api/payments/connect/status";
-const ONBOARD: &str = "/api/payments/connect/onboard";
-const DASHBOARD: &str = "/api/payments/connect/dashboard";
-const PAYOUT: &str = "/api/payments/connect/payout";
-const INTENT: &str = "/api/payments/create-intent";
-const REFUND: &str = "/api/payments/refund";
+pub(crate) const STATUS: &str = "/api/payments/connect/status";
+pub(crate) const ONBOARD: &str = "/api/payments/connect/onboard";
+pub(crate) const DASHBOARD: &str = "/api/payments/connect/dashboard";
+pub(crate) const PAYOUT: &str = "/api/payments/connect/payout";
+pub(crate) const INTENT: &str = "/api/payments/create-intent";
+pub(crate) const REFUND: &str = "/api/payments/refund";
 
 impl Answer {
     /// Checks that it is the contract's error with this status, and returns its sentence.
@@ -58,7 +58,7 @@ impl Answer {
     }
 }
 
-fn details() -> Value {
+pub(crate) fn details() -> Value {
     json!({
         "business_name": "Olive", "first_name": "Ana", "last_name": "Reis", "email": "ana@olive.example",
         "dob": "1990-05-17", "address": "Rua 1", "city": "Porto", "postal_code": "4000-001", "nif": "123456789",
@@ -87,12 +87,12 @@ pub(crate) async fn shop_with(database: TestDatabase, change: impl FnOnce(&mut a
 }
 
 /// Somebody who keeps the shop's account.
-async fn manager(app: &TestApp) -> String {
+pub(crate) async fn manager(app: &TestApp) -> String {
     app.token_on(app.merchant.node_id, &[Permission::MarketplaceManage]).await
 }
 
 /// The account as the processor has opened it.
-async fn open_account(app: &TestApp, node_id: NodeId, enabled: bool) {
+pub(crate) async fn open_account(app: &TestApp, node_id: NodeId, enabled: bool) {
     let mut told = details();
     told["country"] = json!("PT");
     let told: Details = serde_json::from_value(told).unwrap();
@@ -108,7 +108,7 @@ async fn open_account(app: &TestApp, node_id: NodeId, enabled: bool) {
     tx.commit().await.unwrap();
 }
 
-async fn place(app: &TestApp, total: &str) -> i64 {
+pub(crate) async fn place(app: &TestApp, total: &str) -> i64 {
     let total: Value = serde_json::from_str(total).unwrap();
     let order = json!({ "total": total, "totalBs": total });
     let placed = send(app.client.post("/api/orders").body_json(&order)).await.expect(200).body;
@@ -120,7 +120,7 @@ async fn intent(app: &TestApp, order_id: i64) -> Answer {
 }
 
 /// The session of the order's intent, once somebody has asked for it.
-async fn session_of(app: &TestApp, order_id: i64) -> GatewaySessionId {
+pub(crate) async fn session_of(app: &TestApp, order_id: i64) -> GatewaySessionId {
     for _ in 0..500 {
         let order = order::Entity::find().filter(order::Column::Number.eq(order_id)).one(&*app.database.db).await;
         if let Some(payment) = order.unwrap().unwrap().card_payment_id
@@ -134,7 +134,7 @@ async fn session_of(app: &TestApp, order_id: i64) -> GatewaySessionId {
 }
 
 /// What the worker writes when the processor has told this.
-async fn told(app: &TestApp, id: GatewaySessionId, standing: Standing, captured: &str) {
+pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, standing: Standing, captured: &str) {
     let seen = sessions::Seen {
         gateway_id: Some("pi_1".to_owned()),
         client_secret: Some("pi_1_secret".to_owned()),
@@ -154,7 +154,7 @@ async fn ready(app: &TestApp, order_id: i64) -> Value {
 }
 
 /// An order that is paid by card.
-async fn sale(app: &TestApp, total: &str) -> i64 {
+pub(crate) async fn sale(app: &TestApp, total: &str) -> i64 {
     let order_id = place(app, total).await;
     ready(app, order_id).await;
     told(app, session_of(app, order_id).await, Standing::Captured, total).await;

@@ -3,9 +3,12 @@
 mod code;
 mod framework;
 mod refused;
+#[expect(dead_code, reason = "requests are refused with these values one area after another")]
+mod wrong;
 
 pub(crate) use code::Code;
 pub(crate) use refused::Refused;
+pub(crate) use wrong::Wrong;
 
 use std::fmt;
 
@@ -18,6 +21,7 @@ use poem_openapi::{
     Object,
     types::{Example, ToJSON},
 };
+use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -40,15 +44,44 @@ pub(crate) enum Location {
     Header,
 }
 
-/// One mistake in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+/// One mistake in a request, before it is put into words.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
+    /// As in [`MistakeBody`].
+    pub(crate) pointer: String,
+    pub(crate) location: Location,
+    pub(crate) wrong: Wrong,
+}
+
+impl Mistake {
+    /// A mistake in the body.
+    pub(crate) fn in_body(pointer: &str, wrong: impl Into<Wrong>) -> Self {
+        Self { pointer: pointer.to_owned(), location: Location::Body, wrong: wrong.into() }
+    }
+
+    /// What sentences call the value.
+    pub(crate) fn name(&self) -> &str {
+        self.pointer.trim_start_matches('/')
+    }
+}
+
+/// One mistake in a request.
+#[derive(Clone, Debug, Object)]
+#[oai(rename = "Mistake")]
+pub(crate) struct MistakeBody {
     /// JSON pointer (RFC 6901) to the value, such as `/member/email`; for parameters and headers `/name`.
     pub(crate) pointer: String,
     /// Where the pointer points into.
     pub(crate) location: Location,
     /// What is wrong with the value, for a person.
     pub(crate) detail: String,
+}
+
+impl MistakeBody {
+    /// The mistake in these words.
+    fn new(mistake: &Mistake, detail: String) -> Self {
+        Self { pointer: mistake.pointer.clone(), location: mistake.location, detail }
+    }
 }
 
 /// An error, as RFC 9457 has it.
@@ -71,7 +104,7 @@ pub(crate) struct ProblemBody {
     /// Identifies the request in our logs and in the payment's log; quote it when you ask us.
     pub(crate) request_id: String,
     /// Every mistake found in the request; empty when the request itself was fine.
-    pub(crate) errors: Vec<Mistake>,
+    pub(crate) errors: Vec<MistakeBody>,
     /// Whether the same request may succeed later.
     pub(crate) retryable: bool,
     /// The payment that is in the way; only where a conflict is about one.
@@ -82,7 +115,7 @@ pub(crate) struct ProblemBody {
 impl Example for ProblemBody {
     fn example() -> Self {
         Problem::new(Code::ValidationFailed)
-            .wrong("/price", Location::Body, "must be greater than 0")
+            .wrong("/price", Location::Body, Wrong::GreaterThan(Decimal::ZERO))
             .body("0197f7a3-3c5e-7d3e-9c7a-5d8f0c1f2a3b", "/api/v1/payments")
     }
 }
@@ -129,8 +162,8 @@ impl Problem {
     }
 
     /// One wrong value in the body.
-    pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
-        Self::new(Code::ValidationFailed).wrong(pointer, Location::Body, detail)
+    pub(crate) fn invalid(pointer: &str, wrong: impl Into<Wrong>) -> Self {
+        Self::new(Code::ValidationFailed).wrong(pointer, Location::Body, wrong)
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -138,8 +171,8 @@ impl Problem {
         self
     }
 
-    pub(crate) fn wrong(mut self, pointer: &str, location: Location, detail: impl Into<String>) -> Self {
-        self.0.errors.push(Mistake { pointer: pointer.to_owned(), location, detail: detail.into() });
+    pub(crate) fn wrong(mut self, pointer: &str, location: Location, wrong: impl Into<Wrong>) -> Self {
+        self.0.errors.push(Mistake { pointer: pointer.to_owned(), location, wrong: wrong.into() });
         self
     }
 
@@ -184,6 +217,7 @@ impl Problem {
 
     fn body(&self, request_id: &str, instance: &str) -> ProblemBody {
         let parts = &*self.0;
+        let errors = parts.errors.iter().map(|mistake| MistakeBody::new(mistake, mistake.wrong.to_string()));
         ProblemBody {
             kind: format!("urn:quittance:problem:{}", parts.code.word()),
             title: parts.code.title().to_owned(),
@@ -192,7 +226,7 @@ impl Problem {
             instance: instance.to_owned(),
             code: parts.code.word().to_owned(),
             request_id: request_id.to_owned(),
-            errors: parts.errors.clone(),
+            errors: errors.collect(),
             retryable: parts.code.retryable(),
             payment_id: parts.payment_id,
         }
@@ -206,7 +240,9 @@ impl Problem {
             mistake.detail = say(&mistake.detail);
         }
         body.detail = match (&self.0.detail, body.errors.first()) {
-            (None, Some(first)) if !first.pointer.is_empty() => summary(first),
+            (None, Some(first)) if !first.pointer.is_empty() => {
+                format!("{} {}", first.pointer.trim_start_matches('/'), first.detail)
+            }
             _ => say(&body.detail),
         };
         body
@@ -277,15 +313,11 @@ impl Parts {
     /// Without a sentence of its own a problem tells its first mistake, so that `detail` alone is of use.
     fn summary(&self) -> String {
         match self.errors.first() {
-            Some(first) if first.pointer.is_empty() => format!("The body {}", first.detail),
-            Some(first) => summary(first),
+            Some(first) if first.pointer.is_empty() => format!("The body {}", first.wrong),
+            Some(first) => format!("{} {}", first.name(), first.wrong),
             None => self.code.title().to_owned(),
         }
     }
-}
-
-fn summary(mistake: &Mistake) -> String {
-    format!("{} {}", mistake.pointer.trim_start_matches('/'), mistake.detail)
 }
 
 impl fmt::Display for Problem {

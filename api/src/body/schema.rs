@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     checkout::quantity,
     document, marketplace, money,
-    problem::{Location, Mistake},
+    problem::{Mistake, Wrong},
     time, web_url,
 };
 
@@ -73,12 +73,11 @@ struct Found {
 }
 
 impl Found {
-    fn wrong(&mut self, pointer: &str, detail: impl Into<String>) {
+    fn wrong(&mut self, pointer: &str, detail: impl Into<Wrong>) {
         if self.mistakes.len() >= MISTAKES_MAX {
             return;
         }
-        let mistake = Mistake { pointer: pointer.to_owned(), location: Location::Body, detail: detail.into() };
-        self.mistakes.push(mistake);
+        self.mistakes.push(Mistake::in_body(pointer, detail));
     }
 
     fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {

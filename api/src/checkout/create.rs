@@ -16,7 +16,7 @@ use super::{
     submit::method,
 };
 use crate::{
-    problem::{Code, Location, Mistake, Problem},
+    problem::{Code, Mistake, Problem, Wrong},
     web_url::WebUrl,
 };
 
@@ -91,8 +91,8 @@ impl CheckoutRequest {
 struct Found(Vec<Mistake>);
 
 impl Found {
-    fn wrong(&mut self, pointer: &str, detail: impl Into<String>) {
-        self.0.push(Mistake { pointer: pointer.to_owned(), location: Location::Body, detail: detail.into() });
+    fn wrong(&mut self, pointer: &str, detail: impl Into<Wrong>) {
+        self.0.push(Mistake::in_body(pointer, detail));
     }
 
     fn amounts(&mut self, request: &CheckoutRequest) {

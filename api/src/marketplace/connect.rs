@@ -19,7 +19,7 @@ use crate::{
     access::{Allowed, MarketplaceManage},
     audit,
     body::Form,
-    problem::{Location, Mistake, Problem},
+    problem::{Mistake, Problem},
     resources::Tag,
     state::State,
 };
@@ -80,11 +80,7 @@ impl Example for Onboarding {
 impl Onboarding {
     /// What no schema can say.
     fn mistakes(&self) -> Vec<Mistake> {
-        let mistake = |name: &str, detail: &str| Mistake {
-            pointer: format!("/{name}"),
-            location: Location::Body,
-            detail: detail.to_owned(),
-        };
+        let mistake = |name: &str, detail: &str| Mistake::in_body(&format!("/{name}"), detail);
         let texts = [
             ("business_name", &self.business_name),
             ("first_name", &self.first_name),

@@ -51,11 +51,7 @@ pub(crate) struct Wrong {
 
 impl Example for Invalid {
     fn example() -> Self {
-        let mistake = Mistake {
-            pointer: "/email".to_owned(),
-            location: Location::Body,
-            detail: "must be an e-mail address".to_owned(),
-        };
+        let mistake = Mistake::in_body("/email", "must be an e-mail address");
         Self { detail: vec![wrong(&mistake, &json!({ "email": "ana" }))] }
     }
 }
@@ -95,7 +91,7 @@ impl Refusal {
         let (mistakes, sent) = (problem.errors(), problem.sent().unwrap_or(&Value::Null));
         let mut detail: Vec<Wrong> = mistakes.iter().map(|mistake| wrong(mistake, sent)).collect();
         if detail.is_empty() {
-            let whole = Mistake { pointer: String::new(), location: Location::Body, detail: problem.sentence() };
+            let whole = Mistake::in_body("", problem.sentence());
             detail.push(wrong(&whole, sent));
         }
         Invalid { detail }.to_json_string()
@@ -103,7 +99,7 @@ impl Refusal {
 }
 
 fn wrong(mistake: &Mistake, sent: &Value) -> Wrong {
-    let (kind, msg) = words(&mistake.detail);
+    let (kind, msg) = words(&mistake.wrong.to_string());
     let place = match mistake.location {
         Location::Body => "body",
         Location::Query => "query",

@@ -258,7 +258,7 @@ async fn confirm(state: &State, currency: &currency::Model) -> Result<(), Proble
     let Ok(network) = networks::find(&**state.db(), network_id.0).await else { return Ok(()) };
     match chain.check_token(&networks::addresses(&network), address, currency.decimals).await {
         Err(problem) if problem.code() == Code::ValidationFailed => {
-            let wrong = problem.errors().iter().map(|mistake| mistake.detail.clone()).collect::<Vec<_>>().join(", ");
+            let wrong = problem.errors().iter().map(|mistake| mistake.wrong.to_string()).collect::<Vec<_>>().join(", ");
             Err(Problem::conflict(format!("Delete the currency and create it anew: {wrong}")))
         }
         Err(_) | Ok(()) => Ok(()),

@@ -24,7 +24,7 @@ use crate::{
     config::HttpConfig,
     money,
     offload::Work,
-    problem::{Code, Location, Mistake, Problem},
+    problem::{Code, Kind, Location, Mistake, Problem, Wrong},
     state::State,
 };
 
@@ -87,7 +87,7 @@ fn fit<T: ParseFromJSON>(mut value: Value, open: bool) -> Result<T, Problem> {
     // What a schema lets through and its type does not is a fault of ours; the framework's sentence would name the type.
     T::parse_from_json(Some(value)).map_err(|error| {
         tracing::warn!(error = error.message(), "a body fits its schema and not its type");
-        Problem::invalid("", "has a value that cannot be read")
+        Problem::invalid("", Wrong::UnreadableWithin)
     })
 }
 
@@ -127,7 +127,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let bytes = bytes(request, body).await?;
         if bytes.is_empty() {
-            return Err(Problem::invalid("", "is required").into());
+            return Err(Problem::invalid("", Wrong::Required).into());
         }
         require_json(request)?;
         let keyed = request.header("idempotency-key").is_some();
@@ -191,7 +191,7 @@ impl<'a> ApiExtractor<'a> for NoBody {
         require_json(request)?;
         let read = reading(request, bytes, |bytes| match parse(bytes)? {
             Value::Object(_) | Value::Null => Ok(Self),
-            _ => Err(Problem::invalid("", "must be an object")),
+            _ => Err(Problem::invalid("", Wrong::NotA(Kind::Object))),
         });
         Ok(read.await?)
     }
@@ -244,8 +244,8 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     repeated::refuse(bytes)?;
     let mut value = serde_json::from_slice(bytes).map_err(|error| {
         // Of data the parser speaks in its own terms; JSON of any shape is none of its business here.
-        let detail = if error.is_data() { "is not JSON".to_owned() } else { format!("is not JSON: {error}") };
-        Problem::new(Code::MalformedRequest).wrong("", Location::Body, detail)
+        let wrong = if error.is_data() { Wrong::NotJsonOfOurs } else { Wrong::NotJson(error.to_string()) };
+        Problem::new(Code::MalformedRequest).wrong("", Location::Body, wrong)
     })?;
     plain_integers(&mut value);
     Ok(value)

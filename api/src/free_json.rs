@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::problem::{Counted, Problem, Wrong};
 
 /// Longest document, bytes of its JSON.
 const BYTES_MAX: usize = 64 << 10;
@@ -19,26 +19,26 @@ pub(crate) fn check(pointer: &str, document: &Value) -> Result<(), Problem> {
     let checked = walk(document, 0, &mut values);
     checked.map_err(|wrong| Problem::invalid(pointer, wrong))?;
     if document.to_string().len() > BYTES_MAX {
-        return Err(Problem::invalid(pointer, "must have at most 65536 bytes as JSON"));
+        return Err(Problem::invalid(pointer, Wrong::TooMany { max: BYTES_MAX, of: Counted::BytesAsJson }));
     }
     Ok(())
 }
 
-fn walk(value: &Value, depth: usize, values: &mut usize) -> Result<(), &'static str> {
-    // PostgreSQL stores no U+0000, wherever in a document it stands.
-    const NUL: &str = "must not contain the character U+0000";
+fn walk(value: &Value, depth: usize, values: &mut usize) -> Result<(), Wrong> {
     *values += 1;
     if *values > VALUES_MAX {
-        return Err("must have at most 4096 values");
+        return Err(Wrong::TooMany { max: VALUES_MAX, of: Counted::Values });
     }
-    let deeper = |depth: usize| if depth < DEPTH_MAX { Ok(depth + 1) } else { Err("must have at most 16 levels") };
+    let too_deep = Wrong::TooMany { max: DEPTH_MAX, of: Counted::Levels };
+    let deeper = |depth: usize| if depth < DEPTH_MAX { Ok(depth + 1) } else { Err(too_deep) };
     match value {
-        Value::String(text) if text.contains('\0') => Err(NUL),
+        // PostgreSQL stores no U+0000, wherever in a document it stands.
+        Value::String(text) if text.contains('\0') => Err(Wrong::Nul),
         Value::Array(items) => {
             let depth = deeper(depth)?;
             items.iter().try_for_each(|item| walk(item, depth, values))
         }
-        Value::Object(fields) if fields.keys().any(|name| name.contains('\0')) => Err(NUL),
+        Value::Object(fields) if fields.keys().any(|name| name.contains('\0')) => Err(Wrong::Nul),
         Value::Object(fields) => {
             let depth = deeper(depth)?;
             fields.values().try_for_each(|field| walk(field, depth, values))

@@ -11,7 +11,7 @@ mod texts;
 #[cfg(test)]
 pub(crate) use self::connect::Onboarding;
 use self::refusal::Declined;
-pub(crate) use self::texts::{fits, wanted};
+pub(crate) use self::texts::fits;
 
 use std::{sync::Arc, time::Duration};
 

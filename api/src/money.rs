@@ -11,6 +11,8 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::{Number, Value};
 
+use crate::problem::{Format, Wrong};
+
 /// An exact JSON number: zero or more, or only more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExactNumber<const POSITIVE: bool>(pub(crate) Decimal);
@@ -56,30 +58,33 @@ pub(crate) const COST_TEXT: &str = "decimal";
 const TEXT_MAX: usize = 40;
 
 /// The exact value of a decimal text: digits, and perhaps a point with digits behind it.
-pub(crate) fn parse_text(text: &str) -> Result<Decimal, &'static str> {
+pub(crate) fn parse_text(text: &str) -> Result<Decimal, Wrong> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if !digits(whole) || !digits(fraction) {
-        return Err("must be a decimal number, such as 12.50");
+        return Err(Format::Decimal.into());
     }
     parse(text)
 }
 
 /// The exact value of a JSON number's text.
-pub(crate) fn parse(text: &str) -> Result<Decimal, &'static str> {
-    const INEXACT: &str = "has more digits than can be kept exactly (28)";
+pub(crate) fn parse(text: &str) -> Result<Decimal, Wrong> {
+    exact(text).ok_or(Wrong::Inexact)
+}
+
+fn exact(text: &str) -> Option<Decimal> {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
-        return Decimal::from_str_exact(text).map_err(|_| INEXACT);
+        return Decimal::from_str_exact(text).ok();
     };
-    let mantissa = Decimal::from_str_exact(mantissa).map_err(|_| INEXACT)?.normalize();
-    let exponent: i32 = exponent.parse().map_err(|_| INEXACT)?;
+    let mantissa = Decimal::from_str_exact(mantissa).ok()?.normalize();
+    let exponent: i32 = exponent.parse().ok()?;
     // Shifting by the scale is exact; what would not fit is refused instead of rounded.
     let scale = i64::from(mantissa.scale()) - i64::from(exponent);
     let digits = mantissa.mantissa();
-    let zeros = u32::try_from((-scale).max(0)).map_err(|_| INEXACT)?;
-    let digits = 10_i128.checked_pow(zeros).and_then(|factor| digits.checked_mul(factor)).ok_or(INEXACT)?;
-    let scale = u32::try_from(scale.max(0)).map_err(|_| INEXACT)?;
-    Decimal::try_from_i128_with_scale(digits, scale).map_err(|_| INEXACT)
+    let zeros = u32::try_from((-scale).max(0)).ok()?;
+    let digits = 10_i128.checked_pow(zeros).and_then(|factor| digits.checked_mul(factor))?;
+    let scale = u32::try_from(scale.max(0)).ok()?;
+    Decimal::try_from_i128_with_scale(digits, scale).ok()
 }
 
 impl<const POSITIVE: bool> Type for ExactNumber<POSITIVE> {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::problem::{Code, Location, Problem};
+use crate::problem::{Code, Location, Problem, Wrong};
 
 /// Longest pointer that is repeated in an answer, bytes.
 const POINTER_MAX: usize = 500;
@@ -21,12 +21,9 @@ pub(super) fn refuse(bytes: &[u8]) -> Result<(), Problem> {
 
 /// What is said of the field at this pointer.
 pub(super) fn problem(pointer: &str) -> Problem {
-    let (pointer, detail) = if pointer.len() > POINTER_MAX {
-        ("", "has a field twice in one object")
-    } else {
-        (pointer, "is given more than once")
-    };
-    Problem::new(Code::MalformedRequest).wrong(pointer, Location::Body, detail)
+    let (pointer, wrong) =
+        if pointer.len() > POINTER_MAX { ("", Wrong::RepeatedWithin) } else { (pointer, Wrong::Repeated) };
+    Problem::new(Code::MalformedRequest).wrong(pointer, Location::Body, wrong)
 }
 
 /// Reads a value for the names of its fields alone.

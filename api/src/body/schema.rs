@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     checkout::quantity,
     document, marketplace, money,
-    problem::{Mistake, Wrong},
+    problem::{Counted, Format, Kind, Mistake, Wrong},
     time, web_url,
 };
 
@@ -73,11 +73,10 @@ struct Found {
 }
 
 impl Found {
-    fn wrong(&mut self, pointer: &str, detail: impl Into<Wrong>) {
-        if self.mistakes.len() >= MISTAKES_MAX {
-            return;
+    fn wrong(&mut self, pointer: &str, wrong: impl Into<Wrong>) {
+        if self.mistakes.len() < MISTAKES_MAX {
+            self.mistakes.push(Mistake::in_body(pointer, wrong));
         }
-        self.mistakes.push(Mistake::in_body(pointer, detail));
     }
 
     fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {
@@ -99,22 +98,22 @@ impl Found {
             ("array", Value::Array(items)) => self.array(schema, items, pointer),
             ("string", value) if schema.format == Some(quantity::FORMAT) && *value != Value::Null => {
                 if !quantity::fits(value) {
-                    self.wrong(pointer, quantity::WANTED);
+                    self.wrong(pointer, Format::Quantity);
                 }
             }
             ("string", Value::String(text)) => {
-                if let Err(detail) = string(schema, text) {
-                    self.wrong(pointer, detail);
+                if let Err(wrong) = string(schema, text) {
+                    self.wrong(pointer, wrong);
                 }
             }
             ("integer" | "number", Value::Number(number)) => {
-                if let Err(detail) = number_in_range(schema, &number.to_string()) {
-                    self.wrong(pointer, detail);
+                if let Err(wrong) = number_in_range(schema, &number.to_string()) {
+                    self.wrong(pointer, wrong);
                 }
             }
             ("boolean", Value::Bool(_)) | ("", _) => {}
-            (_, Value::Null) => self.wrong(pointer, "is required and must not be null"),
-            (wanted, _) => self.wrong(pointer, format!("must be {}", article(wanted))),
+            (_, Value::Null) => self.wrong(pointer, Wrong::Null),
+            (wanted, _) => self.wrong(pointer, Wrong::NotA(named(wanted))),
         }
     }
 
@@ -133,7 +132,7 @@ impl Found {
         for (name, property) in &schema.properties {
             let pointer = format!("{pointer}/{name}");
             match value.get(name) {
-                None if schema.required.contains(name) => self.wrong(&pointer, "is required"),
+                None if schema.required.contains(name) => self.wrong(&pointer, Wrong::Required),
                 None => {}
                 Some(Value::Null) if !schema.required.contains(name) => {}
                 Some(value) => self.check(property, value, &pointer),
@@ -149,20 +148,20 @@ impl Found {
         let known = |name: &str| schema.properties.iter().any(|(property, _)| *property == name);
         for name in fields.keys().filter(|name| !known(name)) {
             if name.chars().count() > NAME_MAX {
-                self.wrong(pointer, "has a field that is not known here");
+                self.wrong(pointer, Wrong::UnknownFieldWithin);
             } else {
                 let name = name.replace('~', "~0").replace('/', "~1");
-                self.wrong(&format!("{pointer}/{name}"), "is not a known field");
+                self.wrong(&format!("{pointer}/{name}"), Wrong::UnknownField);
             }
         }
     }
 
     fn array(&mut self, schema: &MetaSchema, items: &[Value], pointer: &str) {
         if let Some(max) = schema.max_items.filter(|max| items.len() > *max) {
-            return self.wrong(pointer, format!("must have at most {max} items"));
+            return self.wrong(pointer, Wrong::TooMany { max, of: Counted::Items });
         }
         if let Some(min) = schema.min_items.filter(|min| items.len() < *min) {
-            return self.wrong(pointer, format!("must have at least {min} items"));
+            return self.wrong(pointer, Wrong::TooFew { min, of: Counted::Items });
         }
         if let Some(schema) = &schema.items {
             for (index, item) in items.iter().enumerate() {
@@ -183,54 +182,53 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-fn article(type_name: &str) -> &str {
+/// The kind that a schema's word stands for.
+fn named(type_name: &str) -> Kind {
     match type_name {
-        "object" => "an object",
-        "array" => "an array",
-        "integer" => "an integer",
-        "number" => "a number",
-        "boolean" => "true or false",
-        _ => "a string",
+        "object" => Kind::Object,
+        "array" => Kind::Array,
+        "integer" => Kind::Integer,
+        "number" => Kind::Number,
+        "boolean" => Kind::Boolean,
+        _ => Kind::String,
     }
 }
 
 /// A text's length in characters, its words and its format.
-fn string(schema: &MetaSchema, text: &str) -> Result<(), String> {
+fn string(schema: &MetaSchema, text: &str) -> Result<(), Wrong> {
     // PostgreSQL cannot store it, and no name, id or address has one.
     if text.contains('\0') {
-        return Err("must not contain the character U+0000".to_owned());
+        return Err(Wrong::Nul);
     }
     if !schema.enum_items.is_empty() && !schema.enum_items.iter().any(|word| word == text) {
-        let words: Vec<&str> = schema.enum_items.iter().filter_map(Value::as_str).collect();
-        return Err(format!("must be one of {}", words.join(", ")));
+        let words = schema.enum_items.iter().filter_map(Value::as_str).map(str::to_owned);
+        return Err(Wrong::OneOf(words.collect()));
     }
     let length = text.chars().count();
     if let Some(min) = schema.min_length.filter(|min| length < *min) {
-        return Err(if min == 1 {
-            "must not be empty".to_owned()
-        } else {
-            format!("must have at least {min} characters")
-        });
+        return Err(if min == 1 { Wrong::Empty } else { Wrong::TooFew { min, of: Counted::Characters } });
     }
     if let Some(max) = schema.max_length.filter(|max| length > *max) {
-        return Err(format!("must have at most {max} characters"));
+        return Err(Wrong::TooMany { max, of: Counted::Characters });
     }
     match schema.format.unwrap_or_default() {
-        money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err("must be greater than 0".to_owned()),
-        money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop).map_err(str::to_owned),
-        format => format_of(format, text).map_err(str::to_owned),
+        money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err(Wrong::GreaterThan(Decimal::ZERO)),
+        money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop),
+        format => format_of(format, text).map_err(Wrong::from),
     }
 }
 
-fn format_of(format: &str, text: &str) -> Result<(), &'static str> {
+fn format_of(format: &str, text: &str) -> Result<(), Format> {
     let (fits, wanted) = match format {
-        "uuid" => (Uuid::try_parse(text).is_ok(), "must be a UUID"),
-        "date-time" => (time::read(text).is_some(), time::WANTED),
-        "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), "must be an IPv4 address"),
-        "email" => (email(text), "must be an e-mail address"),
-        "date" | "iban" | "nif" => (marketplace::fits(format, text), marketplace::wanted(format)),
-        "uri" => (web_url::is_http(text), "must be an http or https URL"),
-        _ => (true, ""),
+        "uuid" => (Uuid::try_parse(text).is_ok(), Format::Uuid),
+        "date-time" => (time::read(text).is_some(), Format::Time),
+        "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), Format::Ipv4),
+        "email" => (email(text), Format::Email),
+        "date" => (marketplace::fits(format, text), Format::Date),
+        "iban" => (marketplace::fits(format, text), Format::Iban),
+        "nif" => (marketplace::fits(format, text), Format::Nif),
+        "uri" => (web_url::is_http(text), Format::WebUrl),
+        _ => return Ok(()),
     };
     if fits { Ok(()) } else { Err(wanted) }
 }
@@ -242,20 +240,20 @@ fn email(text: &str) -> bool {
 }
 
 /// Numbers are judged by their text: nothing passes through binary floating point.
-fn number_in_range(schema: &MetaSchema, text: &str) -> Result<(), String> {
-    let number = money::parse(text).map_err(str::to_owned)?;
+fn number_in_range(schema: &MetaSchema, text: &str) -> Result<(), Wrong> {
+    let number = money::parse(text)?;
     if schema.ty == "integer" && text.contains(['.', 'e', 'E']) {
-        return Err("must be an integer".to_owned());
+        return Err(Wrong::NotA(Kind::Integer));
     }
     let bound = |bound: Option<f64>| bound.and_then(|bound| Decimal::try_from(bound).ok());
     if let Some(min) = bound(schema.minimum) {
         let exclusive = schema.exclusive_minimum == Some(true);
         if number < min || (exclusive && number == min) {
-            return Err(format!("must be {} {min}", if exclusive { "greater than" } else { "at least" }));
+            return Err(if exclusive { Wrong::GreaterThan(min) } else { Wrong::AtLeast(min) });
         }
     }
     if let Some(max) = bound(schema.maximum).filter(|max| number > *max) {
-        return Err(format!("must be at most {max}"));
+        return Err(Wrong::AtMost(max));
     }
     Ok(())
 }

@@ -8,11 +8,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
+use crate::problem::Format;
+
 /// Names the format in the schema, by which bodies are checked.
 pub(crate) const FORMAT: &str = "quantity";
-
-/// What is wrong with any other value, as the end of a sentence.
-pub(crate) const WANTED: &str = "must be a number above zero in digits, such as 2";
 
 /// Longest quantity, digits.
 const DIGITS_MAX: usize = 20;
@@ -78,7 +77,7 @@ impl Type for Quantity {
 
 impl ParseFromJSON for Quantity {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
-        text_of(&value.unwrap_or_default()).map(Self).ok_or_else(|| ParseError::custom(WANTED))
+        text_of(&value.unwrap_or_default()).map(Self).ok_or_else(|| ParseError::custom(Format::Quantity))
     }
 }
 

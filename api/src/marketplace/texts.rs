@@ -9,8 +9,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
+use crate::problem::Format;
+
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident = $format:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident = $format:literal, $wanted:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub(super) struct $name(pub(super) String);
@@ -42,7 +44,7 @@ macro_rules! texts {
             fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                 match value {
                     Some(Value::String(text)) if fits($format, &text) => Ok(Self(text)),
-                    _ => Err(ParseError::custom(wanted($format))),
+                    _ => Err(ParseError::custom(Format::$wanted)),
                 }
             }
         }
@@ -57,11 +59,11 @@ macro_rules! texts {
 
 texts! {
     /// A day, such as `1990-05-17`.
-    Day = "date";
+    Day = "date", Date;
     /// A tax number of nine digits, the last of which checks the others.
-    Nif = "nif";
+    Nif = "nif", Nif;
     /// A bank account by ISO 13616, electronic or as people print it.
-    Iban = "iban";
+    Iban = "iban", Iban;
 }
 
 /// Whether a text has the format.
@@ -71,16 +73,6 @@ pub(crate) fn fits(format: &str, text: &str) -> bool {
         "nif" => is_nif(text),
         "iban" => electronic(text).parse::<iban::Iban>().is_ok(),
         _ => true,
-    }
-}
-
-/// What is wrong with a text that does not have the format.
-pub(crate) fn wanted(format: &str) -> &'static str {
-    match format {
-        "date" => "must be a date such as 1990-05-17",
-        "nif" => "must be nine digits with the right check digit",
-        "iban" => "must be an IBAN with the right check digits",
-        _ => "has another format",
     }
 }
 

@@ -18,6 +18,7 @@ mod texts;
 mod token;
 
 use self::language::Language;
+pub(crate) use self::list::Attributes;
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
 

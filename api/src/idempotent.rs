@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     access::hash_secret,
-    problem::{Code, Problem},
+    problem::{Code, Format, Problem},
     state::State,
 };
 
@@ -56,7 +56,7 @@ impl ParseFromParameter for IdempotencyKey {
         if (1..=255).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(Self(value.to_owned()));
         }
-        Err(ParseError::custom("must be 1 to 255 visible ASCII characters"))
+        Err(ParseError::custom(Format::IdempotencyKey))
     }
 }
 

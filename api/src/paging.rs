@@ -17,7 +17,7 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::problem::{Code, Location, Problem};
+use crate::problem::{Code, Location, Problem, Wrong};
 
 /// Where counting stops: a list that says 10,000 has that many or more.
 pub(crate) const COUNT_MAX: u64 = 10_000;
@@ -34,6 +34,13 @@ macro_rules! bounded {
         impl Default for $name {
             fn default() -> Self {
                 Self($default)
+            }
+        }
+
+        impl $name {
+            /// What is wrong with any other number.
+            pub(crate) fn wrong() -> Wrong {
+                Wrong::IntegerWithin { min: $min, max: $max }
             }
         }
 
@@ -66,8 +73,7 @@ macro_rules! bounded {
         impl ParseFromParameter for $name {
             fn parse_from_parameter(value: &str) -> ParseResult<Self> {
                 let number = value.parse::<u32>().ok().filter(|number| ($min..=$max).contains(number));
-                let wanted = || ParseError::custom(format!("must be an integer from {} to {}", $min, $max));
-                number.map(Self).ok_or_else(wanted)
+                number.map(Self).ok_or_else(|| ParseError::custom(Self::wrong()))
             }
         }
 
@@ -168,8 +174,8 @@ pub(crate) fn within_depth(offset: u64, total: u64, pointer: &str) -> Result<Opt
         return Ok(None);
     }
     if offset > DEPTH_MAX {
-        let detail = format!("is behind the first {DEPTH_MAX} items, where pages end; narrow it down or use a cursor");
-        return Err(Problem::new(Code::ValidationFailed).wrong(pointer, Location::Query, detail));
+        let problem = Problem::new(Code::ValidationFailed);
+        return Err(problem.wrong(pointer, Location::Query, Wrong::BehindPages(DEPTH_MAX)));
     }
     Ok(Some(offset))
 }

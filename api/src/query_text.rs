@@ -7,6 +7,8 @@ use poem_openapi::{
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 
+use crate::problem::Format;
+
 /// PostgreSQL cannot keep or compare U+0000.
 pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
 
@@ -44,6 +46,6 @@ impl ParseFromParameter for QueryText {
         if (1..=255).contains(&value.chars().count()) && !value.contains('\0') {
             return Ok(Self(value.to_owned()));
         }
-        Err(ParseError::custom("must have 1 to 255 characters, none of them U+0000"))
+        Err(ParseError::custom(Format::QueryText))
     }
 }

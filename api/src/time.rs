@@ -10,8 +10,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-/// What is said of a text that is no time.
-pub(crate) const WANTED: &str = "must be a time as RFC 3339 has it, such as 2030-01-31T12:00:00Z";
+use crate::problem::Format;
 
 /// A time: read with any offset, kept in microseconds as both databases do, written in UTC with all six digits and `Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +65,7 @@ impl Type for Time {
 impl ParseFromJSON for Time {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         match value.unwrap_or_default() {
-            Value::String(text) => read(&text).map(Self).ok_or_else(|| ParseError::custom(WANTED)),
+            Value::String(text) => read(&text).map(Self).ok_or_else(|| ParseError::custom(Format::Time)),
             other => Err(ParseError::expected_type(other)),
         }
     }
@@ -75,7 +74,7 @@ impl ParseFromJSON for Time {
 impl ParseFromParameter for Time {
     /// An offset's `+` that was not percent-encoded arrives as a space.
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        read(&value.replace(' ', "+")).map(Self).ok_or_else(|| ParseError::custom(WANTED))
+        read(&value.replace(' ', "+")).map(Self).ok_or_else(|| ParseError::custom(Format::Time))
     }
 }
 

@@ -9,6 +9,8 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
+use crate::problem::Format;
+
 /// An http or https URL; the schema's format is checked with all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WebUrl(pub(crate) String);
@@ -89,8 +91,7 @@ impl Type for QueryUrl {
 impl ParseFromParameter for QueryUrl {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         let url = ascii(value).filter(|url| value.len() <= 255 && is_http(url));
-        url.map(|url| Self(url.into_owned()))
-            .ok_or_else(|| ParseError::custom("must be an http or https URL of at most 255 characters"))
+        url.map(|url| Self(url.into_owned())).ok_or_else(|| ParseError::custom(Format::QueryUrl))
     }
 }
 

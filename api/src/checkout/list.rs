@@ -11,6 +11,7 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::response::CheckoutPayment;
+use crate::problem::Wrong;
 
 /// A page of payments.
 #[derive(Object)]
@@ -70,15 +71,20 @@ impl Asked {
 
 /// Names of attributes, joined by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Names(Vec<Attribute>);
+pub(crate) struct Attributes(Vec<Attribute>);
 
-impl Names {
+impl Attributes {
+    /// What is wrong with a text that names others.
+    pub(crate) fn wrong() -> Wrong {
+        Wrong::OneOf(Attribute::ALL.iter().map(|attribute| attribute.word().to_owned()).collect())
+    }
+
     pub(super) fn all(given: Option<Vec<Self>>) -> Vec<Attribute> {
         given.into_iter().flatten().flat_map(|names| names.0).collect()
     }
 }
 
-impl Type for Names {
+impl Type for Attributes {
     const IS_REQUIRED: bool = true;
 
     type RawValueType = Self;
@@ -104,19 +110,15 @@ impl Type for Names {
     }
 }
 
-impl ParseFromParameter for Names {
+impl ParseFromParameter for Attributes {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         let attributes: Option<Vec<Attribute>> =
             value.split(',').map(|word| Attribute::from_word(word.trim())).collect();
-        let unknown = || {
-            let words: Vec<&str> = Attribute::ALL.iter().map(|attribute| attribute.word()).collect();
-            ParseError::custom(format!("must be one of {}", words.join(", ")))
-        };
-        attributes.map(Self).ok_or_else(unknown)
+        attributes.map(Self).ok_or_else(|| ParseError::custom(Self::wrong()))
     }
 }
 
-impl ToJSON for Names {
+impl ToJSON for Attributes {
     fn to_json(&self) -> Option<Value> {
         let words: Vec<&str> = self.0.iter().map(|attribute| attribute.word()).collect();
         Some(words.join(",").into())
@@ -130,10 +132,10 @@ mod tests {
     #[test]
     fn desc_turns_keys_around_and_adds_its_own() {
         let asked = Asked {
-            sort: Names::all(Some(vec![Names::parse_from_parameter("status,value").unwrap()])),
-            desc: Names::all(Some(vec![
-                Names::parse_from_parameter("value").unwrap(),
-                Names::parse_from_parameter(" createdAt").unwrap(),
+            sort: Attributes::all(Some(vec![Attributes::parse_from_parameter("status,value").unwrap()])),
+            desc: Attributes::all(Some(vec![
+                Attributes::parse_from_parameter("value").unwrap(),
+                Attributes::parse_from_parameter(" createdAt").unwrap(),
             ])),
             limit: 20,
             offset: 40,
@@ -146,6 +148,6 @@ mod tests {
             asked.address("https://pay.example", 20),
             "https://pay.example/v1/payments?sort=status,value&desc=value,createdAt&limit=20&offset=20"
         );
-        assert!(Names::parse_from_parameter("amount").is_err() && Names::parse_from_parameter("").is_err());
+        assert!(Attributes::parse_from_parameter("amount").is_err() && Attributes::parse_from_parameter("").is_err());
     }
 }

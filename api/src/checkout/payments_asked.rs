@@ -9,7 +9,7 @@ use poem_openapi::{
 };
 
 use super::{
-    list::{Asked, CheckoutList, Names},
+    list::{Asked, Attributes, CheckoutList},
     request::CheckoutRequest,
     response::{CheckoutAnswer, CheckoutPayment},
     submit::{SubmitRequest, choice, submitted},
@@ -70,9 +70,9 @@ impl PaymentsAsked {
         &self,
         caller: Allowed<PaymentsRead>,
         /// Attributes to sort by, repeated or joined by commas.
-        sort: Query<Option<Vec<Names>>>,
+        sort: Query<Option<Vec<Attributes>>>,
         /// Attributes whose greatest values come first; those that `sort` does not name are added to it.
-        desc: Query<Option<Vec<Names>>>,
+        desc: Query<Option<Vec<Attributes>>>,
         /// Payments a page, 1 to 100.
         #[oai(default)]
         limit: Query<PageLimit>,
@@ -80,7 +80,7 @@ impl PaymentsAsked {
         #[oai(default)]
         offset: Query<Offset>,
     ) -> Result<Json<CheckoutList>, Refused> {
-        let (sort, desc) = (Names::all(sort.0), Names::all(desc.0));
+        let (sort, desc) = (Attributes::all(sort.0), Attributes::all(desc.0));
         let asked = Asked { sort, desc, limit: limit.0.0, offset: offset.0.0 };
         let db = &**self.0.db();
         let total = checkout::within(&caller).count(db, COUNT_MAX).await?;

@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{edge::Contract, resources::Tag};
+use crate::{edge::Contract, problem::Wrong, resources::Tag};
 
 /// A contract's name in a query.
 pub(crate) struct ContractName(pub(crate) &'static Contract);
@@ -48,7 +48,7 @@ impl Type for ContractName {
 
 impl ParseFromParameter for ContractName {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom("must be one of the documented words"))
+        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
     }
 }
 

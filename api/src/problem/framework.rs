@@ -1,13 +1,24 @@
 //! What the framework and the database report, turned into problems.
 
+use std::borrow::Cow;
+
 use poem::{Error, error::ReadBodyError, http::StatusCode};
-use poem_openapi::error::{
-    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+use poem_openapi::{
+    error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError},
+    types::Type,
 };
 use sea_orm::{DbErr, SqlErr};
 
-use super::{Code, Location, Problem};
-use crate::time;
+use super::{Code, Format, Kind, Location, Problem, Wrong};
+use crate::{
+    checkout::Attributes,
+    document::ContractName,
+    idempotent::IdempotencyKey,
+    paging::{Limit, Offset, Page, PageLimit, PerPage},
+    query_text::QueryText,
+    time::Time,
+    web_url::QueryUrl,
+};
 
 impl Problem {
     /// The problem that an error stands for; our own pass through unchanged.
@@ -53,12 +64,13 @@ impl Problem {
     }
 }
 
-/// What is wrong with a parameter, for people. Our own parsers say it; what the framework says of its types would name
-/// them, and is put in our words.
-fn plain(reason: &str) -> String {
+/// What is wrong with a parameter. The framework keeps nothing of a parser's error but a sentence, which begins with the
+/// name of the type that could not be read. This is the one place that reads it, and of our own types it reads the name
+/// alone: each of them has one thing that can be wrong.
+fn plain(reason: &str) -> Wrong {
     let (sentence, _) = reason.split_once(" (occurred while parsing ").unwrap_or((reason, ""));
     if sentence.contains("expects an input value") {
-        return "is required".to_owned();
+        return Wrong::Required;
     }
     let named = |start: &str| sentence.strip_prefix(start).and_then(|rest| rest.split_once('"'));
     let (type_name, told) = match (named("failed to parse \""), named("Expected input type \"")) {
@@ -66,20 +78,43 @@ fn plain(reason: &str) -> String {
         (None, Some((type_name, _))) => (type_name, ""),
         (None, None) => ("", ""),
     };
-    of_framework(type_name, told).unwrap_or(told).to_owned()
+    of_ours(type_name).unwrap_or_else(|| of_framework(type_name, told))
 }
 
-/// What the framework's types and its enumerations want; none for types of ours, which have told it.
-fn of_framework(type_name: &str, told: &str) -> Option<&'static str> {
+/// A type's name, and what is wrong with a text that it cannot be read from.
+type Parameter = (Cow<'static, str>, fn() -> Wrong);
+
+/// Our types of parameters.
+fn ours() -> [Parameter; 11] {
+    [
+        (Page::name(), Page::wrong),
+        (PerPage::name(), PerPage::wrong),
+        (Limit::name(), Limit::wrong),
+        (PageLimit::name(), PageLimit::wrong),
+        (Offset::name(), Offset::wrong),
+        (Attributes::name(), Attributes::wrong),
+        (QueryText::name(), || Format::QueryText.into()),
+        (QueryUrl::name(), || Format::QueryUrl.into()),
+        (IdempotencyKey::name(), || Format::IdempotencyKey.into()),
+        (Time::name(), || Format::Time.into()),
+        (ContractName::name(), || Wrong::UnknownWord),
+    ]
+}
+
+fn of_ours(type_name: &str) -> Option<Wrong> {
+    ours().into_iter().find(|(name, _)| name == type_name).map(|(_, wrong)| wrong())
+}
+
+/// The same for the framework's types and its enumerations; a type that is not known here keeps its own sentence.
+fn of_framework(type_name: &str, told: &str) -> Wrong {
     match type_name {
-        _ if told == "Expect a valid enumeration value." => Some("must be one of the documented words"),
-        "boolean" => Some("must be true or false"),
-        "string_date-time" => Some(time::WANTED),
-        name if name.contains("uuid") => Some("must be a UUID"),
-        name if name.starts_with("integer") => Some("must be an integer"),
-        name if name.starts_with("number") => Some("must be a number"),
-        name if told.is_empty() || name.starts_with("string") => Some("cannot be read"),
-        _ => None,
+        _ if told == "Expect a valid enumeration value." => Wrong::UnknownWord,
+        "boolean" => Wrong::NotA(Kind::Boolean),
+        name if name.contains("uuid") => Format::Uuid.into(),
+        name if name.starts_with("integer") => Wrong::NotA(Kind::Integer),
+        name if name.starts_with("number") => Wrong::NotA(Kind::Number),
+        name if told.is_empty() || name.starts_with("string") => Wrong::Unreadable,
+        _ => Wrong::Reported(told.to_owned()),
     }
 }
 
@@ -104,7 +139,11 @@ impl From<DbErr> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use poem_openapi::types::ParseFromParameter;
+
     use super::*;
+
+    const TIME: &str = "must be a time as RFC 3339 has it, such as 2030-01-31T12:00:00Z";
 
     #[test]
     fn sentences_name_no_types() {
@@ -118,17 +157,46 @@ mod tests {
                 r#"failed to parse "PaymentStatus": Expect a valid enumeration value. (occurred while parsing "optional_PaymentStatus")"#,
                 "must be one of the documented words",
             ),
-            (r#"failed to parse "Page": must be an integer"#, "must be an integer"),
-            (r#"failed to parse "Page": must be "big""#, r#"must be "big""#),
+            (r#"failed to parse "Listed": must be an integer"#, "must be an integer"),
+            (r#"failed to parse "Listed": must be "big""#, r#"must be "big""#),
             (r#"Type "string_uuid" expects an input value."#, "is required"),
             (r#"failed to parse "boolean": provided string was not `true` or `false`"#, "must be true or false"),
             (r#"failed to parse "integer_int64": invalid digit found in string"#, "must be an integer"),
             (r#"failed to parse "number_double": invalid float literal"#, "must be a number"),
-            (r#"failed to parse "string_date-time": premature end of input"#, time::WANTED),
+            (r#"failed to parse "string_date-time": premature end of input"#, TIME),
             (r#"Expected input type "string_ipv4", found 7."#, "cannot be read"),
             ("anything else", "cannot be read"),
         ] {
-            assert_eq!(plain(reason), sentence);
+            assert_eq!(plain(reason).to_string(), sentence);
+        }
+    }
+
+    /// What the framework makes of a text that the type cannot be read from.
+    fn reason<T: ParseFromParameter>(text: &str) -> String {
+        let refused = T::parse_from_parameter(text).err().unwrap();
+        refused.propagate::<Option<T>>().into_message()
+    }
+
+    #[test]
+    fn types_of_ours_are_known_by_their_names() {
+        let within = |min, max| Wrong::IntegerWithin { min, max };
+        let reasons = [
+            (reason::<Page>("0"), within(1, 2_147_483_647)),
+            (reason::<PerPage>("101"), within(1, 100)),
+            (reason::<Limit>("x"), within(1, 1_000)),
+            (reason::<PageLimit>(""), within(1, 100)),
+            (reason::<Offset>("-1"), within(0, 2_147_483_647)),
+            (reason::<Attributes>("amount"), Attributes::wrong()),
+            (reason::<QueryText>(""), Format::QueryText.into()),
+            (reason::<QueryUrl>("x"), Format::QueryUrl.into()),
+            (reason::<IdempotencyKey>("é"), Format::IdempotencyKey.into()),
+            (reason::<Time>("yesterday"), Format::Time.into()),
+            (reason::<ContractName>("x"), Wrong::UnknownWord),
+        ];
+        assert_eq!(reasons.len(), ours().len());
+        for (reason, wrong) in reasons {
+            assert_eq!(plain(&reason), wrong);
+            assert!(reason.contains(&format!(": {wrong} (occurred")), "{reason}");
         }
     }
 }

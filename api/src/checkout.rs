@@ -27,7 +27,7 @@ use poem::http::Method;
 
 use crate::{
     edge::{Class, Contract, Part},
-    problem::{Code, Problem},
+    problem::{CheckoutWrong, Code, Problem},
     resources::Tag,
     state::State,
 };
@@ -90,8 +90,8 @@ impl From<CheckoutError> for Problem {
         match error {
             CheckoutError::Denied(payments::Denied::NotFound) => Self::not_found("Payment"),
             CheckoutError::Denied(denied) => denied.into(),
-            CheckoutError::UnknownCurrency => Self::invalid("/purchase/total/currency", error.to_string()),
-            CheckoutError::Amount(_) => Self::invalid("/purchase/total/value", error.to_string()),
+            CheckoutError::UnknownCurrency => Self::invalid("/purchase/total/currency", CheckoutWrong::UnknownCurrency),
+            CheckoutError::Amount(error) => Self::invalid("/purchase/total/value", error),
             CheckoutError::ClientIdTaken | CheckoutError::NotSubmittable(_) | CheckoutError::NotCancelable(_) => {
                 Self::new(Code::Conflict).detail(error.to_string())
             }

@@ -8,7 +8,7 @@ mod wrong;
 
 pub(crate) use code::Code;
 pub(crate) use refused::Refused;
-pub(crate) use wrong::{Counted, Format, Kind, Wrong};
+pub(crate) use wrong::{CheckoutWrong, Counted, Format, Kind, Wrong};
 
 use std::fmt;
 

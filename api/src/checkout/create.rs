@@ -16,9 +16,12 @@ use super::{
     submit::method,
 };
 use crate::{
-    problem::{Code, Mistake, Problem, Wrong},
+    problem::{CheckoutWrong, Code, Counted, Format, Mistake, Problem, Wrong},
     web_url::WebUrl,
 };
+
+/// Longest name of a channel, characters.
+const CHANNEL_MAX: usize = 255;
 
 impl CheckoutRequest {
     /// Refuses what no database is needed to see.
@@ -32,14 +35,14 @@ impl CheckoutRequest {
             found.payer(payer);
         }
         if self.client_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
-            found.wrong("/clientId", "must not be blank");
+            found.wrong("/clientId", Wrong::Blank);
         }
         for (pointer, given) in [("/cancelUrl", &self.cancel_url), ("/successUrl", &self.success_url)] {
             match given {
                 None if self.redirect_mode() == RedirectMode::Embedded => {
-                    found.wrong(pointer, "is required in embedded mode");
+                    found.wrong(pointer, CheckoutWrong::RequiredInEmbeddedMode);
                 }
-                Some(url) if !is_absolute(url) => found.wrong(pointer, "must be an http or https URL"),
+                Some(url) if !is_absolute(url) => found.wrong(pointer, Format::WebUrl),
                 _ => {}
             }
         }
@@ -91,77 +94,78 @@ impl CheckoutRequest {
 struct Found(Vec<Mistake>);
 
 impl Found {
-    fn wrong(&mut self, pointer: &str, detail: impl Into<Wrong>) {
-        self.0.push(Mistake::in_body(pointer, detail));
+    fn wrong(&mut self, pointer: &str, wrong: impl Into<Wrong>) {
+        self.0.push(Mistake::in_body(pointer, wrong));
     }
 
     fn amounts(&mut self, request: &CheckoutRequest) {
         let total = &request.purchase.total;
         self.shape("/purchase/total/value", total);
         if Currency::from_code(&total.currency).is_none() {
-            self.wrong("/purchase/total/currency", "is not a currency of ISO 4217 that can be paid here");
+            self.wrong("/purchase/total/currency", CheckoutWrong::UnknownCurrency);
         }
         for (index, item) in request.purchase.items.iter().flatten().enumerate() {
             let pointer = format!("/purchase/items/{index}");
             if item.name.trim().is_empty() {
-                self.wrong(&format!("{pointer}/name"), "must not be blank");
+                self.wrong(&format!("{pointer}/name"), Wrong::Blank);
             }
             self.shape(&format!("{pointer}/amount/value"), &item.amount);
             if item.amount.currency != total.currency {
-                self.wrong(&format!("{pointer}/amount/currency"), "must be the currency of the total");
+                self.wrong(&format!("{pointer}/amount/currency"), CheckoutWrong::OtherCurrency);
             }
         }
     }
 
     fn shape(&mut self, pointer: &str, amount: &Amount) {
         if !is_decimal(&amount.value) {
-            self.wrong(pointer, "must be an amount as text, such as 1500 or 12.50");
+            self.wrong(pointer, Format::WrittenAmount);
         }
     }
 
     /// The amount, if it is one of a currency with so many fraction digits.
     fn value(&mut self, pointer: &str, amount: &Amount, decimals: u32) -> Option<Decimal> {
         if decimals == 0 && amount.value.contains('.') {
-            self.wrong(pointer, "must be an integer: the currency has no fraction");
+            self.wrong(pointer, CheckoutWrong::Fraction);
             return None;
         }
         // Rounded it would be another amount than the one that was sent.
         let Ok(value) = Decimal::from_str_exact(&amount.value) else {
-            self.wrong(pointer, "is too large");
+            self.wrong(pointer, AmountError::TooLarge);
             return None;
         };
         // As it was written: `1.500` is no amount of cents. Parts may be free; that the total is not, the core sees to.
         let fine = value.scale() > decimals;
         let checked = if fine { Err(AmountError::TooFine(decimals)) } else { money::check_cost(value, decimals) };
-        checked.map_err(|error| self.wrong(pointer, error.to_string())).ok()
+        checked.map_err(|error| self.wrong(pointer, error)).ok()
     }
 
     fn context(&mut self, context: &Context) {
         if context.locale.as_ref().is_some_and(|locale| !is_locale(locale)) {
-            self.wrong("/context/locale", "must be a locale such as fr-KM");
+            self.wrong("/context/locale", Format::Locale);
         }
         for (index, channel) in context.channels.iter().flatten().enumerate() {
-            if channel.chars().count() > 255 {
-                self.wrong(&format!("/context/channels/{index}"), "must have at most 255 characters");
+            if channel.chars().count() > CHANNEL_MAX {
+                let too_long = Wrong::TooMany { max: CHANNEL_MAX, of: Counted::Characters };
+                self.wrong(&format!("/context/channels/{index}"), too_long);
             }
         }
     }
 
     fn payer(&mut self, payer: &Payer) {
         if payer.email.as_ref().is_some_and(|email| !is_email(email)) {
-            self.wrong("/payer/email", "must be an e-mail address");
+            self.wrong("/payer/email", Format::Email);
         }
         if payer.phone.as_ref().is_some_and(|phone| !is_phone(phone)) {
-            self.wrong("/payer/phone", "must be a phone number such as +2693210000");
+            self.wrong("/payer/phone", Format::Phone);
         }
         let Some(address) = &payer.address else { return };
         for (pointer, text) in [("/payer/address/line1", &address.line1), ("/payer/address/city", &address.city)] {
             if text.trim().is_empty() {
-                self.wrong(pointer, "must not be blank");
+                self.wrong(pointer, Wrong::Blank);
             }
         }
         if !is_country(&address.country) {
-            self.wrong("/payer/address/country", "must be a country of ISO 3166-1, two capital letters");
+            self.wrong("/payer/address/country", Format::Country);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     access::start_family,
     body::form,
     edge::ClientAddress,
-    problem::{Code, Problem, Refused},
+    problem::{CheckoutWrong, Code, Problem, Refused, Wrong},
     resources::{Tag, authentication::sign_in_integration},
     state::State,
 };
@@ -85,13 +85,13 @@ impl<'a> ApiExtractor<'a> for Grant {
             value.filter(|value| !value.is_empty())
         };
         if field("grant_type").as_deref() != Some("client_credentials") {
-            return Err(Problem::invalid("/grant_type", "must be client_credentials").into());
+            return Err(Problem::invalid("/grant_type", CheckoutWrong::GrantType).into());
         }
         let (id, secret) = (field("client_id"), field("client_secret"));
         if let Some(basic) = basic::credentials(request)? {
             return Ok(Self::proved_by(basic, id.as_deref(), secret.is_some())?);
         }
-        let missing = |name: &str| Problem::invalid(&format!("/{name}"), "is required");
+        let missing = |name: &str| Problem::invalid(&format!("/{name}"), Wrong::Required);
         let client_id = id.ok_or_else(|| missing("client_id"))?;
         Ok(Self { client_id, client_secret: secret.ok_or_else(|| missing("client_secret"))?, by_basic: false })
     }
@@ -105,10 +105,10 @@ impl Grant {
         secret: bool,
     ) -> Result<Self, Problem> {
         if secret {
-            return Err(Problem::invalid("/client_secret", "must not be sent beside HTTP Basic"));
+            return Err(Problem::invalid("/client_secret", CheckoutWrong::BesideBasic));
         }
         if id.is_some_and(|id| id != client_id) {
-            return Err(Problem::invalid("/client_id", "must be the one of HTTP Basic, or be left out"));
+            return Err(Problem::invalid("/client_id", CheckoutWrong::OtherThanBasic));
         }
         Ok(Self { client_id, client_secret, by_basic: true })
     }

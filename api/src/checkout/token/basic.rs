@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use poem::{Request, http::header};
 
-use crate::problem::{Code, Location, Problem};
+use crate::problem::{CheckoutWrong, Code, Location, Problem};
 
 /// Id and secret; none where the header is missing or speaks of something else, such as a token that is renewed with it.
 pub(super) fn credentials(request: &Request) -> Result<Option<(String, String)>, Problem> {
@@ -14,10 +14,8 @@ pub(super) fn credentials(request: &Request) -> Result<Option<(String, String)>,
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);
     }
-    let malformed = || {
-        let detail = "must hold a client id and its secret, joined by a colon, in Base64";
-        Problem::new(Code::ValidationFailed).wrong("/Authorization", Location::Header, detail)
-    };
+    let malformed =
+        || Problem::new(Code::ValidationFailed).wrong("/Authorization", Location::Header, CheckoutWrong::Basic);
     decode(encoded.trim()).map(Some).ok_or_else(malformed)
 }
 

@@ -98,7 +98,7 @@ async fn home<C: ConnectionTrait>(db: &C, config: &ReceiptsConfig) -> Result<nod
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
-            OrderError::Amount(field, error) => Self::invalid(&format!("/{field}"), error.to_string()),
+            OrderError::Amount(field, error) => Self::invalid(&format!("/{field}"), error),
             OrderError::Database(error) => error.into(),
         }
     }

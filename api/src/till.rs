@@ -119,7 +119,7 @@ impl From<TillError> for Problem {
             TillError::Denied(payments::Denied::NotFound) => Self::not_found("Payment"),
             TillError::Denied(denied) => denied.into(),
             TillError::Unknown(what) => Self::not_found(what),
-            TillError::Amount(error) => Self::invalid("/amount", error.to_string()),
+            TillError::Amount(error) => Self::invalid("/amount", error),
             TillError::TransactionTaken
             | TillError::NotOfTheTill
             | TillError::HasTickets

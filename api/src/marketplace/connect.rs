@@ -19,7 +19,7 @@ use crate::{
     access::{Allowed, MarketplaceManage},
     audit,
     body::Form,
-    problem::{Mistake, Problem},
+    problem::{Format, Mistake, Problem, Wrong},
     resources::Tag,
     state::State,
 };
@@ -80,7 +80,7 @@ impl Example for Onboarding {
 impl Onboarding {
     /// What no schema can say.
     fn mistakes(&self) -> Vec<Mistake> {
-        let mistake = |name: &str, detail: &str| Mistake::in_body(&format!("/{name}"), detail);
+        let mistake = |name: &str, wrong| Mistake::in_body(&format!("/{name}"), wrong);
         let texts = [
             ("business_name", &self.business_name),
             ("first_name", &self.first_name),
@@ -90,19 +90,19 @@ impl Onboarding {
             ("postal_code", &self.postal_code),
         ];
         let blank = texts.into_iter().filter(|(_, text)| text.trim().is_empty());
-        let mut mistakes: Vec<Mistake> = blank.map(|(name, _)| mistake(name, "must not be empty")).collect();
+        let mut mistakes: Vec<Mistake> = blank.map(|(name, _)| mistake(name, Wrong::Empty)).collect();
         if self.dob.date().is_none_or(|day| day >= now().date_naive()) {
-            mistakes.push(mistake("dob", "must be a day in the past"));
+            mistakes.push(mistake("dob", Wrong::Rule("must be a day in the past")));
         }
         if self.tos_accepted == Some(false) {
-            mistakes.push(mistake("tos_accepted", "must be accepted"));
+            mistakes.push(mistake("tos_accepted", Wrong::Rule("must be accepted")));
         }
         mistakes
     }
 
     /// For the processor, and apart from it the bank account.
     fn told(self) -> Result<(Details, String), Problem> {
-        let dob = self.dob.date().ok_or_else(|| Problem::invalid("/dob", "must be a date such as 1990-05-17"))?;
+        let dob = self.dob.date().ok_or_else(|| Problem::invalid("/dob", Format::Date))?;
         let details = Details {
             business_name: self.business_name,
             first_name: self.first_name,

@@ -12,13 +12,14 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseFromParameter, ParseResult, Type},
 };
+use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::{Declined, lower_case, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     idempotent::Once,
-    problem::{Code, Location, Problem},
+    problem::{Code, Kind, Location, Problem, Wrong},
     resources::Tag,
     state::State,
 };
@@ -59,14 +60,14 @@ impl ParseFromParameter for Cents {
 
 impl Cents {
     fn amount(&self) -> Result<i64, Problem> {
-        let wrong = |detail| {
-            let problem = Problem::new(Code::ValidationFailed).wrong("/amount", Location::Query, detail);
+        let wrong = |wrong: Wrong| {
+            let problem = Problem::new(Code::ValidationFailed).wrong("/amount", Location::Query, wrong);
             Err(problem.with_sent(json!(self.0)))
         };
         match self.0.parse() {
             Ok(amount) if amount > 0 => Ok(amount),
-            Ok(_) => wrong("must be greater than 0"),
-            Err(_) => wrong("must be an integer"),
+            Ok(_) => wrong(Wrong::GreaterThan(Decimal::ZERO)),
+            Err(_) => wrong(Wrong::NotA(Kind::Integer)),
         }
     }
 }

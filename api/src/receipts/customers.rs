@@ -12,7 +12,7 @@ use crate::{
     access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, precis, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
-    problem::{Code, Problem},
+    problem::{Code, Format, Problem},
     resources::Tag,
     state::State,
 };
@@ -196,7 +196,7 @@ fn address_of(email: &str) -> Result<String, Problem> {
     let email = precis::email(email);
     let parts = email.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
     if parts.is_none() || email.contains(char::is_whitespace) {
-        return Err(Problem::invalid("/email", "must be an e-mail address"));
+        return Err(Problem::invalid("/email", Format::Email));
     }
     Ok(email)
 }

@@ -18,7 +18,7 @@ use crate::{
     edge::{Class, RequestId},
     idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
-    problem::Problem,
+    problem::{Problem, Wrong},
     resources::Tag,
     state::State,
     time::Time,
@@ -270,13 +270,14 @@ impl Report {
     fn check(&self) -> Result<Decimal, Problem> {
         let amount = check_bolivares("amountReported", self.amount_reported.0)?;
         if self.reference.trim().is_empty() {
-            return Err(Problem::invalid("/reference", "must not be empty"));
+            return Err(Problem::invalid("/reference", Wrong::Empty));
         }
         // The back office opens it: a link must not be able to run anything there.
         let link =
             |url: &str| url.is_empty() || web_url::is_http(url) || (url.starts_with('/') && !url.starts_with("//"));
         if self.receipt_url.as_deref().is_some_and(|url| !link(url)) {
-            return Err(Problem::invalid("/receiptUrl", "must be an http or https URL, or a path of this server"));
+            let rule = Wrong::Rule("must be an http or https URL, or a path of this server");
+            return Err(Problem::invalid("/receiptUrl", rule));
         }
         Ok(amount)
     }

@@ -22,7 +22,7 @@ use crate::{
     body::require_uncoded,
     edge::ClientAddress,
     offload::Work,
-    problem::{Code, Problem},
+    problem::{Code, Problem, Wrong},
     state::State,
 };
 
@@ -123,7 +123,7 @@ fn sorted(form: Multipart) -> Result<(Vec<u8>, Kind), Problem> {
     let file = file(form).now_or_never().ok_or_else(malformed)??;
     match Kind::of(&file) {
         Ok(kind) => Ok((file, kind)),
-        Err(Refused::Content(wrong)) => Err(Problem::invalid("/file", wrong)),
+        Err(Refused::Content(wrong)) => Err(Problem::invalid("/file", Wrong::Rule(wrong))),
         Err(Refused::TooLarge) => {
             let detail = "The file has more than 1 MiB, which is all that an SVG picture may have";
             Err(Problem::new(Code::PayloadTooLarge).detail(detail))
@@ -139,7 +139,7 @@ async fn file(mut form: Multipart) -> Result<Vec<u8>, Problem> {
             return content(field).await;
         }
     }
-    Err(Problem::invalid("/file", "is required"))
+    Err(Problem::invalid("/file", Wrong::Required))
 }
 
 async fn content(field: Field) -> Result<Vec<u8>, Problem> {
@@ -148,7 +148,7 @@ async fn content(field: Field) -> Result<Vec<u8>, Problem> {
         return Err(too_large());
     }
     if bytes.is_empty() {
-        return Err(Problem::invalid("/file", "must not be empty"));
+        return Err(Problem::invalid("/file", Wrong::Empty));
     }
     Ok(bytes)
 }

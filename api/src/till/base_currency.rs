@@ -11,7 +11,7 @@ use crate::{
     access::{Allowed, SharedDataManage},
     audit,
     body::Body,
-    problem::Problem,
+    problem::{Problem, Wrong},
     resources::Tag,
     state::State,
 };
@@ -79,7 +79,7 @@ impl BaseCurrencyRoutes {
     ) -> Result<Json<BaseCurrency>, Declined<404>> {
         let acronym = body.value.acronym.trim();
         if acronym.is_empty() {
-            return Err(Problem::invalid("/acronym", "must not be blank").into());
+            return Err(Problem::invalid("/acronym", Wrong::Blank).into());
         }
         let tx = self.0.db().begin().await?;
         let currency = base_currency::known(&*tx, acronym).await?.ok_or_else(|| Problem::not_found("Currency"))?;

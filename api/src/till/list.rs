@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     json_array::JsonArray,
     paging::{Limit, after_cursor, cursor_after},
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
 };
 
@@ -54,7 +54,8 @@ pub(super) async fn answer<P: Pages>(
     limit: Option<Limit>,
     cursor: Option<QueryText>,
 ) -> Result<ListAnswer<P::Item>, Problem> {
-    let wrong = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is none of ours");
+    let rule = Wrong::Rule("is none of ours");
+    let wrong = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, rule);
     let behind = cursor.map(|cursor| after_cursor(&cursor.0).ok_or_else(wrong)).transpose()?;
     if limit.is_none() && behind.is_none() {
         return all(pages).await;

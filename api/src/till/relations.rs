@@ -21,7 +21,7 @@ use crate::{
     access::{Allowed, PaymentsCreate, PaymentsDelete, PaymentsRead},
     answer::{Created, Gone},
     body::Body,
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
     resources::Tag,
     state::State,
@@ -141,7 +141,7 @@ impl Relations {
         #[oai(name = "ticketId")]
         ticket: Query<Option<QueryText>>,
     ) -> Result<Gone, Declined<404>> {
-        let required = |name: &str| Problem::new(Code::ValidationFailed).wrong(name, Location::Query, "is required");
+        let required = |name: &str| Problem::new(Code::ValidationFailed).wrong(name, Location::Query, Wrong::Required);
         let payment = payment.0.ok_or_else(|| required("/paymentId"))?;
         let ticket = ticket.0.ok_or_else(|| required("/ticketId"))?;
         let unknown = || Problem::not_found("Ticket payment relationship");

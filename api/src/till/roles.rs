@@ -20,7 +20,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    problem::{Code, Problem},
+    problem::{Code, Problem, Wrong},
     resources::{Tag, staff::StaffPermission},
     state::State,
 };
@@ -45,7 +45,7 @@ impl Example for RoleRequest {
 
 impl RoleRequest {
     fn name(self) -> Result<String, Problem> {
-        if self.role.trim().is_empty() { Err(Problem::invalid("/role", "must not be blank")) } else { Ok(self.role) }
+        if self.role.trim().is_empty() { Err(Problem::invalid("/role", Wrong::Blank)) } else { Ok(self.role) }
     }
 }
 
@@ -286,7 +286,7 @@ async fn held<C: ConnectionTrait>(db: &C, role: RoleId) -> Result<Vec<Permission
 }
 
 fn wanted(names: &[String]) -> Result<Vec<Permission>, Problem> {
-    let unknown = |index: usize| Problem::invalid(&format!("/permissions/{index}"), "is no permission");
+    let unknown = |index: usize| Problem::invalid(&format!("/permissions/{index}"), Wrong::Rule("is no permission"));
     let all = names.iter().enumerate().map(|(index, name)| named(name).ok_or_else(|| unknown(index)));
     all.collect()
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::users::said;
 use crate::{
     access::{hash_in_turn, precis, revoke_others},
-    problem::Problem,
+    problem::{Problem, Wrong},
     state::State,
 };
 
@@ -44,11 +44,11 @@ impl UserChange {
     /// The change, if its values are ones; its PIN is hashed here, where no transaction waits for it.
     pub(super) async fn checked(self, state: &State) -> Result<Change, Problem> {
         if self.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
-            return Err(Problem::invalid("/name", "must not be blank"));
+            return Err(Problem::invalid("/name", Wrong::Blank));
         }
         let pin = said(self.pin);
         if pin.as_ref().is_some_and(|pin| pin.len() < 4 || !pin.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(Problem::invalid("/pin", "must be four digits or more"));
+            return Err(Problem::invalid("/pin", Wrong::Rule("must be four digits or more")));
         }
         let pin_hash = match pin {
             Some(pin) => Some(hash_in_turn(state, pin).await?),

@@ -20,7 +20,7 @@ use crate::{
     answer::{Created, Gone},
     audit,
     body::Body,
-    problem::{Code, Problem},
+    problem::{Code, Problem, Wrong},
     reach,
     resources::Tag,
     state::State,
@@ -143,7 +143,7 @@ impl Users {
         let (email, phone) = (said(email), said(phone));
         let (name, email) = (precis::name(&name), email.as_deref().map(precis::email));
         if name.trim().is_empty() {
-            return Err(Problem::invalid("/name", "must not be blank").into());
+            return Err(Problem::invalid("/name", Wrong::Blank).into());
         }
         let pin_hash = hash_in_turn(&self.0, pin).await?;
         let tx = self.0.db().begin().await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Wrong};
 
 /// What a node says of a token's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,11 @@ impl ChainQuestions {
         for url in rpc_urls {
             match (self.token)(url.clone(), address.to_owned()).await {
                 Ok(TokenSeen { has_code: false, .. }) => {
-                    return Err(Problem::invalid("/address", "there is no contract at this address on the network"));
+                    let rule = Wrong::Rule("there is no contract at this address on the network");
+                    return Err(Problem::invalid("/address", rule));
                 }
                 Ok(TokenSeen { decimals: Some(said), .. }) if i32::from(said) != decimals => {
-                    return Err(Problem::invalid("/decimals", format!("must be {said}: so says the token's contract")));
+                    return Err(Problem::invalid("/decimals", Wrong::TokenDecimals(said)));
                 }
                 Ok(_) => return Ok(()),
                 Err(error) => tracing::warn!(error, "a node does not tell of a token"),
@@ -55,8 +56,8 @@ impl ChainQuestions {
         for (index, url) in rpc_urls.iter().enumerate() {
             match (self.chain_number)(url.clone()).await {
                 Ok(said) if i64::try_from(said) != Ok(number) => {
-                    let detail = format!("the node is on chain {said}, the network on {number}");
-                    return Err(Problem::invalid(&format!("/rpc_urls/{index}"), detail));
+                    let wrong = Wrong::OtherChain { node: said, network: number };
+                    return Err(Problem::invalid(&format!("/rpc_urls/{index}"), wrong));
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(error, "a node does not tell its chain's number"),

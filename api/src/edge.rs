@@ -34,7 +34,7 @@ use tracing::Instrument;
 use self::cors::Cors;
 use crate::{
     gateway_callbacks,
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Problem, Wrong},
     state::State,
 };
 
@@ -162,8 +162,8 @@ impl<E: Endpoint> Edge<E> {
             let mut values = request.headers().get_all(name).iter();
             let (value, another) = (values.next(), values.next());
             if another.is_some() || value.is_some_and(|value| value.to_str().is_err()) {
-                let detail = "must be sent once, in visible ASCII characters";
-                return Err(Problem::new(Code::ValidationFailed).wrong(&format!("/{name}"), Location::Header, detail));
+                let problem = Problem::new(Code::ValidationFailed);
+                return Err(problem.wrong(&format!("/{name}"), Location::Header, Wrong::HeaderNotOnce));
             }
         }
         Ok(())

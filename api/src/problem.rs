@@ -3,7 +3,6 @@
 mod code;
 mod framework;
 mod refused;
-#[expect(dead_code, reason = "requests are refused with these values one area after another")]
 mod wrong;
 
 pub(crate) use code::Code;

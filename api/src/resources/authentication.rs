@@ -11,7 +11,7 @@ use crate::{
     body::Body,
     body::OptionalBody,
     edge::ClientAddress,
-    problem::{Code, Location, Problem, Refused},
+    problem::{Code, Location, Problem, Refused, Wrong},
     state::State,
     time::Time,
 };
@@ -155,5 +155,6 @@ fn wrong() -> Problem {
 fn missing(key: bool) -> Problem {
     let problem = Problem::new(Code::ValidationFailed).detail("Neither a body nor both headers were sent");
     let (pointer, name) = if key { ("/api_key", "/Api-Key") } else { ("/secret_key", "/Api-Secret") };
-    problem.wrong(pointer, Location::Body, "is required").wrong(name, Location::Header, "is required without a body")
+    let header = Wrong::Rule("is required without a body");
+    problem.wrong(pointer, Location::Body, Wrong::Required).wrong(name, Location::Header, header)
 }

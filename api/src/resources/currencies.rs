@@ -24,7 +24,7 @@ use crate::{
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
-    problem::{Code, Problem, Refused},
+    problem::{Code, Format, Problem, Refused, Wrong},
     state::State,
     time::Time,
 };
@@ -225,11 +225,8 @@ impl Currencies {
 
 fn check(new: &NewCurrency) -> Result<(), Problem> {
     match (&new.address, new.network_id) {
-        (Some(address), _) if !evm_address::is_valid(address) => Err(Problem::invalid(
-            "/address",
-            "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum",
-        )),
-        (Some(_), None) => Err(Problem::invalid("/network_id", "is required for a token")),
+        (Some(address), _) if !evm_address::is_valid(address) => Err(Problem::invalid("/address", Format::EvmAddress)),
+        (Some(_), None) => Err(Problem::invalid("/network_id", Wrong::Rule("is required for a token"))),
         _ => Ok(()),
     }
 }
@@ -243,7 +240,8 @@ async fn check_on_chain(state: &State, new: &NewCurrency) -> Result<(), Problem>
     let network = networks::find(&**state.db(), id).await?;
     match (&new.address, state.chain()) {
         (None, _) if new.decimals != COIN_DECIMALS => {
-            Err(Problem::invalid("/decimals", "must be 18: every EVM network counts its own coin in 10^-18"))
+            let rule = Wrong::Rule("must be 18: every EVM network counts its own coin in 10^-18");
+            Err(Problem::invalid("/decimals", rule))
         }
         (Some(address), Some(chain)) => chain.check_token(&networks::addresses(&network), address, new.decimals).await,
         (Some(_), None) | (None, _) => Ok(()),

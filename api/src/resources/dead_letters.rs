@@ -32,7 +32,7 @@ use crate::{
     body::Body,
     edge::RequestId,
     paging::{self, PerPage},
-    problem::{Code, Location, Problem, Refused},
+    problem::{Code, Location, Problem, Refused, Wrong},
     query_text::QueryText,
     state::State,
     time::Time,
@@ -49,7 +49,7 @@ impl From<ActError> for Problem {
         match error {
             ActError::NotFound(_) => Self::not_found("Dead letter"),
             ActError::State { .. } => Self::conflict(error.to_string()),
-            ActError::Invalid(why) => Self::invalid("/body", format!("cannot be read by its job: {why}")),
+            ActError::Invalid(why) => Self::invalid("/body", Wrong::NotForJob(why)),
             ActError::Database(error) => error.into(),
             other => Self::conflict(other.to_string()),
         }
@@ -347,7 +347,7 @@ pub(super) async fn page(
 
 /// What the cursor continues after.
 pub(super) fn after(cursor: Option<QueryText>) -> Result<Option<Uuid>, Problem> {
-    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is not a cursor");
+    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, Wrong::NotACursor);
     cursor.map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()
 }
 

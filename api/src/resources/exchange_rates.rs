@@ -14,7 +14,7 @@ use crate::{
     audit,
     body::Body,
     money::{ExactInput, Money, MoneyInput},
-    problem::{Problem, Refused},
+    problem::{Problem, Refused, Wrong},
     state::State,
     time::Time,
 };
@@ -98,9 +98,10 @@ impl ExchangeRates {
         let NewRate { rate, source } = body.value;
         let source = source.unwrap_or_else(|| OPERATOR.to_owned());
         if source == rates::SANDBOX {
-            return Err(Problem::invalid("/source", "is kept for the sample rates of the sandbox").into());
+            let rule = Wrong::Rule("is kept for the sample rates of the sandbox");
+            return Err(Problem::invalid("/source", rule).into());
         }
-        let rate = check_rate(rate.0).map_err(|error| Problem::invalid("/rate", error.to_string()))?;
+        let rate = check_rate(rate.0).map_err(|error| Problem::invalid("/rate", error))?;
         let tx = self.0.db().begin().await?;
         require(&tx, &base.0).await?;
         require(&tx, &quote.0).await?;

@@ -22,7 +22,7 @@ use crate::{
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
-    problem::{Code, Problem, Refused},
+    problem::{Code, Problem, Refused, Wrong},
     reach,
     state::State,
     time::Time,
@@ -239,7 +239,7 @@ impl Integrations {
 
 async fn insert(tx: &Transaction, caller: &Caller, new: NewIntegration) -> Result<CreatedIntegration, Problem> {
     if new.expires_at.is_some_and(|expires_at| *expires_at <= now()) {
-        return Err(Problem::invalid("/expires_at", "must be in the future"));
+        return Err(Problem::invalid("/expires_at", Wrong::Past));
     }
     let node = reach::node(&**tx, caller, new.node_id).await?;
     let mut permissions: Vec<Permission> = match new.permissions {

@@ -39,7 +39,7 @@ use crate::{
     edge::RequestId,
     idempotent::Once,
     paging::{self, PerPage},
-    problem::{Problem, Refused},
+    problem::{Problem, Refused, Wrong},
     query_text::QueryText,
     state::State,
 };
@@ -61,7 +61,7 @@ impl From<InvalidRun> for Problem {
     fn from(error: InvalidRun) -> Self {
         match error {
             InvalidRun::Database(error) => error.into(),
-            other => Self::invalid("", other.to_string()),
+            other => Self::invalid("", Wrong::Reported(other.to_string())),
         }
     }
 }

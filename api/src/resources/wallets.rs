@@ -27,7 +27,7 @@ use crate::{
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
-    problem::{Problem, Refused},
+    problem::{Format, Problem, Refused},
     reach,
     state::State,
     time::Time,
@@ -240,8 +240,7 @@ impl Wallets {
 
 async fn insert(tx: &Transaction, caller: &Caller, new: NewWallet) -> Result<Wallet, Problem> {
     if !evm_address::is_valid(&new.address) {
-        let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum";
-        return Err(Problem::invalid("/address", detail));
+        return Err(Problem::invalid("/address", Format::EvmAddress));
     }
     let node = reach::node(&**tx, caller, new.node_id).await?;
     chains::find(&**tx, new.chain_id).await?;

@@ -21,7 +21,7 @@ use crate::{
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
-    problem::{Problem, Refused},
+    problem::{Problem, Refused, Wrong},
     reach,
     state::State,
     time::Time,
@@ -181,7 +181,7 @@ impl WebhookRecoveries {
 async fn start(tx: &mut Transaction, caller: &Caller, id: Uuid, new: NewRecovery) -> Result<Recovery, Problem> {
     let until = new.until.map_or_else(now, |until| *until);
     if *new.since >= until {
-        return Err(Problem::invalid("/since", "must be before until, and in the past"));
+        return Err(Problem::invalid("/since", Wrong::Rule("must be before until, and in the past")));
     }
     // Locked, so that of two requests at once the second sees the run of the first.
     let endpoint = webhooks::lock(tx, caller, id).await?;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{authorize, by_id, by_reference, put, save};
 use crate::{
-    problem::{Problem, Refused},
+    problem::{Format, Problem, Refused, Wrong},
     state::State,
 };
 
@@ -187,12 +187,12 @@ pub(super) fn declined(code: &str, message: &str) -> Answer {
 
 pub(super) fn amount(body: &Value) -> Result<Decimal, Problem> {
     let amount = body["amount"].as_str().and_then(|amount| amount.parse().ok());
-    amount.ok_or_else(|| Problem::invalid("/amount", "must be a decimal as text"))
+    amount.ok_or_else(|| Problem::invalid("/amount", Wrong::Rule("must be a decimal as text")))
 }
 
 pub(super) fn reference(body: &Value) -> Result<Uuid, Problem> {
     let reference = body["reference"].as_str().and_then(|reference| reference.parse().ok());
-    reference.ok_or_else(|| Problem::invalid("/reference", "must be a UUID"))
+    reference.ok_or_else(|| Problem::invalid("/reference", Format::Uuid))
 }
 
 /// An amount of the object; nothing where it has none.

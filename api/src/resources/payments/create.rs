@@ -24,7 +24,7 @@ use crate::{
     edge::RequestId,
     idempotent::{Claimed, Once},
     money::{ExactInput, MoneyInput},
-    problem::{Code, Problem},
+    problem::{Code, Counted, Format, Problem, Wrong},
     resources::members::NewMember,
     time::Time,
 };
@@ -146,21 +146,19 @@ impl NewPayment {
     /// Checks what no schema can say and needs no look-up.
     fn check(&self, config: &DealsConfig) -> Result<(), Problem> {
         if self.member.is_some() && self.member_id.is_some() {
-            return Err(Problem::invalid("/member_id", "must not be given together with member"));
+            return Err(Problem::invalid("/member_id", Wrong::Rule("must not be given together with member")));
         }
         if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > METADATA_MAX) {
-            return Err(Problem::invalid("/metadata", "must have at most 16384 bytes"));
+            return Err(Problem::invalid("/metadata", Wrong::TooMany { max: METADATA_MAX, of: Counted::Bytes }));
         }
         let ahead = config.expires_in_min_s;
         if *self.expires_at <= now() + TimeDelta::seconds(ahead.into()) {
-            let detail = format!("must be in the future, at least {ahead} seconds ahead");
-            return Err(Problem::invalid("/expires_at", detail));
+            return Err(Problem::invalid("/expires_at", Wrong::TooSoon(ahead)));
         }
         if PaymentMethod::from(self.payment_method) == PaymentMethod::Web3
             && !evm_address::is_valid(&self.payment_address)
         {
-            let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum";
-            return Err(Problem::invalid("/payment_address", detail));
+            return Err(Problem::invalid("/payment_address", Format::EvmAddress));
         }
         Ok(())
     }
@@ -234,7 +232,7 @@ impl From<AcceptError> for Problem {
                 Self::new(Code::ExternalIdTaken).detail(detail).payment(id.0)
             }
             AcceptError::OrderClosed(closed) => Self::conflict(closed.to_string()),
-            AcceptError::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
+            AcceptError::Invalid { pointer, detail } => Self::invalid(&pointer, Wrong::Reported(detail)),
             AcceptError::Unavailable => Self::new(Code::Unavailable).retry_after(1),
         }
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::response::{self, Method, Payment, Status};
 use crate::{
     paging::{self, Page, PerPage},
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
     reach,
 };
@@ -55,7 +55,7 @@ pub(super) async fn read(
     page: Page,
     per_page: PerPage,
 ) -> Result<PaymentPage, Problem> {
-    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is not a cursor");
+    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, Wrong::NotACursor);
     let after = filter.cursor.as_ref().map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()?;
     let node = reach::node(&**db, caller, filter.node_id).await?;
     let payments = filter.select(&node.path);

@@ -9,7 +9,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::networks;
-use crate::{audit, problem::Problem, reach};
+use crate::{
+    audit,
+    problem::{Problem, Wrong},
+    reach,
+};
 
 /// Where the diamond shall be deployed.
 #[derive(Object)]
@@ -88,7 +92,7 @@ pub(crate) async fn start(
     let node = reach::node(&**tx, caller, request.node_id).await?;
     let network = networks::find(&**tx, request.network_id).await?;
     if network.chain_id != wallet.chain_id {
-        return Err(Problem::invalid("/network_id", "is not a network of the wallet's chain"));
+        return Err(Problem::invalid("/network_id", Wrong::Rule("is not a network of the wallet's chain")));
     }
     let new = diamond::Model {
         id: DiamondId::new(),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Delivery, DeliveryPage, Status};
 use crate::{
     paging::{self, PerPage},
-    problem::{Code, Location, Problem},
+    problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
     reach,
     time::Time,
@@ -35,7 +35,7 @@ pub(super) async fn read(
     filter: Filter,
     per_page: PerPage,
 ) -> Result<DeliveryPage, Problem> {
-    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, "is not a cursor");
+    let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, Wrong::NotACursor);
     let after = filter.cursor.as_ref().map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()?;
     // Deleted ones too: what was owed to them can still be looked up.
     let endpoint = webhook_endpoint::Entity::find_by_id(WebhookEndpointId(endpoint)).one(&**db).await?;

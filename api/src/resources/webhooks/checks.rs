@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::endpoint::MASK;
 use crate::{
-    problem::{Code, Location, Problem},
+    problem::{Code, Counted, Location, Problem, Wrong},
     resources::{networks, wallets},
     state::State,
 };
@@ -50,8 +50,9 @@ pub(super) fn events(list: Vec<String>, caller: &Caller) -> Result<Vec<String>, 
     let mut problem: Option<Problem> = None;
     for (index, name) in list.iter().enumerate().filter(|(_, name)| unknown(name)) {
         let found = problem.take().unwrap_or_else(|| Problem::new(Code::ValidationFailed));
-        let detail = format!("{} is no type of event; there are {}", shortened(name), known_types());
-        problem = Some(found.wrong(&format!("/events/{index}"), Location::Body, detail));
+        let known = EVENT_TYPES.iter().map(|known| known.name).collect();
+        let unknown = Wrong::UnknownEvent { name: shortened(name), known };
+        problem = Some(found.wrong(&format!("/events/{index}"), Location::Body, unknown));
     }
     if let Some(problem) = problem {
         return Err(problem);
@@ -84,10 +85,6 @@ pub(super) fn names_operators(list: &[String]) -> bool {
     named.into_iter().any(|entry| EVENT_TYPES.iter().any(|known| known.operators && covers(entry, known.name)))
 }
 
-fn known_types() -> String {
-    EVENT_TYPES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
-}
-
 fn shortened(name: &str) -> String {
     name.chars().filter(|character| !character.is_control()).take(60).collect()
 }
@@ -116,12 +113,12 @@ pub(super) fn headers(
     stored: Option<&Value>,
 ) -> Result<BTreeMap<String, HeaderValue>, Problem> {
     if sent.len() > HEADERS_MAX {
-        return Err(Problem::invalid("/headers", format!("must have at most {HEADERS_MAX} headers")));
+        return Err(Problem::invalid("/headers", Wrong::TooMany { max: HEADERS_MAX, of: Counted::Headers }));
     }
     let mut kept = BTreeMap::new();
     for (name, value) in sent {
         let pointer = format!("/headers/{}", shortened(&name).replace('~', "~0").replace('/', "~1"));
-        let invalid = |detail: &str| Problem::invalid(&pointer, detail);
+        let invalid = |rule| Problem::invalid(&pointer, Wrong::Rule(rule));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("is not a header's name"))?;
         let name = parsed.as_str().to_owned();
         if RESERVED.contains(&name.as_str()) || RESERVED_BEGINNINGS.iter().any(|start| name.starts_with(start)) {
@@ -141,7 +138,7 @@ pub(super) fn headers(
     }
     let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.length()).sum();
     if bytes > HEADER_BYTES_MAX {
-        return Err(Problem::invalid("/headers", format!("must have at most {HEADER_BYTES_MAX} bytes")));
+        return Err(Problem::invalid("/headers", Wrong::TooMany { max: HEADER_BYTES_MAX, of: Counted::Bytes }));
     }
     Ok(kept)
 }
@@ -174,8 +171,7 @@ pub(super) fn sealed(
 
 /// The URL may be sent to, as far as that can be told before its name is looked up.
 pub(super) fn url(state: &State, url: &str) -> Result<(), Problem> {
-    let refused = |refused: ::webhooks::UrlRefused| Problem::invalid("/url", refused.to_string());
-    ::webhooks::check_url(state.webhooks(), url).map(drop).map_err(refused)
+    ::webhooks::check_url(state.webhooks(), url).map(drop).map_err(|refused| Problem::invalid("/url", refused))
 }
 
 /// The wallet and the network exist, and the wallet is in the caller's reach.

@@ -3,7 +3,7 @@
 use poem_openapi::{ApiResponse, payload::PlainText};
 use qrcode::{EcLevel, QrCode, render::svg::Color};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Wrong};
 
 /// An SVG image.
 #[derive(ApiResponse)]
@@ -16,7 +16,7 @@ pub(crate) enum Svg {
 /// The text as a QR code; its quiet zone is part of the image, and it scales.
 pub(super) fn svg(text: &str) -> Result<Svg, Problem> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M)
-        .map_err(|_| Problem::invalid("/origin", "is too long for a QR code"))?;
+        .map_err(|_| Problem::invalid("/origin", Wrong::Rule("is too long for a QR code")))?;
     let image = code.render::<Color<'_>>().min_dimensions(240, 240).quiet_zone(true).build();
     Ok(Svg::Image(PlainText(image), "private, no-store".to_owned()))
 }

@@ -5,11 +5,12 @@ use poem_openapi::{
     Object, Union,
     types::{Any, Example, ToJSON},
 };
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
     edge::Asking,
-    problem::{Code, Location, Mistake, Problem},
+    problem::{Code, Format, Kind, Location, Mistake, Problem, Wrong},
 };
 
 /// Why a request was refused.
@@ -31,13 +32,13 @@ impl Example for Refusal {
 #[oai(rename = "MarketplaceInvalid", example)]
 pub(crate) struct Invalid {
     /// Every mistake that was found.
-    detail: Vec<Wrong>,
+    detail: Vec<MistakeBody>,
 }
 
 /// One mistake.
 #[derive(Object)]
 #[oai(rename = "MarketplaceMistake")]
-pub(crate) struct Wrong {
+pub(crate) struct MistakeBody {
     /// What kind of mistake, a word such as `missing`.
     #[oai(rename = "type")]
     kind: String,
@@ -51,8 +52,8 @@ pub(crate) struct Wrong {
 
 impl Example for Invalid {
     fn example() -> Self {
-        let mistake = Mistake::in_body("/email", "must be an e-mail address");
-        Self { detail: vec![wrong(&mistake, &json!({ "email": "ana" }))] }
+        let mistake = Mistake::in_body("/email", Format::Email);
+        Self { detail: vec![MistakeBody::new(&mistake, &json!({ "email": "ana" }))] }
     }
 }
 
@@ -89,28 +90,30 @@ impl Refusal {
             return Self { detail: problem.sentence() }.to_json_string();
         }
         let (mistakes, sent) = (problem.errors(), problem.sent().unwrap_or(&Value::Null));
-        let mut detail: Vec<Wrong> = mistakes.iter().map(|mistake| wrong(mistake, sent)).collect();
+        let mut detail: Vec<MistakeBody> = mistakes.iter().map(|mistake| MistakeBody::new(mistake, sent)).collect();
         if detail.is_empty() {
-            let whole = Mistake::in_body("", problem.sentence());
-            detail.push(wrong(&whole, sent));
+            let whole = Mistake::in_body("", Wrong::Reported(problem.sentence()));
+            detail.push(MistakeBody::new(&whole, sent));
         }
         Invalid { detail }.to_json_string()
     }
 }
 
-fn wrong(mistake: &Mistake, sent: &Value) -> Wrong {
-    let (kind, msg) = words(&mistake.wrong.to_string());
-    let place = match mistake.location {
-        Location::Body => "body",
-        Location::Query => "query",
-        Location::Path => "path",
-        Location::Header => "header",
-    };
-    let name = |part: &str| part.replace("~1", "/").replace("~0", "~");
-    let parts = mistake.pointer.split('/').skip(1).map(name);
-    let parts = parts.map(|part| part.parse::<u64>().map_or_else(|_| json!(part), |index| json!(index)));
-    let loc = std::iter::once(json!(place)).chain(parts).map(Any).collect();
-    Wrong { kind: kind.to_owned(), loc, msg, input: Any(input(mistake, sent)) }
+impl MistakeBody {
+    fn new(mistake: &Mistake, sent: &Value) -> Self {
+        let (kind, msg) = words(&mistake.wrong);
+        let place = match mistake.location {
+            Location::Body => "body",
+            Location::Query => "query",
+            Location::Path => "path",
+            Location::Header => "header",
+        };
+        let name = |part: &str| part.replace("~1", "/").replace("~0", "~");
+        let parts = mistake.pointer.split('/').skip(1).map(name);
+        let parts = parts.map(|part| part.parse::<u64>().map_or_else(|_| json!(part), |index| json!(index)));
+        let loc = std::iter::once(json!(place)).chain(parts).map(Any).collect();
+        Self { kind: kind.to_owned(), loc, msg, input: Any(input(mistake, sent)) }
+    }
 }
 
 /// What was sent at the place, or around it.
@@ -124,19 +127,52 @@ fn input(mistake: &Mistake, sent: &Value) -> Value {
 }
 
 /// The kind and the sentence, as clients of this contract know them.
-fn words(detail: &str) -> (&'static str, String) {
-    let known = match detail {
-        "is required" => ("missing", "Field required"),
-        "must be a string" => ("string_type", "Input should be a valid string"),
-        "must be an integer" => ("int_parsing", "Input should be a valid integer"),
-        "must be true or false" => ("bool_type", "Input should be a valid boolean"),
-        "must be an object" => ("model_attributes_type", "Input should be a valid dictionary or object"),
-        "must not be empty" => ("string_too_short", "String should have at least 1 character"),
-        "must be a date such as 1990-05-17" => ("date_parsing", "Input should be a valid date"),
-        "must be greater than 0" | "must be at least 1" => ("greater_than", "Input should be greater than 0"),
-        other if other.starts_with("is not JSON") => ("json_invalid", "JSON decode error"),
-        other if other.starts_with("must have at most") => return ("string_too_long", format!("String {other}")),
-        other => return ("value_error", format!("Value error, {other}")),
+fn words(wrong: &Wrong) -> (&'static str, String) {
+    let known = match wrong {
+        Wrong::Required => ("missing", "Field required"),
+        Wrong::NotA(Kind::String) => ("string_type", "Input should be a valid string"),
+        Wrong::NotA(Kind::Integer) => ("int_parsing", "Input should be a valid integer"),
+        Wrong::NotA(Kind::Boolean) => ("bool_type", "Input should be a valid boolean"),
+        Wrong::NotA(Kind::Object) => ("model_attributes_type", "Input should be a valid dictionary or object"),
+        Wrong::Empty => ("string_too_short", "String should have at least 1 character"),
+        Wrong::Format(Format::Date) => ("date_parsing", "Input should be a valid date"),
+        Wrong::GreaterThan(bound) if bound.is_zero() => ("greater_than", "Input should be greater than 0"),
+        Wrong::AtLeast(bound) if *bound == Decimal::ONE => ("greater_than", "Input should be greater than 0"),
+        Wrong::NotJson(_) | Wrong::NotJsonOfOurs => ("json_invalid", "JSON decode error"),
+        Wrong::TooMany { .. } => return ("string_too_long", format!("String {wrong}")),
+        Wrong::NotA(Kind::Array | Kind::Number)
+        | Wrong::Null
+        | Wrong::Blank
+        | Wrong::TooFew { .. }
+        | Wrong::GreaterThan(_)
+        | Wrong::AtLeast(_)
+        | Wrong::AtMost(_)
+        | Wrong::IntegerWithin { .. }
+        | Wrong::Inexact
+        | Wrong::Amount(_)
+        | Wrong::Format(_)
+        | Wrong::OneOf(_)
+        | Wrong::UnknownWord
+        | Wrong::Nul
+        | Wrong::Repeated
+        | Wrong::RepeatedWithin
+        | Wrong::UnknownField
+        | Wrong::UnknownFieldWithin
+        | Wrong::HeaderNotOnce
+        | Wrong::Unreadable
+        | Wrong::UnreadableWithin
+        | Wrong::NotACursor
+        | Wrong::BehindPages(_)
+        | Wrong::Past
+        | Wrong::TooSoon(_)
+        | Wrong::Checkout(_)
+        | Wrong::WebhookUrl(_)
+        | Wrong::UnknownEvent { .. }
+        | Wrong::TokenDecimals(_)
+        | Wrong::OtherChain { .. }
+        | Wrong::NotForJob(_)
+        | Wrong::Rule(_)
+        | Wrong::Reported(_) => return ("value_error", format!("Value error, {wrong}")),
     };
     (known.0, known.1.to_owned())
 }
@@ -152,9 +188,9 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_what_was_sent() {
         let sent = json!({ "email": "ana", "list": [{ "a/b": 1 }] });
-        let problem = Problem::invalid("/email", "must be an e-mail address")
-            .wrong("/city", Location::Body, "is required")
-            .wrong("/list/0/a~1b", Location::Body, "must be a string")
+        let problem = Problem::invalid("/email", Format::Email)
+            .wrong("/city", Location::Body, Wrong::Required)
+            .wrong("/list/0/a~1b", Location::Body, Wrong::NotA(Kind::String))
             .with_sent(sent.clone());
         assert_eq!(
             told(&problem),

@@ -234,16 +234,3 @@ pub(crate) enum CheckoutWrong {
     #[error("must be the one of HTTP Basic, or be left out")]
     OtherThanBasic,
 }
-
-/// Until every mistake has its kind.
-impl From<&str> for Wrong {
-    fn from(sentence: &str) -> Self {
-        Self::Reported(sentence.to_owned())
-    }
-}
-
-impl From<String> for Wrong {
-    fn from(sentence: String) -> Self {
-        Self::Reported(sentence)
-    }
-}

@@ -5,6 +5,7 @@ mod countries;
 mod create;
 mod language;
 mod list;
+mod mistakes;
 mod pages;
 mod payments_asked;
 mod plan;

@@ -214,7 +214,7 @@ impl Problem {
         self.header(header::RETRY_AFTER, seconds.max(1))
     }
 
-    fn body(&self, request_id: &str, instance: &str) -> ProblemBody {
+    pub(crate) fn body(&self, request_id: &str, instance: &str) -> ProblemBody {
         let parts = &*self.0;
         let errors = parts.errors.iter().map(|mistake| MistakeBody::new(mistake, mistake.wrong.to_string()));
         ProblemBody {
@@ -229,22 +229,6 @@ impl Problem {
             retryable: parts.code.retryable(),
             payment_id: parts.payment_id,
         }
-    }
-
-    /// The same with every sentence as `say` says it.
-    pub(crate) fn body_in(&self, request_id: &str, instance: &str, say: &dyn Fn(&str) -> String) -> ProblemBody {
-        let mut body = self.body(request_id, instance);
-        body.title = say(&body.title);
-        for mistake in &mut body.errors {
-            mistake.detail = say(&mistake.detail);
-        }
-        body.detail = match (&self.0.detail, body.errors.first()) {
-            (None, Some(first)) if !first.pointer.is_empty() => {
-                format!("{} {}", first.pointer.trim_start_matches('/'), first.detail)
-            }
-            _ => say(&body.detail),
-        };
-        body
     }
 
     /// Whether the value at this pointer is among what is wrong.

@@ -7,10 +7,14 @@ use poem::{
 use poem_openapi::types::ToJSON;
 use serde_json::{Value, json};
 
-use super::{Language, pages, speaks_at};
+use super::{
+    Language,
+    mistakes::{sentence, wording},
+    pages, speaks_at,
+};
 use crate::{
     edge::Asking,
-    problem::{MEDIA_TYPE, Problem},
+    problem::{MEDIA_TYPE, Problem, ProblemBody},
 };
 
 /// Words a problem, in the language that the client likes best.
@@ -22,7 +26,7 @@ pub(super) fn refuse(problem: &Problem, asking: &Asking) -> Response {
 /// A refusal with this problem, as it goes out at a path of the contract.
 fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
     let status = told_as(poem::error::ResponseError::status(problem));
-    let mut body = problem.body_in(request_id, path, &|sentence| language.say(sentence));
+    let mut body = body(problem, language, request_id, path);
     body.status = status.as_u16();
     let mut response = if speaks_at(path) {
         let mut json = body.to_json().unwrap_or_default();
@@ -36,6 +40,20 @@ fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> 
     response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language"));
     response
+}
+
+/// The problem's body with every sentence in this language.
+fn body(problem: &Problem, language: Language, request_id: &str, path: &str) -> ProblemBody {
+    let mut body = problem.body(request_id, path);
+    body.title = language.say(&body.title);
+    body.detail = match problem.errors().first() {
+        Some(first) if !problem.has_detail() => sentence(first, language),
+        _ => language.say(&body.detail),
+    };
+    for (told, mistake) in body.errors.iter_mut().zip(problem.errors()) {
+        told.detail = wording(&mistake.wrong, language);
+    }
+    body
 }
 
 /// The contract's status for one of HTTP's. Its clients know these and no others: a method that a path does not have is

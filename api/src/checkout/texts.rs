@@ -1,4 +1,5 @@
-//! Everything that shops and payers read, in four languages: the one table of it. `{}` stands for what is filled in.
+//! What shops and payers read, in four languages: the one table of it, beside what is wrong with values. `{}` stands for
+//! what is filled in.
 
 use super::Language;
 
@@ -48,56 +49,6 @@ const TEXTS: &[Row] = &[
     ["The body has more than {} bytes", "Le corps dépasse {} octets", "El cuerpo tiene más de {} bytes", "O corpo tem mais de {} bytes"],
     ["The body cannot be read", "Le corps ne peut pas être lu", "El cuerpo no se puede leer", "O corpo não pode ser lido"],
     ["The body must be sent as it is, without a Content-Encoding", "Le corps doit être envoyé tel quel, sans Content-Encoding", "El cuerpo debe enviarse tal cual, sin Content-Encoding", "O corpo deve ser enviado tal como é, sem Content-Encoding"],
-    ["The body {}", "Le corps {}", "El cuerpo {}", "O corpo {}"],
-    // What is wrong with a value, behind its name.
-    ["is not JSON: {}", "n’est pas du JSON : {}", "no es JSON: {}", "não é JSON: {}"],
-    ["is not JSON", "n’est pas du JSON", "no es JSON", "não é JSON"],
-    ["is given more than once", "est donné plus d’une fois", "se da más de una vez", "é dado mais de uma vez"],
-    ["has a field twice in one object", "a deux fois le même champ dans un objet", "tiene dos veces el mismo campo en un objeto", "tem duas vezes o mesmo campo num objeto"],
-    ["has a value that cannot be read", "a une valeur illisible", "tiene un valor que no se puede leer", "tem um valor que não pode ser lido"],
-    ["cannot be read", "est illisible", "no se puede leer", "não pode ser lido"],
-    ["must be one of the documented words", "doit être l’un des mots documentés", "debe ser una de las palabras documentadas", "deve ser uma das palavras documentadas"],
-    ["is required", "est obligatoire", "es obligatorio", "é obrigatório"],
-    ["is required and must not be null", "est obligatoire et ne doit pas être nul", "es obligatorio y no debe ser nulo", "é obrigatório e não pode ser nulo"],
-    ["is required in embedded mode", "est obligatoire en mode intégré", "es obligatorio en modo integrado", "é obrigatório no modo incorporado"],
-    ["must be an object", "doit être un objet", "debe ser un objeto", "deve ser um objeto"],
-    ["must be an array", "doit être un tableau", "debe ser una lista", "deve ser uma lista"],
-    ["must be an integer", "doit être un entier", "debe ser un entero", "deve ser um inteiro"],
-    ["must be a number", "doit être un nombre", "debe ser un número", "deve ser um número"],
-    ["must be true or false", "doit être vrai ou faux", "debe ser verdadero o falso", "deve ser verdadeiro ou falso"],
-    ["must be a string", "doit être un texte", "debe ser un texto", "deve ser um texto"],
-    ["must not contain the character U+0000", "ne doit pas contenir le caractère U+0000", "no debe contener el carácter U+0000", "não pode conter o carácter U+0000"],
-    ["must be one of {}", "doit être l’un de {}", "debe ser uno de {}", "deve ser um de {}"],
-    ["must not be empty", "ne doit pas être vide", "no debe estar vacío", "não pode estar vazio"],
-    ["must not be blank", "ne doit pas être blanc", "no debe estar en blanco", "não pode estar em branco"],
-    ["must have at least {} characters", "doit avoir au moins {} caractères", "debe tener al menos {} caracteres", "deve ter pelo menos {} caracteres"],
-    ["must have at most {} characters", "doit avoir au plus {} caractères", "debe tener como máximo {} caracteres", "deve ter no máximo {} caracteres"],
-    ["must have at most {} items", "doit avoir au plus {} éléments", "debe tener como máximo {} elementos", "deve ter no máximo {} elementos"],
-    ["must have at least {} items", "doit avoir au moins {} éléments", "debe tener al menos {} elementos", "deve ter pelo menos {} elementos"],
-    ["must be a UUID", "doit être un UUID", "debe ser un UUID", "deve ser um UUID"],
-    ["must be an e-mail address", "doit être une adresse e-mail", "debe ser una dirección de correo", "deve ser um endereço de e-mail"],
-    ["must be an http or https URL", "doit être une URL http ou https", "debe ser una URL http o https", "deve ser um URL http ou https"],
-    ["must be at least {}", "doit être au moins {}", "debe ser al menos {}", "deve ser pelo menos {}"],
-    ["must be greater than {}", "doit être supérieur à {}", "debe ser mayor que {}", "deve ser maior que {}"],
-    ["must be at most {}", "doit être au plus {}", "debe ser como máximo {}", "deve ser no máximo {}"],
-    ["must be an integer from {} to {}", "doit être un entier de {} à {}", "debe ser un entero de {} a {}", "deve ser um inteiro de {} a {}"],
-    ["must be 1 to 255 visible ASCII characters", "doit avoir de 1 à 255 caractères ASCII visibles", "debe tener de 1 a 255 caracteres ASCII visibles", "deve ter de 1 a 255 caracteres ASCII visíveis"],
-    ["must be sent once, in visible ASCII characters", "doit être envoyé une fois, en caractères ASCII visibles", "debe enviarse una vez, en caracteres ASCII visibles", "deve ser enviado uma vez, em caracteres ASCII visíveis"],
-    ["must not be sent beside HTTP Basic", "ne doit pas être envoyé en plus de HTTP Basic", "no debe enviarse junto con HTTP Basic", "não pode ser enviado com HTTP Basic"],
-    ["must be the one of HTTP Basic, or be left out", "doit être celui de HTTP Basic, ou être omis", "debe ser el de HTTP Basic u omitirse", "deve ser o de HTTP Basic, ou ser omitido"],
-    ["must hold a client id and its secret, joined by a colon, in Base64", "doit contenir un identifiant client et son secret, séparés par deux-points, en Base64", "debe contener un identificador de cliente y su secreto, separados por dos puntos, en Base64", "deve conter um identificador de cliente e o seu segredo, separados por dois pontos, em Base64"],
-    ["must be client_credentials", "doit être client_credentials", "debe ser client_credentials", "deve ser client_credentials"],
-    ["must be a phone number such as +2693210000", "doit être un numéro de téléphone comme +2693210000", "debe ser un número de teléfono como +2693210000", "deve ser um número de telefone como +2693210000"],
-    ["must be a locale such as fr-KM", "doit être une locale comme fr-KM", "debe ser una configuración regional como fr-KM", "deve ser uma localidade como fr-KM"],
-    ["must be a country of ISO 3166-1, two capital letters", "doit être un pays d’ISO 3166-1, deux majuscules", "debe ser un país de ISO 3166-1, dos mayúsculas", "deve ser um país da ISO 3166-1, duas maiúsculas"],
-    ["is not a currency of ISO 4217 that can be paid here", "n’est pas une devise d’ISO 4217 payable ici", "no es una moneda de ISO 4217 que se pueda pagar aquí", "não é uma moeda da ISO 4217 que se possa pagar aqui"],
-    ["must be the currency of the total", "doit être la devise du total", "debe ser la moneda del total", "deve ser a moeda do total"],
-    ["must be an amount as text, such as 1500 or 12.50", "doit être un montant en texte, comme 1500 ou 12.50", "debe ser un importe como texto, por ejemplo 1500 o 12.50", "deve ser um montante em texto, como 1500 ou 12.50"],
-    ["must be a number above zero in digits, such as 2", "doit être un nombre supérieur à zéro en chiffres, comme 2", "debe ser un número mayor que cero en cifras, por ejemplo 2", "deve ser um número maior que zero em algarismos, como 2"],
-    ["must be an integer: the currency has no fraction", "doit être un entier : la devise n’a pas de décimales", "debe ser un entero: la moneda no tiene decimales", "deve ser um inteiro: a moeda não tem decimais"],
-    ["must be greater than zero", "doit être supérieur à zéro", "debe ser mayor que cero", "deve ser maior que zero"],
-    ["has more than {} fraction digits, which is all the currency has", "a plus de {} décimales, que la devise n’a pas", "tiene más de {} decimales, que son los de la moneda", "tem mais de {} casas decimais, que são as da moeda"],
-    ["is too large", "est trop grand", "es demasiado grande", "é demasiado grande"],
     // States.
     ["init", "en préparation", "en preparación", "em preparação"],
     ["pending", "en attente", "pendiente", "pendente"],
@@ -209,10 +160,9 @@ mod tests {
             french("The payment is canceled and cannot be canceled"),
             "Le paiement est annulé et ne peut pas être annulé"
         );
-        assert_eq!(french("must be an integer from 1 to 100"), "doit être un entier de 1 à 100");
-        assert_eq!(french("The body is required"), "Le corps est obligatoire");
-        assert_eq!(french("must be one of {}, {}"), "doit être l’un de {\u{200b}}, {\u{200b}}");
+        assert_eq!(french("The body has more than 100 bytes"), "Le corps dépasse 100 octets");
+        assert_eq!(french("Pay {}, {}"), "Payer {\u{200b}}, {\u{200b}}");
         assert_eq!(french("nothing of ours"), "nothing of ours");
-        assert_eq!(translate("is required", Language::English), "is required");
+        assert_eq!(translate("Not found", Language::English), "Not found");
     }
 }

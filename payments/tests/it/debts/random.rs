@@ -207,7 +207,7 @@ on_both!(a_paid_order_is_never_less_than_paid_and_no_surplus_is_lost, async |dat
         }
         tx.commit().await.unwrap();
         let lived = (batch + 1) * BATCH;
-        if lived >= runs || lived % 500 == 0 {
+        if lived >= runs || lived.is_multiple_of(500) {
             println!("seed {seed}: {lived} orders, {} duplicates, {:?}", run.duplicates, started.elapsed());
         }
     }

@@ -88,6 +88,7 @@ pub(super) async fn taken(
         deals.sort_by_key(|deal| (deal.created_at, deal.subject_id));
         let mut left: U256 = deals.iter().fold(U256::ZERO, |sum, deal| sum.saturating_add(deal.amount.0));
         if left <= kept {
+            unlogged.0.remove(&place);
             continue;
         }
         let evidence = withdrawal(context, provider, block, place).await?;

@@ -261,10 +261,11 @@ pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, 
 /// When the database refuses.
 pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
     use {connected_account::Column as A, payout::Column as P, refund::Column as R};
-    let of = Stranded { before: now() - patience, most };
-    let refunds = of.of::<refund::Entity>(tx, R::Id, R::UpdatedAt, SendRefund::TYPE).await?;
-    let payouts = of.of::<payout::Entity>(tx, P::Id, P::UpdatedAt, SendPayout::TYPE).await?;
-    let accounts = of.of::<connected_account::Entity>(tx, A::NodeId, A::UpdatedAt, SyncAccount::TYPE).await?;
+    let stranded = Stranded { before: now() - patience, most };
+    let refunds = stranded.rows_of::<refund::Entity>(tx, R::Id, R::UpdatedAt, SendRefund::TYPE).await?;
+    let payouts = stranded.rows_of::<payout::Entity>(tx, P::Id, P::UpdatedAt, SendPayout::TYPE).await?;
+    let accounts =
+        stranded.rows_of::<connected_account::Entity>(tx, A::NodeId, A::UpdatedAt, SyncAccount::TYPE).await?;
     let refunds = refunds.iter().map(|refund| NewMessage::of(&SendRefund::new(refund.id, refund.payment_id)));
     let payouts = payouts.iter().map(|payout| NewMessage::of(&SendPayout::new(payout.id, payout.node_id)));
     let accounts = accounts.iter().map(|account| NewMessage::of(&SyncAccount { node_id: account.node_id }));
@@ -283,7 +284,7 @@ struct Stranded {
 impl Stranded {
     /// Those of a table, except where an operator has discarded the letter of this kind of message. They are marked as
     /// changed now, so that no other process takes them too.
-    async fn of<E: EntityTrait>(
+    async fn rows_of<E: EntityTrait>(
         &self,
         tx: &Transaction,
         key: E::Column,

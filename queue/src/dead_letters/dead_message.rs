@@ -75,10 +75,14 @@ impl DeadMessage {
             digest.update(part.as_bytes());
             digest.update([0]);
         }
-        for word in self.error_message.split(|character: char| !character.is_alphanumeric()) {
-            let varies = word.chars().any(|character| character.is_ascii_digit());
-            digest.update(if varies { "#" } else { word });
-            digest.update(" ");
+        // A UUID is five words of which some may have no digit.
+        for token in self.error_message.split(|character: char| !character.is_alphanumeric() && character != '-') {
+            let is_id = Uuid::try_parse(token).is_ok();
+            for word in token.split('-') {
+                let varies = is_id || word.chars().any(|character| character.is_ascii_digit());
+                digest.update(if varies { "#" } else { word });
+                digest.update(" ");
+            }
         }
         hex::encode(&digest.finalize()[..8])
     }
@@ -128,6 +132,9 @@ mod tests {
         let first = dead("payment 0190f3c2-77aa-7000-8000-00000000abcd: node answered 503 after 12 ms");
         let second = dead("payment 0190f3c2-1111-7abc-9000-1234567890ab: node answered 503 after 7 ms");
         assert_eq!(first.fingerprint(), second.fingerprint());
+        let of_payment = |id: &str| dead(&format!("the node answered 503 about {id}")).fingerprint();
+        let (digits, letters) = ("0198a2c3-1dc4-74c6-90c2-103a41fa7a37", "0198a2c3-fade-74c6-beef-103a41fa7a37");
+        assert_eq!(of_payment(digits), of_payment(letters), "parts of an id may have no digit");
         assert_ne!(first.fingerprint(), dead("payment is not open").fingerprint());
     }
 

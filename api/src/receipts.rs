@@ -40,7 +40,7 @@ pub(crate) fn api(state: &State) -> Api {
         customers::Customers(state()),
         orders::Orders(state()),
         submissions::Submissions(state()),
-        accounts::Accounts(state()),
+        accounts::Accounts::new(state()),
         uploads::UploadRoutes(state()),
     )
 }

@@ -1,6 +1,8 @@
 //! The accounts that customers transfer to.
 
-use std::time::Duration;
+mod shown;
+
+use std::{sync::Arc, time::Duration};
 
 use entities::{BankAccountId, NodeId, bank_account, now};
 use payments::Caller;
@@ -10,6 +12,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
 };
 use serde_json::json;
+use shown::Shown;
 use uuid::Uuid;
 
 use super::{AccountConfig, Declined, home};
@@ -157,21 +160,24 @@ impl Example for AccountChange {
     }
 }
 
-pub(crate) struct Accounts(pub(crate) State);
+pub(crate) struct Accounts {
+    state: State,
+    shown: Arc<Shown>,
+}
 
 #[OpenApi(prefix_path = "/api/payments/accounts", tag = "Tag::Receipts")]
 impl Accounts {
     /// List accounts
     ///
-    /// Where customers may transfer to. While the database cannot be reached, those of `receipts.accounts`, or without any
-    /// there a built-in pair, Banesco and Binance without numbers, so that a checkout has something to show; customers
-    /// then ask the shop for the numbers.
+    /// Where customers may transfer to, at most a second old. While the database cannot be reached, those of
+    /// `receipts.accounts`, or without any there a built-in pair, Banesco and Binance without numbers, so that a checkout
+    /// has something to show; customers then ask the shop for the numbers.
     #[oai(path = "/", method = "get", operation_id = "list_accounts")]
     async fn list(&self) -> Result<Json<AccountList>, Declined> {
-        let accounts = match tokio::time::timeout(PATIENCE, self.active()).await {
+        let accounts = match tokio::time::timeout(PATIENCE, self.shown.get(self.active())).await {
             Ok(Ok(accounts)) => accounts,
             Ok(Err(_)) | Err(_) => {
-                let configured = &self.0.config().receipts.accounts;
+                let configured = &self.state.config().receipts.accounts;
                 let which = if configured.is_empty() { "the built-in ones" } else { "those of receipts.accounts" };
                 tracing::warn!("the accounts cannot be read; {which} are shown");
                 if configured.is_empty() { built_in() } else { of_settings(configured) }
@@ -192,13 +198,15 @@ impl Accounts {
         once: Once,
         body: Body<NewAccount, true>,
     ) -> Result<Json<OneAccount>, Declined<409, 422>> {
-        let state = &self.0;
+        let state = &self.state;
         let created = once.create(&caller, &body.canonical, async |tx| {
             let home = home(&**tx, &state.config().receipts).await?;
             reach::require(&**tx, &caller, home.id).await?;
             Ok(OneAccount { success: true, account: insert(tx, &caller, home.id, body.value).await?.into() })
         });
-        Ok(Json(created.await?))
+        let created = created.await?;
+        self.shown.forget().await;
+        Ok(Json(created))
     }
 
     /// Change an account
@@ -214,20 +222,25 @@ impl Accounts {
     ) -> Result<Json<OneAccount>, Declined<404>> {
         let not_found = || Problem::not_found("Account");
         let id: BankAccountId = id.0.parse().map_err(|_| not_found())?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.state.db().begin().await?;
         let account = bank_account::Entity::find().filter(bank_account::Column::Id.eq(id)).one(&*tx).await?;
         let account = account.ok_or_else(not_found)?;
         reach::require(&*tx, &caller, account.node_id).await?;
         let account = change(&tx, &caller, account, body.value).await?;
         tx.commit().await?;
+        self.shown.forget().await;
         Ok(Json(OneAccount { success: true, account: account.into() }))
     }
 }
 
 impl Accounts {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state, shown: Arc::default() }
+    }
+
     async fn active(&self) -> Result<Vec<Account>, Problem> {
-        let db = &**self.0.db();
-        let home = home(db, &self.0.config().receipts).await?;
+        let db = &**self.state.db();
+        let home = home(db, &self.state.config().receipts).await?;
         let rows = bank_account::Entity::find()
             .filter(bank_account::Column::NodeId.eq(home.id))
             .filter(bank_account::Column::Active.eq(true))

@@ -1,6 +1,6 @@
 //! The contract of bank-transfer receipts: sign-in of customers, accounts and uploads.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fixtures::{PrivatePostgres, TestDatabase, on_both};
 use payments::Permission;
@@ -221,6 +221,9 @@ on_both!(an_order_of_a_customer_is_theirs, async |database: TestDatabase| {
     assert_eq!(send(stale).await.expect(200).body["order"]["userId"], Value::Null);
 });
 
+/// How long accounts are shown without a look at the database.
+const FRESH: Duration = Duration::from_secs(1);
+
 on_both!(accounts_are_kept_by_admins_and_seen_by_all, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let list = async || send(app.client.get("/api/payments/accounts")).await.expect(200).body;
@@ -281,6 +284,7 @@ on_both!(accounts_of_the_configuration_are_shown_when_the_database_is_gone, asyn
     let list = async || send(app.client.get("/api/payments/accounts")).await.expect(200).body["accounts"].clone();
     assert_eq!(list().await, json!([]), "as long as the database says what there is");
     (*app.database.db).clone().close().await.unwrap();
+    tokio::time::sleep(FRESH).await;
     let mut shown = list().await;
     assert!(shown[0]["id"].take().is_string());
     let wanted = json!([{
@@ -296,6 +300,7 @@ async fn accounts_answer_in_time_while_the_server_is_stopped() {
     let app = TestApp::new(TestDatabase::on(&server).await).await;
     send(app.client.get("/api/payments/accounts")).await.expect(200);
     server.stop(fixtures::Shutdown::Immediate);
+    tokio::time::sleep(FRESH).await;
     let started = Instant::now();
     let answer = send(app.client.get("/api/payments/accounts")).await.expect(200).body;
     assert_eq!(answer["accounts"].as_array().unwrap().len(), 2);

@@ -25,9 +25,6 @@ use crate::{
     say,
 };
 
-/// Addresses that strangers have.
-const ADDRESSES: usize = 200;
-
 /// How long one rests between an answer and its next request: two hundred of them ask two thousand times a second.
 const REST: Duration = Duration::from_millis(100);
 
@@ -39,6 +36,9 @@ pub(crate) struct Options {
     /// Seconds that the strangers go on
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Addresses that strangers have; 0 shows what the merchant alone comes to
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(0..=200))]
+    addresses: u64,
     /// Kept connections of the merchant, each with one request under way
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     connections: u64,
@@ -116,7 +116,7 @@ async fn beside(
     let (memory_alone, disk_alone) = (peaks(processes)?, disk.bytes().await?);
     let until = Instant::now() + time;
     let mut strangers = JoinSet::new();
-    for number in 0..ADDRESSES {
+    for number in 0..options.addresses.try_into().unwrap_or(0) {
         strangers.spawn_local(stranger(address.to_owned(), number, until));
     }
     let beside = load::create_payments(&merchant, "beside", limits(time)).await?;

@@ -1,4 +1,4 @@
-# Sourced by scripts/test: finds or starts PostgreSQL and RabbitMQ, and exports where they are.
+# Sourced by scripts/test and others: starts or finds PostgreSQL and RabbitMQ, and exports where they are.
 
 # Whether a server of the right kind answers: what it says to a greeting in its own protocol decides, so that an
 # unrelated program on the port is not taken for it, and no client program is needed.
@@ -25,9 +25,6 @@ split_url() {
     return 0
 }
 
-# Whether the URL lets us in. Without psql only the protocol was looked at, and the tests will tell.
-postgres_lets_in() { ! command -v psql >/dev/null || psql "$1" -qtAc 'select 1' >/dev/null 2>&1; }
-
 wait_until() {
     local what=$1 second
     shift
@@ -45,53 +42,57 @@ start_with_compose() {
     docker compose --progress quiet -f scripts/servers.yml up --detach "$1"
 }
 
-# The role that is made where the server's own configuration lets nobody in without a password.
-own_role=quittance_test
-own_url="postgres://$own_role:$own_role@127.0.0.1:5432/$own_role"
-default_postgres=postgres://postgres@127.0.0.1:5432/test
-
-as_postgres() { (cd / && su postgres -c "psql -qtAX -v ON_ERROR_STOP=1 -c \"$1\""); }
-
-make_own_role() {
-    echo "making the role and database $own_role"
-    as_postgres "select 1 from pg_roles where rolname = '$own_role'" | grep -q 1 ||
-        as_postgres "create role $own_role login createdb password '$own_role'"
-    as_postgres "select 1 from pg_database where datname = '$own_role'" | grep -q 1 ||
-        as_postgres "create database $own_role owner $own_role"
+# Databases and other files of tests are in memory where there is room: what is promised about a crash is tested by killing
+# processes, and none of it by cutting the power.
+need_folder() {
+    if [[ -z ${TMPDIR:-} ]] && has_memory_for_files; then
+        TMPDIR=$(mktemp -d /dev/shm/quittance-test.XXXXXX)
+        export TMPDIR
+        at_exit "rm -rf '$TMPDIR'"
+        # Servers of tests run as other users, and have folders in it.
+        chmod 1777 "$TMPDIR"
+    fi
 }
+
+# Eight GiB for files, and as much for everything else.
+has_memory_for_files() {
+    local gib=1048576 room free
+    room=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
+    free=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo 2>/dev/null)
+    ((${room:-0} >= 8 * gib && ${free:-0} >= 16 * gib))
+}
+
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
 
 need_postgres() {
-    if [[ -n ${QUITTANCE_TEST_POSTGRES_URL:-} ]]; then
-        local host port
-        split_url "$QUITTANCE_TEST_POSTGRES_URL" 5432
-        [[ -z $host ]] || postgres_answers "$host" "$port" ||
-            fail "QUITTANCE_TEST_POSTGRES_URL is set, but no PostgreSQL answers at $host:$port"
-    elif ! postgres_answers 127.0.0.1 5432; then
-        if docker_runs; then
-            start_with_compose postgres
-        elif on_debian_as_root; then
-            [[ -x /usr/bin/pg_ctlcluster ]] || install_debian_packages postgresql
-            service postgresql start
-        else
-            fail "no PostgreSQL on 127.0.0.1:5432: start one, or set QUITTANCE_TEST_POSTGRES_URL, or install Docker"
-        fi
-        wait_until PostgreSQL postgres_answers 127.0.0.1 5432
+    if [[ -z ${QUITTANCE_TEST_POSTGRES_URL:-} ]]; then
+        start_postgres
+        return
     fi
-    choose_postgres_role
+    local host port
+    split_url "$QUITTANCE_TEST_POSTGRES_URL" 5432
+    [[ -z $host ]] || postgres_answers "$host" "$port" ||
+        fail "QUITTANCE_TEST_POSTGRES_URL is set, but no PostgreSQL answers at $host:$port"
 }
 
-choose_postgres_role() {
-    local url
-    for url in ${QUITTANCE_TEST_POSTGRES_URL:-$default_postgres "$own_url"}; do
-        postgres_lets_in "$url" && export QUITTANCE_TEST_POSTGRES_URL=$url && return
-    done
-    [[ -z ${QUITTANCE_TEST_POSTGRES_URL:-} ]] || fail "PostgreSQL does not let QUITTANCE_TEST_POSTGRES_URL in"
-    on_debian_as_root && id postgres >/dev/null 2>&1 ||
-        fail "PostgreSQL on 127.0.0.1:5432 lets neither $default_postgres nor $own_url in:" \
-            "set QUITTANCE_TEST_POSTGRES_URL to a role that may create databases"
-    make_own_role
-    postgres_lets_in "$own_url" || fail "PostgreSQL does not let the new role $own_role in over TCP (see pg_hba.conf)"
-    export QUITTANCE_TEST_POSTGRES_URL=$own_url
+# A server for this run alone. It writes nothing through to a disk, and ends with the script.
+start_postgres() {
+    need_postgres_programs
+    need_node
+    local folder port programs as_user=()
+    folder=$(mktemp -d)
+    port=$(free_port)
+    programs=${QUITTANCE_TEST_POSTGRES_BIN:-$(postgres_programs)}
+    if [[ $(id -u) -eq 0 ]]; then
+        as_user=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+        chown postgres "$folder"
+    fi
+    (cd / && "${as_user[@]}" "$programs/initdb" -D "$folder/data" -U postgres -A trust --no-sync -E UTF8 --locale=C) >/dev/null
+    (cd / && exec "${as_user[@]}" "$programs/postgres" -D "$folder/data" -p "$port" -c listen_addresses=127.0.0.1 \
+        -c "unix_socket_directories=$folder" -c max_connections=200 -c fsync=off) >"$folder/log" 2>&1 &
+    at_exit "kill -INT $! 2>/dev/null; wait $! 2>/dev/null; rm -rf '$folder'"
+    wait_until "PostgreSQL ($folder/log)" postgres_answers 127.0.0.1 "$port"
+    export QUITTANCE_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
 }
 
 need_rabbitmq() {
@@ -119,11 +120,7 @@ without_password() { sed -E 's#(://[^:/@]+):[^@/]*@#\1:***@#' <<<"$1"; }
 # Some tests start servers of their own, which they kill and starve. The fixtures look for the programs where these say,
 # else where Debian has them.
 need_server_programs() {
-    if [[ -z ${QUITTANCE_TEST_POSTGRES_BIN:-} ]]; then
-        if ! has_postgres_programs && on_debian_as_root; then install_debian_packages postgresql; fi
-        has_postgres_programs || fail "initdb and postgres are needed, for tests that break a server of their own:" \
-            "install PostgreSQL's server, or set QUITTANCE_TEST_POSTGRES_BIN to the folder of its programs"
-    fi
+    need_postgres_programs
     if [[ -z ${QUITTANCE_TEST_RABBITMQ_BIN:-} ]]; then
         if ! has_rabbitmq_programs && on_debian_as_root; then install_debian_packages rabbitmq-server; fi
         has_rabbitmq_programs || fail "rabbitmq-server is needed, for tests that break a server of their own:" \
@@ -140,6 +137,19 @@ need_server_programs() {
         fail "as root, the users postgres and rabbitmq and setpriv (util-linux) are needed; or run the tests as a user"
 }
 
-has_postgres_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+need_postgres_programs() {
+    [[ -z ${QUITTANCE_TEST_POSTGRES_BIN:-} ]] || return 0
+    if [[ -z $(postgres_programs) ]] && on_debian_as_root; then install_debian_packages postgresql; fi
+    [[ -n $(postgres_programs) ]] || fail "initdb and postgres are needed, for a server of the tests' own:" \
+        "install PostgreSQL's server, or set QUITTANCE_TEST_POSTGRES_BIN to the folder of its programs"
+}
+
+# The folder of PostgreSQL's programs: what is on the path, else Debian's newest.
+postgres_programs() {
+    local initdb
+    initdb=$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -1 || true)
+    [[ -z $initdb ]] || dirname "$initdb"
+}
+
 has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null; }
 has_rabbitmq_programs() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null; }

@@ -10,6 +10,12 @@ fail() {
     exit 1
 }
 
+# What is to be done when the script ends, however it does; the last first.
+at_exit() {
+    undo="$1; ${undo:-}"
+    trap 'eval "$undo"' EXIT
+}
+
 on_debian_as_root() { [[ $(id -u) -eq 0 && -f /etc/debian_version ]] && command -v apt-get >/dev/null; }
 
 install_debian_packages() {

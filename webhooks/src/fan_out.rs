@@ -13,7 +13,8 @@ use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*,
     sea_query::OnConflict,
 };
-use serde_json::json;
+
+use crate::formats;
 
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters.
 const ROWS_PER_INSERT: usize = 500;
@@ -41,8 +42,15 @@ pub struct Outgoing {
     pub occurred_at: DateTime<Utc>,
     /// What is sent, in the format `standard`.
     pub body: String,
-    /// The same in the format `checkout.v1`, for the events that it has.
-    pub checkout: Option<Told>,
+    /// The same in other formats, in those that have such an event.
+    pub others: Vec<Told>,
+}
+
+impl Outgoing {
+    /// The event in one of the other formats.
+    pub(crate) fn in_format(&self, format: WebhookFormat) -> Option<&Told> {
+        self.others.iter().find(|told| told.format == format)
+    }
 }
 
 /// Endpoints that something new waits for. Given to [`wake`] after the commit.
@@ -129,12 +137,7 @@ impl Listener {
 
     pub(crate) fn wants(&self, event: &Outgoing) -> bool {
         let Self { row, events } = self;
-        let name = match (row.format, &event.checkout) {
-            (WebhookFormat::Standard, _) => &event.name,
-            (WebhookFormat::CheckoutV1, Some(told)) => told.topic,
-            (WebhookFormat::CheckoutV1, None) => return false,
-        };
-        selects(events, name)
+        (formats::of(row.format).name)(event).is_some_and(|name| selects(events, name))
             && (row.operators || !event.operators)
             && (row.wallet_id.is_none() || row.wallet_id == event.wallet_id)
             && (row.network_id.is_none() || row.network_id == event.network_id)
@@ -198,14 +201,7 @@ pub(crate) fn delivery(endpoint: &Listener, event: &Outgoing) -> webhook_deliver
 }
 
 pub(crate) fn body(event: &Outgoing, format: WebhookFormat) -> webhook_body::ActiveModel {
-    let body = match format {
-        WebhookFormat::Standard => event.body.clone(),
-        // Only a test of the endpoint has no body of this format: everything else was not wanted.
-        WebhookFormat::CheckoutV1 => match &event.checkout {
-            Some(told) => told.body.clone(),
-            None => json!({ "topic": event.name, "data": {} }).to_string(),
-        },
-    };
+    let body = (formats::of(format).body)(event);
     webhook_body::ActiveModel { event_id: Set(event.id), format: Set(format), body: Set(body), created_at: Set(now()) }
 }
 

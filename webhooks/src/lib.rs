@@ -5,6 +5,7 @@ mod breaker;
 mod config;
 mod courtesy;
 mod fan_out;
+mod formats;
 mod guard;
 mod header_values;
 mod lane;

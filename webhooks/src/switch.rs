@@ -131,7 +131,7 @@ fn disabled_event(endpoint: &webhook_endpoint::Model, reason: &str) -> Result<Ou
         data: told,
     };
     Ok(Outgoing {
-        checkout: None,
+        others: Vec::new(),
         body: serde_json::to_string(&event).map_err(|error| DbErr::Json(error.to_string()))?,
         id: event.id,
         name: event.name,

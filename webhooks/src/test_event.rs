@@ -37,7 +37,7 @@ pub async fn send_test(
         },
     };
     let outgoing = Outgoing {
-        checkout: None,
+        others: Vec::new(),
         id: event.id,
         body: serde_json::to_string(&event).map_err(|error| DbErr::Json(error.to_string()))?,
         name: event.name,

@@ -195,7 +195,7 @@ fn outgoing<D: Serialize>(
     network_id: Option<NetworkId>,
 ) -> anyhow::Result<Outgoing> {
     Ok(Outgoing {
-        checkout: None,
+        others: Vec::new(),
         id: event.id,
         body: serde_json::to_string(&event)?,
         name: event.name,

@@ -72,7 +72,7 @@ async fn tell<D: Serialize>(
         payment_id: None,
         wallet_id: None,
         network_id: None,
-        checkout: None,
+        others: Vec::new(),
         sequence: None,
         occurred_at,
     };

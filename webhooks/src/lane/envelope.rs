@@ -1,14 +1,10 @@
 //! The request that carries an event, as Standard Webhooks say.
 
-use entities::{NodeId, WebhookFormat, now, webhook_delivery, webhook_endpoint};
+use entities::{NodeId, now, webhook_delivery, webhook_endpoint};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use serde_json::Value;
 
-use crate::{Secrets, Unopened, post::Request};
-
-/// What the checkout contract's own signature stands in.
-const CHECKOUT_SIGNATURE: &str = "kartapay-signature";
+use crate::{Secrets, Unopened, formats, post::Request};
 
 /// Signed with the time of this attempt, and with the secret before as well while it is being replaced.
 pub(super) fn request(
@@ -36,31 +32,13 @@ pub(super) fn request(
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    if delivery.format == WebhookFormat::CheckoutV1 {
-        let signature = secrets.sign_plainly(endpoint.id, endpoint.secret_version, &checkout_text(&body, merchant));
+    if let Some(own) = &formats::of(delivery.format).signature {
+        let signature = secrets.sign_plainly(endpoint.id, endpoint.secret_version, &(own.text)(&body, merchant));
         if let Ok(value) = HeaderValue::from_str(&signature) {
-            headers.insert(HeaderName::from_static(CHECKOUT_SIGNATURE), value);
+            headers.insert(HeaderName::from_static(own.header), value);
         }
     }
     Ok(Request { url: endpoint.url.clone(), headers, body })
-}
-
-/// What the checkout contract signs of a body: some of its members, joined by commas; one that is not there is empty.
-fn checkout_text(body: &str, merchant: Option<NodeId>) -> String {
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
-    let data = &body["data"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let merchant = merchant.map(|node| node.to_string()).unwrap_or_default();
-    let members = [
-        text(&data["id"]),
-        merchant,
-        text(&data["clientId"]),
-        text(&data["total"]["value"]),
-        text(&data["total"]["currency"]),
-        text(&data["submittedAt"]),
-        text(&data["status"]),
-    ];
-    members.join(",")
 }
 
 /// The endpoint's own headers, but for those that are ours or the connection's. One that cannot be opened is no reason to
@@ -84,7 +62,7 @@ fn is_ours(name: &str) -> bool {
     const OF_THE_CONNECTION: [&str; 9] =
         ["connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"];
     name.starts_with("webhook-")
-        || name == CHECKOUT_SIGNATURE
+        || formats::signature_headers().any(|header| header == name)
         || name.starts_with("content-")
         || name.starts_with("proxy-")
         || OF_THE_CONNECTION.contains(&name)
@@ -93,16 +71,6 @@ fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_checkouts_signature_is_of_these_members() {
-        let node = NodeId::new();
-        let body = r#"{"topic":"payment.completed","data":{"id":"a","status":"completed","captured":true,
-            "total":{"value":"15000","currency":"KMF"},"submittedAt":"2030-01-31T12:00:00Z","clientId":"o-1"}}"#;
-        let text = checkout_text(body, Some(node));
-        assert_eq!(text, format!("a,{node},o-1,15000,KMF,2030-01-31T12:00:00Z,completed"));
-        assert_eq!(checkout_text("{}", None), ",,,,,,");
-    }
 
     #[test]
     fn ours_stay_ours() {

@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use entities::{
-    NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, WebhookFormat, now, payment, webhook_delivery,
-};
+use entities::{NodeId, PaymentId, WebhookDeliveryId, WebhookEndpointId, now, payment, webhook_delivery};
 use queue::Database;
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Statement, Value,
     prelude::*,
 };
+
+use crate::formats;
 
 /// How many are asked for comes in steps of this size, so that there are few different statements to be prepared.
 const STEP: usize = 128;
@@ -77,9 +77,9 @@ fn read(row: &QueryResult) -> Result<Due, DbErr> {
     Ok(Due { delivery, body: row.try_get("", "body")?, merchant: None })
 }
 
-/// Only of those in the format that names them.
+/// Only of those in a format whose signature names them.
 async fn merchants(db: &Database, due: &[Due]) -> Result<HashMap<PaymentId, NodeId>, DbErr> {
-    let naming = due.iter().filter(|due| due.delivery.format == WebhookFormat::CheckoutV1);
+    let naming = due.iter().filter(|due| formats::of(due.delivery.format).signature.is_some());
     let ids: HashSet<PaymentId> = naming.filter_map(|due| due.delivery.payment_id).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());

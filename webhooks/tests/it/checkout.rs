@@ -80,7 +80,7 @@ async fn events(rig: &Rig, id: PaymentId) -> Vec<Outgoing> {
     let outgoing = |row: &payment_log::Model| Outgoing {
         id: EventId(row.id.0),
         name: row.event_type.clone(),
-        checkout: told.remove(&EventId(row.id.0)),
+        others: told.remove(&EventId(row.id.0)).into_iter().collect(),
         ..event(rig.merchant.node_id, Some(id), 0)
     };
     rows.iter().map(outgoing).collect()

@@ -173,7 +173,7 @@ fn run(lanes: Lanes) -> Process {
 pub(crate) fn event(node_id: NodeId, payment_id: Option<PaymentId>, place: usize) -> Outgoing {
     let id = EventId::new();
     Outgoing {
-        checkout: None,
+        others: Vec::new(),
         id,
         name: "payment.paid".to_owned(),
         operators: false,

@@ -97,22 +97,18 @@ async fn events_of<C: ConnectionTrait>(connection: &C, rows: &[payment_log::Mode
     let mut checkouts = checkout::told(connection, rows).await?;
     rows.iter()
         .filter_map(|row| payments.get(&row.payment_id).map(|payment| (row, payment)))
-        .map(|(row, payment)| outgoing(row, payment, checkouts.remove(&EventId(row.id.0))))
+        .map(|(row, payment)| outgoing(row, payment, checkouts.remove(&EventId(row.id.0)).into_iter().collect()))
         .collect::<Result<_, _>>()
         .context("an event cannot be written as JSON")
 }
 
-fn outgoing(
-    row: &payment_log::Model,
-    payment: &payment::Model,
-    checkout: Option<Told>,
-) -> serde_json::Result<Outgoing> {
+fn outgoing(row: &payment_log::Model, payment: &payment::Model, others: Vec<Told>) -> serde_json::Result<Outgoing> {
     let event = event::of_payment(row, payment);
     Ok(Outgoing {
         id: event.id,
         body: serde_json::to_string(&event)?,
         name: event.name,
-        checkout,
+        others,
         operators: false,
         node_id: payment.node_id,
         payment_id: Some(payment.id),

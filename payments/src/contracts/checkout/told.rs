@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use entities::{EventId, PaymentId, checkout, payment_log, rfc3339};
+use entities::{EventId, PaymentId, WebhookFormat, checkout, payment_log, rfc3339};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
 use super::Status;
 
-/// An event in this format.
+/// An event in a format beside the standard one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
+    /// That format.
+    pub format: WebhookFormat,
     /// What endpoints choose it by: `payment.completed`, `payment.canceled` or `payment.failed`.
     pub topic: &'static str,
     /// What is sent.
@@ -57,7 +59,7 @@ pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Re
         let (topic, status) = topic(&row.event_type)?;
         let checkout = checkouts.get(&row.payment_id)?;
         let body = body(topic, status, checkout, submitted.get(&row.payment_id).copied());
-        Some((EventId(row.id.0), Told { topic, body }))
+        Some((EventId(row.id.0), Told { format: WebhookFormat::CheckoutV1, topic, body }))
     });
     Ok(in_words.collect())
 }

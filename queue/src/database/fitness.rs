@@ -25,13 +25,20 @@ pub enum Unfit {
     Unwritable(Unwritable),
 }
 
+impl Unfit {
+    /// A disk that fails may not even let a file be opened: that is not silence.
+    fn of(error: DbErr) -> Self {
+        unwritable(&error).map_or(Self::Absent(error), Self::Unwritable)
+    }
+}
+
 impl Database {
     /// Whether it answers and takes what is written. Something is written only where something was refused before.
     ///
     /// # Errors
     /// With what is wrong.
     pub async fn check(&self) -> Result<(), Unfit> {
-        if self.is_read_only().await.map_err(Unfit::Absent)? {
+        if self.is_read_only().await.map_err(Unfit::of)? {
             // Others may be let in to a server that does write.
             self.watch.give_up();
             return Err(Unfit::Unwritable(Unwritable::ReadOnly));
@@ -55,12 +62,9 @@ impl Database {
         let begun = Instant::now();
         match self.try_writing().await {
             Ok(()) => self.watch.written(begun),
-            Err(error) => match unwritable(&error) {
-                Some(why) => return Err(Unfit::Unwritable(why)),
-                None if is_absent(&error) => return Err(Unfit::Absent(error)),
-                // The schema is not there yet, or another's; that is told elsewhere.
-                None => tracing::warn!(%error, "whether the database can be written could not be tried"),
-            },
+            Err(error) if unwritable(&error).is_some() || is_absent(&error) => return Err(Unfit::of(error)),
+            // The schema is not there yet, or another's; that is told elsewhere.
+            Err(error) => tracing::warn!(%error, "whether the database can be written could not be tried"),
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ pub mod rail;
 pub mod reach;
 pub(crate) mod record;
 pub(crate) mod request_error;
+pub(crate) mod row;
 pub mod subjects;
 pub mod transition;
 pub mod verdict;

@@ -8,7 +8,7 @@ pub use self::core::{
     accept, access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail,
     reach, subjects, transition, verdict,
 };
-pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error};
+pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error, row};
 pub use contracts::{
     checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, sellers, till,
     uploads,

@@ -1,8 +1,6 @@
 //! Payments on rails that are no chain: they name a network that is out of use, see `docs/decisions/0014`.
 
-use entities::{
-    Amount, CurrencyId, NetworkId, NodeId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, network, now, payment,
-};
+use entities::{Amount, CurrencyId, NetworkId, NodeId, PaymentId, PaymentMethod, network, payment};
 use queue::Transaction;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
@@ -12,6 +10,7 @@ use crate::{
     event,
     log::{self, NewLog},
     record,
+    row::NewRow,
 };
 
 /// What such a payment is about.
@@ -60,47 +59,9 @@ pub(crate) async fn known(tx: &Transaction, node_id: NodeId, external_id: String
     known.map(|known| known.id).ok_or(DbErr::RecordNotFound(external_id))
 }
 
-/// The payment's row, `pending` with its first event, and payable until now; not written yet.
+/// The payment's row, not written yet.
 pub(crate) fn row(what: OffChain, network: &network::Model) -> payment::Model {
-    let now = now();
-    payment::Model {
-        id: PaymentId::new(),
-        node_id: what.node_id,
-        external_id: what.external_id,
-        chain_id: network.chain_id,
-        network_id: network.id,
-        wallet_id: None,
-        member_id: None,
-        order_id: None,
-        duplicate_of: None,
-        currency_id: what.currency_id,
-        price: what.amount,
-        paid_price: what.amount,
-        payment_method: what.payment_method,
-        payment_group: PaymentGroup::Product,
-        payment_address: what.payment_address,
-        items: json!([]),
-        metadata: None,
-        expires_at: now,
-        retry: false,
-        retry_count: 0,
-        resends: 0,
-        client_ip: None,
-        status: PaymentStatus::Pending,
-        sequence: 1,
-        sending_since: None,
-        release_requested_at: None,
-        deal_id: None,
-        diamond_address: None,
-        transaction_hash: None,
-        cancel_transaction_hash: None,
-        return_held_for: None,
-        return_held_token: None,
-        return_withdrawn_at: None,
-        failure_code: None,
-        failure_message: None,
-        failure_retryable: None,
-        created_at: now,
-        updated_at: now,
-    }
+    let OffChain { node_id, external_id, currency_id, amount, payment_method, payment_address } = what;
+    let (chain_id, network_id) = (network.chain_id, network.id);
+    NewRow { node_id, external_id, chain_id, network_id, currency_id, amount, payment_method, payment_address }.build()
 }

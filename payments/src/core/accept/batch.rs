@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entities::{MemberId, NodeId, OrderId, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
+use entities::{Amount, MemberId, NodeId, OrderId, PaymentId, PaymentMethod, member, now, payment};
 use queue::{Database, NewMessage, Transaction};
 use sea_orm::{
     Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     AcceptError, Accepted, MemberRef, NewMember, NewPayment,
     opening::open_at_once,
-    references::{Amounts, References, Resolved},
+    references::{References, Resolved},
 };
 use crate::{
     caller::Caller,
@@ -22,6 +22,7 @@ use crate::{
     log::{self, NewLog},
     observation::with_context,
     record,
+    row::NewRow,
 };
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -34,9 +35,7 @@ pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> R
     for (index, (caller, new)) in requests.iter().enumerate() {
         match references.resolve(caller, new) {
             Ok(resolved) => {
-                let Resolved { chain_id, wallet_id, member, amounts } = resolved;
-                let mut row = row(new, chain_id, wallet_id, amounts);
-                row.member_id = member.as_ref().map(|member| member.id);
+                let (row, member) = row(new, resolved);
                 rows.push((index, row, member));
                 outcomes.push(None);
             }
@@ -202,53 +201,33 @@ fn created(payment: &payment::Model, caller: &Caller, new: &NewPayment) -> NewLo
     }
 }
 
-fn row(
-    new: &NewPayment,
-    chain_id: entities::ChainId,
-    wallet_id: Option<entities::WalletId>,
-    amounts: Amounts,
-) -> payment::Model {
-    let now = now();
-    payment::Model {
-        id: PaymentId::new(),
+fn row(new: &NewPayment, resolved: Resolved) -> (payment::Model, Option<member::Model>) {
+    let Resolved { chain_id, wallet_id, member, amounts } = resolved;
+    let row = NewRow {
         node_id: new.node_id,
         external_id: new.external_id.clone(),
         chain_id,
         network_id: new.network_id,
-        wallet_id,
-        member_id: None,
-        order_id: new.order_id,
-        duplicate_of: None,
         currency_id: new.currency_id,
-        price: entities::Amount(amounts.price),
-        paid_price: entities::Amount(amounts.paid_price),
+        amount: Amount(amounts.paid_price),
         payment_method: new.payment_method,
-        payment_group: new.payment_group,
         payment_address: new.payment_address.clone(),
+    };
+    let row = payment::Model {
+        wallet_id,
+        member_id: member.as_ref().map(|member| member.id),
+        order_id: new.order_id,
+        price: Amount(amounts.price),
+        payment_group: new.payment_group,
         items: amounts.items,
         metadata: new.metadata.clone(),
         expires_at: new.expires_at,
         retry: new.retry,
         retry_count: new.retry_count,
-        resends: 0,
         client_ip: new.client_ip.clone(),
-        status: PaymentStatus::Pending,
-        sequence: 1,
-        sending_since: None,
-        release_requested_at: None,
-        deal_id: None,
-        diamond_address: None,
-        transaction_hash: None,
-        cancel_transaction_hash: None,
-        return_held_for: None,
-        return_held_token: None,
-        return_withdrawn_at: None,
-        failure_code: None,
-        failure_message: None,
-        failure_retryable: None,
-        created_at: now,
-        updated_at: now,
-    }
+        ..row.build()
+    };
+    (row, member)
 }
 
 fn member_row(node_id: NodeId, new: &NewMember) -> member::Model {

@@ -1,10 +1,10 @@
 //! The one log of a payment's life: numbered transitions and unnumbered traces.
 
-use entities::{PaymentId, PaymentLogId, now, payment_log};
+use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::caller::Actor;
+use crate::caller::{Actor, Asked};
 
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters, and statements of some ten kilobytes.
 const ROWS_PER_INSERT: usize = 200;
@@ -24,6 +24,20 @@ pub struct NewLog {
     pub actor: Actor,
     /// The details, for programs.
     pub data: Value,
+}
+
+impl NewLog {
+    /// The first row of every payment's log.
+    pub(crate) fn created(payment: &payment::Model, asked: &Asked) -> Self {
+        Self {
+            payment_id: payment.id,
+            sequence: Some(payment.sequence),
+            event_type: "payment.created",
+            message: "The payment was accepted".to_owned(),
+            actor: asked.actor.clone(),
+            data: json!({ "to": payment.status, "external_id": payment.external_id, "request_id": asked.request_id }),
+        }
+    }
 }
 
 /// Writes the rows in order, many a statement, and returns which of them are transitions.

@@ -3,7 +3,6 @@
 use entities::{Amount, CurrencyId, NetworkId, NodeId, PaymentId, PaymentMethod, network, payment};
 use queue::Transaction;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
-use serde_json::json;
 
 use crate::{
     caller::Asked,
@@ -33,14 +32,7 @@ pub(crate) async fn network<C: ConnectionTrait>(db: &C) -> Result<network::Model
 /// Writes the row, its first event and the word of it, unless the node has a payment with this external id; whether it did.
 /// Of two at once one waits here for the other's commit, and then finds the id taken.
 pub(crate) async fn insert(tx: &mut Transaction, row: payment::Model, asked: &Asked) -> Result<bool, DbErr> {
-    let created = NewLog {
-        payment_id: row.id,
-        sequence: Some(row.sequence),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: asked.actor.clone(),
-        data: json!({ "to": row.status, "external_id": row.external_id, "request_id": asked.request_id }),
-    };
+    let created = NewLog::created(&row, asked);
     if record::insert(tx, [row]).await?.is_empty() {
         return Ok(false);
     }

@@ -7,7 +7,6 @@ use queue::{Database, NewMessage, Transaction};
 use sea_orm::{
     Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
 };
-use serde_json::json;
 
 use super::{
     AcceptError, Accepted, MemberRef, NewMember, NewPayment,
@@ -78,7 +77,7 @@ async fn insert(
             outcomes.push((index, Err(error)));
             continue;
         }
-        logs.push(created(&payment, caller, new));
+        logs.push(NewLog::created(&payment, &caller.asks(new.request_id.clone())));
         if payment.payment_method == PaymentMethod::Web3 {
             let message = NewMessage::of(&OpenDeal { payment_id: payment.id });
             messages.push(with_context(message, &payment, new.request_id.as_deref()));
@@ -188,17 +187,6 @@ async fn upsert_members(
         }
     }
     Ok(())
-}
-
-fn created(payment: &payment::Model, caller: &Caller, new: &NewPayment) -> NewLog {
-    NewLog {
-        payment_id: payment.id,
-        sequence: Some(payment.sequence),
-        event_type: "payment.created",
-        message: "The payment was accepted".to_owned(),
-        actor: caller.actor(),
-        data: json!({ "to": payment.status, "external_id": payment.external_id, "request_id": new.request_id }),
-    }
 }
 
 fn row(new: &NewPayment, resolved: Resolved) -> (payment::Model, Option<member::Model>) {

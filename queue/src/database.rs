@@ -16,6 +16,7 @@ mod fitness;
 mod pooler;
 mod prompt_tcp;
 mod session;
+mod unless_there;
 mod watch;
 
 use self::{prompt_tcp::PromptTcp, watch::Watch};
@@ -27,6 +28,7 @@ pub use absence::{Unwritable, is_absent, is_contended};
 pub use fitness::Unfit;
 pub use pooler::PoolerUnfit;
 pub use session::Session;
+pub use unless_there::{insert_missing, insert_unless_there};
 
 /// Where the database is and how many connections may be open.
 #[derive(Clone, Debug, Deserialize)]

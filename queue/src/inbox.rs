@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, DbErr, QuerySelect, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, DbErr, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use crate::database::{Database, Transaction};
+use crate::database::{Database, Transaction, insert_unless_there};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -28,12 +28,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// When the database refuses; the transaction is then unusable.
 pub async fn first_time(tx: &Transaction, consumer: &str, message_id: Uuid) -> Result<bool, DbErr> {
     let row = ActiveModel { consumer: Set(consumer.to_owned()), message_id: Set(message_id), seen_at: Set(Utc::now()) };
-    let once = OnConflict::columns([Column::Consumer, Column::MessageId]).do_nothing().to_owned();
-    match Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
-        Ok(inserted) => Ok(inserted > 0),
-        Err(DbErr::RecordNotInserted) => Ok(false),
-        Err(error) => Err(error),
-    }
+    insert_unless_there(&**tx, row, [Column::Consumer, Column::MessageId]).await
 }
 
 /// Those of the messages that this consumer has dealt with.

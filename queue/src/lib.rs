@@ -28,7 +28,8 @@ mod subject;
 pub use archivist::Archivist;
 pub use broker::{Broker, BrokerConfig, BrokerError};
 pub use database::{
-    Database, DatabaseConfig, PoolerUnfit, Session, Transaction, Unfit, Unwritable, is_absent, is_contended,
+    Database, DatabaseConfig, PoolerUnfit, Session, Transaction, Unfit, Unwritable, insert_missing,
+    insert_unless_there, is_absent, is_contended,
 };
 pub use foresight::{Foreseer, Foresight, Outlook};
 pub use handover::CommittedMessages;

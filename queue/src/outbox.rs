@@ -9,11 +9,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
-    database::Database,
+    database::{Database, insert_missing},
     message::{Message, NewMessage},
 };
 
@@ -120,14 +120,7 @@ pub(crate) async fn insert<C: ConnectionTrait>(
 
 /// A row that exists already is the same retry, written by an earlier delivery of the same message: one is enough.
 async fn insert_rows<C: ConnectionTrait>(connection: &C, rows: Vec<ActiveModel>) -> Result<(), DbErr> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let once = OnConflict::column(Column::Id).do_nothing().to_owned();
-    match Entity::insert_many(rows).on_conflict(once).exec_without_returning(connection).await {
-        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(()),
-        Err(error) => Err(error),
-    }
+    insert_missing(connection, rows, [Column::Id]).await.map(drop)
 }
 
 pub(crate) fn message_of(new: NewMessage) -> Message {

@@ -11,10 +11,8 @@ pub use self::{
 };
 
 use entities::{LedgerEntryId, NodeId, ledger_entry, ledger_posting, now, seller_balance};
-use queue::Transaction;
-use sea_orm::{
-    ActiveValue::Set, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict,
-};
+use queue::{Transaction, insert_unless_there};
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, prelude::*};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal),+ $(,)? })+) => {$(
@@ -136,12 +134,8 @@ async fn insert(tx: &Transaction, id: LedgerEntryId, entry: &Entry<'_>) -> Resul
         currency: entry.currency.to_owned(),
         created_at: now(),
     };
-    let once = OnConflict::columns([ledger_entry::Column::Kind, ledger_entry::Column::Subject]).do_nothing().to_owned();
-    match ledger_entry::Entity::insert(row.into_active_model()).on_conflict(once).exec_without_returning(&**tx).await {
-        Ok(rows) => Ok(rows > 0),
-        Err(DbErr::RecordNotInserted) => Ok(false),
-        Err(error) => Err(error),
-    }
+    insert_unless_there(&**tx, row.into_active_model(), [ledger_entry::Column::Kind, ledger_entry::Column::Subject])
+        .await
 }
 
 async fn move_balance(tx: &Transaction, entry: &Entry<'_>) -> Result<(), LedgerError> {
@@ -162,13 +156,8 @@ async fn move_balance(tx: &Transaction, entry: &Entry<'_>) -> Result<(), LedgerE
         in_transit: 0,
         updated_at: now(),
     };
-    let known =
-        OnConflict::columns([seller_balance::Column::NodeId, seller_balance::Column::Currency]).do_nothing().to_owned();
-    match seller_balance::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&**tx).await
-    {
-        Ok(_) | Err(DbErr::RecordNotInserted) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let one = [seller_balance::Column::NodeId, seller_balance::Column::Currency];
+    insert_unless_there(&**tx, row.into_active_model(), one).await?;
     if update(tx, entry, available, in_transit).await? { Ok(()) } else { Err(DbErr::RecordNotUpdated.into()) }
 }
 

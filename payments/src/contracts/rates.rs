@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{Amount, exchange_rate, now};
+use queue::insert_missing;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*, sea_query::OnConflict,
@@ -125,11 +126,7 @@ pub async fn set_samples<C: ConnectionTrait>(db: &C) -> Result<(), DbErr> {
     use exchange_rate::Column as C;
     let samples = [("CHF", 90_000), ("EUR", 95_000), ("GBP", 80_000), ("JPY", 15_000_000), ("USD", 100_000)];
     let rows = samples.map(|(quote, rate)| of(BITCOIN, quote, Decimal::from(rate), SANDBOX).into_active_model());
-    let known = OnConflict::columns([C::Base, C::Quote]).do_nothing().to_owned();
-    match exchange_rate::Entity::insert_many(rows).on_conflict(known).exec_without_returning(db).await {
-        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(()),
-        Err(error) => Err(error),
-    }
+    insert_missing(db, rows, [C::Base, C::Quote]).await.map(drop)
 }
 
 fn of(base: &str, quote: &str, rate: Decimal, source: &str) -> exchange_rate::Model {

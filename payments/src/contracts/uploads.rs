@@ -5,11 +5,9 @@
 
 use chrono::{DateTime, Utc};
 use entities::{now, upload, upload_allowance};
-use queue::{Database, Transaction};
+use queue::{Database, Transaction, insert_unless_there};
 use sea_orm::{
-    DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    prelude::*,
-    sea_query::{ExprTrait, OnConflict},
+    DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::ExprTrait,
 };
 
 /// What every file is counted as at least, bytes: a row, a name and a block of the disk cost that, too.
@@ -56,11 +54,7 @@ pub async fn reserve(
         return Ok(Err(Full::InAll));
     }
     let new = upload_allowance::Model { address: address.to_owned(), bytes: 0 }.into_active_model();
-    let known = OnConflict::column(upload_allowance::Column::Address).do_nothing().to_owned();
-    match upload_allowance::Entity::insert(new).on_conflict(known).exec_without_returning(&**tx).await {
-        Ok(_) | Err(DbErr::RecordNotInserted) => {}
-        Err(error) => return Err(error),
-    }
+    insert_unless_there(&**tx, new, [upload_allowance::Column::Address]).await?;
     if !add(tx, address, bytes, allowances.per_address).await? {
         return Ok(Err(Full::Address));
     }

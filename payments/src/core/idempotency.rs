@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use entities::{idempotency_key, now};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*, sea_query::OnConflict};
+use queue::insert_unless_there;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 /// How long a first answer is kept.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
@@ -78,15 +79,7 @@ async fn insert<C: ConnectionTrait>(db: &C, key: &Key, fingerprint: &str) -> Res
         created_at: Set(now),
     };
     let columns = [idempotency_key::Column::Scope, idempotency_key::Column::Key];
-    let inserted = idempotency_key::Entity::insert(row)
-        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
-        .exec_without_returning(db)
-        .await;
-    match inserted {
-        Ok(rows) => Ok(rows > 0),
-        Err(DbErr::RecordNotInserted) => Ok(false),
-        Err(error) => Err(error),
-    }
+    insert_unless_there(db, row, columns).await
 }
 
 /// The process that held the key died without an answer. One of those who repeat the request may go on.

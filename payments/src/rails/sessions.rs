@@ -13,10 +13,10 @@ use entities::{
     Amount, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, PaymentId, PaymentMethod, PaymentStatus,
     checkout, gateway_callback, gateway_session, now, payment,
 };
-use queue::{Database, NewMessage, Payload as _, Transaction, dead_letters::set_aside};
+use queue::{Database, NewMessage, Payload as _, Transaction, dead_letters::set_aside, insert_unless_there};
 use sea_orm::{
     ActiveValue::Set, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, prelude::*, sea_query::OnConflict,
+    QuerySelect, prelude::*,
 };
 use serde_json::json;
 
@@ -381,10 +381,5 @@ pub async fn first_time(tx: &Transaction, source: &str, event_id: String) -> Res
         event_id: Set(event_id),
         created_at: Set(now()),
     };
-    let once = OnConflict::columns([C::Source, C::EventId]).do_nothing().to_owned();
-    match gateway_callback::Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
-        Ok(inserted) => Ok(inserted > 0),
-        Err(DbErr::RecordNotInserted) => Ok(false),
-        Err(error) => Err(error),
-    }
+    insert_unless_there(&**tx, row, [C::Source, C::EventId]).await
 }

@@ -1,10 +1,8 @@
 //! What gateways tell of sellers' money: what was captured, and what payers' banks took back.
 
 use entities::{Amount, GatewaySessionId, PaymentId, capture, currency, gateway_session, now, payment, refund};
-use queue::Transaction;
-use sea_orm::{
-    DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
-};
+use queue::{Transaction, insert_unless_there};
+use sea_orm::{DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*};
 
 use super::{Account, Entry, Guard, Kind, LedgerError, post};
 use crate::money;
@@ -42,17 +40,7 @@ pub async fn capture_posted(
         created_at: now,
         updated_at: now,
     };
-    let once = OnConflict::column(capture::Column::SessionId).do_nothing().to_owned();
-    let first = match capture::Entity::insert(row.clone().into_active_model())
-        .on_conflict(once)
-        .exec_without_returning(&**tx)
-        .await
-    {
-        Ok(rows) => rows > 0,
-        Err(DbErr::RecordNotInserted) => false,
-        Err(error) => return Err(error),
-    };
-    if !first {
+    if !insert_unless_there(&**tx, row.clone().into_active_model(), [capture::Column::SessionId]).await? {
         return Ok(false);
     }
     let postings =

@@ -1,13 +1,13 @@
 //! Tickets, and which payments cover them.
 
 use entities::{Amount, NodeId, PaymentId, TicketId, node, now, ticket, ticket_payment};
-use queue::Transaction;
+use queue::{Transaction, insert_unless_there};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     prelude::*,
-    sea_query::{OnConflict, Query},
+    sea_query::Query,
 };
 
 use super::TillError;
@@ -128,15 +128,7 @@ pub async fn relate(
     find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, "Ticket"))?;
     let row = ticket_payment::Model { ticket_id, payment_id, created_at: now() };
     let pair = [ticket_payment::Column::TicketId, ticket_payment::Column::PaymentId];
-    let written = ticket_payment::Entity::insert(row.into_active_model())
-        .on_conflict(OnConflict::columns(pair).do_nothing().to_owned())
-        .exec_without_returning(&**tx)
-        .await;
-    match written {
-        Ok(rows) if rows > 0 => Ok(()),
-        Ok(_) | Err(DbErr::RecordNotInserted) => Err(TillError::Covered),
-        Err(error) => Err(error.into()),
-    }
+    if insert_unless_there(&**tx, row.into_active_model(), pair).await? { Ok(()) } else { Err(TillError::Covered) }
 }
 
 fn unknown(denied: Denied, what: &'static str) -> TillError {

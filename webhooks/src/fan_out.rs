@@ -8,11 +8,8 @@ use entities::{
     WebhookFormat, WebhookStatus, node, now, webhook_body, webhook_delivery, webhook_endpoint,
 };
 use payments::{checkout::Told, event::selects};
-use queue::{Database, NewMessage, Transaction};
-use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*,
-    sea_query::OnConflict,
-};
+use queue::{Database, NewMessage, Transaction, insert_missing};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*};
 
 use crate::formats;
 
@@ -213,25 +210,12 @@ pub(crate) async fn insert(
     use webhook_body::Column as Body;
     use webhook_delivery::Column as Delivery;
     for chunk in bodies.chunks(ROWS_PER_INSERT) {
-        let once = OnConflict::columns([Body::EventId, Body::Format]).do_nothing().to_owned();
-        written(
-            webhook_body::Entity::insert_many(chunk.to_vec()).on_conflict(once).exec_without_returning(&**tx).await,
-        )?;
+        insert_missing(&**tx, chunk.to_vec(), [Body::EventId, Body::Format]).await?;
     }
     for chunk in deliveries.chunks(ROWS_PER_INSERT) {
-        let once = OnConflict::columns([Delivery::EndpointId, Delivery::EventId]).do_nothing().to_owned();
-        let insert = webhook_delivery::Entity::insert_many(chunk.to_vec()).on_conflict(once);
-        written(insert.exec_without_returning(&**tx).await)?;
+        insert_missing(&**tx, chunk.to_vec(), [Delivery::EndpointId, Delivery::EventId]).await?;
     }
     Ok(())
-}
-
-/// That all rows were there already is no error.
-fn written(result: Result<u64, DbErr>) -> Result<(), DbErr> {
-    match result {
-        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 fn published(event: &Outgoing) -> NewMessage {

@@ -17,10 +17,9 @@ use payments::event::Event;
 use queue::{
     Database, Transaction,
     dead_letters::{Died, died_after},
+    insert_unless_there,
 };
-use sea_orm::{
-    ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -276,10 +275,5 @@ async fn announce(context: &Context, news: Vec<News>) -> Result<(), DbErr> {
 
 pub(crate) async fn first_time(tx: &Transaction, key: String, created_at: DateTime<Utc>) -> Result<bool, DbErr> {
     let row = notice::ActiveModel { key: Set(key), created_at: Set(created_at) };
-    let once = OnConflict::column(notice::Column::Key).do_nothing().to_owned();
-    match notice::Entity::insert(row).on_conflict(once).exec_without_returning(&**tx).await {
-        Ok(inserted) => Ok(inserted > 0),
-        Err(DbErr::RecordNotInserted) => Ok(false),
-        Err(error) => Err(error),
-    }
+    insert_unless_there(&**tx, row, [notice::Column::Key]).await
 }

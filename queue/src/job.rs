@@ -67,12 +67,17 @@ impl From<DbErr> for JobError {
 
 /// Behaviour for one kind of payload. It may run twice for one message, so its effect is guarded: by the state it
 /// expects, by a unique business key, or by [`crate::inbox::first_time`]. Only the runner acknowledges.
+///
+/// A job has [`Self::run`] or [`Self::run_batch`]: each does by default what the other says, and one with neither does not
+/// compile.
 pub trait Job<C: Sync>: Send + Sync + 'static {
     /// What it works on.
     type Payload: Payload;
 
     /// Does the work of one message.
-    fn run(context: &C, delivery: Delivery<Self::Payload>) -> impl Future<Output = JobResult> + Send;
+    fn run(context: &C, delivery: Delivery<Self::Payload>) -> impl Future<Output = JobResult> + Send {
+        async move { Self::run_batch(context, vec![delivery]).await?.pop().unwrap_or(Ok(())) }
+    }
 
     /// Does the work of several messages at once; for payloads with a `BATCH` above 1. `Ok` holds one result for each
     /// delivery, in order. `Err` says that nothing was done for any of them (the transaction rolled back): the runner

@@ -65,6 +65,11 @@ fn look_again(looks: i32) -> Duration {
     queue::backoff::delay(before, Duration::from_secs(2), Duration::from_secs(300))
 }
 
+/// The answer of a job that has more to do after this time, if any is named.
+fn come_back(after: Option<Duration>) -> JobResult {
+    after.map_or(Ok(()), |wait| Err(JobError::Snooze(wait)))
+}
+
 /// What came of payments that a batch took up.
 #[derive(Default)]
 pub(crate) struct Taken {
@@ -135,9 +140,9 @@ fn answers<P>(
     deliveries.iter().map(|delivery| but.remove(&id(&delivery.payload)).map_or(Ok(()), Err)).collect()
 }
 
-/// The result of a batch of one.
-fn alone(results: Result<Vec<JobResult>, JobError>) -> JobResult {
-    results?.pop().unwrap_or(Ok(()))
+/// The answer to a batch of which every message is dealt with.
+fn all_done<P>(deliveries: &[Delivery<P>]) -> Vec<JobResult> {
+    deliveries.iter().map(|_| Ok(())).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use webhooks::Outgoing;
 
-use super::alone;
+use super::all_done;
 use crate::Context;
 
 /// See the module. Its guard is the mark in each row: a transition is told once, whichever message asks for it.
@@ -21,16 +21,12 @@ pub struct AnnounceEvents;
 impl Job<Context> for AnnounceEvents {
     type Payload = jobs::AnnounceEvents;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        alone(Self::run_batch(context, vec![delivery]).await)
-    }
-
     async fn run_batch(
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         announce(context, deliveries.iter().flat_map(|delivery| delivery.payload.log_ids.iter().copied())).await?;
-        Ok(deliveries.iter().map(|_| Ok(())).collect())
+        Ok(all_done(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

@@ -9,7 +9,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{alone, answers, asked_again, foresee_payments, read_payments, unasked};
+use super::{all_done, asked_again, foresee_payments, read_payments, unasked};
 use crate::Context;
 
 /// What it takes up.
@@ -22,16 +22,12 @@ pub struct CancelDeal;
 impl Job<Context> for CancelDeal {
     type Payload = jobs::CancelDeal;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        alone(Self::run_batch(context, vec![delivery]).await)
-    }
-
     async fn run_batch(
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         cancel(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
+        Ok(all_done(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

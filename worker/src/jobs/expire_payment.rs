@@ -12,7 +12,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
 
-use super::{Taken, alone, answers, foresee_payments, read_payments};
+use super::{Taken, answers, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
@@ -27,10 +27,6 @@ pub struct ExpirePayment;
 
 impl Job<Context> for ExpirePayment {
     type Payload = jobs::ExpirePayment;
-
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        alone(Self::run_batch(context, vec![delivery]).await)
-    }
 
     async fn run_batch(
         context: &Context,

@@ -12,7 +12,7 @@ use payments::{Actor, Observation, Observed, jobs, money};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{Taken, alone, answers, asked_again, foresee_payments, read_payments};
+use super::{Taken, answers, asked_again, foresee_payments, read_payments};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
@@ -28,10 +28,6 @@ pub struct OpenDeal;
 
 impl Job<Context> for OpenDeal {
     type Payload = jobs::OpenDeal;
-
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        alone(Self::run_batch(context, vec![delivery]).await)
-    }
 
     async fn run_batch(
         context: &Context,

@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 use entities::{GatewaySessionId, GatewaySessionStatus, gateway_session};
 use payments::jobs;
-use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
+use super::come_back;
 use crate::{Context, sessions};
 
 /// A follower looks every five minutes at least; one that was not heard of for longer is gone.
@@ -26,10 +27,7 @@ impl Job<Context> for OpenSession {
             return Ok(());
         }
         let follows = payments::sessions::follow(&context.db, id, delivery.message_id, PATIENCE).await?;
-        match sessions::advance(context, id, "open_session").await?.again() {
-            Some(pause) if follows => Err(JobError::Snooze(pause)),
-            Some(_) | None => Ok(()),
-        }
+        come_back(sessions::advance(context, id, "open_session").await?.again().filter(|_| follows))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

@@ -1,14 +1,12 @@
 //! Asks the chain to hand deposits to their payees.
 
-use std::collections::HashMap;
-
 use chain::Kind;
 use entities::{PaymentId, PaymentStatus, payment};
 use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 
 use super::{
-    alone, answers, asked_again,
+    all_done, asked_again,
     cancel_deal::{requests, signers},
     foresee_payments, read_payments, unasked,
 };
@@ -23,16 +21,12 @@ pub struct ReleaseDeal;
 impl Job<Context> for ReleaseDeal {
     type Payload = jobs::ReleaseDeal;
 
-    async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        alone(Self::run_batch(context, vec![delivery]).await)
-    }
-
     async fn run_batch(
         context: &Context,
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         release(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, HashMap::new()))
+        Ok(all_done(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

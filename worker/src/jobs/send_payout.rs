@@ -9,11 +9,11 @@ use payments::{
     jobs,
     payouts::{self, Became},
 };
-use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobResult};
 use rust_decimal::Decimal;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::look_again;
+use super::{come_back, look_again};
 use crate::{Context, seller_events};
 
 /// See the module. The row is marked as sent before the processor is asked; what is marked already is looked for first, and
@@ -24,10 +24,7 @@ impl Job<Context> for SendPayout {
     type Payload = jobs::SendPayout;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        match send(context, delivery.payload.payout_id).await? {
-            Some(later) => Err(JobError::Snooze(later)),
-            None => Ok(()),
-        }
+        come_back(send(context, delivery.payload.payout_id).await?)
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

@@ -9,10 +9,10 @@ use payments::{
     Actor, jobs,
     refunds::{self, Became},
 };
-use queue::{Delivery, Foresight, Job, JobError, JobResult};
+use queue::{Delivery, Foresight, Job, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::look_again;
+use super::{come_back, look_again};
 use crate::{Context, sessions};
 
 /// See the module. The row is marked as sent before the gateway is asked; what is marked already is looked for first, and
@@ -23,10 +23,7 @@ impl Job<Context> for SendRefund {
     type Payload = jobs::SendRefund;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        match send(context, delivery.payload.refund_id).await? {
-            Some(later) => Err(JobError::Snooze(later)),
-            None => Ok(()),
-        }
+        come_back(send(context, delivery.payload.refund_id).await?)
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

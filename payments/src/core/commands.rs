@@ -19,11 +19,44 @@ pub enum CommandError {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The payment's state does not allow it.
-    #[error("a payment that is {0} cannot be {1}")]
-    Conflict(PaymentStatus, &'static str),
+    #[error("a payment that is {0} cannot be {participle}", participle = .1.participle())]
+    Conflict(PaymentStatus, Command),
     /// The payment cannot be sent again.
     #[error("Payment not eligible for retry")]
     NotEligible,
+}
+
+/// What may be asked of a payment, beside sending it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// To end it without the payer's money.
+    Cancel,
+    /// To hand the deposit to the payee.
+    Release,
+}
+
+impl Command {
+    const fn observation(self) -> Observation {
+        match self {
+            Self::Cancel => Observation::CancelRequested,
+            Self::Release => Observation::ReleaseRequested,
+        }
+    }
+
+    /// The states in which the payment is as the command wants it; in all others it was refused, and changed nothing.
+    const fn done(self) -> &'static [PaymentStatus] {
+        match self {
+            Self::Cancel => &[PaymentStatus::Canceling, PaymentStatus::Canceled, PaymentStatus::Refunded],
+            Self::Release => &[PaymentStatus::Paid, PaymentStatus::Completed],
+        }
+    }
+
+    const fn participle(self) -> &'static str {
+        match self {
+            Self::Cancel => "canceled",
+            Self::Release => "released",
+        }
+    }
 }
 
 impl From<DbErr> for CommandError {
@@ -42,13 +75,7 @@ pub async fn cancel(
     id: PaymentId,
     request_id: Option<&str>,
 ) -> Result<(), CommandError> {
-    let mut tx = db.begin().await?;
-    let (outcome, payment) = ask(&mut tx, caller, id, Observation::CancelRequested, request_id).await?;
-    let done = matches!(payment.status, PaymentStatus::Canceling | PaymentStatus::Canceled | PaymentStatus::Refunded);
-    if outcome == Outcome::Unchanged && !done {
-        return Err(CommandError::Conflict(payment.status, "canceled"));
-    }
-    tx.commit().await?;
+    carry_out(db, caller, id, request_id, Command::Cancel).await?;
     fail::fail_point!("cancel.committed");
     Ok(())
 }
@@ -63,14 +90,25 @@ pub async fn release(
     id: PaymentId,
     request_id: Option<&str>,
 ) -> Result<(), CommandError> {
-    let mut tx = db.begin().await?;
-    let (_, payment) = ask(&mut tx, caller, id, Observation::ReleaseRequested, request_id).await?;
-    if !matches!(payment.status, PaymentStatus::Paid | PaymentStatus::Completed) {
-        return Err(CommandError::Conflict(payment.status, "released"));
-    }
-    tx.commit().await?;
+    carry_out(db, caller, id, request_id, Command::Release).await?;
     fail::fail_point!("release.committed");
     Ok(())
+}
+
+/// Asks in a transaction of its own, which is only committed where the payment is then as the command wants it.
+async fn carry_out(
+    db: &Database,
+    caller: &Caller,
+    id: PaymentId,
+    request_id: Option<&str>,
+    command: Command,
+) -> Result<(), CommandError> {
+    let mut tx = db.begin().await?;
+    let (_, payment) = ask(&mut tx, caller, id, command.observation(), request_id).await?;
+    if !command.done().contains(&payment.status) {
+        return Err(CommandError::Conflict(payment.status, command));
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Asks to send again what has not reached the chain. Safe to repeat: a payment has one deal at most.

@@ -2,10 +2,9 @@
 //! grows with load and a lone request waits for nobody.
 
 mod batch;
+mod misfit;
 mod opening;
 mod references;
-
-use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use entities::{
@@ -17,6 +16,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::misfit::{Misfit, Reference};
 use crate::{caller::Caller, debt::Closed, idempotency::Key};
 
 /// Payments of one transaction at most.
@@ -107,8 +107,8 @@ pub struct Accepted {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// Something it names does not exist (or is not where it would have to be).
-    #[error("{0} not found")]
-    NotFound(&'static str),
+    #[error("{0:?} not found")]
+    NotFound(Reference),
     /// The node exists but is out of reach.
     #[error("Insufficient permission to access payment's node")]
     OutOfReach,
@@ -119,16 +119,17 @@ pub enum AcceptError {
     #[error(transparent)]
     OrderClosed(Closed),
     /// A field does not fit what it refers to.
-    #[error("{pointer}: {detail}")]
-    Invalid {
-        /// JSON pointer to the field.
-        pointer: Cow<'static, str>,
-        /// What is wrong with it.
-        detail: String,
-    },
+    #[error("{pointer} does not fit: {0:?}", pointer = .0.pointer())]
+    Misfit(Misfit),
     /// The database did not answer. Whether the payment was written is not known; repeat with the same external id.
     #[error("the database is not available")]
     Unavailable,
+}
+
+impl From<Misfit> for AcceptError {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(misfit)
+    }
 }
 
 struct Waiting {

@@ -63,12 +63,12 @@ on_both!(what_does_not_exist_or_is_out_of_reach_is_refused, async |database: Tes
     let merchant = Merchant::insert(&database.db, 1).await;
     let other = Merchant::insert(&database.db, 11).await;
     let refused = async |change: &dyn Fn(&mut NewPayment)| refused(&database, &merchant, change).await.to_string();
-    assert_eq!(refused(&|new| new.node_id = NodeId::new()).await, "node not found");
-    assert_eq!(refused(&|new| new.network_id = NetworkId::new()).await, "network not found");
-    assert_eq!(refused(&|new| new.currency_id = CurrencyId::new()).await, "currency not found");
-    assert_eq!(refused(&|new| new.wallet_id = Some(WalletId::new())).await, "wallet not found");
-    assert_eq!(refused(&|new| new.wallet_id = Some(other.wallet_id)).await, "wallet not found");
-    assert_eq!(refused(&|new| new.member = Some(MemberRef::Known(MemberId::new()))).await, "member not found");
+    assert_eq!(refused(&|new| new.node_id = NodeId::new()).await, "Node not found");
+    assert_eq!(refused(&|new| new.network_id = NetworkId::new()).await, "Network not found");
+    assert_eq!(refused(&|new| new.currency_id = CurrencyId::new()).await, "Currency not found");
+    assert_eq!(refused(&|new| new.wallet_id = Some(WalletId::new())).await, "Wallet not found");
+    assert_eq!(refused(&|new| new.wallet_id = Some(other.wallet_id)).await, "Wallet not found");
+    assert_eq!(refused(&|new| new.member = Some(MemberRef::Known(MemberId::new()))).await, "Member not found");
     let reach = refused(&|new| new.node_id = other.node_id).await;
     assert_eq!(reach, "Insufficient permission to access payment's node");
 });
@@ -77,7 +77,7 @@ on_both!(fields_that_do_not_fit_what_they_refer_to_are_refused, async |database:
     let merchant = Merchant::insert(&database.db, 1).await;
     let other = Merchant::insert(&database.db, 2).await;
     let pointer = async |change: &dyn Fn(&mut NewPayment)| match refused(&database, &merchant, change).await {
-        AcceptError::Invalid { pointer, .. } => pointer,
+        AcceptError::Misfit(misfit) => misfit.pointer(),
         error => panic!("{error}"),
     };
     assert_eq!(pointer(&|new| new.price = "0.0000001".parse().unwrap()).await, "/price");

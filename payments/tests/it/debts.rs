@@ -7,7 +7,8 @@ use entities::{GatewaySessionId, PaymentId, PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
 use payments::{
-    AcceptError, Acceptor, Closing, Conflict, Observation, RequestError, orders::Closed, sessions::Standing, verdict,
+    AcceptError, Acceptor, Closing, Conflict, Observation, RequestError, accept::Reference, orders::Closed,
+    sessions::Standing, verdict,
 };
 use queue::Transaction;
 use serde_json::json;
@@ -311,12 +312,12 @@ on_both!(an_order_is_named_by_its_own_node_alone_and_paid_as_a_whole, async |dat
     let mut theirs = stranger.payment("theirs");
     theirs.order_id = Some(world.order.id);
     let refused = acceptor.accept(&stranger.caller(), theirs).await;
-    assert!(matches!(refused, Err(AcceptError::NotFound("order"))), "{refused:?}");
+    assert!(matches!(refused, Err(AcceptError::NotFound(Reference::Order))), "{refused:?}");
     let mut part = shop.merchant.payment("part");
     (part.order_id, part.payment_method) = (Some(world.order.id), PaymentMethod::CreditCard);
     part.currency_id = world.order.currency_id;
     let refused = acceptor.accept(&shop.merchant.caller(), part).await;
-    assert!(matches!(&refused, Err(AcceptError::Invalid { pointer, .. }) if pointer == "/paid_price"), "{refused:?}");
+    assert!(matches!(&refused, Err(AcceptError::Misfit(misfit)) if misfit.pointer() == "/paid_price"), "{refused:?}");
     assert_eq!(
         json!(world.order.number).as_f64().map(|number| number as i64),
         Some(world.order.number),

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta};
 use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, now};
 use payments::{
     AcceptError, Accepted, Caller,
-    accept::{Answer, MemberRef},
+    accept::{Answer, MemberRef, Misfit, Reference},
     evm_address,
 };
 use poem_openapi::{
@@ -222,18 +222,35 @@ fn render(accepted: &Accepted) -> String {
 impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         match error {
-            AcceptError::NotFound(what) => {
-                let (first, rest) = what.split_at(1);
-                Self::not_found(&format!("{}{rest}", first.to_uppercase()))
-            }
+            AcceptError::NotFound(what) => Self::not_found(match what {
+                Reference::Node => "Node",
+                Reference::Network => "Network",
+                Reference::Wallet => "Wallet",
+                Reference::Member => "Member",
+                Reference::Currency => "Currency",
+                Reference::Order => "Order",
+            }),
             AcceptError::OutOfReach => Self::out_of_reach(),
             AcceptError::ExternalIdTaken(id) => {
                 let detail = format!("external_id already exists for this node: it is payment {id}");
                 Self::new(Code::ExternalIdTaken).detail(detail).payment(id.0)
             }
             AcceptError::OrderClosed(closed) => Self::conflict(closed.to_string()),
-            AcceptError::Invalid { pointer, detail } => Self::invalid(&pointer, Wrong::Reported(detail)),
+            AcceptError::Misfit(misfit) => Self::invalid(&misfit.pointer(), wrong(misfit)),
             AcceptError::Unavailable => Self::new(Code::Unavailable).retry_after(1),
         }
+    }
+}
+
+fn wrong(misfit: Misfit) -> Wrong {
+    match misfit {
+        Misfit::Chain => Wrong::Rule("is not the chain of the network"),
+        Misfit::Currency => Wrong::Rule("is not a currency of the network"),
+        Misfit::PaymentAddress => Format::EvmAddress.into(),
+        Misfit::OrderOfTransfer => {
+            Wrong::Rule("must not be given for a bank transfer: report a receipt of the order instead")
+        }
+        Misfit::OrderTotal => Wrong::Rule("must be the order's total"),
+        Misfit::Price(error) | Misfit::PaidPrice(error) | Misfit::ItemPrice(_, error) => error.into(),
     }
 }

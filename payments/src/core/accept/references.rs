@@ -9,8 +9,12 @@ use entities::{
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::Value;
 
-use super::{AcceptError, MemberRef, NewPayment};
-use crate::{caller::Caller, evm_address, money};
+use super::{AcceptError, MemberRef, Misfit, NewPayment, Reference};
+use crate::{
+    caller::Caller,
+    evm_address,
+    money::{self, AmountError},
+};
 
 /// What the batch refers to, by id.
 pub(super) struct References {
@@ -68,24 +72,23 @@ impl References {
 
     /// Checks one payment against what it names, in the contract's order: look-ups, then what depends on them.
     pub(super) fn resolve(&self, caller: &Caller, new: &NewPayment) -> Result<Resolved, AcceptError> {
-        let node = self.nodes.get(&new.node_id).ok_or(AcceptError::NotFound("node"))?;
+        let node = self.nodes.get(&new.node_id).ok_or(AcceptError::NotFound(Reference::Node))?;
         if !caller.reaches(&node.path) {
             return Err(AcceptError::OutOfReach);
         }
-        let network = self.networks.get(&new.network_id).ok_or(AcceptError::NotFound("network"))?;
+        let network = self.networks.get(&new.network_id).ok_or(AcceptError::NotFound(Reference::Network))?;
         let wallet_id = self.wallet(node, network, new)?;
         let member = match &new.member {
             Some(MemberRef::Known(id)) => {
                 // Its data are in the answer, so the caller has to reach it, too.
                 let known = self.members.get(id).filter(|member| self.on_line_in_reach(caller, node, member.node_id));
-                Some(known.ok_or(AcceptError::NotFound("member"))?.clone())
+                Some(known.ok_or(AcceptError::NotFound(Reference::Member))?.clone())
             }
             Some(MemberRef::Inline(_)) | None => None,
         };
-        let currency = self.currencies.get(&new.currency_id).ok_or(AcceptError::NotFound("currency"))?;
+        let currency = self.currencies.get(&new.currency_id).ok_or(AcceptError::NotFound(Reference::Currency))?;
         if new.chain_id.is_some_and(|chain_id| chain_id != network.chain_id) {
-            let detail = "is not the chain of the network".to_owned();
-            return Err(AcceptError::Invalid { pointer: "/chain_id".into(), detail });
+            return Err(Misfit::Chain.into());
         }
         let amounts = check_money(new, currency)?;
         self.check_order(new, amounts.paid_price)?;
@@ -96,18 +99,12 @@ impl References {
     fn check_order(&self, new: &NewPayment, paid_price: Decimal) -> Result<(), AcceptError> {
         let Some(id) = new.order_id else { return Ok(()) };
         let order = self.orders.get(&id).filter(|order| order.node_id == new.node_id);
-        let order = order.ok_or(AcceptError::NotFound("order"))?;
-        let invalid = |pointer: &'static str, detail: &str| {
-            Err(AcceptError::Invalid { pointer: pointer.into(), detail: detail.to_owned() })
-        };
+        let order = order.ok_or(AcceptError::NotFound(Reference::Order))?;
         if new.payment_method == PaymentMethod::BankTransfer {
-            return invalid(
-                "/order_id",
-                "must not be given for a bank transfer: report a receipt of the order instead",
-            );
+            return Err(Misfit::OrderOfTransfer.into());
         }
         if order.currency_id == new.currency_id && order.total.0 != paid_price {
-            return invalid("/paid_price", "must be the order's total");
+            return Err(Misfit::OrderTotal.into());
         }
         Ok(())
     }
@@ -121,7 +118,7 @@ impl References {
     ) -> Result<Option<WalletId>, AcceptError> {
         if let Some(id) = new.wallet_id {
             let wallet = self.wallets.get(&id).filter(|wallet| self.on_line(node, wallet.node_id));
-            return wallet.map(|wallet| Some(wallet.id)).ok_or(AcceptError::NotFound("wallet"));
+            return wallet.map(|wallet| Some(wallet.id)).ok_or(AcceptError::NotFound(Reference::Wallet));
         }
         let nearest = ancestors(&node.path).find_map(|path| {
             let owner = self.line.get(path)?;
@@ -130,7 +127,7 @@ impl References {
             owned.into_iter().map(|wallet| wallet.id).min()
         });
         match (nearest, new.payment_method) {
-            (None, PaymentMethod::Web3) => Err(AcceptError::NotFound("wallet")),
+            (None, PaymentMethod::Web3) => Err(AcceptError::NotFound(Reference::Wallet)),
             (nearest, _) => Ok(nearest),
         }
     }
@@ -145,44 +142,37 @@ impl References {
 }
 
 /// What an amount may be where it is counted.
-type Check = fn(Decimal, u32) -> Result<Decimal, money::AmountError>;
+type Check = fn(Decimal, u32) -> Result<Decimal, AmountError>;
 
-fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<Amounts, AcceptError> {
+fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<Amounts, Misfit> {
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     // What is paid on chain is counted there alone.
     let on_chain = new.payment_method == PaymentMethod::Web3;
     let check: Check = if on_chain { money::check_on_chain } else { money::check_cost };
-    let positive = |pointer: &'static str, amount: Decimal| {
-        let positive = if amount > Decimal::ZERO { Ok(()) } else { Err(money::AmountError::NotPositive) };
-        positive
-            .and_then(|()| check(amount, decimals))
-            .map_err(|error| AcceptError::Invalid { pointer: pointer.into(), detail: error.to_string() })
+    let positive = |amount: Decimal| {
+        if amount > Decimal::ZERO { check(amount, decimals) } else { Err(AmountError::NotPositive) }
     };
-    let (price, paid_price) = (positive("/price", new.price)?, positive("/paid_price", new.paid_price)?);
+    let price = positive(new.price).map_err(Misfit::Price)?;
+    let paid_price = positive(new.paid_price).map_err(Misfit::PaidPrice)?;
     let items = check_items(new.items.clone(), decimals, check)?;
     let amounts = Amounts { price, paid_price, items };
     if !on_chain {
         return Ok(amounts);
     }
     if currency.network_id != Some(new.network_id) {
-        let detail = "is not a currency of the network".to_owned();
-        return Err(AcceptError::Invalid { pointer: "/currency_id".into(), detail });
+        return Err(Misfit::Currency);
     }
     if !evm_address::is_valid(&new.payment_address) {
-        let detail = "must be an EVM address: 0x and 40 hex digits, lower case or with its checksum".to_owned();
-        return Err(AcceptError::Invalid { pointer: "/payment_address".into(), detail });
+        return Err(Misfit::PaymentAddress);
     }
     Ok(amounts)
 }
 
 /// What an item costs may be nothing, but is an amount of the currency otherwise.
-fn check_items(mut items: Value, decimals: u32, check: Check) -> Result<Value, AcceptError> {
+fn check_items(mut items: Value, decimals: u32, check: Check) -> Result<Value, Misfit> {
     for (index, item) in items.as_array_mut().into_iter().flatten().enumerate() {
         let sent = item["price"].to_string().parse::<Decimal>().unwrap_or_default();
-        let price = check(sent, decimals).map_err(|error| AcceptError::Invalid {
-            pointer: format!("/items/{index}/price").into(),
-            detail: error.to_string(),
-        })?;
+        let price = check(sent, decimals).map_err(|error| Misfit::ItemPrice(index, error))?;
         if price != sent {
             item["price"] = price.to_string().parse().map_or(Value::Null, Value::Number);
         }

@@ -1,6 +1,6 @@
 //! Orders: what a shop's customers buy. An order follows its payments and moves nothing by itself.
 
-pub use crate::core::debt::{Closed, OrderStatus};
+pub use crate::core::debt::{Closed, Fulfilment, OrderStatus};
 
 use chrono::{DateTime, Utc};
 use entities::{Amount, CurrencyId, NodeId, OrderId, UserId, currency, node, now, order, payment};

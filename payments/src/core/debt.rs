@@ -1,7 +1,10 @@
 //! An order is one debt, whatever rails it is paid on: its row is locked before any of its payments, names the payment whose
 //! money came first, and its status is derived from all of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
 
 use entities::{OrderId, PaymentId, PaymentStatus, capture, now, order, payment};
 use queue::Transaction;
@@ -53,6 +56,23 @@ impl OrderStatus {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|status| status.word() == word)
+    }
+}
+
+/// A status that another system has given to an order: how it goes on with what was paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fulfilment(String);
+
+impl Fulfilment {
+    /// The status with this word, unless it is one of ours.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        OrderStatus::from_word(word).is_none().then(|| Self(word.to_owned()))
+    }
+}
+
+impl fmt::Display for Fulfilment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -247,7 +267,7 @@ fn derive(order: &order::Model, paid_by: Option<PaymentId>, rails: &[Rail], refu
 /// money does.
 fn word(current: &str, derived: OrderStatus) -> String {
     let money_stays = matches!(derived, OrderStatus::Confirmed | OrderStatus::RefundPending);
-    if money_stays && OrderStatus::from_word(current).is_none() {
+    if money_stays && Fulfilment::of(current).is_some() {
         return current.to_owned();
     }
     derived.word().to_owned()

@@ -3,7 +3,7 @@
 use entities::PaymentStatus;
 use sea_orm::DbErr;
 
-use crate::debt::Closed;
+use crate::debt::{Closed, Fulfilment};
 
 /// Why a request was refused. Nothing was written then, and nothing may be committed.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +40,9 @@ pub enum Conflict {
     /// There is nothing to decide on.
     #[error("No receipt was reported for this order")]
     NoReceipt,
-    /// The shop has gone on with the order, whose status is this word.
+    /// The shop has gone on with the order.
     #[error("The order is {0} already, so that its confirmation stands")]
-    InHand(String),
+    InHand(Fulfilment),
     /// The payee has the money.
     #[error("The payment was released already, so that its confirmation stands")]
     Released,

@@ -14,7 +14,7 @@ use crate::{
     debt::lock_order,
     lock::Locked,
     observation::Observation,
-    orders::{self, OrderStatus},
+    orders::{self, Fulfilment},
     request_error::{Conflict, RequestError},
 };
 
@@ -168,8 +168,10 @@ impl<'a> Change<'a> {
 fn withdrawable(order: &order::Model, payment: &payment::Model) -> Result<(), RequestError> {
     let why = match payment.status {
         PaymentStatus::NeedsReview => return Ok(()),
-        PaymentStatus::Paid if OrderStatus::from_word(&order.status).is_some() => return Ok(()),
-        PaymentStatus::Paid => Conflict::InHand(order.status.clone()),
+        PaymentStatus::Paid => match Fulfilment::of(&order.status) {
+            Some(fulfilment) => Conflict::InHand(fulfilment),
+            None => return Ok(()),
+        },
         PaymentStatus::Completed => Conflict::Released,
         other => return Err(refused(other)),
     };

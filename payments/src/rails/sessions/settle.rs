@@ -223,16 +223,21 @@ fn told(session: &gateway_session::Model, seen: &Seen) -> Value {
     data
 }
 
-async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) -> Result<gateway_session::Model, DbErr> {
-    let status = match &seen.standing {
+/// What the session is once its gateway has told this.
+const fn status_after(was: GatewaySessionStatus, standing: &Standing) -> GatewaySessionStatus {
+    match standing {
         // Money that was taken is not untaken by a gateway that says something else later; reversals are told as such.
-        _ if session.status == GatewaySessionStatus::Captured => GatewaySessionStatus::Captured,
+        _ if matches!(was, GatewaySessionStatus::Captured) => GatewaySessionStatus::Captured,
         Standing::Captured => GatewaySessionStatus::Captured,
-        Standing::Waiting | Standing::Approved if is_live(session.status) => GatewaySessionStatus::Ready,
-        Standing::Waiting | Standing::Approved => session.status,
+        Standing::Waiting | Standing::Approved if is_live(was) => GatewaySessionStatus::Ready,
+        Standing::Waiting | Standing::Approved => was,
         Standing::Failed { .. } => GatewaySessionStatus::Failed,
         Standing::Closed => GatewaySessionStatus::Closed,
-    };
+    }
+}
+
+async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) -> Result<gateway_session::Model, DbErr> {
+    let status = status_after(session.status, &seen.standing);
     let agreed = matches!(seen.standing, Standing::Approved | Standing::Captured);
     let approved_at = session.approved_at.or_else(|| agreed.then(now));
     let most = |known: Amount, seen: Decimal| Amount(known.0.max(seen));

@@ -3,8 +3,9 @@
 
 mod captures;
 mod check;
+pub(crate) mod postings;
 
-pub(crate) use self::captures::capture_moved;
+pub(crate) use self::{captures::capture_moved, postings::Posting};
 pub use self::{
     captures::{capture_posted, reversal_posted},
     check::{Check, Difference, check},
@@ -88,7 +89,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) node_id: NodeId,
     pub(crate) currency: &'a str,
     /// In the currency's smallest unit; positive where money goes.
-    pub(crate) postings: &'a [(Account, i64)],
+    pub(crate) postings: &'a [Posting],
     pub(crate) guard: Guard,
 }
 

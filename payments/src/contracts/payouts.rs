@@ -10,7 +10,7 @@ use sea_orm::{
 
 use crate::{
     jobs::SendPayout,
-    ledger::{Account, Entry, Guard, Kind, LedgerError, balance, post},
+    ledger::{Entry, Guard, Kind, LedgerError, Posting, balance, post, postings},
     request_error::{Conflict, RequestError},
     sellers::account_of,
 };
@@ -64,8 +64,7 @@ pub async fn ask(
         updated_at: now,
     };
     payout::Entity::insert(payout.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    let postings = [(Account::SellerAvailable, -amount), (Account::SellerInTransit, amount)];
-    match entered(tx, Kind::PayoutAsked, &payout, &postings, Guard::Covered).await {
+    match entered(tx, Kind::PayoutAsked, &payout, &postings::payout_asked(amount), Guard::Covered).await {
         Ok(()) => {}
         Err(LedgerError::Database(error)) => return Err(error.into()),
         Err(LedgerError::NotCovered) => {
@@ -123,12 +122,11 @@ pub async fn settle(tx: &mut Transaction, id: PayoutId, became: Became) -> Resul
         }
     }
     let payout = row.update(&**tx).await?;
-    let (kind, to) = if payout.status == PayoutStatus::Paid {
-        (Kind::PayoutPaid, Account::Bank)
+    let (kind, postings) = if payout.status == PayoutStatus::Paid {
+        (Kind::PayoutPaid, postings::payout_paid(payout.amount))
     } else {
-        (Kind::PayoutFailed, Account::SellerAvailable)
+        (Kind::PayoutFailed, postings::payout_failed(payout.amount))
     };
-    let postings = [(Account::SellerInTransit, -payout.amount), (to, payout.amount)];
     match entered(tx, kind, &payout, &postings, Guard::None).await {
         Ok(()) => Ok(Some(payout)),
         Err(LedgerError::Database(error)) => Err(error),
@@ -140,7 +138,7 @@ async fn entered(
     tx: &Transaction,
     kind: Kind,
     payout: &payout::Model,
-    postings: &[(Account, i64)],
+    postings: &[Posting],
     guard: Guard,
 ) -> Result<(), LedgerError> {
     let (subject, node_id, currency) = (payout.id.to_string(), payout.node_id, payout.currency.as_str());

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     caller::{Actor, Asked, Caller},
     jobs::SendRefund,
-    ledger::{Account, Entry, Guard, Kind, LedgerError, post},
+    ledger::{Entry, Guard, Kind, LedgerError, Posting, post, postings},
     lock::Locked,
     observation::{Observation, RefundSeen},
     orders,
@@ -123,12 +123,7 @@ async fn take_down(
         updated_at: now,
     };
     refund::Entity::insert(refund.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    let postings = [
-        (Account::SellerAvailable, -(amount - refund.fee)),
-        (Account::PlatformFees, -refund.fee),
-        (Account::ProcessorClearing, amount),
-    ];
-    entered(tx, &capture, Kind::RefundAsked, &refund, &postings).await?;
+    entered(tx, &capture, Kind::RefundAsked, &refund, &postings::refund_asked(amount, fee)).await?;
     let what = Observation::Refund(RefundSeen::Created { data: told(order, &capture, &refund) });
     observe(tx, capture.payment_id, what, &by).await?;
     tx.enqueue(vec![message(&refund, &capture)]).await?;
@@ -190,19 +185,15 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
     let capture = release(tx, &refund, succeeded).await?;
     let order = order_of(tx, locked.payment()).await?;
     let data = told(&order, &capture, &refund);
-    let (kind, postings, seen) = if succeeded {
-        let postings = vec![(Account::ProcessorClearing, -refund.amount), (Account::Payer, refund.amount)];
+    let seen = if succeeded {
         let all = !holds(&capture) && !another_holds(tx, &capture).await?;
-        (Kind::RefundSucceeded, postings, RefundSeen::Succeeded { data, all })
+        entered(tx, &capture, Kind::RefundSucceeded, &refund, &postings::refund_succeeded(refund.amount)).await?;
+        RefundSeen::Succeeded { data, all }
     } else {
-        let postings = vec![
-            (Account::ProcessorClearing, -refund.amount),
-            (Account::SellerAvailable, refund.amount - refund.fee),
-            (Account::PlatformFees, refund.fee),
-        ];
-        (Kind::RefundFailed, postings, RefundSeen::Failed { data })
+        let postings = postings::refund_failed(refund.amount, refund.fee);
+        entered(tx, &capture, Kind::RefundFailed, &refund, &postings).await?;
+        RefundSeen::Failed { data }
     };
-    entered(tx, &capture, kind, &refund, &postings).await?;
     locked.observe(Observation::Refund(seen), &actor.clone().into());
     locked.save(tx).await?;
     Ok(true)
@@ -223,8 +214,7 @@ async fn reserve(tx: &Transaction, session_id: GatewaySessionId, amount: i64) ->
     Ok(reserved.rows_affected == 1)
 }
 
-/// The platform's part of what was just reserved, in proportion: of all that is reserved, less what is reserved already, so
-/// that no cent is lost by rounding.
+/// Reserves the platform's part of what was just reserved.
 async fn reserve_fee(
     tx: &Transaction,
     session_id: GatewaySessionId,
@@ -232,7 +222,7 @@ async fn reserve_fee(
 ) -> Result<(capture::Model, i64), DbErr> {
     use capture::Column as C;
     let capture = find_capture(tx, session_id).await?;
-    let fee = (part(capture.fee, capture.refund_reserved, capture.captured) - capture.fee_reserved).clamp(0, amount);
+    let fee = fee_of(&capture, amount);
     if fee > 0 {
         capture::Entity::update_many()
             .col_expr(C::FeeReserved, Expr::col(C::FeeReserved).add(fee))
@@ -241,6 +231,12 @@ async fn reserve_fee(
             .await?;
     }
     Ok((capture, fee))
+}
+
+/// The platform's part of what was just reserved, in proportion: of all that is reserved, less what is reserved already, so
+/// that no cent is lost by rounding.
+fn fee_of(capture: &capture::Model, amount: i64) -> i64 {
+    (part(capture.fee, capture.refund_reserved, capture.captured) - capture.fee_reserved).clamp(0, amount)
 }
 
 /// Counts the refund as done, or gives back what it had reserved.
@@ -264,7 +260,7 @@ async fn entered(
     capture: &capture::Model,
     kind: Kind,
     refund: &refund::Model,
-    postings: &[(Account, i64)],
+    postings: &[Posting],
 ) -> Result<(), DbErr> {
     let (subject, node_id, currency) = (refund.id.to_string(), capture.node_id, capture.currency.as_str());
     let entry = Entry { kind, subject, node_id, currency, postings, guard: Guard::None };

@@ -4,7 +4,7 @@ use entities::{Amount, GatewaySessionId, PaymentId, capture, currency, gateway_s
 use queue::{Transaction, insert_unless_there};
 use sea_orm::{DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*};
 
-use super::{Account, Entry, Guard, Kind, LedgerError, post};
+use super::{Entry, Guard, Kind, LedgerError, Posting, post, postings};
 use crate::money;
 
 /// Posts what a session has captured for a seller, once; sessions without a seller's account have nothing to post. To be
@@ -43,9 +43,7 @@ pub async fn capture_posted(
     if !insert_unless_there(&**tx, row.clone().into_active_model(), [capture::Column::SessionId]).await? {
         return Ok(false);
     }
-    let postings =
-        [(Account::Payer, -captured), (Account::SellerAvailable, captured - fee), (Account::PlatformFees, fee)];
-    entered(tx, &row, Kind::Capture, session.id.to_string(), &postings).await
+    entered(tx, &row, Kind::Capture, session.id.to_string(), &postings::captured(captured, fee)).await
 }
 
 /// Has what a session captured, if anything, and its refunds belong to the payment that the session belongs to now.
@@ -88,8 +86,7 @@ pub async fn reversal_posted(
         .await?;
     let more = total - capture.reversed;
     let subject = format!("{}/{}", session.id, capture.reversals + 1);
-    let postings = [(Account::SellerAvailable, -more), (Account::Payer, more)];
-    entered(tx, &capture, Kind::Reversal, subject, &postings).await
+    entered(tx, &capture, Kind::Reversal, subject, &postings::reversed(more)).await
 }
 
 async fn entered(
@@ -97,7 +94,7 @@ async fn entered(
     capture: &capture::Model,
     kind: Kind,
     subject: String,
-    postings: &[(Account, i64)],
+    postings: &[Posting],
 ) -> Result<bool, DbErr> {
     let (node_id, currency) = (capture.node_id, capture.currency.as_str());
     let entry = Entry { kind, subject, node_id, currency, postings, guard: Guard::None };

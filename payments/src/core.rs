@@ -21,6 +21,8 @@ pub mod reach;
 pub(crate) mod record;
 pub(crate) mod request_error;
 pub(crate) mod row;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod subjects;
 pub mod transition;
 pub mod verdict;

@@ -4,6 +4,8 @@ mod contracts;
 mod core;
 mod rails;
 
+#[cfg(test)]
+pub(crate) use self::core::samples;
 pub use self::core::{
     accept, access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail,
     reach, subjects, transition, verdict,

@@ -341,3 +341,6 @@ fn closed(order: &order::Model, rails: &[Rail]) -> Option<Closed> {
         None => rails.iter().any(|rail| rail.status == PaymentStatus::NeedsReview).then_some(Closed::UnderReview),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Rows for unit tests, as they are before anything has happened to them.
+
+use chrono::TimeDelta;
+use entities::{Amount, CurrencyId, NetworkId, NodeId, OrderId, PaymentMethod, PaymentStatus, now, order, payment};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use crate::row::NewRow;
+
+/// Ten and a half, payable for an hour.
+pub(crate) fn payment(payment_method: PaymentMethod, status: PaymentStatus) -> payment::Model {
+    let row = NewRow {
+        node_id: NodeId::new(),
+        external_id: "one".to_owned(),
+        chain_id: entities::ChainId::new(),
+        network_id: NetworkId::new(),
+        currency_id: CurrencyId::new(),
+        amount: Amount(Decimal::new(105, 1)),
+        payment_method,
+        payment_address: "somebody".to_owned(),
+    };
+    payment::Model { status, expires_at: now() + TimeDelta::hours(1), ..row.build() }
+}
+
+/// Of ten and a half, which nobody has paid.
+pub(crate) fn order() -> order::Model {
+    order::Model {
+        id: OrderId::new(),
+        number: 1 << 40,
+        order_number: "ABCDEF".to_owned(),
+        node_id: NodeId::new(),
+        user_id: None,
+        currency_id: CurrencyId::new(),
+        payment_id: None,
+        card_payment_id: None,
+        paid_by: None,
+        status: "PENDING".to_owned(),
+        total: Amount(Decimal::new(105, 1)),
+        total_bs: None,
+        exchange_rate: None,
+        items: json!([]),
+        created_at: now(),
+        updated_at: now(),
+    }
+}

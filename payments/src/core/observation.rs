@@ -8,6 +8,8 @@ mod gateway;
 mod invoice;
 pub(crate) mod refund;
 mod resolved;
+#[cfg(test)]
+mod tests;
 mod told;
 pub(crate) mod transfer;
 

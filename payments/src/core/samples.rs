@@ -5,7 +5,7 @@ use entities::{Amount, CurrencyId, NetworkId, NodeId, OrderId, PaymentMethod, Pa
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::row::NewRow;
+use crate::{observation::Subject, row::NewRow};
 
 /// Ten and a half, payable for an hour.
 pub(crate) fn payment(payment_method: PaymentMethod, status: PaymentStatus) -> payment::Model {
@@ -20,6 +20,11 @@ pub(crate) fn payment(payment_method: PaymentMethod, status: PaymentStatus) -> p
         payment_address: "somebody".to_owned(),
     };
     payment::Model { status, expires_at: now() + TimeDelta::hours(1), ..row.build() }
+}
+
+/// Such a payment, to which nothing was done yet.
+pub(crate) fn subject(payment_method: PaymentMethod, status: PaymentStatus) -> Subject {
+    Subject::new(payment(payment_method, status), now())
 }
 
 /// Of ten and a half, which nobody has paid.

@@ -87,3 +87,70 @@ impl Subject {
         self.payment.return_withdrawn_at = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::{PaymentMethod, PaymentStatus, now};
+
+    use super::*;
+    use crate::{observation::Observation, rail::Lost, samples};
+
+    fn held() -> Closing {
+        Closing::Held { payer: "0xp".to_owned(), token: Some("0xt".to_owned()), amount_base_units: "105".to_owned() }
+    }
+
+    fn closed(subject: &mut Subject, deposit: Closing, hash: &str) -> Outcome {
+        let transaction_hash = Some(hash.to_owned());
+        subject.apply(Observation::DealCanceled { deposit, transaction_hash }, &Actor::chain(1).into())
+    }
+
+    #[test]
+    fn a_closing_ends_the_payment_by_what_became_of_its_deposit() {
+        for (deposit, status) in [
+            (Closing::Nothing, PaymentStatus::Canceled),
+            (Closing::Returned, PaymentStatus::Refunded),
+            (held(), PaymentStatus::Canceled),
+        ] {
+            let mut subject = samples::subject(PaymentMethod::Web3, PaymentStatus::Canceling);
+            assert_eq!(closed(&mut subject, deposit.clone(), "0xa"), Outcome::Moved(status), "{deposit:?}");
+            assert_eq!(subject.logs[0].data["returned"], deposit == Closing::Returned);
+        }
+    }
+
+    #[test]
+    fn a_closing_is_known_by_its_first_transaction() {
+        let mut subject = samples::subject(PaymentMethod::Web3, PaymentStatus::Canceling);
+        closed(&mut subject, Closing::Nothing, "0xa");
+        assert_eq!(closed(&mut subject, Closing::Nothing, "0xb"), Outcome::Noted);
+        assert_eq!(subject.payment.cancel_transaction_hash.as_deref(), Some("0xa"));
+    }
+
+    #[test]
+    fn what_is_kept_for_the_payer_is_told_once_until_it_is_lost() {
+        let mut subject = samples::subject(PaymentMethod::Web3, PaymentStatus::Canceling);
+        closed(&mut subject, held(), "0xa");
+        closed(&mut subject, held(), "0xa");
+        let told = |subject: &Subject| subject.logs.iter().filter(|log| log.event_type == RETURN_HELD).count();
+        assert_eq!(told(&subject), 1);
+        let kept = &subject.payment;
+        assert_eq!((kept.return_held_for.as_deref(), kept.return_held_token.as_deref()), (Some("0xp"), Some("0xt")));
+        let lost = Observation::FinalityBroken { lost: Lost::DealCanceled, data: json!({}) };
+        subject.apply(lost, &Actor::chain(1).into());
+        assert_eq!(subject.payment.return_held_for, None);
+        closed(&mut subject, held(), "0xc");
+        assert_eq!(told(&subject), 2, "it is told anew when the deal is closed again");
+    }
+
+    #[test]
+    fn only_what_is_kept_can_be_taken_and_once() {
+        let taken = || Observation::ReturnWithdrawn { at: now(), data: json!({}) };
+        let mut subject = samples::subject(PaymentMethod::Web3, PaymentStatus::Canceling);
+        assert_eq!(subject.apply(taken(), &Actor::chain(1).into()), Outcome::Unchanged);
+        closed(&mut subject, held(), "0xa");
+        assert_eq!(subject.apply(taken(), &Actor::chain(1).into()), Outcome::Noted);
+        let at = subject.payment.return_withdrawn_at;
+        assert!(at.is_some());
+        assert_eq!(subject.apply(taken(), &Actor::chain(1).into()), Outcome::Unchanged);
+        assert_eq!(subject.payment.return_withdrawn_at, at);
+    }
+}

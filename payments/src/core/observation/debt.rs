@@ -48,3 +48,67 @@ impl Subject {
         self.try_move(Trigger::PaidTwice, message, data, actor).unwrap_or(Outcome::Noted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    fn paid_elsewhere(method: PaymentMethod, status: PaymentStatus) -> (Outcome, Subject) {
+        let mut subject = samples::subject(method, status);
+        let outcome = subject.apply(Observation::OrderPaid { by: PaymentId::new() }, &Actor::system().into());
+        (outcome, subject)
+    }
+
+    #[test]
+    fn what_may_still_be_paid_is_closed_when_another_payment_was_first() {
+        use PaymentStatus::{Canceled, Open, Pending, Submitted};
+        for status in PaymentStatus::ALL {
+            let (outcome, _) = paid_elsewhere(PaymentMethod::CreditCard, *status);
+            let payable = matches!(status, Pending | Open | Submitted);
+            assert_eq!(outcome, if payable { Outcome::Moved(Canceled) } else { Outcome::Unchanged }, "{status}");
+        }
+        let (outcome, _) = paid_elsewhere(PaymentMethod::BankTransfer, Submitted);
+        assert_eq!(outcome, Outcome::Unchanged, "a receipt waits for its verdict");
+        let (outcome, _) = paid_elsewhere(PaymentMethod::BankTransfer, Open);
+        assert_eq!(outcome, Outcome::Moved(Canceled));
+    }
+
+    fn money_twice(method: PaymentMethod, status: PaymentStatus) -> (Outcome, Subject) {
+        let mut subject = samples::subject(method, status);
+        subject.settled_by = Some(PaymentId::new());
+        let data = json!({ "session_id": "s" });
+        let outcome = subject.apply(Observation::DepositFinal { data }, &Actor::system().into());
+        (outcome, subject)
+    }
+
+    #[test]
+    fn money_that_comes_a_second_time_is_told_and_looked_at() {
+        use PaymentStatus::{Canceled, Expired, Failed, NeedsReview, Open, Rejected, Submitted};
+        for status in [Open, Submitted, Failed, Rejected, Canceled, Expired] {
+            let (outcome, subject) = money_twice(PaymentMethod::CreditCard, status);
+            assert_eq!(outcome, Outcome::Moved(NeedsReview), "{status}");
+            assert_eq!(subject.payment.duplicate_of, subject.settled_by, "{status}");
+            let told: Vec<_> = subject.logs.iter().filter(|log| log.event_type == DUPLICATE).collect();
+            assert_eq!(told.len(), 1, "{status}");
+            assert_eq!(told[0].data["duplicate_of"], json!(subject.settled_by));
+        }
+    }
+
+    #[test]
+    fn a_deal_that_is_being_closed_gives_its_deposit_back_by_itself() {
+        let (outcome, subject) = money_twice(PaymentMethod::Web3, PaymentStatus::Canceling);
+        assert_eq!((outcome, subject.payment.status), (Outcome::Noted, PaymentStatus::Canceling));
+        assert_eq!(subject.payment.duplicate_of, subject.settled_by);
+        let (outcome, _) = money_twice(PaymentMethod::CreditCard, PaymentStatus::Canceling);
+        assert_eq!(outcome, Outcome::Moved(PaymentStatus::NeedsReview));
+    }
+
+    #[test]
+    fn a_second_time_is_told_once() {
+        let (_, mut subject) = money_twice(PaymentMethod::CreditCard, PaymentStatus::Open);
+        let again = subject.apply(Observation::DepositFinal { data: json!({}) }, &Actor::system().into());
+        assert_eq!(again, Outcome::Noted);
+        assert_eq!(subject.logs.iter().filter(|log| log.event_type == DUPLICATE).count(), 1);
+    }
+}

@@ -158,3 +158,111 @@ impl Subject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use queue::NewMessage;
+
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    fn told(subject: &mut Subject, what: AtGateway) -> Outcome {
+        subject.apply(Observation::Gateway(what), &Actor::worker("check_session").into())
+    }
+
+    fn after(status: PaymentStatus, what: AtGateway) -> Outcome {
+        told(&mut samples::subject(PaymentMethod::CreditCard, status), what)
+    }
+
+    fn captured(kind: GatewaySessionKind) -> AtGateway {
+        AtGateway::Captured { kind, data: json!({}) }
+    }
+
+    fn failed() -> AtGateway {
+        AtGateway::Failed { code: "declined".to_owned(), message: "no".to_owned(), data: json!({}) }
+    }
+
+    #[test]
+    fn a_checkout_is_completed_with_its_capture_and_a_sellers_money_is_held() {
+        use GatewaySessionKind::{Checkout, Intent};
+        for status in [PaymentStatus::Open, PaymentStatus::Submitted] {
+            assert_eq!(after(status, captured(Checkout)), Outcome::Moved(PaymentStatus::Completed), "{status}");
+            assert_eq!(after(status, captured(Intent)), Outcome::Moved(PaymentStatus::Paid), "{status}");
+        }
+        for kind in [Checkout, Intent] {
+            let late = after(PaymentStatus::Canceling, captured(kind));
+            assert_eq!(late, Outcome::Moved(PaymentStatus::Completed), "a cancel that came too late");
+            for status in [PaymentStatus::Failed, PaymentStatus::Canceled, PaymentStatus::Expired] {
+                let found = after(status, captured(kind));
+                assert_eq!(found, Outcome::Moved(PaymentStatus::NeedsReview), "{status}: found money");
+            }
+            let again = after(PaymentStatus::Refunded, captured(kind));
+            assert_eq!(again, Outcome::Moved(PaymentStatus::NeedsReview), "the payer's bank gives it again");
+        }
+    }
+
+    #[test]
+    fn another_amount_is_looked_at_wherever_it_is_found() {
+        use PaymentStatus::{Canceled, Expired, Failed, Open, Submitted};
+        for status in [Open, Submitted, Failed, Canceled, Expired] {
+            let other = after(status, AtGateway::CapturedOtherwise { data: json!({}) });
+            assert_eq!(other, Outcome::Moved(PaymentStatus::NeedsReview), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_widget_is_paid_when_somebody_agrees_and_a_page_when_it_is_chosen() {
+        let chosen = |kind| AtGateway::Chosen { kind, data: json!({}) };
+        let mut page = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
+        let outcome = told(&mut page, chosen(GatewaySessionKind::Checkout));
+        assert_eq!(outcome, Outcome::Moved(PaymentStatus::Submitted));
+        let mut widget = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
+        assert_eq!(told(&mut widget, chosen(GatewaySessionKind::Intent)), Outcome::Noted);
+        assert!(page.payment.sending_since.is_some() && widget.payment.sending_since.is_some());
+        let agreed = told(&mut widget, AtGateway::Approved { data: json!({}) });
+        assert_eq!(agreed, Outcome::Moved(PaymentStatus::Submitted));
+        assert_eq!(told(&mut widget, AtGateway::Approved { data: json!({}) }), Outcome::Noted);
+    }
+
+    #[test]
+    fn a_refusal_fails_what_was_submitted_and_ends_what_is_being_canceled() {
+        let mut subject = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Submitted);
+        assert_eq!(told(&mut subject, failed()), Outcome::Moved(PaymentStatus::Failed));
+        assert_eq!(subject.payment.failure_code.as_deref(), Some("declined"));
+        assert_eq!(after(PaymentStatus::Canceling, failed()), Outcome::Moved(PaymentStatus::Canceled));
+        let mut open = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
+        assert_eq!(told(&mut open, failed()), Outcome::Noted, "it may be paid at another gateway");
+        assert_eq!(open.payment.failure_code, None);
+    }
+
+    #[test]
+    fn what_nobody_can_pay_there_any_more_may_be_paid_elsewhere() {
+        let closed = || AtGateway::Closed { data: json!({}) };
+        assert_eq!(after(PaymentStatus::Submitted, closed()), Outcome::Moved(PaymentStatus::Open));
+        assert_eq!(after(PaymentStatus::Canceling, closed()), Outcome::Moved(PaymentStatus::Canceled));
+        for status in [PaymentStatus::Open, PaymentStatus::Paid, PaymentStatus::Completed] {
+            assert_eq!(after(status, closed()), Outcome::Noted, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_open_payment_is_expired_in_time_and_one_that_ends_is_closed_there() {
+        let followed = |to| {
+            let mut subject = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Pending);
+            let expires_at = subject.payment.expires_at;
+            subject.follow_up_at_gateway(to, expires_at);
+            subject.messages
+        };
+        let kind =
+            |messages: Vec<NewMessage>| messages.iter().map(|message| format!("{message:?}")).collect::<String>();
+        for to in PaymentStatus::ALL {
+            let asked = kind(followed(*to));
+            let wanted = match to {
+                PaymentStatus::Open => "expire_payment",
+                PaymentStatus::Canceling | PaymentStatus::Expired => "check_session",
+                _ => "",
+            };
+            assert!(asked.contains(wanted) && asked.is_empty() == wanted.is_empty(), "{to}: {asked}");
+        }
+    }
+}

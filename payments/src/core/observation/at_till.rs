@@ -25,3 +25,25 @@ impl Subject {
         self.try_move(Trigger::Voided, message, data, actor).unwrap_or(Outcome::Unchanged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::{PaymentMethod, PaymentStatus};
+
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    #[test]
+    fn a_till_takes_corrects_and_takes_back() {
+        let mut subject = samples::subject(PaymentMethod::Cash, PaymentStatus::Pending);
+        let mut told = |what| subject.apply(what, &Actor::payer().into());
+        assert_eq!(told(Observation::TakenAtTill), Outcome::Moved(PaymentStatus::Completed));
+        assert_eq!(told(Observation::TakenAtTill), Outcome::Unchanged, "it was written down already");
+        assert_eq!(told(Observation::Corrected { data: json!({}) }), Outcome::Noted);
+        assert_eq!(told(Observation::Voided { data: json!({}) }), Outcome::Moved(PaymentStatus::Canceled));
+        assert_eq!(told(Observation::Voided { data: json!({}) }), Outcome::Unchanged, "it was taken back already");
+        let events: Vec<_> = subject.logs.iter().map(|log| log.event_type).collect();
+        assert_eq!(events, ["payment.completed", UPDATED, "payment.canceled"]);
+        assert_eq!(subject.messages.len(), 0, "no rail is asked for anything");
+    }
+}

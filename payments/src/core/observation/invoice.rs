@@ -39,3 +39,47 @@ impl Subject {
         self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::PaymentMethod;
+
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    fn after(status: PaymentStatus, what: Observation) -> (Outcome, Subject) {
+        let mut subject = samples::subject(PaymentMethod::Lightning, status);
+        let outcome = subject.apply(what, &Actor::worker("ask_invoice").into());
+        (outcome, subject)
+    }
+
+    #[test]
+    fn a_settled_invoice_is_the_payees_money_at_once() {
+        let settled = || Observation::InvoiceSettled { data: json!({ "received_sat": 7 }) };
+        let (outcome, subject) = after(PaymentStatus::Open, settled());
+        assert_eq!(outcome, Outcome::Moved(PaymentStatus::Completed));
+        let told: Vec<_> = subject.logs.iter().map(|log| log.event_type).collect();
+        assert_eq!(told, ["payment.submitted", "payment.paid", "payment.completed"]);
+        for status in [PaymentStatus::Canceled, PaymentStatus::Expired] {
+            assert_eq!(after(status, settled()).0, Outcome::Moved(PaymentStatus::NeedsReview), "{status}: found money");
+        }
+        assert_eq!(after(PaymentStatus::Completed, settled()).0, Outcome::Noted);
+    }
+
+    #[test]
+    fn a_refused_invoice_ends_its_payment_with_the_reason() {
+        let refused = || Observation::InvoiceRefused { code: "amount".to_owned(), message: "too small".to_owned() };
+        let (outcome, subject) = after(PaymentStatus::Open, refused());
+        assert_eq!(outcome, Outcome::Moved(PaymentStatus::Canceled));
+        assert_eq!(subject.payment.failure_message.as_deref(), Some("too small"));
+        let (outcome, subject) = after(PaymentStatus::Completed, refused());
+        assert_eq!((outcome, subject.payment.failure_code), (Outcome::Unchanged, None));
+    }
+
+    #[test]
+    fn an_invoice_that_was_asked_for_may_be_paid() {
+        let wanted = || Observation::InvoiceWanted { data: json!({}) };
+        assert_eq!(after(PaymentStatus::Pending, wanted()).0, Outcome::Moved(PaymentStatus::Open));
+        assert_eq!(after(PaymentStatus::Open, wanted()).0, Outcome::Unchanged);
+    }
+}

@@ -46,3 +46,42 @@ impl Subject {
         Outcome::Noted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::PaymentMethod;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    fn after(status: PaymentStatus, seen: RefundSeen) -> (Outcome, Vec<&'static str>) {
+        let mut subject = samples::subject(PaymentMethod::CreditCard, status);
+        let outcome = subject.apply(Observation::Refund(seen), &Actor::worker("send_refund").into());
+        (outcome, subject.logs.iter().map(|log| log.event_type).collect())
+    }
+
+    #[test]
+    fn a_part_that_went_back_ends_nothing_and_all_of_it_does() {
+        let succeeded = |all| RefundSeen::Succeeded { data: json!({}), all };
+        for status in [PaymentStatus::Paid, PaymentStatus::Completed, PaymentStatus::Canceling] {
+            assert_eq!(after(status, succeeded(false)), (Outcome::Noted, vec![REFUND_SUCCEEDED]), "{status}");
+            let ended = (Outcome::Moved(PaymentStatus::Refunded), vec![REFUND_SUCCEEDED, "payment.refunded"]);
+            assert_eq!(after(status, succeeded(true)), ended, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refund_that_failed_is_looked_at_where_it_was_to_end_the_payment() {
+        let failed = || RefundSeen::Failed { data: json!({}) };
+        assert_eq!(after(PaymentStatus::Paid, failed()), (Outcome::Noted, vec![REFUND_FAILED]));
+        let looked_at = (Outcome::Moved(PaymentStatus::NeedsReview), vec![REFUND_FAILED, "payment.needs_review"]);
+        assert_eq!(after(PaymentStatus::Canceling, failed()), looked_at);
+    }
+
+    #[test]
+    fn a_refund_that_was_asked_for_is_told() {
+        let created = after(PaymentStatus::Paid, RefundSeen::Created { data: json!({}) });
+        assert_eq!(created, (Outcome::Noted, vec![REFUND_CREATED]));
+    }
+}

@@ -55,3 +55,57 @@ impl Subject {
         self.try_move(Trigger::EvidenceWithdrawn, message, data, actor).unwrap_or(Outcome::Noted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::PaymentMethod;
+
+    use super::*;
+    use crate::{observation::Observation, samples};
+
+    fn after(status: PaymentStatus, what: Observation) -> (Outcome, Vec<&'static str>) {
+        let mut subject = samples::subject(PaymentMethod::BankTransfer, status);
+        let outcome = subject.apply(what, &Actor::payer().into());
+        (outcome, subject.logs.iter().map(|log| log.event_type).collect())
+    }
+
+    #[test]
+    fn a_receipt_is_told_whatever_it_does_to_the_payment() {
+        let reported = || Observation::ReceiptReported { data: json!({}) };
+        let first = after(PaymentStatus::Open, reported());
+        assert_eq!(first, (Outcome::Moved(PaymentStatus::Submitted), vec![RECEIPT_REPORTED, "payment.submitted"]));
+        assert_eq!(after(PaymentStatus::Submitted, reported()), (Outcome::Noted, vec![RECEIPT_REPORTED]));
+        let rejected = || Observation::ReceiptRejected { data: json!({}) };
+        let told = vec![RECEIPT_REJECTED, "payment.rejected"];
+        assert_eq!(after(PaymentStatus::Submitted, rejected()), (Outcome::Moved(PaymentStatus::Rejected), told));
+        assert_eq!(after(PaymentStatus::Paid, rejected()), (Outcome::Noted, vec![RECEIPT_REJECTED]));
+    }
+
+    #[test]
+    fn a_confirmed_receipt_pays_whatever_was_said_of_it_before() {
+        let confirmed = || Observation::ReceiptConfirmed { data: json!({}) };
+        for status in [PaymentStatus::Open, PaymentStatus::Submitted, PaymentStatus::Rejected] {
+            assert_eq!(after(status, confirmed()).0, Outcome::Moved(PaymentStatus::Paid), "{status}");
+        }
+        for status in [PaymentStatus::Failed, PaymentStatus::Canceled, PaymentStatus::Expired] {
+            assert_eq!(after(status, confirmed()).0, Outcome::Moved(PaymentStatus::NeedsReview), "{status}");
+        }
+        let evidence = after(PaymentStatus::NeedsReview, confirmed());
+        assert_eq!(evidence, (Outcome::Noted, vec![RECEIPT_CONFIRMED, "transfer.final"]), "it waits for the verdict");
+    }
+
+    #[test]
+    fn a_confirmation_that_is_taken_back_is_told_as_a_reversal() {
+        let lost = || Observation::TransferLost { data: json!({}) };
+        let told = vec![REVERTED, "payment.rejected"];
+        assert_eq!(after(PaymentStatus::Paid, lost()), (Outcome::Moved(PaymentStatus::Rejected), told));
+        assert_eq!(after(PaymentStatus::NeedsReview, lost()), (Outcome::Noted, vec![REVERTED]));
+    }
+
+    #[test]
+    fn an_accepted_transfer_may_be_made() {
+        let accepted = after(PaymentStatus::Pending, Observation::TransferAccepted);
+        assert_eq!(accepted, (Outcome::Moved(PaymentStatus::Open), vec!["payment.open"]));
+        assert_eq!(after(PaymentStatus::Open, Observation::TransferAccepted), (Outcome::Unchanged, vec![]));
+    }
+}

@@ -1,7 +1,10 @@
 //! Rows for unit tests, as they are before anything has happened to them.
 
 use chrono::TimeDelta;
-use entities::{Amount, CurrencyId, NetworkId, NodeId, OrderId, PaymentMethod, PaymentStatus, now, order, payment};
+use entities::{
+    Amount, CurrencyId, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, NetworkId, NodeId, OrderId,
+    PaymentId, PaymentMethod, PaymentStatus, gateway_session, now, order, payment,
+};
 use rust_decimal::Decimal;
 use serde_json::json;
 
@@ -44,6 +47,35 @@ pub(crate) fn order() -> order::Model {
         total_bs: None,
         exchange_rate: None,
         items: json!([]),
+        created_at: now(),
+        updated_at: now(),
+    }
+}
+
+/// Of a checkout, which holds no money.
+pub(crate) fn session(payment_id: PaymentId, status: GatewaySessionStatus) -> gateway_session::Model {
+    let nothing = Amount(Decimal::ZERO);
+    gateway_session::Model {
+        id: GatewaySessionId::new(),
+        payment_id,
+        source: "STR".to_owned(),
+        kind: GatewaySessionKind::Checkout,
+        status,
+        gateway_id: None,
+        charge_id: None,
+        approve_url: None,
+        client_secret: None,
+        account: None,
+        fee: None,
+        captured: nothing,
+        refunded: nothing,
+        reversed: nothing,
+        failure_code: None,
+        failure_message: None,
+        looks: 0,
+        follower: None,
+        leased_until: None,
+        approved_at: None,
         created_at: now(),
         updated_at: now(),
     }

@@ -258,3 +258,6 @@ async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) ->
     (row.approved_at, row.updated_at) = (Set(approved_at), Set(now()));
     row.update(&**tx).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What a payment is told of its session, and which money is a surplus.
+
+use entities::{GatewaySessionKind, PaymentMethod};
+use proptest::{prelude::*, sample::select};
+
+use super::*;
+use crate::samples;
+
+fn cents(cents: i64) -> Decimal {
+    Decimal::new(cents, 2)
+}
+
+/// A payment of ten and a half at a gateway, and its session there.
+fn case(payment: PaymentStatus, session: GatewaySessionStatus) -> (payment::Model, gateway_session::Model) {
+    let payment = samples::payment(PaymentMethod::CreditCard, payment);
+    let session = samples::session(payment.id, session);
+    (payment, session)
+}
+
+fn holding(captured: i64, refunded: i64, reversed: i64) -> gateway_session::Model {
+    let session = samples::session(entities::PaymentId::new(), GatewaySessionStatus::Captured);
+    let amount = |of: i64| Amount(cents(of));
+    let (captured, refunded, reversed) = (amount(captured), amount(refunded), amount(reversed));
+    gateway_session::Model { captured, refunded, reversed, approved_at: Some(now()), ..session }
+}
+
+fn with_money(standing: Standing, captured: i64, refunded: i64, reversed: i64) -> Seen {
+    let (captured, refunded, reversed) = (cents(captured), cents(refunded), cents(reversed));
+    Seen { captured, refunded, reversed, ..Seen::without_money(standing) }
+}
+
+fn failed() -> Standing {
+    Standing::Failed { code: "declined".to_owned(), message: "no".to_owned() }
+}
+
+fn kinds(told: &[AtGateway]) -> Vec<&'static str> {
+    let kind = |what: &AtGateway| match what {
+        AtGateway::Payable => "payable",
+        AtGateway::Chosen { .. } => "chosen",
+        AtGateway::Approved { .. } => "approved",
+        AtGateway::Captured { .. } => "captured",
+        AtGateway::CapturedOtherwise { .. } => "captured otherwise",
+        AtGateway::Failed { .. } => "failed",
+        AtGateway::Closed { .. } => "closed",
+        AtGateway::Reversed { .. } => "reversed",
+        AtGateway::Returned { .. } => "returned",
+    };
+    told.iter().map(kind).collect()
+}
+
+#[test]
+fn a_capture_is_told_with_the_agreement_that_it_implies() {
+    let (payment, session) = case(PaymentStatus::Submitted, GatewaySessionStatus::Ready);
+    let told = |seen: Seen| kinds(&follow(&session, &payment, &seen)).join(", ");
+    assert_eq!(told(with_money(Standing::Captured, 1_050, 0, 0)), "approved, captured");
+    assert_eq!(told(with_money(Standing::Captured, 1_049, 0, 0)), "approved, captured otherwise");
+    assert_eq!(told(Seen::without_money(Standing::Approved)), "approved");
+    assert_eq!(told(Seen::without_money(Standing::Waiting)), "");
+    assert_eq!(told(Seen::without_money(failed())), "failed");
+    assert_eq!(told(Seen::without_money(Standing::Closed)), "closed");
+}
+
+#[test]
+fn only_a_live_session_ends() {
+    for status in GatewaySessionStatus::ALL {
+        let (payment, session) = case(PaymentStatus::Submitted, *status);
+        for standing in [failed(), Standing::Closed] {
+            let told = follow(&session, &payment, &Seen::without_money(standing));
+            assert_eq!(told.is_empty(), !is_live(*status), "{status}");
+        }
+    }
+}
+
+#[test]
+fn what_goes_back_is_told_when_all_of_it_has() {
+    let session = holding(1_050, 0, 0);
+    let told = |status, seen: Seen| {
+        let payment = samples::payment(PaymentMethod::CreditCard, status);
+        kinds(&follow(&session, &payment, &seen)).join(", ")
+    };
+    let captured = |refunded, reversed| with_money(Standing::Captured, 1_050, refunded, reversed);
+    assert_eq!(told(PaymentStatus::Completed, captured(1_049, 0)), "");
+    assert_eq!(told(PaymentStatus::Completed, captured(1_050, 0)), "returned");
+    assert_eq!(told(PaymentStatus::Completed, captured(0, 1_050)), "reversed");
+    assert_eq!(told(PaymentStatus::Canceling, captured(50, 1_000)), "reversed, returned");
+    assert_eq!(told(PaymentStatus::Canceling, captured(50, 999)), "reversed");
+}
+
+#[test]
+fn a_dispute_that_was_won_brings_the_money_again() {
+    let payment = samples::payment(PaymentMethod::CreditCard, PaymentStatus::NeedsReview);
+    let disputed = holding(1_050, 0, 1_050);
+    let again = with_money(Standing::Captured, 1_050, 0, 0);
+    assert_eq!(kinds(&follow(&disputed, &payment, &again)), ["captured"]);
+    let still = with_money(Standing::Captured, 1_050, 0, 1_050);
+    assert!(follow(&disputed, &payment, &still).is_empty());
+    let refunded = with_money(Standing::Captured, 1_050, 1_050, 0);
+    assert!(!is_given_again(&disputed, &refunded), "what was refunded is not there again");
+    assert!(!is_given_again(&holding(1_050, 0, 0), &again), "nothing was taken back");
+}
+
+#[test]
+fn money_beside_another_sessions_is_a_surplus() {
+    let capture = with_money(Standing::Captured, 1_050, 0, 0);
+    let is_surplus = |others: &[gateway_session::Model], status| {
+        let (payment, session) = case(status, GatewaySessionStatus::Ready);
+        super::is_surplus(others, &session, &payment, &capture)
+    };
+    let (holds, empty) = (holding(1_050, 0, 0), holding(1_050, 50, 1_000));
+    for status in PaymentStatus::ALL {
+        assert!(!is_surplus(&[], *status), "{status}: nobody else has paid");
+        assert!(is_surplus(&[empty.clone(), holds.clone()], *status), "{status}: another one holds the money");
+        let waits = matches!(status, PaymentStatus::Open | PaymentStatus::Submitted);
+        assert_eq!(is_surplus(std::slice::from_ref(&empty), *status), !waits, "{status}: the bank has it back");
+    }
+    let (payment, session) = case(PaymentStatus::Paid, GatewaySessionStatus::Captured);
+    let known = super::is_surplus(&[holds], &session, &payment, &capture);
+    assert!(!known, "what was captured before is told already");
+}
+
+fn standings() -> impl Strategy<Value = Standing> {
+    select(vec![Standing::Waiting, Standing::Approved, Standing::Captured, failed(), Standing::Closed])
+}
+
+proptest! {
+    /// What a gateway says once more, and what it says later of money that it has taken, ends or begins nothing.
+    #[test]
+    fn money_that_was_taken_is_not_untaken(
+        status in select(PaymentStatus::ALL), standing in standings(), intent: bool, amount in 1_i64..2_000
+    ) {
+        let payment = samples::payment(PaymentMethod::CreditCard, status);
+        let kind = if intent { GatewaySessionKind::Intent } else { GatewaySessionKind::Checkout };
+        let session = gateway_session::Model { kind, ..holding(amount, 0, 0) };
+        let told = follow(&session, &payment, &with_money(standing.clone(), amount, 0, 0));
+        prop_assert!(told.is_empty(), "{standing:?}: {told:?}");
+        prop_assert_eq!(status_after(session.status, &standing), GatewaySessionStatus::Captured);
+    }
+
+    #[test]
+    fn a_session_that_has_ended_is_live_never_again(
+        was in select(GatewaySessionStatus::ALL), standing in standings()
+    ) {
+        let now = status_after(was, &standing);
+        prop_assert!(is_live(was) || !is_live(now), "{was} became {now}");
+        prop_assert!(now != GatewaySessionStatus::Asked || was == GatewaySessionStatus::Asked);
+    }
+
+    #[test]
+    fn a_session_holds_what_has_not_gone_back(
+        captured in 0_i64..20, refunded in 0_i64..10, reversed in 0_i64..10
+    ) {
+        prop_assert_eq!(holds(&holding(captured, refunded, reversed)), captured - refunded - reversed > 0);
+    }
+}

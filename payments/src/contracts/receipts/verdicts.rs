@@ -177,3 +177,113 @@ fn withdrawable(order: &order::Model, payment: &payment::Model) -> Result<(), Re
     };
     Err(why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::{Amount, PaymentMethod, ReceiptMethod};
+    use proptest::{collection::vec, option, prelude::*, sample::Index, sample::select};
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::{orders::OrderStatus, samples};
+
+    fn receipt(status: ReceiptStatus) -> payment_submission::Model {
+        let order = samples::order();
+        payment_submission::Model {
+            id: SubmissionId::new(),
+            order_id: order.id,
+            node_id: order.node_id,
+            payment_id: entities::PaymentId::new(),
+            method: ReceiptMethod::PagoMovil,
+            amount_reported: Amount(Decimal::TEN),
+            amount_expected: order.total,
+            reference: "0042".to_owned(),
+            reference_key: "42".to_owned(),
+            origin_bank: None,
+            payer_name: None,
+            receipt_url: None,
+            status,
+            rejection_reason: None,
+            reported_at: now(),
+            verified_at: None,
+        }
+    }
+
+    fn verdict(submission_id: Option<SubmissionId>, confirmed: bool) -> ReceiptVerdict {
+        ReceiptVerdict { order_id: OrderId::new(), submission_id, confirmed, reason: None, request_id: None }
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_withdraws_when_with_it_no_confirmation_is_left(
+            statuses in vec(select(ReceiptStatus::ALL), 1..6), named in option::of(any::<Index>()), confirmed: bool
+        ) {
+            let receipts: Vec<_> = statuses.into_iter().map(receipt).collect();
+            let named = named.map(|index| index.get(&receipts).id);
+            let change = Change::new(&receipts, choose(&receipts, &verdict(named, confirmed)).unwrap(), confirmed);
+            let decided = |receipt: &payment_submission::Model| named.is_none_or(|id| id == receipt.id);
+            let after = |receipt: &payment_submission::Model| match (decided(receipt), confirmed) {
+                (true, true) => ReceiptStatus::Confirmed,
+                (true, false) => ReceiptStatus::Rejected,
+                (false, _) => receipt.status,
+            };
+            for receipt in &receipts {
+                let changes = change.receipts.iter().any(|changed| changed.id == receipt.id);
+                prop_assert_eq!(changes, after(receipt) != receipt.status);
+            }
+            let was = receipts.iter().any(|receipt| receipt.status == ReceiptStatus::Confirmed);
+            let is = receipts.iter().any(|receipt| after(receipt) == ReceiptStatus::Confirmed);
+            prop_assert_eq!(change.withdraws, was && !is);
+        }
+    }
+
+    #[test]
+    fn a_receipt_of_another_order_is_not_there() {
+        let receipts = [receipt(ReceiptStatus::Reported)];
+        let other = choose(&receipts, &verdict(Some(SubmissionId::new()), true));
+        assert!(matches!(other, Err(RequestError::NotFound("Submission"))), "{other:?}");
+    }
+
+    /// What becomes of a verdict that withdraws nothing.
+    fn checked(status: PaymentStatus, confirmed: bool, paid_by_another: bool) -> Result<(), RequestError> {
+        let payment = samples::payment(PaymentMethod::BankTransfer, status);
+        let paid_by = paid_by_another.then(entities::PaymentId::new);
+        let order = order::Model { payment_id: Some(payment.id), paid_by, ..samples::order() };
+        let receipts = [receipt(ReceiptStatus::Reported)];
+        Change::new(&receipts, receipts.iter().collect(), confirmed).check(&order, &payment)
+    }
+
+    #[test]
+    fn money_that_is_found_is_never_refused_but_of_what_was_given_back() {
+        use PaymentStatus::{Canceled, Canceling, Expired, Failed, Pending, Refunded};
+        for status in PaymentStatus::ALL {
+            let found = checked(*status, true, false);
+            assert_eq!(found.is_ok(), !matches!(status, Pending | Canceling | Refunded), "{status}: {found:?}");
+            let ended = matches!(status, Failed | Canceled | Expired);
+            let missing = checked(*status, false, false);
+            assert_eq!(missing.is_ok(), !matches!(status, Pending | Canceling) && !ended, "{status}: {missing:?}");
+            let left_over = checked(*status, false, true);
+            assert_eq!(left_over.is_ok(), !matches!(status, Pending | Canceling), "{status}: {left_over:?}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_stands_once_something_was_done_on_its_ground() {
+        let receipts = [receipt(ReceiptStatus::Confirmed)];
+        let withdrawn = |status, word: &str| {
+            let payment = samples::payment(PaymentMethod::BankTransfer, status);
+            let order = order::Model { status: word.to_owned(), ..samples::order() };
+            let change = Change::new(&receipts, receipts.iter().collect(), false);
+            assert!(change.withdraws);
+            change.check(&order, &payment).map_err(|error| error.to_string())
+        };
+        assert_eq!(withdrawn(PaymentStatus::Paid, OrderStatus::Confirmed.word()), Ok(()));
+        assert_eq!(withdrawn(PaymentStatus::NeedsReview, OrderStatus::UnderReview.word()), Ok(()));
+        let refused = |status, word| withdrawn(status, word).unwrap_err();
+        let shipped = "The order is SHIPPED already, so that its confirmation stands";
+        assert_eq!(refused(PaymentStatus::Paid, "SHIPPED"), shipped);
+        let released = "The payment was released already, so that its confirmation stands";
+        assert_eq!(refused(PaymentStatus::Completed, "CONFIRMED"), released);
+        assert_eq!(refused(PaymentStatus::Refunded, "REFUNDED"), "The order's payment is refunded");
+    }
+}

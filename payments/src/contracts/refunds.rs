@@ -319,3 +319,61 @@ async fn order_of(tx: &Transaction, payment: &payment::Model) -> Result<order::M
     let id = payment.order_id.ok_or_else(missing)?;
     order::Entity::find().filter(order::Column::Id.eq(id)).one(&**tx).await?.ok_or_else(missing)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::samples;
+
+    proptest! {
+        /// However a sale is given back, its payer gets all of it and the platform keeps nothing.
+        #[test]
+        fn a_fee_goes_back_with_the_refunds_to_the_last_cent(
+            captured in 1_i64..1_000_000, per_mille in 0_i64..=1_000, parts in vec(1_i64..1_000_000, 0..12)
+        ) {
+            let mut capture = samples::capture(captured, part(captured, per_mille, 1_000));
+            for amount in parts.into_iter().chain([captured]) {
+                let left = capture.captured - capture.refund_reserved;
+                let amount = Ord::min(amount, left);
+                capture.refund_reserved += amount;
+                let fee = fee_of(&capture, amount);
+                prop_assert!((0..=amount).contains(&fee), "{fee} of {amount}");
+                capture.fee_reserved += fee;
+                prop_assert!(capture.fee_reserved <= capture.fee);
+            }
+            prop_assert_eq!((capture.refund_reserved, capture.fee_reserved), (capture.captured, capture.fee));
+        }
+
+        #[test]
+        fn refunds_that_fail_meanwhile_take_no_more_than_the_fee(
+            captured in 1_i64..100_000, per_mille in 0_i64..=1_000, steps in vec((1_i64..50_000, any::<bool>()), 1..20)
+        ) {
+            let mut capture = samples::capture(captured, part(captured, per_mille, 1_000));
+            let mut refunds: Vec<(i64, i64)> = Vec::new();
+            for (amount, fails) in steps {
+                if fails && let Some((amount, fee)) = refunds.pop() {
+                    capture.refund_reserved -= amount;
+                    capture.fee_reserved -= fee;
+                } else {
+                    let amount = Ord::min(amount, capture.captured - capture.refund_reserved);
+                    capture.refund_reserved += amount;
+                    let fee = fee_of(&capture, amount);
+                    capture.fee_reserved += fee;
+                    refunds.push((amount, fee));
+                }
+                prop_assert!((0..=capture.fee).contains(&capture.fee_reserved));
+                prop_assert!(capture.fee_reserved <= capture.refund_reserved);
+            }
+        }
+
+        #[test]
+        fn a_capture_holds_what_neither_payer_nor_bank_has(
+            captured in 0_i64..20, refunded in 0_i64..10, reversed in 0_i64..10
+        ) {
+            let capture = capture::Model { refunded, reversed, ..samples::capture(captured, 0) };
+            prop_assert_eq!(holds(&capture), captured - refunded - reversed > 0);
+        }
+    }
+}

@@ -315,7 +315,67 @@ async fn lock(tx: &Transaction, node_id: NodeId) -> Result<Option<connected_acco
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn account(charges_enabled: bool, payouts_enabled: bool, due: serde_json::Value) -> connected_account::Model {
+        connected_account::Model {
+            node_id: NodeId::new(),
+            reference: Uuid::now_v7(),
+            status: ConnectedAccountStatus::Synced,
+            account_id: None,
+            details: json!({}),
+            iban: None,
+            told_at: now(),
+            charges_enabled,
+            payouts_enabled,
+            requirements_due: due,
+            failure_code: None,
+            failure_message: None,
+            created_at: now(),
+            updated_at: now(),
+        }
+    }
+
+    #[test]
+    fn an_account_stands_by_what_it_may_do_and_then_by_what_is_due() {
+        let (nothing, something) = (json!([]), json!(["iban"]));
+        for (charges, payouts, due, standing) in [
+            (true, true, &something, Standing::Active),
+            (true, true, &nothing, Standing::Active),
+            (true, false, &something, Standing::Restricted),
+            (false, true, &something, Standing::Restricted),
+            (false, true, &nothing, Standing::Pending),
+            (false, false, &nothing, Standing::Pending),
+        ] {
+            let account = account(charges, payouts, due.clone());
+            assert_eq!(Standing::of(Some(&account)), standing, "{charges} {payouts} {due}");
+        }
+        assert_eq!(Standing::of(None).word(), "not_started");
+    }
+
+    proptest! {
+        #[test]
+        fn a_fee_is_a_part_of_the_sale_to_half_a_cent(amount in 0_i64..1 << 50) {
+            for (plan, per_mille) in
+                [(Plan::Starter, 20), (Plan::Business, 15), (Plan::Professional, 10), (Plan::Enterprise, 5)]
+            {
+                let off = platform_fee(plan, amount) * 1_000 - amount * per_mille;
+                prop_assert!((-499..=500).contains(&off), "{plan} of {amount}");
+            }
+        }
+
+        #[test]
+        fn parts_of_a_whole_grow_with_it_and_end_with_all(
+            amount in 0_i64..1 << 50, whole in 1_i64..1 << 50, of in 0_i64..1 << 50
+        ) {
+            let of = of.min(whole);
+            prop_assert_eq!((part(amount, 0, whole), part(amount, whole, whole)), (0, amount));
+            let share = part(amount, of, whole);
+            prop_assert!(share <= amount && share <= part(amount, (of + 1).min(whole), whole));
+        }
+    }
 
     #[test]
     fn fees_are_rounded_half_up() {

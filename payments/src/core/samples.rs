@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use entities::{
     Amount, CurrencyId, GatewaySessionId, GatewaySessionKind, GatewaySessionStatus, NetworkId, NodeId, OrderId,
-    PaymentId, PaymentMethod, PaymentStatus, gateway_session, now, order, payment,
+    PaymentId, PaymentMethod, PaymentStatus, capture, gateway_session, now, order, payment,
 };
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -76,6 +76,25 @@ pub(crate) fn session(payment_id: PaymentId, status: GatewaySessionStatus) -> ga
         follower: None,
         leased_until: None,
         approved_at: None,
+        created_at: now(),
+        updated_at: now(),
+    }
+}
+
+/// Of so many cents, of which the platform keeps some.
+pub(crate) fn capture(captured: i64, fee: i64) -> capture::Model {
+    capture::Model {
+        session_id: GatewaySessionId::new(),
+        payment_id: PaymentId::new(),
+        node_id: NodeId::new(),
+        currency: "EUR".to_owned(),
+        captured,
+        fee,
+        fee_reserved: 0,
+        refund_reserved: 0,
+        refunded: 0,
+        reversed: 0,
+        reversals: 0,
         created_at: now(),
         updated_at: now(),
     }

@@ -44,3 +44,63 @@ pub(crate) fn payout_paid(amount: i64) -> [Posting; 2] {
 pub(crate) fn payout_failed(amount: i64) -> [Posting; 2] {
     payout_asked(amount).map(|(account, amount)| (account, -amount))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What all of these leave on each account, but for those that they leave as they were.
+    fn left(entries: &[&[Posting]]) -> BTreeMap<Account, i64> {
+        let mut accounts = BTreeMap::new();
+        for (account, amount) in entries.iter().copied().flatten() {
+            *accounts.entry(*account).or_insert(0) += amount;
+        }
+        accounts.retain(|_, amount| *amount != 0);
+        accounts
+    }
+
+    fn sum(entry: &[Posting]) -> i64 {
+        entry.iter().map(|(_, amount)| amount).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn every_entry_sums_to_zero(amount in 0_i64..1 << 52, fee in 0_i64..1 << 40) {
+            prop_assert_eq!(sum(&captured(amount, fee)), 0);
+            prop_assert_eq!(sum(&reversed(amount)), 0);
+            prop_assert_eq!(sum(&reversed(-amount)), 0);
+            prop_assert_eq!(sum(&refund_asked(amount, fee)), 0);
+            prop_assert_eq!(sum(&refund_succeeded(amount)), 0);
+            prop_assert_eq!(sum(&refund_failed(amount, fee)), 0);
+            prop_assert_eq!(sum(&payout_asked(amount)), 0);
+            prop_assert_eq!(sum(&payout_paid(amount)), 0);
+            prop_assert_eq!(sum(&payout_failed(amount)), 0);
+        }
+
+        #[test]
+        fn what_fails_leaves_everything_as_it_was(amount in 1_i64..1 << 52, fee in 0_i64..1 << 40) {
+            prop_assert!(left(&[&refund_asked(amount, fee), &refund_failed(amount, fee)]).is_empty());
+            prop_assert!(left(&[&payout_asked(amount), &payout_failed(amount)]).is_empty());
+            prop_assert!(left(&[&reversed(amount), &reversed(-amount)]).is_empty());
+        }
+
+        #[test]
+        fn what_is_given_back_whole_leaves_nothing_with_anybody(amount in 1_i64..1 << 52, fee in 0_i64..1 << 40) {
+            let back = left(&[&captured(amount, fee), &refund_asked(amount, fee), &refund_succeeded(amount)]);
+            prop_assert!(back.is_empty(), "{back:?}");
+        }
+
+        #[test]
+        fn what_is_paid_out_is_at_the_bank(amount in 1_i64..1 << 52, fee in 1_i64..1 << 40) {
+            let share = amount - fee;
+            prop_assume!(share > 0);
+            let left = left(&[&captured(amount, fee), &payout_asked(share), &payout_paid(share)]);
+            let wanted = [(Account::PlatformFees, fee), (Account::Payer, -amount), (Account::Bank, share)];
+            prop_assert_eq!(left, BTreeMap::from(wanted));
+        }
+    }
+}

@@ -239,3 +239,6 @@ where
     let ids: BTreeSet<I::Item> = ids.collect();
     Column::EntityName::find().filter(id.is_in(ids)).filter(deleted_at.is_null()).all(db).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,6 +198,8 @@ impl Permission {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
 
     fn caller(path: &str) -> Caller {
@@ -217,5 +219,55 @@ mod tests {
         assert!(!caller("1.3").reaches("1.30"), "a longer number is another node");
         assert!(!caller("1.3").reaches("1"));
         assert!(!caller("1.3").reaches("2.1.3"));
+    }
+
+    fn path(numbers: &[u8]) -> String {
+        numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
+    }
+
+    proptest! {
+        #[test]
+        fn reach_goes_by_numbers_and_not_by_characters(own in vec(0_u8..30, 1..4), other in vec(0_u8..30, 1..6)) {
+            prop_assert_eq!(caller(&path(&own)).reaches(&path(&other)), other.starts_with(&own));
+            let admin = Caller { is_admin: true, ..caller(&path(&own)) };
+            prop_assert!(admin.reaches(&path(&other)));
+        }
+
+        #[test]
+        fn a_caller_may_do_what_is_granted_and_an_admin_everything(
+            granted in vec(select(Permission::ALL), 0..4), asked in select(Permission::ALL)
+        ) {
+            let caller = Caller { permissions: granted.clone(), ..caller("1") };
+            prop_assert_eq!(caller.can(asked), granted.contains(&asked));
+            let admin = Caller { is_admin: true, ..caller };
+            prop_assert!(admin.can(asked));
+        }
+    }
+
+    #[test]
+    fn a_permission_is_known_by_its_word() {
+        for permission in Permission::ALL {
+            assert_eq!(Permission::from_word(permission.word()), Some(*permission));
+            let namesakes = Permission::ALL.iter().filter(|other| other.word() == permission.word()).count();
+            assert_eq!(namesakes, 1, "{}", permission.word());
+            assert_eq!(serde_json::json!(permission), permission.word(), "the same in JSON");
+        }
+        assert_eq!(Permission::from_word("payments"), None);
+    }
+
+    #[test]
+    fn logs_name_who_asked_and_operators_by_what_they_are_to_us() {
+        let (integration, user) = (IntegrationId::new(), UserId::new());
+        for (kind, as_caller, id) in [
+            (CallerKind::Integration(integration), ActorType::Integration, Some(integration.to_string())),
+            (CallerKind::User(user), ActorType::User, Some(user.to_string())),
+            (CallerKind::Operator, ActorType::Operator, None),
+        ] {
+            let caller = Caller { kind, ..caller("1") };
+            assert_eq!(caller.actor(), Actor { kind: as_caller, id: id.clone() });
+            assert_eq!(caller.operator(), Actor { kind: ActorType::Operator, id });
+            let asked = caller.asks(Some("r".to_owned()));
+            assert_eq!((asked.actor, asked.request_id.as_deref()), (caller.actor(), Some("r")));
+        }
     }
 }

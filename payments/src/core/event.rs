@@ -290,7 +290,81 @@ pub(crate) fn announcements(transitions: &[(PaymentId, PaymentLogId)]) -> impl I
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use entities::{ActorType, now};
+    use proptest::{collection::vec, prelude::*};
+    use serde_json::json;
+
     use super::*;
+    use crate::samples;
+
+    fn row(of: &payment::Model, data: Value) -> payment_log::Model {
+        payment_log::Model {
+            id: PaymentLogId::new(),
+            payment_id: of.id,
+            sequence: Some(3),
+            event_type: "payment.failed".to_owned(),
+            message: "why".to_owned(),
+            actor_type: ActorType::Worker,
+            actor_id: None,
+            data,
+            created_at: now(),
+            announced_at: None,
+        }
+    }
+
+    #[test]
+    fn an_event_tells_of_the_state_that_it_led_to_whatever_came_after() {
+        let mut payment = samples::payment(PaymentMethod::Web3, PaymentStatus::Open);
+        (payment.failure_code, payment.failure_retryable) = (Some("later".to_owned()), Some(true));
+        let failed = json!({ "from": "pending", "to": "failed", "trigger": "send_failed", "request_id": "r",
+            "code": "reverted", "message": "no", "retryable": false, "attempt": 2 });
+        let event = of_payment(&row(&payment, failed), &payment);
+        let told = event.data;
+        assert_eq!((told.payment.status, told.previous_status), (PaymentStatus::Failed, Some(PaymentStatus::Pending)));
+        assert_eq!(told.payment.failure.unwrap().code, "reverted");
+        assert_eq!((told.trigger.as_deref(), event.sequence), (Some("send_failed"), Some(3)));
+        let details = json!({ "code": "reverted", "message": "no", "retryable": false, "attempt": 2 });
+        assert_eq!(told.details, details, "without what moves the payment");
+        let opened = row(&payment, json!({ "from": "failed", "to": "open", "trigger": "opened" }));
+        assert_eq!(of_payment(&opened, &payment).data.payment.failure.unwrap().code, "later", "it is there still");
+        let earlier = row(&payment, json!({ "from": "pending", "to": "submitted" }));
+        assert!(of_payment(&earlier, &payment).data.payment.failure.is_none(), "it was not known then");
+    }
+
+    #[test]
+    fn amounts_are_told_as_exact_numbers_and_as_texts() {
+        let mut payment = samples::payment(PaymentMethod::Web3, PaymentStatus::Canceled);
+        payment.paid_price = Amount("79228162514.264337593543950335".parse().unwrap());
+        payment.return_held_for = Some("0xp".to_owned());
+        let event = of_payment(&row(&payment, json!({ "to": "canceled" })), &payment);
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.contains(r#""price":10.5,"price_text":"10.5""#), "{text}");
+        let exact = r#""amount":79228162514.264337593543950335,"amount_text":"79228162514.264337593543950335""#;
+        assert!(text.contains(exact), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_transition_is_announced_once_and_under_its_payment_where_it_is_one(
+            lengths in vec(1_usize..150, 1..4)
+        ) {
+            let of = |length: &usize| {
+                let id = PaymentId::new();
+                (0..*length).map(move |_| (id, PaymentLogId::new()))
+            };
+            let transitions: Vec<_> = lengths.iter().flat_map(of).collect();
+            let messages: Vec<_> = announcements(&transitions).map(|message| format!("{message:?}")).collect();
+            prop_assert_eq!(messages.len(), transitions.len().div_ceil(ANNOUNCED_TOGETHER));
+            for (message, chunk) in messages.iter().zip(transitions.chunks(ANNOUNCED_TOGETHER)) {
+                let of: BTreeSet<PaymentId> = chunk.iter().map(|(payment_id, _)| *payment_id).collect();
+                prop_assert!(chunk.iter().all(|(_, id)| message.contains(&id.to_string())));
+                let named = of.iter().filter(|id| message.contains(&id.to_string())).count();
+                prop_assert_eq!(named, if of.len() == 1 { 1 } else { 0 });
+            }
+        }
+    }
 
     #[test]
     fn a_list_selects_types_groups_and_all() {

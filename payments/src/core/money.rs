@@ -251,5 +251,33 @@ mod tests {
             back.set_scale(18).unwrap();
             prop_assert_eq!(back.normalize(), amount.normalize());
         }
+
+        #[test]
+        fn cents_are_exact_and_what_has_none_is_refused(units in 0_i64..=2_100_000_000_000_000, decimals in 0_u32..=8) {
+            let amount = Decimal::new(units, decimals);
+            prop_assert_eq!(minor(amount, decimals).unwrap(), units);
+            prop_assert_eq!(minor(amount.normalize(), decimals).unwrap(), units);
+            let finer = Decimal::new(units.saturating_mul(10) + 1, decimals + 1);
+            prop_assert!(minor(finer, decimals).is_err());
+        }
+
+        #[test]
+        fn what_was_checked_once_is_that_amount_from_then_on(mantissa: i64, scale in 0_u32..=18, decimals in 0_u32..=18) {
+            let sent = Decimal::new(mantissa, scale);
+            for check in [check, check_cost, check_on_chain] {
+                let Ok(amount) = check(sent, decimals) else { continue };
+                prop_assert_eq!(check(amount, decimals), Ok(amount));
+                prop_assert!(amount.scale() <= decimals && amount >= Decimal::ZERO);
+            }
+            let exact = sent.normalize().scale() <= decimals;
+            prop_assert!(!exact || check_on_chain(sent, decimals) != Err(AmountError::TooFine(decimals)));
+        }
+
+        #[test]
+        fn an_amount_of_its_currency_is_counted_by_everybody(units in 1_i64..=2_100_000_000_000_000, decimals in 0_u32..=8) {
+            let amount = check(Decimal::new(units, decimals), decimals).unwrap();
+            prop_assert_eq!(minor(amount, decimals).unwrap(), units);
+            prop_assert_eq!(base_units(amount, decimals).unwrap(), units.to_string());
+        }
     }
 }

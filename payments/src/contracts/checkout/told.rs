@@ -81,3 +81,75 @@ fn body(topic: &str, status: Status, checkout: &checkout::Model, submitted: Opti
     }
     json!({ "topic": topic, "data": data }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use entities::{ActorType, PaymentLogId, RedirectMode, now};
+
+    use super::*;
+    use crate::event::EVENT_TYPES;
+
+    fn checkout() -> checkout::Model {
+        checkout::Model {
+            payment_id: PaymentId::new(),
+            redirect_mode: RedirectMode::Hosted,
+            locale: None,
+            channels: None,
+            terminal_id: None,
+            payer: None,
+            purchase: json!({ "total": { "value": 10.5, "currency": "KMF" } }),
+            client_id: None,
+            client_note: None,
+            source: Some("STR".to_owned()),
+            cancel_url: None,
+            success_url: None,
+        }
+    }
+
+    #[test]
+    fn three_topics_tell_of_every_end_and_of_nothing_else() {
+        let ends = [
+            ("payment.completed", "payment.completed", "completed"),
+            ("payment.canceled", "payment.canceled", "canceled"),
+            ("payment.expired", "payment.canceled", "canceled"),
+            ("payment.failed", "payment.failed", "failed"),
+            ("payment.rejected", "payment.failed", "failed"),
+        ];
+        for known in EVENT_TYPES {
+            let told = topic(known.name).map(|(topic, status)| (topic, status.word()));
+            let wanted = ends.iter().find(|(name, ..)| *name == known.name).map(|(_, topic, status)| (*topic, *status));
+            assert_eq!(told, wanted, "{}", known.name);
+        }
+    }
+
+    #[test]
+    fn what_has_no_value_is_left_out() {
+        let checkout = checkout();
+        let text = body("payment.completed", Status::Completed, &checkout, None);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let data = json!({ "id": checkout.payment_id, "status": "completed", "captured": true,
+            "total": { "value": 10.5, "currency": "KMF" }, "source": "STR" });
+        assert_eq!(told, json!({ "topic": "payment.completed", "data": data }));
+    }
+
+    #[test]
+    fn when_the_payer_submitted_is_told_in_utc() {
+        let (checkout, created_at) = (checkout(), now());
+        let submitted = payment_log::Model {
+            id: PaymentLogId::new(),
+            payment_id: checkout.payment_id,
+            sequence: Some(2),
+            event_type: "payment.submitted".to_owned(),
+            message: String::new(),
+            actor_type: ActorType::Payer,
+            actor_id: None,
+            data: json!({}),
+            created_at,
+            announced_at: None,
+        };
+        let text = body("payment.canceled", Status::Canceled, &checkout, Some(&submitted));
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(told["data"]["submittedAt"], rfc3339(created_at));
+        assert_eq!(told["data"]["captured"], false);
+    }
+}

@@ -186,7 +186,81 @@ async fn sessions<C: ConnectionTrait>(
 
 #[cfg(test)]
 mod tests {
+    use entities::{ActorType, GatewaySessionStatus, PaymentLogId, PaymentMethod, RedirectMode, now};
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::samples;
+
+    fn shown(status: PaymentStatus, events: &[(&str, Value)]) -> Checkout {
+        let payment = samples::payment(PaymentMethod::CreditCard, status);
+        let event = |(event_type, data): &(&str, Value)| payment_log::Model {
+            id: PaymentLogId::new(),
+            payment_id: payment.id,
+            sequence: Some(1),
+            event_type: (*event_type).to_owned(),
+            message: String::new(),
+            actor_type: ActorType::System,
+            actor_id: None,
+            data: data.clone(),
+            created_at: now(),
+            announced_at: None,
+        };
+        let checkout = checkout::Model {
+            payment_id: payment.id,
+            redirect_mode: RedirectMode::Hosted,
+            locale: None,
+            channels: None,
+            terminal_id: None,
+            payer: None,
+            purchase: json!({}),
+            client_id: None,
+            client_note: None,
+            source: None,
+            cancel_url: None,
+            success_url: None,
+        };
+        let events = events.iter().map(event).collect();
+        Checkout { checkout, session: None, events, payee: String::new(), line: Vec::new(), payment }
+    }
+
+    #[test]
+    fn a_review_shows_what_the_payment_was_before_the_last_one() {
+        let review = |from: &str| ("payment.needs_review", json!({ "from": from }));
+        let status = |events: &[(&str, Value)]| shown(PaymentStatus::NeedsReview, events).status();
+        assert_eq!(status(&[review("open"), review("completed")]), Status::Completed);
+        assert_eq!(status(&[review("completed"), review("submitted")]), Status::Submitted);
+        assert_eq!(status(&[]), Status::Submitted, "nobody knows");
+        assert_eq!(status(&[review("needs_review")]), Status::Submitted);
+        let open = shown(PaymentStatus::Open, &[review("completed")]);
+        assert_eq!(open.status(), Status::Pending, "what was reviewed once is over");
+    }
+
+    #[test]
+    fn a_payer_who_has_agreed_shows() {
+        let mut checkout = shown(PaymentStatus::Submitted, &[]);
+        let session = samples::session(checkout.payment.id, GatewaySessionStatus::Ready);
+        checkout.session = Some(session.clone());
+        assert_eq!(checkout.status(), Status::Submitted);
+        checkout.session = Some(gateway_session::Model { approved_at: Some(now()), ..session });
+        assert_eq!(checkout.status(), Status::Approved);
+        checkout.payment.status = PaymentStatus::Completed;
+        assert_eq!(checkout.status(), Status::Completed);
+    }
+
+    #[test]
+    fn the_last_of_several_events_says_when() {
+        let mut checkout = shown(PaymentStatus::Failed, &[("payment.open", json!({})), ("payment.open", json!({}))]);
+        checkout.events[1].created_at += chrono::TimeDelta::seconds(1);
+        assert_eq!(checkout.last(&["payment.open", "payment.paid"]), Some(checkout.events[1].created_at));
+        assert_eq!(checkout.last(&["payment.paid"]), None);
+    }
+
+    #[test]
+    fn a_line_goes_from_the_node_up_to_the_root() {
+        assert_eq!(above("1.3.6").collect::<Vec<_>>(), ["1.3.6", "1.3", "1"]);
+        assert_eq!(above("1").collect::<Vec<_>>(), ["1"]);
+    }
 
     #[test]
     fn states_are_names_of_the_cores() {

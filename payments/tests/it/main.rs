@@ -9,9 +9,11 @@ mod ledger;
 mod life;
 mod lists;
 mod model;
+mod rates;
 mod reach;
 mod receipts;
 mod untouched_orders;
+mod uploads;
 mod verdicts;
 
 use entities::{PaymentId, payment, payment_log};

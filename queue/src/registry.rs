@@ -222,3 +222,162 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use sea_orm::error::ConnAcquireErr;
+    use serde::{Deserialize, Serialize};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Number {
+        number: u32,
+    }
+
+    impl Payload for Number {
+        const TYPE: &'static str = "number";
+        const QUEUE: &'static str = "number.v1";
+        const TIMEOUT: Duration = Duration::from_millis(50);
+
+        fn subject(&self) -> Subject {
+            Subject::default()
+        }
+    }
+
+    const FAILS: u32 = 90;
+    const PANICS: u32 = 91;
+    const HANGS: u32 = 92;
+    const FINDS_NO_DATABASE: u32 = 93;
+
+    /// The numbers of each call.
+    type Diary = Mutex<Vec<Vec<u32>>>;
+
+    async fn act(number: u32) -> JobResult {
+        match number {
+            FAILS => Err(anyhow!("{number}").into()),
+            PANICS => panic!("{number}"),
+            HANGS => std::future::pending().await,
+            FINDS_NO_DATABASE => {
+                Err(anyhow!(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)).context("looking").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has `run` alone.
+    struct Single;
+
+    impl Job<Diary> for Single {
+        type Payload = Number;
+
+        async fn run(diary: &Diary, delivery: Delivery<Number>) -> JobResult {
+            diary.lock().unwrap().push(vec![delivery.payload.number]);
+            act(delivery.payload.number).await
+        }
+    }
+
+    /// Has `run_batch` alone, which answers for one message less when it gets the number 80.
+    struct Batched;
+
+    impl Job<Diary> for Batched {
+        type Payload = Number;
+
+        async fn run_batch(diary: &Diary, deliveries: Vec<Delivery<Number>>) -> Result<Vec<JobResult>, JobError> {
+            let numbers: Vec<u32> = deliveries.iter().map(|delivery| delivery.payload.number).collect();
+            diary.lock().unwrap().push(numbers.clone());
+            for number in &numbers {
+                act(*number).await?;
+            }
+            let answers = numbers.len() - usize::from(numbers.len() > 1 && numbers.contains(&80));
+            Ok((0..answers).map(|_| Ok(())).collect())
+        }
+    }
+
+    fn message(number: u32) -> Message {
+        Message {
+            id: Uuid::now_v7(),
+            message_id: Uuid::now_v7(),
+            queue: Number::QUEUE.to_owned(),
+            kind: Number::TYPE.to_owned(),
+            payload: format!(r#"{{"number":{number}}}"#),
+            headers: BTreeMap::new(),
+            attempts: 0,
+            claims: 0,
+        }
+    }
+
+    async fn attempted<J: Job<Diary>>(messages: &[Message]) -> (Vec<String>, Vec<Vec<u32>>) {
+        let diary = Diary::default();
+        let results = Typed::<J>(PhantomData).attempt(&diary, messages).await;
+        let word = |result: JobResult| match result {
+            Ok(()) => "done".to_owned(),
+            Err(JobError::Retry(error)) => format!("again: {error}"),
+            Err(JobError::Snooze(_)) => "later".to_owned(),
+            Err(JobError::DeadLetter { code, .. }) => code.to_owned(),
+        };
+        (results.into_iter().map(word).collect(), diary.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn one_message_is_a_batch_of_one_and_a_batch_one_after_the_other() {
+        assert_eq!(attempted::<Batched>(&[message(1)]).await, (vec!["done".to_owned()], vec![vec![1]]));
+        let (results, calls) = attempted::<Batched>(&[message(1), message(2)]).await;
+        assert_eq!((results.len(), calls), (2, vec![vec![1, 2]]));
+        let (results, calls) = attempted::<Single>(&[message(1), message(FAILS), message(2)]).await;
+        assert_eq!((results.join(", "), calls.len()), ("done, again: 90, done".to_owned(), 3));
+        let (results, _) = attempted::<Batched>(&[message(FAILS)]).await;
+        assert_eq!(results, ["again: 90"]);
+    }
+
+    #[tokio::test]
+    async fn a_bad_message_does_not_drag_its_neighbours_along() {
+        for (bad, answer) in
+            [(FAILS, "again: 90"), (PANICS, "again: panicked: 91"), (HANGS, "again: did not finish within 50ms")]
+        {
+            let (results, calls) = attempted::<Batched>(&[message(1), message(bad), message(2)]).await;
+            assert_eq!(results, ["done", answer, "done"]);
+            assert_eq!(calls, [vec![1, bad, 2], vec![1], vec![bad], vec![2]], "together, and then one by one");
+        }
+        let (results, calls) = attempted::<Batched>(&[message(80), message(1)]).await;
+        assert_eq!((results.join(", "), calls.len()), ("done, done".to_owned(), 3), "an answer was missing");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_waited_for_by_all_and_costs_no_attempt() {
+        let (results, calls) = attempted::<Batched>(&[message(1), message(FINDS_NO_DATABASE)]).await;
+        assert_eq!((results.join(", "), calls.len()), ("later, later".to_owned(), 1));
+        assert_eq!(attempted::<Single>(&[message(FINDS_NO_DATABASE)]).await.0, ["later"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_dead_and_what_comes_with_it_is_done() {
+        let other = Message { kind: "letter".to_owned(), ..message(1) };
+        let torn = Message { payload: "{".to_owned(), ..message(1) };
+        let (results, calls) = attempted::<Batched>(&[other.clone(), message(2), torn]).await;
+        assert_eq!((results.join(", "), calls), ("unknown_kind, done, undecodable".to_owned(), vec![vec![2]]));
+        let foreseen = Typed::<Batched>(PhantomData).foresee(&Diary::default(), &[message(1), other]).await.unwrap();
+        let reasons: Vec<&str> = foreseen.iter().map(|foresight| &*foresight.reason).collect();
+        assert_eq!(reasons[1], "its queue carries another kind of message");
+        assert_eq!(reasons[0], "this job does not foresee what it would do");
+    }
+
+    #[test]
+    fn a_body_has_the_fields_of_its_job_and_no_others() {
+        let valid = |kind: &str, body: &str| readable::<Number>(kind, body).map(drop);
+        assert_eq!(valid("number", r#"{"number":7}"#), Ok(()));
+        assert!(valid("letter", r#"{"number":7}"#).unwrap_err().contains("carries number, not letter"));
+        assert!(valid("number", r#"{"number":"seven"}"#).is_err());
+        let unknown = valid("number", r#"{"number":7,"nubmer":8}"#).unwrap_err();
+        assert!(unknown.contains("nubmer"), "{unknown}");
+    }
+
+    #[test]
+    #[should_panic(expected = "queue number.v1 has two jobs")]
+    fn two_jobs_of_one_queue_contradict_each_other() {
+        let _ = Registry::<Diary>::new().register::<Single>().register::<Batched>();
+    }
+}

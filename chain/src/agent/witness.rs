@@ -141,3 +141,44 @@ async fn ask(context: &Context, other: &Provider, (number, hash): (u64, Option<B
 fn header(answer: Option<Answer>) -> Option<Header> {
     answer.and_then(Result::ok).filter(|value| *value != Value::Null).and_then(|value| decode(value).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deal(state: DealState, paid: bool) -> abi::Deal {
+        let payer = if paid { Address::repeat_byte(1) } else { Address::ZERO };
+        let (payee, token, amount) = (Address::repeat_byte(2), Address::ZERO, U256::from(105));
+        abi::Deal { id: U256::from(7), r#ref: B256::ZERO, payee, token, amount, expiresAt: 0, state, payer }
+    }
+
+    fn claim(event: Event, amount: u64) -> Claim {
+        Claim::new(Address::ZERO, uuid::Uuid::now_v7(), event, U256::from(amount))
+    }
+
+    #[test]
+    fn a_claim_stands_while_what_came_later_does_not_contradict_it() {
+        for (state, paid, agreed) in [
+            (DealState::None, false, vec![]),
+            (DealState::Open, false, vec![Event::Created]),
+            (DealState::Deposited, true, vec![Event::Created, Event::Deposited]),
+            (DealState::Released, true, vec![Event::Created, Event::Deposited, Event::Released]),
+            (DealState::Canceled, false, vec![Event::Created, Event::Canceled]),
+            (DealState::Canceled, true, vec![Event::Created, Event::Deposited, Event::Canceled]),
+        ] {
+            let deal = deal(state, paid);
+            for event in [Event::Created, Event::Deposited, Event::Released, Event::Canceled] {
+                assert_eq!(claim(event, 105).agrees(&deal), agreed.contains(&event), "{event:?}: {deal:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_amount_contradicts_all_but_a_closing() {
+        let (paid, closed) = (deal(DealState::Released, true), deal(DealState::Canceled, true));
+        for event in [Event::Created, Event::Deposited, Event::Released] {
+            assert!(!claim(event, 104).agrees(&paid), "{event:?}");
+        }
+        assert!(claim(Event::Canceled, 0).agrees(&closed), "there may have been nothing to return");
+    }
+}

@@ -83,3 +83,79 @@ impl Health {
         self.resting_until = at_least.map(|pause| Instant::now() + pause);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    /// As if so much time had passed.
+    fn later(health: &mut Health, by: Duration) {
+        let earlier = |at: &mut Instant| *at = at.checked_sub(by).unwrap_or(*at);
+        health.retry_at.iter_mut().for_each(earlier);
+        health.resting_until.iter_mut().for_each(earlier);
+        health.doubt.iter_mut().for_each(|doubt| earlier(&mut doubt.until));
+    }
+
+    #[test]
+    fn one_that_asks_for_patience_is_left_alone_and_one_that_only_failed_is_asked_when_nobody_else_is_there() {
+        let mut health = Health::default();
+        assert!(!health.resting() && !health.unreachable() && health.retry_at().is_none());
+        health.failed("away".to_owned(), None);
+        assert!(!health.resting(), "it may be asked if no other is");
+        health.failed("busy".to_owned(), Some(Duration::from_secs(60)));
+        assert!(health.resting() && health.unreachable());
+        assert!(health.retry_at().is_some_and(|at| at > Instant::now() + Duration::from_secs(50)));
+        later(&mut health, Duration::from_secs(61));
+        assert!(!health.resting() && !health.unreachable() && health.retry_at().is_none());
+        assert_eq!((health.failures, health.last_error.as_deref()), (2, Some("busy")));
+    }
+
+    #[test]
+    fn an_answer_mends_failures_and_no_doubt() {
+        let mut health = Health::default();
+        health.failed("away".to_owned(), Some(Duration::from_secs(60)));
+        health.succeeded();
+        assert_eq!((health.failures, health.last_error.clone(), health.resting()), (0, None, false));
+        health.doubted("it lies".to_owned());
+        health.succeeded();
+        assert!(health.retry_at().is_some(), "others are asked first");
+        assert_eq!(health.last_error.as_deref(), Some("it lies"));
+        assert!(!health.unreachable(), "it answers");
+        later(&mut health, Duration::from_secs(120));
+        health.succeeded();
+        assert_eq!((health.retry_at(), health.last_error), (None, None));
+    }
+
+    #[test]
+    fn doubts_add_up_until_they_are_forgiven() {
+        let mut health = Health::default();
+        for times in 1..=3 {
+            health.doubted("it is behind".to_owned());
+            assert_eq!(health.doubt.as_ref().map(|doubt| doubt.times), Some(times));
+        }
+        later(&mut health, FORGIVEN_AFTER + Duration::from_secs(120));
+        health.doubted("it is behind".to_owned());
+        assert_eq!(health.doubt.as_ref().map(|doubt| doubt.times), Some(1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_life_keeps_an_endpoint_out_for_longer_than_it_asked_for(
+            life in vec((select(vec!["failed", "doubted", "succeeded"]), any::<bool>()), 0..60)
+        ) {
+            let mut health = Health::default();
+            let wanted = Duration::from_secs(45);
+            for (what, patience) in life {
+                match what {
+                    "failed" => health.failed("x".to_owned(), patience.then_some(wanted)),
+                    "doubted" => health.doubted("x".to_owned()),
+                    _ => health.succeeded(),
+                }
+                let longest = Instant::now() + wanted;
+                prop_assert!(health.retry_at().is_none_or(|at| at <= longest));
+            }
+        }
+    }
+}

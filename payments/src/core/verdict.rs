@@ -253,7 +253,64 @@ async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Vec<payment_l
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+    use proptest::{prelude::*, sample::select};
+
     use super::*;
+    use crate::samples;
+
+    fn verdicts(payment: &payment::Model, shown: Shown, settled: bool) -> Vec<PaymentStatus> {
+        allowed(payment, shown, settled, entities::now()).map(|rule| rule.to).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_is_given_in_review_alone_and_never_against_the_rail(
+            method in select(PaymentMethod::ALL), status in select(PaymentStatus::ALL), shown in select(Shown::ALL),
+            settled: bool, late: bool
+        ) {
+            let mut payment = samples::payment(method, status);
+            if late {
+                payment.expires_at = entities::now() - TimeDelta::seconds(1);
+            }
+            let verdicts = verdicts(&payment, shown, settled);
+            prop_assert!(status == PaymentStatus::NeedsReview || verdicts.is_empty());
+            for to in &verdicts {
+                prop_assert!(RULES.iter().any(|rule| rule.shown == shown && rule.to == *to), "{shown:?} allows no {to}");
+                let payable = matches!(to, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Paid);
+                prop_assert!(!(payable && settled), "{to} of what another payment has settled");
+            }
+            let sent_again = verdicts.contains(&PaymentStatus::Pending);
+            let sendable = method == PaymentMethod::Web3 && !late && !settled && shown == Shown::Nothing;
+            prop_assert_eq!(sent_again, sendable && status == PaymentStatus::NeedsReview);
+        }
+    }
+
+    #[test]
+    fn found_money_goes_back_by_the_rail_that_can_and_by_hand_elsewhere() {
+        let of = |method, settled| {
+            verdicts(&samples::payment(method, PaymentStatus::NeedsReview), Shown::DepositFinal, settled)
+        };
+        use PaymentStatus::{Canceling, Paid, Refunded};
+        assert_eq!(of(PaymentMethod::Web3, false), [Paid, Canceling]);
+        assert_eq!(of(PaymentMethod::Web3, true), [Canceling], "the chain shows when it is back");
+        assert_eq!(of(PaymentMethod::CreditCard, false), [Paid, Canceling]);
+        assert_eq!(of(PaymentMethod::CreditCard, true), [Canceling, Refunded]);
+        assert_eq!(of(PaymentMethod::BankTransfer, false), [Paid]);
+        assert_eq!(of(PaymentMethod::BankTransfer, true), [Refunded], "nobody gives a transfer back by itself");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_rail_shows_and_what_that_allows() {
+        let refused = VerdictError::NotAllowed {
+            to: PaymentStatus::Paid,
+            shown: Shown::DealOpen,
+            allowed: vec![PaymentStatus::Open, PaymentStatus::Canceling],
+        };
+        let wanted =
+            "Its deal is open on its rail, and nobody has paid: that allows the verdict open or canceling, not paid";
+        assert_eq!(refused.to_string(), wanted);
+    }
 
     #[test]
     fn whatever_the_rail_shows_there_is_a_verdict_and_none_that_it_contradicts() {

@@ -1,6 +1,75 @@
 //! What a payment's life shows of its rail.
 
+use proptest::{collection::vec, prelude::*, sample::select};
+
 use super::*;
+
+/// Whatever a row may tell of a rail.
+fn told() -> impl Strategy<Value = (Trigger, Option<Lost>)> {
+    use Trigger::*;
+    let plain = [
+        Opened,
+        PaymentSeen,
+        PaymentGone,
+        PaymentFinal,
+        PaidTwice,
+        Released,
+        Returned,
+        ReturnHeld,
+        Closed,
+        EvidenceWithdrawn,
+        SendFailed,
+        OutcomeUnknown,
+        CancelRequested,
+        Expired,
+    ];
+    let plain = plain.map(|trigger| (trigger, None));
+    let losses = Lost::ALL.iter().map(|lost| (FinalityBroken, Some(*lost)));
+    select(plain.into_iter().chain(losses).collect::<Vec<_>>())
+}
+
+proptest! {
+    #[test]
+    fn what_is_told_twice_shows_what_it_shows_told_once(life in vec(told(), 0..20), last in told()) {
+        let once = rail(&[life.as_slice(), &[last]].concat());
+        let twice = rail(&[life.as_slice(), &[last, last]].concat());
+        prop_assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn what_was_lost_is_missed_until_it_is_seen_again(life in vec(told(), 0..20), lost in select(Lost::ALL)) {
+        let life = [life.as_slice(), &[(Trigger::FinalityBroken, Some(lost))]].concat();
+        let after = rail(&life);
+        if lost == Lost::Return {
+            prop_assert_eq!((after.shown(), after.lost()), (Shown::DepositFinal, None));
+            return Ok(());
+        }
+        prop_assert_eq!(after.lost(), Some(lost));
+        let found = match lost {
+            Lost::DealCreated => Trigger::Opened,
+            Lost::DealDeposited | Lost::Capture | Lost::Transfer => Trigger::PaymentFinal,
+            Lost::DealReleased => Trigger::Released,
+            Lost::DealCanceled | Lost::Return => Trigger::Closed,
+        };
+        prop_assert_eq!(rail(&[life.as_slice(), &[(found, None)]].concat()).lost(), None);
+    }
+
+    #[test]
+    fn money_that_is_final_shows_unless_the_rail_has_come_to_an_end(life in vec(told(), 0..20)) {
+        let after = rail(&[life.as_slice(), &[(Trigger::PaymentFinal, None)]].concat());
+        let ends = [Shown::Released, Shown::Returned, Shown::ReturnHeld];
+        prop_assert!(after.shown() == Shown::DepositFinal || ends.contains(&after.shown()), "{:?}", after);
+    }
+}
+
+#[test]
+fn every_loss_is_known_by_its_word() {
+    for lost in Lost::ALL {
+        assert_eq!(Lost::of(&serde_json::json!({ "lost": lost.word() })), Some(*lost));
+    }
+    assert_eq!(Lost::of(&serde_json::json!({ "lost": "memory" })), None);
+    assert_eq!(Lost::of(&serde_json::json!({})), None);
+}
 
 fn rail(life: &[(Trigger, Option<Lost>)]) -> Rail {
     let mut rail = Rail::default();

@@ -267,3 +267,48 @@ pub async fn remove_untouched(db: &Database, before: DateTime<Utc>, limit: u64) 
 pub(crate) fn metadata(order: &order::Model) -> String {
     json!({ "order_id": order.id, "order_number": order.order_number, "number": order.number }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_carried_by_doubles_and_are_not_found_by_counting() {
+        let drawn: std::collections::BTreeSet<i64> = (0..1_000).map(|_| number()).collect();
+        assert_eq!(drawn.len(), 1_000);
+        for number in drawn {
+            assert!((1 << 40..1 << 53).contains(&number), "{number}");
+        }
+    }
+
+    #[test]
+    fn nobody_takes_a_character_of_an_order_number_for_another() {
+        for _ in 0..1_000 {
+            let order_number = order_number();
+            let characters = order_number.strip_prefix("KRFT-").unwrap();
+            assert_eq!(characters.len(), 6);
+            let plain = |character: char| character.is_ascii_uppercase() || character.is_ascii_digit();
+            assert!(
+                characters.chars().all(|character| plain(character) && !"0O1I".contains(character)),
+                "{characters}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_amount_names_its_field() {
+        let refused =
+            |amount: &str| check_bolivares("totalBs", amount.parse().unwrap()).map_err(|error| error.to_string());
+        assert_eq!(refused("36.50"), Ok("36.5".parse().unwrap()));
+        let fine = "totalBs has more than 2 fraction digits, which is all the currency has";
+        assert_eq!(refused("0.001").unwrap_err(), fine);
+        assert_eq!(refused("0").unwrap_err(), "totalBs must be greater than zero");
+    }
+
+    #[test]
+    fn a_payment_tells_by_which_names_its_order_is_known() {
+        let order = crate::samples::order();
+        let told: Value = serde_json::from_str(&metadata(&order)).unwrap();
+        assert_eq!(told, json!({ "order_id": order.id, "order_number": "ABCDEF", "number": 1_i64 << 40 }));
+    }
+}

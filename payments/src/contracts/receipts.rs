@@ -204,3 +204,68 @@ fn told(order: &order::Model, receipt: &payment_submission::Model, duplicate_of:
 fn number(amount: Amount) -> Value {
     amount.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Actor, samples};
+
+    fn reported() -> NewReceipt {
+        NewReceipt {
+            order_id: OrderId::new(),
+            method: ReceiptMethod::PagoMovil,
+            amount_reported: Decimal::new(105, 1),
+            reference: "0042".to_owned(),
+            origin_bank: Some("0102".to_owned()),
+            payer_name: None,
+            receipt_url: None,
+            asked: Actor::payer().into(),
+        }
+    }
+
+    #[test]
+    fn a_report_is_the_same_only_if_it_says_the_same_in_everything() {
+        let receipt = reported().row(&samples::order(), PaymentId::new());
+        assert!(reported().says_what(&receipt));
+        let written = NewReceipt { amount_reported: Decimal::new(10_500, 3), ..reported() };
+        assert!(written.says_what(&receipt), "zeros at the end say nothing");
+        for other in [
+            NewReceipt { method: ReceiptMethod::Transferencia, ..reported() },
+            NewReceipt { amount_reported: Decimal::new(106, 1), ..reported() },
+            NewReceipt { reference: "42".to_owned(), ..reported() },
+            NewReceipt { origin_bank: None, ..reported() },
+            NewReceipt { payer_name: Some("Ana".to_owned()), ..reported() },
+            NewReceipt { receipt_url: Some("https://pay.example/uploads/a".to_owned()), ..reported() },
+        ] {
+            assert!(!other.says_what(&receipt), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_keeps_what_the_order_costs_and_waits_for_a_verdict() {
+        let (order, payment_id) = (samples::order(), PaymentId::new());
+        let receipt = reported().row(&order, payment_id);
+        assert_eq!(
+            (receipt.amount_expected, receipt.order_id, receipt.node_id),
+            (order.total, order.id, order.node_id)
+        );
+        assert_eq!(
+            (receipt.payment_id, receipt.status, receipt.verified_at),
+            (payment_id, ReceiptStatus::Reported, None)
+        );
+        assert_eq!((receipt.reference.as_str(), receipt.reference_key.as_str()), ("0042", "42"));
+    }
+
+    #[test]
+    fn what_is_paid_already_is_told_from_what_takes_no_receipt() {
+        let told = |status| refused(status).to_string();
+        assert_eq!(told(PaymentStatus::Paid), "The order is confirmed already");
+        assert_eq!(told(PaymentStatus::Completed), "The order is confirmed already");
+        assert_eq!(told(PaymentStatus::Expired), "The order's payment is expired");
+    }
+
+    #[test]
+    fn an_amount_is_told_with_every_digit() {
+        assert_eq!(number(Amount("21000000000000.01".parse().unwrap())).to_string(), "21000000000000.01");
+    }
+}

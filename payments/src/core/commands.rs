@@ -150,3 +150,33 @@ async fn ask(
     let outcome = locked.observe(what, &caller.asks(request_id.map(str::to_owned)));
     Ok((outcome, locked.save(tx).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, sample::select};
+
+    use super::*;
+    use crate::{caller::Actor, samples};
+
+    proptest! {
+        /// A command that moves a payment leaves it as the command wants it, so that no move is rolled back as refused.
+        #[test]
+        fn what_a_command_moves_is_not_refused(
+            method in select(PaymentMethod::ALL), status in select(PaymentStatus::ALL), sent: bool, release: bool
+        ) {
+            let command = if release { Command::Release } else { Command::Cancel };
+            let mut subject = samples::subject(method, status);
+            subject.payment.sending_since = sent.then(Utc::now);
+            let outcome = subject.apply(command.observation(), &Actor::payer().into());
+            let done = command.done().contains(&subject.payment.status);
+            prop_assert!(outcome == Outcome::Unchanged || done, "{:?}: {:?}", command, outcome);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_state_and_the_command() {
+        let refused = |command| CommandError::Conflict(PaymentStatus::Expired, command).to_string();
+        assert_eq!(refused(Command::Cancel), "a payment that is expired cannot be canceled");
+        assert_eq!(refused(Command::Release), "a payment that is expired cannot be released");
+    }
+}

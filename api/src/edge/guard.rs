@@ -19,8 +19,9 @@ use poem_openapi::{
 };
 
 use super::{
-    Asking, Contract, METHODS,
+    Asking, Contract,
     admission::{self, Class, class_of},
+    endpoint::METHODS,
 };
 use crate::{
     problem::{Code, Problem},

@@ -1,15 +1,35 @@
-//! HTTP before and after every route: addresses, limits, access log, metrics, the contract that words an answer.
+//! HTTP: what every contract stands on, from a connection to a problem in words. Knows no contract by name.
 
+pub(crate) mod access;
 mod address;
 mod admission;
 mod allowance;
+pub(crate) mod answer;
+pub(crate) mod audit;
+pub(crate) mod body;
 mod contract;
 mod cors;
+pub(crate) mod declined;
+pub(crate) mod disk;
+pub(crate) mod document;
 mod empty_parameters;
 mod endpoint;
+pub(crate) mod free_json;
 mod guard;
+pub(crate) mod idempotent;
+pub(crate) mod json_array;
+pub(crate) mod money;
+pub(crate) mod offload;
+pub(crate) mod paging;
 mod posture;
+pub(crate) mod problem;
+pub(crate) mod query_text;
+pub(crate) mod reach;
 mod request_id;
+pub(crate) mod serve;
+pub(crate) mod time;
+pub(crate) mod waiting;
+pub(crate) mod web_url;
 
 pub(crate) use address::ClientAddress;
 #[cfg(any(test, fuzzing))]

@@ -1,41 +1,26 @@
 //! HTTP: one file per resource; decides nothing about payments and never sees a chain.
 
-mod access;
-mod answer;
-mod audit;
-mod body;
 mod chain_questions;
 mod checkout;
 mod config;
 mod contracts;
-mod declined;
-mod disk;
-mod document;
 mod edge;
-mod free_json;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway_callbacks;
-mod idempotent;
-mod json_array;
 mod lightning_callbacks;
 mod marketplace;
-mod money;
-mod offload;
-mod paging;
-mod problem;
-mod query_text;
-mod reach;
 mod receipts;
 mod resources;
 mod sandbox;
-mod serve;
 mod state;
 mod till;
-mod time;
-mod waiting;
-mod web_url;
+
+pub(crate) use edge::{
+    access, answer, audit, body, declined, disk, document, free_json, idempotent, json_array, money, offload, paging,
+    problem, query_text, reach, serve, time, waiting, web_url,
+};
 
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};

@@ -1,6 +1,11 @@
 //! Every contract, in the order of the documents. A further one is a folder and a line here.
 
-use crate::{checkout, edge::Contract, marketplace, receipts, resources, till};
+pub(crate) mod checkout;
+pub(crate) mod marketplace;
+pub(crate) mod receipts;
+pub(crate) mod till;
+
+use crate::{edge::Contract, resources};
 
 impl Contract {
     /// All of them.

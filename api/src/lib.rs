@@ -1,7 +1,6 @@
 //! HTTP: one file per resource; decides nothing about payments and never sees a chain.
 
 mod chain_questions;
-mod checkout;
 mod config;
 mod contracts;
 mod edge;
@@ -10,13 +9,11 @@ mod edge;
 pub mod fuzzing;
 mod gateway_callbacks;
 mod lightning_callbacks;
-mod marketplace;
-mod receipts;
 mod resources;
 mod sandbox;
 mod state;
-mod till;
 
+pub(crate) use contracts::{checkout, marketplace, receipts, till};
 pub(crate) use edge::{
     access, answer, audit, body, declined, disk, document, free_json, idempotent, json_array, money, offload, paging,
     problem, query_text, reach, serve, time, waiting, web_url,

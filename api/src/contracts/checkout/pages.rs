@@ -265,7 +265,7 @@ impl Assets {
     async fn file(&self, name: Path<String>) -> Result<Asset, Refused<404>> {
         let (name, kind) = name.0.rsplit_once('.').unwrap_or_default();
         match (name, kind) {
-            ("checkout", "css") => Ok(Asset::Css(PlainText(include_str!("../assets/checkout.css")), CACHED.to_owned())),
+            ("checkout", "css") => Ok(Asset::Css(PlainText(include_str!("pages/checkout.css")), CACHED.to_owned())),
             (code, "svg") => {
                 let source: Result<Source, _> = code.to_uppercase().parse();
                 let source = source.map_err(|_| Problem::not_found("Path"))?;

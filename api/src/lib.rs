@@ -1,16 +1,13 @@
 //! HTTP: one file per resource; decides nothing about payments and never sees a chain.
 
-mod chain_questions;
 mod config;
 mod contracts;
 mod edge;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gateway_callbacks;
-mod lightning_callbacks;
+mod gateways;
 mod resources;
-mod sandbox;
 mod state;
 
 pub(crate) use contracts::{checkout, marketplace, receipts, till};
@@ -20,12 +17,12 @@ pub(crate) use edge::{
 };
 
 pub use access::{NewSecret, hash_pin, hash_secret};
-pub use chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
 pub use config::{AuthConfig, Config, DealsConfig, HttpConfig, OperationsConfig};
 pub use disk::DiskConfig;
 pub use document::{openapi_document, openapi_document_of};
 pub use edge::{Contract, StrangersConfig};
 pub use receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
+pub use resources::chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
 pub use serve::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
 pub use till::TillConfig;

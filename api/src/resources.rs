@@ -1,6 +1,7 @@
 //! One file per resource: its types and its operations.
 
 pub(crate) mod authentication;
+pub(crate) mod chain_questions;
 pub(crate) mod chains;
 mod contract;
 pub(crate) mod currencies;
@@ -27,7 +28,11 @@ pub(crate) mod widget;
 pub(crate) use contract::{DEALS, OPERATIONS};
 use poem_openapi::Tags;
 
-use crate::{checkout, gateway_callbacks, lightning_callbacks, marketplace, receipts, sandbox, till};
+use crate::{
+    checkout,
+    gateways::{callbacks, lightning, sandbox},
+    marketplace, receipts, till,
+};
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -95,7 +100,7 @@ pub(crate) type Api = (
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (gateway_callbacks::GatewayCallbacks, lightning_callbacks::LightningCallbacks, sandbox::Api, checkout::Api),
+    (callbacks::GatewayCallbacks, lightning::LightningCallbacks, sandbox::Api, checkout::Api),
     (receipts::Api, marketplace::Api),
     integrations::Integrations,
     nodes::Nodes,
@@ -123,8 +128,8 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
         ),
         (widget::Widget(state()), pay_page::PayPage),
         (
-            gateway_callbacks::GatewayCallbacks(state()),
-            lightning_callbacks::LightningCallbacks(state()),
+            callbacks::GatewayCallbacks(state()),
+            lightning::LightningCallbacks(state()),
             sandbox::api(state),
             checkout::api(&state()),
         ),

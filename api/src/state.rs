@@ -10,13 +10,13 @@ use secrecy::SecretString;
 
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
-    chain_questions::ChainQuestions,
     config::Config,
     disk::Disk,
     edge::{Allowances, Strangers},
-    gateway_callbacks::Inquiries,
+    gateways::callbacks::Inquiries,
     offload::Offload,
     receipts::Uploads,
+    resources::chain_questions::ChainQuestions,
 };
 
 /// One part that readiness depends on, beside the database, which is always checked.

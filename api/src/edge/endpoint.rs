@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{Asking, Class, ClientAddress, RequestId, RouteTemplate, admission, cors::Cors, empty_parameters, posture};
 use crate::{
-    gateway_callbacks,
+    gateways::callbacks,
     problem::{Code, Location, Problem, Wrong},
     state::State,
 };
@@ -76,7 +76,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let mut response = match self.admit(&request, &address).map(|()| cors.preflight(&request)) {
             Ok(Some(allowed)) => allowed,
             Ok(None) => {
-                if !path.starts_with(gateway_callbacks::PATHS) {
+                if !path.starts_with(callbacks::PATHS) {
                     empty_parameters::drop_from(request.uri_mut());
                 }
                 request.set_data(id.clone());

@@ -13,8 +13,7 @@ use uuid::Uuid;
 use crate::{
     access::{TokenIssuer, bearer_token},
     body,
-    config::AuthConfig,
-    edge::{read_address, well_formed},
+    edge::{AuthConfig, read_address, well_formed},
     idempotent::IdempotencyKey,
     money::{self, Money},
     paging::{Page, PerPage, after_cursor, cursor_after},

@@ -9,7 +9,7 @@ use std::{
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
 use crate::{
-    config::HttpConfig,
+    edge::HttpConfig,
     problem::{Code, Problem},
 };
 

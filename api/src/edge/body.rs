@@ -21,7 +21,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::{
-    config::HttpConfig,
+    edge::HttpConfig,
     money,
     offload::Work,
     problem::{Code, Kind, Location, Mistake, Problem, Wrong},

@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
-    config::AuthConfig,
+    edge::AuthConfig,
     problem::{Code, Problem},
     state::State,
 };

@@ -7,7 +7,7 @@ use poem::{
     http::{HeaderName, HeaderValue, header},
 };
 
-use crate::{config::HttpConfig, state::State};
+use crate::{edge::HttpConfig, state::State};
 
 /// Says in every answer of a playground that it is one.
 const MODE: HeaderName = HeaderName::from_static("quittance-mode");

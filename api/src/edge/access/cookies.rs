@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::from_allowed_origin;
-use crate::config::AuthConfig;
+use crate::edge::AuthConfig;
 
 /// Carries the access token.
 pub(crate) const ACCESS_TOKEN: &str = "accessToken";

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{cookies::STORE_TTL, hs256};
 use crate::{
-    config::AuthConfig,
+    edge::AuthConfig,
     problem::{Code, Problem},
 };
 

@@ -18,8 +18,7 @@ use super::{
     paced::{Paced, Patience, Progress},
 };
 use crate::{
-    config::HttpConfig,
-    edge::{Asking, REQUEST_ID, RequestId},
+    edge::{Asking, HttpConfig, REQUEST_ID, RequestId},
     problem::{Code, Problem},
 };
 

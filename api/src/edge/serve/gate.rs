@@ -13,8 +13,7 @@ use tokio::{
 
 use super::farewell;
 use crate::{
-    config::HttpConfig,
-    edge::ClientAddress,
+    edge::{ClientAddress, HttpConfig},
     problem::{Code, Problem},
 };
 

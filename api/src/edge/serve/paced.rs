@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use crate::config::HttpConfig;
+use crate::edge::HttpConfig;
 
 /// What a connection is about. Shared by its socket, which sees bytes, and its service, which sees requests.
 ///

@@ -11,8 +11,7 @@ use payments::sessions;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::HttpConfig,
-    edge::Allowance,
+    edge::{Allowance, HttpConfig},
     problem::{Code, Problem},
     state::State,
 };

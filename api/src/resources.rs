@@ -14,6 +14,7 @@ pub(crate) mod members;
 pub(crate) mod networks;
 pub(crate) mod nodes;
 pub(crate) mod pay_page;
+mod payment_token;
 pub(crate) mod payments;
 pub(crate) mod queues;
 pub(crate) mod redrives;

@@ -11,11 +11,10 @@ mod store;
 mod submissions;
 mod upload_form;
 mod uploads;
-mod visitor;
 
 pub use self::config::{AccountConfig, ObjectStoreConfig, ReceiptsConfig};
 use self::refusal::Declined;
-pub(crate) use self::{store::Uploads, visitor::Visitor};
+pub(crate) use self::store::Uploads;
 
 use entities::node;
 use payments::orders::{OrderError, node_of};

@@ -2,9 +2,8 @@
 
 use poem::http::Method;
 
-use super::Tag;
+use super::{Tag, payment_token::OF_A_PAYMENT};
 use crate::{
-    access,
     edge::{Class, Contract, Part},
     problem::Problem,
 };
@@ -26,7 +25,7 @@ pub(crate) static DEALS: Contract = Contract {
         (Method::GET, "/pay/assets/wallet.js", Class::Cheap),
         (Method::GET, "/pay/assets/text.js", Class::Cheap),
     ],
-    credentials: &[access::OF_A_PAYMENT],
+    credentials: &[OF_A_PAYMENT],
     part: Part {
         summary: "On-chain deals, and payments by card or bank transfer beside them",
         groups: &[

@@ -19,10 +19,10 @@ use uuid::Uuid;
 use self::qr::Svg;
 use super::{
     Tag,
+    payment_token::PaymentToken,
     payments::{Method, Status},
 };
 use crate::{
-    access::PaymentToken,
     money::Money,
     problem::{Problem, Refused},
     state::State,

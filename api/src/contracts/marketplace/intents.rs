@@ -8,11 +8,11 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
 use super::{Declined, lower_case, processor, processor_silent, waiting};
 use crate::{
+    access::Visitor,
     body::Form,
     edge::{Class, RequestId},
     idempotent::Once,
     problem::{Code, Problem},
-    receipts::Visitor,
     resources::Tag,
     state::State,
 };

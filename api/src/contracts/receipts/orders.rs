@@ -17,9 +17,9 @@ use sea_orm::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Declined, Visitor, home, submissions::Submission};
+use super::{Declined, home, submissions::Submission};
 use crate::{
-    access::{Allowed, ReceiptsManage},
+    access::{Allowed, ReceiptsManage, Visitor},
     body::Body,
     free_json,
     idempotent::Once,

@@ -11,9 +11,9 @@ use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use sea_orm::prelude::Decimal;
 use uuid::Uuid;
 
-use super::{Declined, Visitor, orders::order_id};
+use super::{Declined, orders::order_id};
 use crate::{
-    access::{Allowed, ReceiptsManage},
+    access::{Allowed, ReceiptsManage, Visitor},
     body::Body,
     edge::{Class, RequestId},
     idempotent::Once,

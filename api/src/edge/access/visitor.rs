@@ -9,8 +9,8 @@ use poem::{
     http::{StatusCode, header},
 };
 
+use super::{authenticate, cookies};
 use crate::{
-    access::{authenticate, cookies},
     edge::{Class, ClientAddress},
     idempotent::KeyHolder,
     problem::{Code, Problem},

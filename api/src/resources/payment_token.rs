@@ -8,8 +8,8 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::allowed::bearer_token;
 use crate::{
+    access::bearer_token,
     problem::{Code, Problem},
     state::State,
 };

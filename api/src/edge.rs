@@ -28,6 +28,7 @@ pub(crate) mod query_text;
 pub(crate) mod reach;
 mod request_id;
 pub(crate) mod serve;
+mod state;
 pub(crate) mod time;
 pub(crate) mod waiting;
 pub(crate) mod web_url;

@@ -5,7 +5,11 @@ pub(crate) mod marketplace;
 pub(crate) mod receipts;
 pub(crate) mod till;
 
-use crate::{edge::Contract, resources};
+use crate::{
+    config::Config,
+    edge::{AllowsOrigin, Contract},
+    resources,
+};
 
 impl Contract {
     /// All of them.
@@ -23,6 +27,14 @@ impl Contract {
 /// the deals word theirs.
 pub(crate) fn at(path: &str) -> &'static Contract {
     Contract::ALL.into_iter().find(|contract| (contract.speaks_at)(path)).unwrap_or(&resources::DEALS)
+}
+
+/// Pages on other hosts that contracts serve, where there are any.
+pub(crate) fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {
+    let till = config.till.clone();
+    let is_asked = !till.allowed_origins.is_empty();
+    let allows: Box<AllowsOrigin> = Box::new(move |origin| till.allows(origin));
+    is_asked.then_some((&till::CONTRACT, allows)).into_iter().collect()
 }
 
 #[cfg(test)]

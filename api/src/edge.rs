@@ -41,9 +41,11 @@ pub(crate) use admission::{Class, Strangers, admit};
 pub(crate) use allowance::{Allowance, Allowances};
 pub use config::{AuthConfig, HttpConfig};
 pub use contract::Contract;
-pub(crate) use contract::{Asking, Origins, Part};
+pub(crate) use contract::{AllowsOrigin, Asking, Part};
 pub(crate) use endpoint::{Audience, Edge, REQUEST_ID};
 pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]
 pub(crate) use request_id::well_formed;
+pub(crate) use state::EdgeParts;
+pub(crate) use state::EdgeState;

@@ -1,6 +1,6 @@
 //! What every handler stands on.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use gateways::Gateways;
@@ -9,12 +9,10 @@ use queue::{Database, Foreseer};
 use secrecy::SecretString;
 
 use crate::{
-    access::{CallerLoader, SignIns, TokenIssuer},
     config::Config,
-    disk::Disk,
-    edge::{Allowances, Strangers},
+    contracts,
+    edge::{EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
-    offload::Offload,
     receipts::Uploads,
     resources::chain_questions::ChainQuestions,
 };
@@ -67,42 +65,46 @@ pub struct Parts {
 pub struct State(Arc<Shared>);
 
 struct Shared {
+    edge: EdgeState,
     parts: Parts,
     access_tokens: AccessTokens,
-    tokens: TokenIssuer,
-    callers: CallerLoader,
-    sign_ins: SignIns,
-    allowances: Allowances,
-    strangers: Strangers,
-    offload: Offload,
     webhook_secrets: webhooks::Secrets,
     uploads: Uploads,
-    disk: Disk,
     inquiries: Inquiries,
+}
+
+/// A handler's state is the edge's, and what is beyond HTTP besides.
+impl Deref for State {
+    type Target = EdgeState;
+
+    fn deref(&self) -> &EdgeState {
+        &self.0.edge
+    }
 }
 
 impl State {
     /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let config = &parts.config;
+        let edge = EdgeParts {
+            database: parts.database.clone(),
+            auth: config.auth.clone(),
+            http: config.http.clone(),
+            strangers: config.strangers.clone(),
+            disk: config.disk.clone(),
+            base_url: parts.checkout_links.base_url().to_owned(),
+            is_development: config.is_development,
+            origins: contracts::origins(config),
+        };
         Self(Arc::new(Shared {
-            access_tokens: AccessTokens::new(&parts.config.auth.access_token_secret),
-            tokens: TokenIssuer::new(&parts.config.auth),
-            callers: CallerLoader::start(parts.database.clone()),
-            sign_ins: SignIns::default(),
-            allowances: Allowances::new(&parts.config.http),
-            strangers: Strangers::new(&parts.config.strangers),
-            offload: Offload::new(&parts.config.auth),
+            edge: EdgeState::new(edge),
+            access_tokens: AccessTokens::new(&config.auth.access_token_secret),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
-            uploads: Uploads::new(&parts.config.receipts),
-            disk: Disk::new(&parts.config.disk),
-            inquiries: Inquiries::new(&parts.config.http),
+            uploads: Uploads::new(&config.receipts),
+            inquiries: Inquiries::new(&config.http),
             parts,
         }))
-    }
-
-    pub(crate) fn db(&self) -> &Database {
-        &self.0.parts.database
     }
 
     pub(crate) fn acceptor(&self) -> &Acceptor {
@@ -127,10 +129,6 @@ impl State {
 
     pub(crate) fn sandbox(&self) -> Option<&SecretString> {
         self.0.parts.sandbox.as_ref()
-    }
-
-    pub(crate) fn disk(&self) -> &Disk {
-        &self.0.disk
     }
 
     pub(crate) fn inquiries(&self) -> &Inquiries {
@@ -167,29 +165,5 @@ impl State {
 
     pub(crate) fn access_tokens(&self) -> &AccessTokens {
         &self.0.access_tokens
-    }
-
-    pub(crate) fn tokens(&self) -> &TokenIssuer {
-        &self.0.tokens
-    }
-
-    pub(crate) fn callers(&self) -> &CallerLoader {
-        &self.0.callers
-    }
-
-    pub(crate) fn sign_ins(&self) -> &SignIns {
-        &self.0.sign_ins
-    }
-
-    pub(crate) fn allowances(&self) -> &Allowances {
-        &self.0.allowances
-    }
-
-    pub(crate) fn strangers(&self) -> &Strangers {
-        &self.0.strangers
-    }
-
-    pub(crate) fn offloads(&self) -> &Offload {
-        &self.0.offload
     }
 }

@@ -73,7 +73,6 @@ pub(crate) static CONTRACT: Contract = Contract {
         leaves_out: |schema, _| schema.starts_with("Checkout"),
         ..Part::PLAIN
     },
-    origins: None,
 };
 
 /// Whether errors at this path are problem objects in the contract's words.

@@ -50,7 +50,6 @@ pub(crate) static CONTRACT: Contract = Contract {
         invalid_means: Some("The request has invalid values; or the idempotency key was used for another one."),
         ..Part::PLAIN
     },
-    origins: None,
 };
 
 /// Whether errors at this path are told in the contract's own words.

@@ -66,7 +66,6 @@ pub(crate) static CONTRACT: Contract = Contract {
         error_schema: Some(|_| "Refusal"),
         ..Part::PLAIN
     },
-    origins: None,
 };
 
 /// Whether errors at this path are told in the contract's own words.

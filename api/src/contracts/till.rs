@@ -30,7 +30,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    edge::{Class, Contract, Origins, Part},
+    edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources::Tag,
     state::State,
@@ -82,10 +82,6 @@ pub(crate) static CONTRACT: Contract = Contract {
         leaves_out: |schema, property| schema == "TillUser" || (schema, property) == ("TillRefusal", "retryAfter"),
         ..Part::PLAIN
     },
-    origins: Some(Origins {
-        any: |config| !config.till.allowed_origins.is_empty(),
-        allow: |config, origin| config.till.allows(origin),
-    }),
 };
 
 /// Whether errors at this path are told in the contract's own words.

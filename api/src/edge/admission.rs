@@ -13,7 +13,7 @@ use poem::Request;
 use serde::Deserialize;
 
 use super::{Allowance, ClientAddress};
-use crate::{access, problem::Problem, state::State};
+use crate::{access, edge::EdgeState, problem::Problem};
 
 /// What strangers may take, in points: reading costs 1, writing 5, and what is dear (signing in, registering, uploading,
 /// placing an order, making an intent) 20. Each is what a budget gives in a minute, and how much it can save up; what all
@@ -87,7 +87,7 @@ impl Strangers {
     }
 }
 
-impl State {
+impl EdgeState {
     /// Spends on one thing what a stranger's request about it costs, from wherever it comes; `kind` and `id` name the
     /// thing, such as an order.
     ///
@@ -103,7 +103,7 @@ impl State {
 /// # Errors
 /// 429 with `Retry-After`.
 pub(crate) fn admit(request: &Request, class: Class) -> Result<(), Problem> {
-    let Some(state) = request.data::<State>() else { return Ok(()) };
+    let Some(state) = request.data::<EdgeState>() else { return Ok(()) };
     if class.points() == 0 {
         return Ok(());
     }

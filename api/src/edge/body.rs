@@ -21,11 +21,10 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::{
-    edge::HttpConfig,
+    edge::{EdgeState, HttpConfig},
     money,
     offload::Work,
     problem::{Code, Kind, Location, Mistake, Problem, Wrong},
-    state::State,
 };
 
 /// What the document says of open bodies; by this it knows them.
@@ -234,7 +233,7 @@ async fn reading<T: Send + 'static>(
     bytes: Vec<u8>,
     read: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    match request.data::<State>() {
+    match request.data::<EdgeState>() {
         Some(state) if bytes.len() > QUICK => state.offload(Work::Reading, move || read(&bytes)).await?,
         _ => read(&bytes),
     }
@@ -280,7 +279,7 @@ pub(crate) fn require_uncoded(request: &Request) -> Result<(), Problem> {
 async fn bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
     require_uncoded(request)?;
     let default = HttpConfig::default();
-    let config = request.data::<State>().map_or(&default, |state| &state.config().http);
+    let config = request.data::<EdgeState>().map_or(&default, EdgeState::http);
     let (limit, patience) = (config.body_limit_bytes, Duration::from_millis(config.body_timeout_ms));
     let too_large = || Problem::new(Code::PayloadTooLarge).detail(format!("The body has more than {limit} bytes"));
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());

@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::{RequestId, admission::Stranger};
-use crate::{config::Config, contracts, problem::Problem, resources::Tag};
+use crate::{contracts, problem::Problem, resources::Tag};
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
 pub struct Contract {
@@ -24,8 +24,6 @@ pub struct Contract {
     pub(crate) credentials: &'static [&'static str],
     /// The contract's part of the document.
     pub(crate) part: Part,
-    /// Other sites whose pages may send requests with their users' cookies, if the contract has such.
-    pub(crate) origins: Option<Origins>,
 }
 
 /// A contract's part of the document.
@@ -91,13 +89,8 @@ impl fmt::Debug for Contract {
     }
 }
 
-/// Reads from the configuration which other sites' pages a contract serves.
-pub(crate) struct Origins {
-    /// Whether there are any, so that answers differ by the page's origin.
-    pub(crate) any: fn(&Config) -> bool,
-    /// Whether an origin is one of them.
-    pub(crate) allow: fn(&Config, &str) -> bool,
-}
+/// Whether pages of an origin on another host may send requests with their users' cookies.
+pub(crate) type AllowsOrigin = dyn Fn(&str) -> bool + Send + Sync;
 
 /// What an answer needs to know of its request; set on every request by the edge.
 #[derive(Clone)]
@@ -126,15 +119,5 @@ impl Asking {
     /// The languages that the client prefers, as it has sent them.
     pub(crate) fn accept_language(&self) -> Option<&str> {
         self.accept_language.as_ref()?.to_str().ok()
-    }
-}
-
-impl Origins {
-    /// Those of the contract that the request is for.
-    pub(crate) fn of(request: &Request) -> Option<&'static Self> {
-        match request.data::<Asking>() {
-            Some(asking) => asking.contract.origins.as_ref(),
-            None => contracts::at(request.uri().path()).origins.as_ref(),
-        }
     }
 }

@@ -6,8 +6,8 @@ use poem::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use super::Origins;
-use crate::state::State;
+use super::Asking;
+use crate::edge::EdgeState;
 
 /// How long a browser may remember what it was allowed, seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
@@ -28,12 +28,11 @@ pub(super) struct Cors {
 }
 
 impl Cors {
-    pub(super) fn of(state: &State, request: &Request) -> Self {
-        let config = state.config();
-        let Some(origins) = Origins::of(request).filter(|origins| (origins.any)(config)) else {
+    pub(super) fn of(state: &EdgeState, request: &Request) -> Self {
+        let Some(allows) = state.origins(Asking::of(request).contract) else {
             return Self { varies: false, origin: None };
         };
-        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| (origins.allow)(config, origin));
+        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(allows);
         Self { varies: true, origin: request.headers().get(header::ORIGIN).filter(allowed).cloned() }
     }
 

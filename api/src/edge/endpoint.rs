@@ -10,9 +10,9 @@ use tracing::Instrument;
 
 use super::{Asking, Class, ClientAddress, RequestId, RouteTemplate, admission, cors::Cors, empty_parameters, posture};
 use crate::{
+    edge::EdgeState,
     gateways::callbacks,
     problem::{Code, Location, Problem, Wrong},
-    state::State,
 };
 
 /// The methods that HTTP itself knows.
@@ -37,7 +37,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The outermost endpoint.
 pub(crate) struct Edge<E> {
     inner: E,
-    state: State,
+    state: EdgeState,
     audience: Audience,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Audience {
 }
 
 impl<E> Edge<E> {
-    pub(crate) fn new(inner: E, state: State, audience: Audience) -> Self {
+    pub(crate) fn new(inner: E, state: EdgeState, audience: Audience) -> Self {
         Self { inner, state, audience }
     }
 }
@@ -62,7 +62,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
         let id = RequestId::of(&request);
-        let address = ClientAddress::of(&request, self.state.config().http.trusted_proxies);
+        let address = ClientAddress::of(&request, self.state.http().trusted_proxies);
         if !METHODS.contains(request.method()) {
             // Whatever it is called, no route has it; this one no route has either, and it does not grow the metrics.
             request.set_method(Method::TRACE);
@@ -123,7 +123,7 @@ fn keep_to_yourself(response: &mut Response) {
 impl<E: Endpoint> Edge<E> {
     /// Refuses what must not even reach a handler.
     fn admit(&self, request: &Request, address: &ClientAddress) -> Result<(), Problem> {
-        let limits = &self.state.config().http;
+        let limits = self.state.http();
         if self.audience == Audience::Public && posture::hides(limits, request.uri().path()) {
             return Err(Problem::not_found("Path"));
         }

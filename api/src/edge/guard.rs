@@ -24,8 +24,8 @@ use super::{
     endpoint::METHODS,
 };
 use crate::{
+    edge::EdgeState,
     problem::{Code, Problem},
-    state::State,
 };
 
 /// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
@@ -169,7 +169,7 @@ impl Endpoint for Guard {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let asking = Asking::of(&request);
-        let disk = request.data::<State>().map(State::disk);
+        let disk = request.data::<EdgeState>().map(EdgeState::disk);
         let disk = disk.map_or(Ok(()), |disk| disk.admit(request.method(), self.template));
         if let Err(problem) = disk.and_then(|()| admission::admit(&request, self.class)) {
             let mut response = problem.respond(&asking);

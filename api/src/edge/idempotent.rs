@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use crate::{
     access::hash_secret,
+    edge::EdgeState,
     problem::{Code, Format, Problem},
-    state::State,
 };
 
 /// A key of the caller's choice, 1 to 255 visible ASCII characters, kept for 24 hours.
@@ -65,7 +65,7 @@ type KeyHeader = Header<Option<IdempotencyKey>>;
 
 /// A request that may carry a key, as a handler's parameter in place of the header.
 pub(crate) struct Once {
-    state: State,
+    state: EdgeState,
     key: Option<IdempotencyKey>,
     /// Method and path: a key belongs to one of them.
     target: String,
@@ -92,7 +92,7 @@ impl<'a> ApiExtractor<'a> for Once {
         options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let key = KeyHeader::from_request(request, body, options).await?.0;
-        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?.clone();
+        let state = request.data::<EdgeState>().ok_or_else(|| Problem::new(Code::Internal))?.clone();
         Ok(Self { state, key, target: target(request) })
     }
 }
@@ -122,11 +122,6 @@ pub(crate) trait KeyHolder {
 }
 
 impl Once {
-    /// The state of the process that serves the request.
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
     /// Claims the key for its holder and this body, which is in canonical form.
     pub(crate) async fn claim<T: ParseFromJSON>(
         &self,

@@ -17,9 +17,8 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
-    edge::AuthConfig,
+    edge::{AuthConfig, EdgeState},
     problem::{Code, Problem},
-    state::State,
 };
 
 /// Memory of one Argon2id hash with the default costs (m = 19,456 KiB), MiB.
@@ -166,7 +165,7 @@ impl Turns {
     }
 }
 
-impl State {
+impl EdgeState {
     /// Does the work on a thread where it stands in nobody's way. The permit is the work's and not the request's: when a
     /// client hangs up the work goes on, and is counted until its end.
     ///

@@ -7,7 +7,7 @@ use poem::{
     http::{HeaderName, HeaderValue, header},
 };
 
-use crate::{edge::HttpConfig, state::State};
+use crate::edge::{EdgeState, HttpConfig};
 
 /// Says in every answer of a playground that it is one.
 const MODE: HeaderName = HeaderName::from_static("quittance-mode");
@@ -32,11 +32,11 @@ pub(super) fn hides(config: &HttpConfig, path: &str) -> bool {
 }
 
 /// Marks an answer.
-pub(super) async fn show(state: &State, mut response: Response) -> Response {
-    if state.checkout_links().base_url().starts_with("https://") {
+pub(super) async fn show(state: &EdgeState, mut response: Response) -> Response {
+    if state.base_url().starts_with("https://") {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    if !state.config().is_development {
+    if !state.is_development() {
         return response;
     }
     response.headers_mut().insert(MODE, HeaderValue::from_static("development"));

@@ -7,7 +7,7 @@ mod paced;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use poem::{Endpoint, IntoEndpoint, Response};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
 use poem_openapi::OpenApiService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{connection::Connections, gate::Gate};
 use crate::{
     document,
-    edge::{Audience, Edge, Guarded, admissions},
+    edge::{Audience, Edge, EdgeState, Guarded, admissions},
     receipts::orphans,
     resources::{self, documentation::Documentation, health::Health},
     state::State,
@@ -29,7 +29,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     let service = document::service(Guarded::new(resources::api(&state), timeout));
-    Edge::new(service.into_endpoint(), state, Audience::Public)
+    let edge = EdgeState::clone(&state);
+    Edge::new(service.into_endpoint().data(state), edge, Audience::Public)
 }
 
 /// Every route with the word for what it costs a stranger, for the table test; none where nobody has said it.
@@ -46,7 +47,7 @@ pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
     // Guarded like all others, which is also how the edge knows that a 503 is an answer of ours, with its report.
     let health = Guarded::new((Health(state.clone()), Documentation), timeout);
     let service = OpenApiService::new(health, "Quittance", env!("CARGO_PKG_VERSION"));
-    Edge::new(service.into_endpoint(), state, Audience::Operators)
+    Edge::new(service.into_endpoint(), EdgeState::clone(&state), Audience::Operators)
 }
 
 /// Serves HTTP/1.1 until the token is cancelled, then finishes what is under way.

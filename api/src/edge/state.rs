@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use queue::Database;
 
-use super::{Allowances, AuthConfig, HttpConfig, Strangers, StrangersConfig};
+use super::{Allowances, AllowsOrigin, AuthConfig, Contract, HttpConfig, Strangers, StrangersConfig};
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     disk::{Disk, DiskConfig},
@@ -22,6 +22,8 @@ pub(crate) struct EdgeParts {
     pub(crate) base_url: String,
     /// Whether this is a playground: every page and every answer then says so.
     pub(crate) is_development: bool,
+    /// Contracts that serve pages on other hosts, and which; browsers keep all others from reading their answers.
+    pub(crate) origins: Vec<(&'static Contract, Box<AllowsOrigin>)>,
 }
 
 /// Shared by all requests; cheap to clone.
@@ -72,6 +74,11 @@ impl EdgeState {
 
     pub(crate) fn is_development(&self) -> bool {
         self.0.parts.is_development
+    }
+
+    /// Which pages on other hosts the contract serves, if any.
+    pub(crate) fn origins(&self, contract: &Contract) -> Option<&AllowsOrigin> {
+        self.0.parts.origins.iter().find(|(served, _)| *served == contract).map(|(_, allows)| &**allows)
     }
 
     pub(crate) fn tokens(&self) -> &TokenIssuer {

@@ -42,7 +42,6 @@ pub(crate) static DEALS: Contract = Contract {
         paths: &["/auth/"],
         ..Part::PLAIN
     },
-    origins: None,
 };
 
 /// Health, queues, dead letters, redrives and reviews.
@@ -59,5 +58,4 @@ pub(crate) static OPERATIONS: Contract = Contract {
         events_for_operators: true,
         ..Part::PLAIN
     },
-    origins: None,
 };

@@ -68,7 +68,7 @@ impl Payments {
         body: Body<NewPayment, true>,
     ) -> Result<Created<Payment>, Refused<404, 409, 422>> {
         let new = body.value.into_core(&self.0.config().deals, &request_id)?;
-        let payment = create::accept(&once, &caller, &body.canonical, new).await?;
+        let payment = create::accept(&self.0, &once, &caller, &body.canonical, new).await?;
         let path = format!("/api/v1/payments/{}", payment.id);
         Ok(Created::at(path, payment.with_token(self.0.access_tokens())))
     }

@@ -17,10 +17,9 @@ use url::Url;
 
 use super::{Claims, Needs, cookies};
 use crate::{
-    edge::Origins,
+    edge::{Asking, EdgeState},
     idempotent::KeyHolder,
     problem::{Code, Problem},
-    state::State,
 };
 
 /// A caller who may do what the operation needs.
@@ -63,7 +62,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Allowed<N> {
     }
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
+        let state = request.data::<EdgeState>().ok_or_else(|| Problem::new(Code::Internal))?;
         let allows = |caller: &Caller| N::PERMISSION.is_none_or(|permission| caller.can(permission));
         let (caller, claims) = authenticate(state, request, N::COOKIES, N::TO_SHOPS, allows).await?;
         state.allowances().per_caller.take(&claims.sub.to_string())?;
@@ -89,7 +88,7 @@ pub(crate) fn at_root(caller: &Caller) -> bool {
 /// Who the request's token belongs to, whether it came as a bearer token or in one of these cookies. A token of a shop's
 /// sign-in counts where it is `to_shops` alone. Of two cookies that are good the one counts whose caller is `wanted`.
 pub(crate) async fn authenticate(
-    state: &State,
+    state: &EdgeState,
     request: &Request,
     cookies: &[&str],
     to_shops: bool,
@@ -128,7 +127,7 @@ pub(crate) async fn authenticate(
 
 /// Who has a good token of a program or of the staff, by its signature alone, so that it costs no look into the database;
 /// whether the sign-in still stands, the route finds out. A customer is none: anybody can become one.
-pub(crate) fn signed_in(state: &State, request: &Request) -> Option<String> {
+pub(crate) fn signed_in(state: &EdgeState, request: &Request) -> Option<String> {
     let jar: &CookieJar = request.cookie();
     let cookie = || [cookies::ACCESS_TOKEN, cookies::STORE_TOKEN].into_iter().find_map(|name| jar.get(name));
     let claims = match request.header(header::AUTHORIZATION) {
@@ -150,7 +149,7 @@ pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
 
 /// Refuses what another site makes a browser do with our cookies.
 pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
-    let base_url = request.data::<State>().map(|state| state.checkout_links().base_url());
+    let base_url = request.data::<EdgeState>().map(|state| state.base_url());
     if same_origin(request, base_url) || from_allowed_origin(request) {
         Ok(())
     } else {
@@ -160,8 +159,9 @@ pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
 
 /// Whether a page on another host makes the request, from where the contract allows it.
 pub(crate) fn from_allowed_origin(request: &Request) -> bool {
-    let (Some(state), Some(origins)) = (request.data::<State>(), Origins::of(request)) else { return false };
-    request.header(header::ORIGIN).is_some_and(|origin| (origins.allow)(state.config(), origin))
+    let Some(state) = request.data::<EdgeState>() else { return false };
+    let allows = state.origins(Asking::of(request).contract);
+    allows.zip(request.header(header::ORIGIN)).is_some_and(|(allows, origin)| allows(origin))
 }
 
 /// Browsers attach cookies to requests that another site makes, but they also tell which site it was. Ours are the one

@@ -8,9 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::precis;
 use crate::{
+    edge::EdgeState,
     offload::Work,
     problem::{Code, Problem},
-    state::State,
 };
 
 /// What is stored of a PIN or password.
@@ -25,7 +25,7 @@ pub fn hash_pin(pin: &SecretString) -> anyhow::Result<String> {
 }
 
 /// The same for a request, in its turn.
-pub(crate) async fn hash_in_turn(state: &State, pin: String) -> Result<String, Problem> {
+pub(crate) async fn hash_in_turn(state: &EdgeState, pin: String) -> Result<String, Problem> {
     let pin = SecretString::from(pin);
     state.offload(Work::Hashing, move || hash_pin(&pin)).await?.map_err(|error| {
         tracing::error!("{error:#}");
@@ -35,7 +35,7 @@ pub(crate) async fn hash_in_turn(state: &State, pin: String) -> Result<String, P
 
 /// Whether the PIN is the stored one. Without a stored hash (no such user) it takes as long and says no, so that the
 /// time of an answer does not tell which names exist.
-pub(crate) async fn verify_pin(state: &State, pin: String, stored: Option<String>) -> Result<bool, Problem> {
+pub(crate) async fn verify_pin(state: &EdgeState, pin: String, stored: Option<String>) -> Result<bool, Problem> {
     state.offload(Work::Hashing, move || verify(&pin, stored.as_deref())).await
 }
 

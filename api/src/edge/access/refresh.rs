@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{Claims, hash_secret, unguessable};
 use crate::{
+    edge::EdgeState,
     problem::{Code, Problem},
-    state::State,
 };
 
 /// The tokens of a sign-in or a refresh.
@@ -22,7 +22,7 @@ pub(crate) struct Pair {
 
 /// Starts the family of a new sign-in.
 pub(crate) async fn start_family(
-    state: &State,
+    state: &EdgeState,
     tx: &Transaction,
     kind: SubjectKind,
     subject_id: Uuid,
@@ -47,12 +47,12 @@ pub(crate) async fn new_family(
     family.insert(&**tx).await
 }
 
-async fn continue_family(state: &State, tx: &Transaction, family: &token_family::Model) -> Result<Pair, Problem> {
+async fn continue_family(state: &EdgeState, tx: &Transaction, family: &token_family::Model) -> Result<Pair, Problem> {
     let refresh_token = unguessable("qr_").map_err(|error| {
         tracing::error!(%error, "no refresh token");
         Problem::new(Code::Internal)
     })?;
-    let ttl = TimeDelta::days(state.config().auth.refresh_ttl_days.into());
+    let ttl = TimeDelta::days(state.auth().refresh_ttl_days.into());
     let row = refresh_token::ActiveModel {
         id: Set(RefreshTokenId::new()),
         family_id: Set(family.id),
@@ -88,7 +88,7 @@ pub(crate) async fn find(
 
 /// Replaces the token by a new pair; none when it is unknown, expired, revoked or used before. Of several uses at once
 /// one wins, and the others end the family.
-pub(crate) async fn refresh(state: &State, kind: SubjectKind, token: &str) -> Result<Option<Pair>, Problem> {
+pub(crate) async fn refresh(state: &EdgeState, kind: SubjectKind, token: &str) -> Result<Option<Pair>, Problem> {
     let Some((stored, family)) = find(state.db(), kind, token).await? else { return Ok(None) };
     if state.callers().load(kind, family.id).await?.is_none() {
         return Ok(None);

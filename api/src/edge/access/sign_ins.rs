@@ -26,9 +26,8 @@ pub(crate) use account::Account;
 use self::counts::{Begun, Subjects};
 use crate::{
     audit,
-    edge::{Allowance, ClientAddress},
+    edge::{Allowance, ClientAddress, EdgeState},
     problem::{Code, Problem},
-    state::State,
 };
 
 /// Audit rows of wrong tries that this process writes in a minute. Every block has a row, and comes after five tries; rows
@@ -89,7 +88,7 @@ impl Verdict {
 /// Counts a try to sign in to the account from the address, and has it checked unless either is blocked. A try whose check
 /// is never finished, because its client or this process is gone, stays counted.
 pub(crate) async fn attempt(
-    state: &State,
+    state: &EdgeState,
     address: &ClientAddress,
     account: &Account,
     check: impl Future<Output = Result<bool, Problem>>,

@@ -11,10 +11,9 @@ use poem::{
 
 use super::{authenticate, cookies};
 use crate::{
-    edge::{Class, ClientAddress},
+    edge::{Class, ClientAddress, EdgeState},
     idempotent::KeyHolder,
     problem::{Code, Problem},
-    state::State,
 };
 
 /// Whoever asks.
@@ -27,7 +26,7 @@ impl<'a> FromRequest<'a> for Visitor {
     /// A bearer token has to be good, because a program means it; a browser's cookie that has run out must not keep a
     /// customer from paying.
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
-        let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
+        let state = request.data::<EdgeState>().ok_or_else(|| Problem::new(Code::Internal))?;
         let address = ClientAddress::from_request(request, body).await?.network();
         let caller = match authenticate(state, request, &[cookies::STORE_TOKEN], true, |_| true).await {
             Ok((caller, _)) => Some(caller),
@@ -56,7 +55,7 @@ impl Visitor {
     ///
     /// # Errors
     /// 429 with `Retry-After`.
-    pub(crate) fn spend(&self, state: &State, kind: &str, id: &str, class: Class) -> Result<(), Problem> {
+    pub(crate) fn spend(&self, state: &EdgeState, kind: &str, id: &str, class: Class) -> Result<(), Problem> {
         match &self.caller {
             Some(caller) if caller.is_admin || !caller.permissions.is_empty() => Ok(()),
             _ => state.spend_on_subject(kind, id, class),

@@ -26,6 +26,7 @@ use crate::{
     money::{ExactInput, MoneyInput},
     problem::{Code, Counted, Format, Problem, Wrong},
     resources::members::NewMember,
+    state::State,
     time::Time,
 };
 
@@ -199,6 +200,7 @@ impl NewPayment {
 
 /// Hands the payment to the core, whose transaction also keeps the answer to the idempotency key.
 pub(super) async fn accept(
+    state: &State,
     once: &Once,
     caller: &Caller,
     body: &str,
@@ -209,7 +211,7 @@ pub(super) async fn accept(
         Claimed::Fresh(key) => key,
     };
     new.answer = key.clone().map(|key| Answer { key, status: 201, render });
-    let accepted = once.state().acceptor().accept(caller, new).await;
+    let accepted = state.acceptor().accept(caller, new).await;
     let payment = accepted.map(|accepted| Payment::new(accepted.payment, accepted.member)).map_err(Problem::from);
     once.settle(key, payment).await
 }

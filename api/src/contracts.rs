@@ -9,7 +9,16 @@ use crate::{
     config::Config,
     edge::{AllowsOrigin, Contract},
     resources,
+    state::State,
 };
+
+/// Every route of the contracts.
+pub(crate) type Api = (receipts::Api, till::Api, checkout::Api, marketplace::Api);
+
+/// Builds them.
+pub(crate) fn api(state: &State) -> Api {
+    (receipts::api(state), till::api(state), checkout::api(state), marketplace::api(state))
+}
 
 impl Contract {
     /// All of them.

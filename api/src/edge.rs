@@ -47,5 +47,4 @@ pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;
 #[cfg(any(test, fuzzing))]
 pub(crate) use request_id::well_formed;
-pub(crate) use state::EdgeParts;
-pub(crate) use state::EdgeState;
+pub(crate) use state::{EdgeParts, EdgeState};

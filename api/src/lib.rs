@@ -8,12 +8,13 @@ mod edge;
 pub mod fuzzing;
 mod gateways;
 mod resources;
+mod routes;
 mod state;
 
 pub(crate) use contracts::{checkout, marketplace, receipts, till};
 pub(crate) use edge::{
     access, answer, audit, body, declined, disk, document, free_json, idempotent, json_array, money, offload, paging,
-    problem, query_text, reach, serve, time, waiting, web_url,
+    problem, query_text, reach, time, waiting, web_url,
 };
 
 pub use access::{NewSecret, hash_pin, hash_secret};
@@ -23,6 +24,6 @@ pub use document::{openapi_document, openapi_document_of};
 pub use edge::{AuthConfig, Contract, HttpConfig, StrangersConfig};
 pub use receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use resources::chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
-pub use serve::{admission_classes, health_routes, routes, serve};
+pub use routes::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
 pub use till::TillConfig;

@@ -29,11 +29,7 @@ pub(crate) mod widget;
 pub(crate) use contract::{DEALS, OPERATIONS};
 use poem_openapi::Tags;
 
-use crate::{
-    checkout,
-    gateways::{callbacks, lightning, sandbox},
-    marketplace, receipts, till,
-};
+use crate::state::State;
 
 /// The groups of the document.
 #[derive(Tags)]
@@ -92,17 +88,15 @@ pub(crate) enum Tag {
 }
 
 /// What operators look at and decide; one of the tuple's places, which are no more than sixteen.
-pub(crate) type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives);
+type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives);
 
-/// Everything that is served.
+/// Every resource.
 pub(crate) type Api = (
     authentication::Authentication,
-    (staff::Staff, till::Api),
+    staff::Staff,
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
-    (callbacks::GatewayCallbacks, lightning::LightningCallbacks, sandbox::Api, checkout::Api),
-    (receipts::Api, marketplace::Api),
     integrations::Integrations,
     nodes::Nodes,
     chains::Chains,
@@ -115,11 +109,11 @@ pub(crate) type Api = (
 );
 
 /// Builds it.
-pub(crate) fn api(state: &crate::state::State) -> Api {
+pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (
         authentication::Authentication(state()),
-        (staff::Staff(state()), till::api(state)),
+        staff::Staff(state()),
         payments::Payments(state()),
         (
             reviews::Reviews(state()),
@@ -128,13 +122,6 @@ pub(crate) fn api(state: &crate::state::State) -> Api {
             redrives::Redrives(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
-        (
-            callbacks::GatewayCallbacks(state()),
-            lightning::LightningCallbacks(state()),
-            sandbox::api(state),
-            checkout::api(&state()),
-        ),
-        (receipts::api(&state()), marketplace::api(state)),
         integrations::Integrations(state()),
         nodes::Nodes(state()),
         chains::Chains(state()),

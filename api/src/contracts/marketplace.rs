@@ -30,7 +30,8 @@ use crate::{
 pub(crate) type Api = (connect::Connect, payouts::Payouts, intents::Intents, refunds::Refunds);
 
 /// Builds it.
-pub(crate) fn api(state: impl Fn() -> State) -> Api {
+pub(crate) fn api(state: &State) -> Api {
+    let state = || state.clone();
     (connect::Connect(state()), payouts::Payouts(state()), intents::Intents(state()), refunds::Refunds(state()))
 }
 

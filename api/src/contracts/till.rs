@@ -49,7 +49,8 @@ pub(crate) type Api = (
 );
 
 /// Builds it.
-pub(crate) fn api(state: impl Fn() -> State) -> Api {
+pub(crate) fn api(state: &State) -> Api {
+    let state = || state.clone();
     (
         payments_taken::PaymentsTaken(state()),
         (catalogue::Catalogue(state()), invoices::Invoices(state())),

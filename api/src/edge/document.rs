@@ -18,7 +18,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::{edge::Contract, problem::Code, resources::Api};
+use crate::{edge::Contract, problem::Code, routes::Api};
 
 /// Every schema by its name; requests are checked against these very schemas.
 pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {

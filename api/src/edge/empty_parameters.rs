@@ -9,7 +9,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
 };
 
-use crate::{document, resources::Api};
+use crate::{document, routes::Api};
 
 /// Parameters that are no texts: an empty number or list is none, and stays what is refused.
 static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(|| {

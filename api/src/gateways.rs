@@ -4,7 +4,16 @@ pub(crate) mod callbacks;
 pub(crate) mod lightning;
 pub(crate) mod sandbox;
 
+use poem_openapi::Tags;
+
 use crate::state::State;
+
+/// Their group in the document.
+#[derive(Tags)]
+enum Tag {
+    /// What payment gateways tell us; for them alone.
+    Gateways,
+}
 
 /// Every callback, and the sandbox.
 pub(crate) type Api = (callbacks::GatewayCallbacks, lightning::LightningCallbacks, sandbox::Api);

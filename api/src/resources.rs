@@ -63,23 +63,6 @@ pub(crate) enum Tag {
     Events,
     /// A node's customers.
     Members,
-    /// Orders that customers pay by bank transfer, the receipts they report, and the verdicts on them. Errors of these
-    /// operations are `{"success":false,"error":"…"}`.
-    #[oai(rename = "Bank receipts")]
-    Receipts,
-    /// Payments that a shop's customer makes on our page, at a gateway of their choice. Errors of these operations have
-    /// one of the statuses 400, 401, 403, 404, 429 and 500, and are told in the language of `Accept-Language` (English,
-    /// French, Spanish, Portuguese).
-    Checkout,
-    /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
-    /// Errors of these operations are `{"message":"…"}`.
-    Till,
-    /// Sellers with accounts at the card processor: opening them, taking payments for them, giving back and paying out.
-    /// Amounts are cents. Errors of these operations are `{"detail":"…"}`, and of values
-    /// `{"detail":[{"type","loc","msg","input"}]}` with 422.
-    Marketplace,
-    /// What payment gateways tell us; for them alone.
-    Gateways,
     /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
     /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
     Staff,

@@ -25,13 +25,22 @@ pub(crate) use self::request::CheckoutRequest;
 
 use payments::checkout::CheckoutError;
 use poem::http::Method;
+use poem_openapi::Tags;
 
 use crate::{
     edge::{Class, Contract, Part},
     problem::{CheckoutWrong, Code, Problem},
-    resources::Tag,
     state::State,
 };
+
+/// The contract's group in the document.
+#[derive(Tags)]
+enum Tag {
+    /// Payments that a shop's customer makes on our page, at a gateway of their choice. Errors of these operations have
+    /// one of the statuses 400, 401, 403, 404, 429 and 500, and are told in the language of `Accept-Language` (English,
+    /// French, Spanish, Portuguese).
+    Checkout,
+}
 
 /// Every route of the contract.
 pub(crate) type Api =
@@ -66,7 +75,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     credentials: &[token::OF_A_CLIENT],
     part: Part {
         summary: "The hosted checkout",
-        groups: &[Tag::Checkout],
+        groups: &[&Tag::Checkout],
         paths: &["/v1/webhooks/"],
         // Answered with 400, 404 or 500.
         statuses_unused: &["408", "413", "414", "415", "431", "503"],

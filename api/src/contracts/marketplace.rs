@@ -17,14 +17,23 @@ use std::{sync::Arc, time::Duration};
 
 use gateways::Processor;
 use poem::http::Method;
+use poem_openapi::Tags;
 
 use crate::{
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
-    resources::Tag,
     state::State,
     waiting::{Waiting, not_yet},
 };
+
+/// The contract's group in the document.
+#[derive(Tags)]
+enum Tag {
+    /// Sellers with accounts at the card processor: opening them, taking payments for them, giving back and paying out.
+    /// Amounts are cents. Errors of these operations are `{"detail":"…"}`, and of values
+    /// `{"detail":[{"type","loc","msg","input"}]}` with 422.
+    Marketplace,
+}
 
 /// Every route of the contract.
 pub(crate) type Api = (connect::Connect, payouts::Payouts, intents::Intents, refunds::Refunds);
@@ -44,7 +53,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     credentials: &[],
     part: Part {
         summary: "Connected sellers, intents, refunds and payouts",
-        groups: &[Tag::Marketplace],
+        groups: &[&Tag::Marketplace],
         paths: &["/auth/", "/api/auth/", "/v1/webhooks/payments/stripe"],
         error_schema: Some(|status| if status == "422" { "MarketplaceError" } else { "MarketplaceRefusal" }),
         invalid: "422",

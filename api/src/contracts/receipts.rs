@@ -19,14 +19,23 @@ pub(crate) use self::store::Uploads;
 use entities::node;
 use payments::orders::{OrderError, node_of};
 use poem::http::Method;
+use poem_openapi::Tags;
 use sea_orm::ConnectionTrait;
 
 use crate::{
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
-    resources::Tag,
     state::State,
 };
+
+/// The contract's group in the document.
+#[derive(Tags)]
+enum Tag {
+    /// Orders that customers pay by bank transfer, the receipts they report, and the verdicts on them. Errors of these
+    /// operations are `{"success":false,"error":"…"}`.
+    #[oai(rename = "Bank receipts")]
+    Receipts,
+}
 
 /// Every route of the contract.
 pub(crate) type Api =
@@ -62,7 +71,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     credentials: &[],
     part: Part {
         summary: "Bank transfers and their receipts",
-        groups: &[Tag::Receipts],
+        groups: &[&Tag::Receipts],
         error_schema: Some(|_| "Refusal"),
         ..Part::PLAIN
     },

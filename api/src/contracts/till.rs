@@ -24,7 +24,7 @@ pub(crate) use self::{permissions::till_name, refusal::Declined};
 use payments::till::TillError;
 use poem::http::Method;
 use poem_openapi::{
-    ApiResponse,
+    ApiResponse, Tags,
     payload::Json,
     types::{ParseFromJSON, ToJSON},
 };
@@ -32,9 +32,17 @@ use poem_openapi::{
 use crate::{
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
-    resources::Tag,
+    resources,
     state::State,
 };
+
+/// The contract's group in the document.
+#[derive(Tags)]
+enum Tag {
+    /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
+    /// Errors of these operations are `{"message":"…"}`.
+    Till,
+}
 
 /// Every route of the contract but the sign-in, which stands beside the other sign-ins.
 pub(crate) type Api = (
@@ -76,7 +84,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     credentials: &[],
     part: Part {
         summary: "Payments at a point of sale",
-        groups: &[Tag::Till, Tag::Staff],
+        groups: &[&Tag::Till, &resources::Tag::Staff],
         paths: &["/webhook/phoenixd"],
         error_schema: Some(|_| "TillRefusal"),
         // Of a user a sign-in page is given nothing but the name.

@@ -7,8 +7,10 @@ use poem::{
     http::{HeaderMap, HeaderValue, header},
 };
 
+use poem_openapi::Tags;
+
 use super::{RequestId, admission::Stranger};
-use crate::{contracts, problem::Problem, resources::Tag};
+use crate::{contracts, problem::Problem};
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
 pub struct Contract {
@@ -31,7 +33,7 @@ pub(crate) struct Part {
     /// What the contract is about, in a line.
     pub(crate) summary: &'static str,
     /// The groups whose operations are all the contract's own.
-    pub(crate) groups: &'static [Tag],
+    pub(crate) groups: &'static [&'static (dyn Tags + Sync)],
     /// Beginnings of paths that the contract has besides: sign-ins that open it too, and what gateways call for it.
     pub(crate) paths: &'static [&'static str],
     /// Whether the contract has the events for operators, in place of those of payments.

@@ -14,11 +14,11 @@ use poem::{Body, Request};
 use poem_openapi::OpenApi;
 
 use self::inquiries::Worth;
+use super::Tag;
 use crate::{
     body::require_uncoded,
     edge::ClientAddress,
     problem::{Code, Problem, Refused},
-    resources::Tag,
     state::State,
 };
 

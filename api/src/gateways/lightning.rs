@@ -6,10 +6,10 @@ use payments::lightning;
 use poem::{Body, Request, error::ReadBodyError};
 use poem_openapi::OpenApi;
 
+use super::Tag;
 use crate::{
     body::require_uncoded,
     problem::{Code, Problem, Refused},
-    resources::Tag,
     state::State,
 };
 

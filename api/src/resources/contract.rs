@@ -29,15 +29,15 @@ pub(crate) static DEALS: Contract = Contract {
     part: Part {
         summary: "On-chain deals, and payments by card or bank transfer beside them",
         groups: &[
-            Tag::Authentication,
-            Tag::Payments,
-            Tag::Widget,
-            Tag::Integrations,
-            Tag::Nodes,
-            Tag::ReferenceData,
-            Tag::Wallets,
-            Tag::Webhooks,
-            Tag::Members,
+            &Tag::Authentication,
+            &Tag::Payments,
+            &Tag::Widget,
+            &Tag::Integrations,
+            &Tag::Nodes,
+            &Tag::ReferenceData,
+            &Tag::Wallets,
+            &Tag::Webhooks,
+            &Tag::Members,
         ],
         paths: &["/auth/"],
         ..Part::PLAIN
@@ -53,7 +53,7 @@ pub(crate) static OPERATIONS: Contract = Contract {
     credentials: &[],
     part: Part {
         summary: "What operators look at and decide",
-        groups: &[Tag::Reviews, Tag::DeadLetters, Tag::Queues, Tag::Operations],
+        groups: &[&Tag::Reviews, &Tag::DeadLetters, &Tag::Queues, &Tag::Operations],
         paths: &["/auth/"],
         events_for_operators: true,
         ..Part::PLAIN

@@ -16,7 +16,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Language,
+    Language, Tag,
     create::is_phone,
     plan::offered,
     submit::{choice, submitted},
@@ -26,7 +26,6 @@ use crate::{
     body,
     edge::{Class, RequestId},
     problem::{Code, Problem, Refused},
-    resources::Tag,
     state::State,
 };
 

@@ -9,6 +9,7 @@ use poem_openapi::{
 };
 
 use super::{
+    Tag,
     list::{Asked, Attributes, CheckoutList},
     request::CheckoutRequest,
     response::{CheckoutAnswer, CheckoutPayment},
@@ -22,7 +23,6 @@ use crate::{
     idempotent::Once,
     paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit, within_depth},
     problem::{Problem, Refused},
-    resources::Tag,
     state::State,
 };
 

@@ -8,9 +8,9 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
+use super::Tag;
 use crate::{
     problem::{Code, Problem, Refused},
-    resources::Tag,
     state::State,
 };
 

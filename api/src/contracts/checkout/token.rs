@@ -10,12 +10,13 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
 };
 
+use super::Tag;
 use crate::{
     access::start_family,
     body::form,
     edge::ClientAddress,
     problem::{CheckoutWrong, Code, Problem, Refused, Wrong},
-    resources::{Tag, authentication::sign_in_integration},
+    resources::authentication::sign_in_integration,
     state::State,
 };
 

@@ -11,7 +11,7 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
-    Declined, processor, processor_silent,
+    Declined, Tag, processor, processor_silent,
     texts::{Day, Iban, Nif},
     waiting,
 };
@@ -20,7 +20,6 @@ use crate::{
     audit,
     body::Form,
     problem::{Format, Mistake, Problem, Wrong},
-    resources::Tag,
     state::State,
 };
 

@@ -6,14 +6,13 @@ use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{Declined, lower_case, processor, processor_silent, waiting};
+use super::{Declined, Tag, lower_case, processor, processor_silent, waiting};
 use crate::{
     access::Visitor,
     body::Form,
     edge::{Class, RequestId},
     idempotent::Once,
     problem::{Code, Problem},
-    resources::Tag,
     state::State,
 };
 

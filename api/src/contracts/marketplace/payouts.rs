@@ -15,12 +15,11 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::{Declined, lower_case, processor};
+use super::{Declined, Tag, lower_case, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     idempotent::Once,
     problem::{Code, Kind, Location, Problem, Wrong},
-    resources::Tag,
     state::State,
 };
 

@@ -4,13 +4,12 @@ use entities::{RefundStatus, refund};
 use payments::refunds::{self, NewRefund};
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 
-use super::{Declined, processor};
+use super::{Declined, Tag, processor};
 use crate::{
     access::{Allowed, MarketplaceManage},
     body::Form,
     edge::RequestId,
     idempotent::Once,
-    resources::Tag,
     state::State,
 };
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use shown::Shown;
 use uuid::Uuid;
 
-use super::{AccountConfig, Declined, home};
+use super::{AccountConfig, Declined, Tag, home};
 use crate::{
     access::{Allowed, ReceiptsManage},
     audit,
@@ -23,7 +23,6 @@ use crate::{
     idempotent::Once,
     problem::Problem,
     reach,
-    resources::Tag,
     state::State,
 };
 

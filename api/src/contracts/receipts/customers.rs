@@ -7,13 +7,12 @@ use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use sea_orm::{EntityTrait, IntoActiveModel, QueryFilter, prelude::*};
 use uuid::Uuid;
 
-use super::{Declined, home};
+use super::{Declined, Tag, home};
 use crate::{
     access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, precis, sign_ins, verify_pin},
     body::Body,
     edge::ClientAddress,
     problem::{Code, Format, Problem},
-    resources::Tag,
     state::State,
 };
 

@@ -17,7 +17,7 @@ use sea_orm::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Declined, home, submissions::Submission};
+use super::{Declined, Tag, home, submissions::Submission};
 use crate::{
     access::{Allowed, ReceiptsManage, Visitor},
     body::Body,
@@ -27,7 +27,6 @@ use crate::{
     paging::{self, Page, PerPage},
     problem::{Code, Problem},
     reach,
-    resources::Tag,
     state::State,
     time::Time,
 };

@@ -11,7 +11,7 @@ use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use sea_orm::prelude::Decimal;
 use uuid::Uuid;
 
-use super::{Declined, orders::order_id};
+use super::{Declined, Tag, orders::order_id};
 use crate::{
     access::{Allowed, ReceiptsManage, Visitor},
     body::Body,
@@ -19,7 +19,6 @@ use crate::{
     idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     problem::{Problem, Wrong},
-    resources::Tag,
     state::State,
     time::Time,
     web_url,

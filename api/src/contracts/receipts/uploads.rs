@@ -7,11 +7,10 @@ use poem_openapi::{
     payload::{Binary, Json},
 };
 
-use super::{Declined, picture::Kind, upload_form::UploadForm};
+use super::{Declined, Tag, picture::Kind, upload_form::UploadForm};
 use crate::{
     access::unguessable,
     problem::{Code, Problem},
-    resources::Tag,
     state::State,
 };
 

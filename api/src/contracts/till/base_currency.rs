@@ -6,13 +6,12 @@ use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Declined, catalogue::sign};
+use super::{Declined, Tag, catalogue::sign};
 use crate::{
     access::{Allowed, SharedDataManage},
     audit,
     body::Body,
     problem::{Problem, Wrong},
-    resources::Tag,
     state::State,
 };
 

@@ -5,11 +5,10 @@ use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use uuid::Uuid;
 
-use super::{Declined, Listed};
+use super::{Declined, Listed, Tag};
 use crate::{
     access::{Allowed, PaymentsRead},
     problem::Problem,
-    resources::Tag,
     state::State,
 };
 

@@ -2,8 +2,8 @@
 
 use poem_openapi::{Object, OpenApi, payload::Json};
 
-use super::Declined;
-use crate::{problem::Problem, resources::Tag};
+use super::{Declined, Tag};
+use crate::problem::Problem;
 
 /// Whether there is an admin.
 #[derive(Object)]

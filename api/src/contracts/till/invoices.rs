@@ -13,7 +13,7 @@ use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{Declined, in_body, payments_taken::payment_id};
+use super::{Declined, Tag, in_body, payments_taken::payment_id};
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsRead},
     answer::Created,
@@ -22,7 +22,6 @@ use crate::{
     idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     problem::{Code, Problem},
-    resources::Tag,
     state::State,
     time::Time,
     waiting::{Waiting, not_yet},

@@ -19,7 +19,7 @@ use sea_orm::{DbErr, EntityTrait};
 use uuid::Uuid;
 
 use super::{
-    Declined, in_body,
+    Declined, Tag, in_body,
     list::{self, ListAnswer, Pages},
     transaction_id::TransactionId,
 };
@@ -33,7 +33,6 @@ use crate::{
     paging::Limit,
     problem::{Code, Problem},
     query_text::QueryText,
-    resources::Tag,
     state::State,
 };
 

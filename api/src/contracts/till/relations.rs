@@ -13,7 +13,7 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    Declined, Listed, in_body,
+    Declined, Listed, Tag, in_body,
     payments_taken::payment_id,
     tickets::{denied, ticket_id},
 };
@@ -23,7 +23,6 @@ use crate::{
     body::Body,
     problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
-    resources::Tag,
     state::State,
 };
 

@@ -17,7 +17,7 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{
-    Declined,
+    Declined, Tag,
     list::{self, ListAnswer, Pages},
 };
 use crate::{
@@ -28,7 +28,6 @@ use crate::{
     paging::Limit,
     problem::Problem,
     query_text::QueryText,
-    resources::Tag,
     state::State,
     time::Time,
 };

@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{edge::Contract, problem::Wrong, resources::Tag};
+use crate::{edge::Contract, problem::Wrong};
 
 /// A contract's name in a query.
 pub(crate) struct ContractName(pub(crate) &'static Contract);
@@ -54,7 +54,8 @@ impl ParseFromParameter for ContractName {
 
 /// Whether the operation is in one of the contract's groups.
 pub(super) fn owns(contract: &Contract, operation: &Value) -> bool {
-    let tagged = |tag: &Tag| operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag.name())));
+    let tagged =
+        |tag: &&(dyn Tags + Sync)| operation["tags"].as_array().is_some_and(|tags| tags.contains(&json!(tag.name())));
     contract.part.groups.iter().any(tagged)
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod contracts;
+mod document;
 mod edge;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -13,7 +14,7 @@ mod state;
 
 pub(crate) use contracts::{checkout, marketplace, receipts, till};
 pub(crate) use edge::{
-    access, answer, audit, body, declined, disk, document, free_json, idempotent, json_array, money, offload, paging,
+    access, answer, audit, body, declined, disk, free_json, idempotent, json_array, money, offload, openapi, paging,
     problem, query_text, reach, time, waiting, web_url,
 };
 

@@ -7,6 +7,7 @@ mod contract;
 pub(crate) mod currencies;
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod events;
 pub(crate) mod exchange_rates;
 pub(crate) mod health;
 pub(crate) mod integrations;

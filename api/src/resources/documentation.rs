@@ -7,7 +7,8 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::PlainText};
 
 use super::Tag;
 use crate::{
-    document::{self, ContractName, Served, ServedAnswer},
+    document::{self, ContractName},
+    openapi::{Served, ServedAnswer},
     problem::Refused,
 };
 

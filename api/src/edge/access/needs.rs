@@ -8,7 +8,7 @@ use super::cookies;
 pub(crate) trait Needs: Send + Sync + 'static {
     /// None: being signed in is enough.
     const PERMISSION: Option<Permission>;
-    /// The security schemes with the permission behind a colon; [`crate::document`] turns the latter into the role
+    /// The security schemes with the permission behind a colon; [`crate::openapi`] turns the latter into the role
     /// list of the security requirement, which is where the table test finds it.
     const SCHEMES: &'static [&'static str];
     /// The cookies that a browser may send the token in.

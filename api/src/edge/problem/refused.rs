@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use super::{MEDIA_TYPE, Problem, ProblemBody};
 
-/// A problem, with up to three statuses that this operation has beyond those which [`crate::document`] gives to every
+/// A problem, with up to three statuses that this operation has beyond those which [`crate::openapi`] gives to every
 /// operation of its kind (400 for input, 401 and 403 for a protected one, 413 and 415 for a body, 429, 500, 503).
 #[derive(Debug)]
 pub(crate) struct Refused<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0>(pub(crate) Problem);

@@ -1,6 +1,6 @@
 //! Texts as they are served: written and compressed once, with a tag by which a client knows that it has them already.
 
-use std::{io::Write, sync::OnceLock};
+use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 use poem::{
@@ -14,8 +14,6 @@ use poem_openapi::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-
-use crate::edge::Contract;
 
 /// A text that never changes while the process lives.
 pub(crate) struct Served {
@@ -50,13 +48,6 @@ impl Served {
         }
         ServedAnswer(answer.body(self.plain.as_str()))
     }
-}
-
-/// The document, of the whole or of one contract.
-pub(crate) fn document(contract: Option<&Contract>) -> &'static Served {
-    static TEXTS: [OnceLock<Served>; Contract::ALL.len() + 1] = [const { OnceLock::new() }; Contract::ALL.len() + 1];
-    let place = contract.and_then(|wanted| Contract::ALL.iter().position(|contract| contract == &wanted));
-    TEXTS[place.map_or(0, |place| place + 1)].get_or_init(|| Served::new(super::text(contract)))
 }
 
 /// An answer with a served text, or without it where the client has it.

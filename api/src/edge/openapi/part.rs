@@ -1,56 +1,13 @@
 //! A document for each contract, cut out of the whole one: a client's author reads what concerns them, and generators make
 //! no classes of the rest.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
-use poem_openapi::{
-    Tags,
-    registry::{MetaSchema, MetaSchemaRef, Registry},
-    types::{ParseError, ParseFromParameter, ParseResult, Type},
-};
+use poem_openapi::Tags;
 use serde_json::{Map, Value, json};
 
-use crate::{edge::Contract, problem::Wrong};
-
-/// A contract's name in a query.
-pub(crate) struct ContractName(pub(crate) &'static Contract);
-
-impl Type for ContractName {
-    const IS_REQUIRED: bool = true;
-
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "ContractName".into()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Reference(Self::name().into_owned())
-    }
-
-    fn register(registry: &mut Registry) {
-        registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
-            description: Some("What a document may be of: one of the five contracts, or what operators use."),
-            enum_items: Contract::ALL.map(|contract| json!(contract.name)).to_vec(),
-            ..MetaSchema::new("string")
-        });
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(self.as_raw_value().into_iter())
-    }
-}
-
-impl ParseFromParameter for ContractName {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
-    }
-}
+use super::Events;
+use crate::edge::Contract;
 
 /// Whether the operation is in one of the contract's groups.
 pub(super) fn owns(contract: &Contract, operation: &Value) -> bool {
@@ -65,12 +22,12 @@ fn has(contract: &Contract, path: &str, operation: &Value) -> bool {
 
 /// The part of the finished document that is the contract's. Events are told of payments of every contract; those for
 /// operators stand with their operations.
-pub(super) fn part(mut document: Value, contract: &Contract) -> Value {
+pub(crate) fn part(mut document: Value, contract: &Contract, events: &Events) -> Value {
     document["info"]["title"] = json!(format!("Quittance: {}", contract.name));
     document["info"]["summary"] = json!(contract.part.summary);
     retain(&mut document["paths"], |path, operation| has(contract, path, operation));
     let operators = contract.part.events_for_operators;
-    retain(&mut document["webhooks"], |name, _| super::webhooks::for_operators(name) == operators);
+    retain(&mut document["webhooks"], |name, _| (events.for_operators)(name) == operators);
     let used = reached(&document);
     for kind in ["schemas", "responses", "securitySchemes"] {
         let kept = |name: &String| used.contains(&format!("#/components/{kind}/{name}"));

@@ -14,12 +14,13 @@ use poem_openapi::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{
+    Tag,
+    payments::{Failure, Group, Method, ReturnHeld, Status},
+};
 use crate::{
     money::Money,
-    resources::{
-        Tag,
-        payments::{Failure, Group, Method, ReturnHeld, Status},
-    },
+    openapi::{Events, example},
     time::Time,
 };
 
@@ -154,8 +155,11 @@ struct AccountUpdated {
 /// What operators hear of. Its fields depend on the type.
 type OperatorsNotice = Any<Value>;
 
+/// What the document has to be told of them.
+pub(crate) const EVENTS: Events = Events { finish, for_operators };
+
 /// Every event as an operation of whoever receives it.
-pub(super) struct Announced;
+pub(crate) struct Announced;
 
 impl Webhook for Announced {
     fn meta() -> Vec<MetaWebhook> {
@@ -244,7 +248,7 @@ fn response(status: Option<u16>, range: Option<&str>, description: &'static str)
 }
 
 /// What poem-openapi cannot say: each type's own word, an example of it, and that nobody signs in.
-pub(super) fn finish(name: &str, operation: &mut Value, schemas: &Value) {
+fn finish(name: &str, operation: &mut Value, schemas: &Value) {
     operation["operationId"] = json!(format!("on_{}", name.replace('.', "_")));
     operation["security"] = json!([]);
     // Nothing that a client calls. openapi-generator would make calls of them, which do not compile in several languages;
@@ -267,17 +271,17 @@ pub(super) fn finish(name: &str, operation: &mut Value, schemas: &Value) {
         return;
     };
     let own = json!({ "type": "object", "properties": { "type": { "const": name } }, "required": ["type"] });
-    let example = example(name, &schema, schemas);
+    let example = of(name, &schema, schemas);
     *media = json!({ "application/json": { "schema": { "allOf": [schema, own] }, "example": example } });
 }
 
 /// Whether only operators' endpoints get events of this type.
-pub(super) fn for_operators(name: &str) -> bool {
+fn for_operators(name: &str) -> bool {
     EVENT_TYPES.iter().any(|known| known.name == name && known.operators)
 }
 
-fn example(name: &str, schema: &Value, schemas: &Value) -> Value {
-    let mut event = super::example::of(schema, schemas, "event");
+fn of(name: &str, schema: &Value, schemas: &Value) -> Value {
+    let mut event = example(schema, schemas, "event");
     event["type"] = json!(name);
     let status = name.strip_prefix("payment.");
     if let Some(status) = status {

@@ -11,7 +11,7 @@ static BY_SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
 
 /// An example of the schema; `name` is the field, parameter or status it stands in.
-pub(super) fn of(schema: &Value, schemas: &Value, name: &str) -> Value {
+pub(crate) fn of(schema: &Value, schemas: &Value, name: &str) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = reference.rsplit('/').next().unwrap_or_default();
         let written = BY_SCHEMA.get(format!("{target} {name}")).or_else(|| BY_SCHEMA.get(target));

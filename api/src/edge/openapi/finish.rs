@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, example, webhooks};
+use super::{Events, answers, example};
 use crate::{
     body::OPEN_BODY,
     edge::Contract,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Finishes the document.
-pub(super) fn finish(mut document: Value) -> Value {
+pub(crate) fn finish(mut document: Value, events: &Events) -> Value {
     document["openapi"] = json!("3.1.0");
     document["jsonSchemaDialect"] = json!("https://spec.openapis.org/oas/3.1/dialect/base");
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -33,7 +33,7 @@ pub(super) fn finish(mut document: Value) -> Value {
     }
     for (name, item) in document["webhooks"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            webhooks::finish(name, operation, &schemas);
+            (events.finish)(name, operation, &schemas);
         }
     }
     document["components"]["responses"] = answers::shared();

@@ -1,24 +1,25 @@
 //! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
 
-mod answers;
-mod contract;
-mod example;
-mod finish;
-mod served;
-mod webhooks;
-
-pub(crate) use contract::ContractName;
-pub(crate) use served::{Served, ServedAnswer, document};
-
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{LazyLock, OnceLock},
+};
 
 use poem_openapi::{
     LicenseObject, OpenApi, OpenApiService,
-    registry::{MetaSchema, Registry},
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{edge::Contract, problem::Code, routes::Api};
+use crate::{
+    edge::Contract,
+    openapi::{self, Served},
+    problem::{Code, Wrong},
+    resources::events::{Announced, EVENTS},
+    routes::Api,
+};
 
 /// Every schema by its name; requests are checked against these very schemas.
 pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {
@@ -47,18 +48,25 @@ pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
 /// The document, as it is served and committed: the same bytes for the same source.
 #[must_use]
 pub fn openapi_document() -> Value {
-    finish::finish(generated())
+    openapi::finish(generated(), &EVENTS)
 }
 
 /// The part of it that is one contract's.
 #[must_use]
 pub fn openapi_document_of(contract: &Contract) -> Value {
-    contract::part(openapi_document(), contract)
+    openapi::part(openapi_document(), contract, &EVENTS)
 }
 
 /// The document as text, of the whole or of one contract.
 fn text(contract: Option<&Contract>) -> String {
     format!("{:#}\n", contract.map_or_else(openapi_document, openapi_document_of))
+}
+
+/// The document, of the whole or of one contract.
+pub(crate) fn document(contract: Option<&Contract>) -> &'static Served {
+    static TEXTS: [OnceLock<Served>; Contract::ALL.len() + 1] = [const { OnceLock::new() }; Contract::ALL.len() + 1];
+    let place = contract.and_then(|wanted| Contract::ALL.iter().position(|contract| contract == &wanted));
+    TEXTS[place.map_or(0, |place| place + 1)].get_or_init(|| Served::new(text(contract)))
 }
 
 /// Every path of the document.
@@ -68,7 +76,7 @@ pub(crate) fn paths() -> Vec<String> {
 }
 
 fn generated() -> Value {
-    serde_json::from_str(&service(Documented).webhooks::<webhooks::Announced>().spec()).unwrap_or_default()
+    serde_json::from_str(&service(Documented).webhooks::<Announced>().spec()).unwrap_or_default()
 }
 
 /// The API's description without an instance of it.
@@ -103,4 +111,44 @@ fn description() -> String {
         include_str!("document/description.md"),
         codes.join("\n")
     )
+}
+
+/// A contract's name in a query.
+pub(crate) struct ContractName(pub(crate) &'static Contract);
+
+impl Type for ContractName {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "ContractName".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Reference(Self::name().into_owned())
+    }
+
+    fn register(registry: &mut Registry) {
+        registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
+            description: Some("What a document may be of: one of the five contracts, or what operators use."),
+            enum_items: Contract::ALL.map(|contract| json!(contract.name)).to_vec(),
+            ..MetaSchema::new("string")
+        });
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(self.as_raw_value().into_iter())
+    }
+}
+
+impl ParseFromParameter for ContractName {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
+    }
 }

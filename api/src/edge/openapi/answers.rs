@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::contract;
+use super::part;
 use crate::{
     edge::{Contract, Part},
     problem::{Code, MEDIA_TYPE, Problem},
@@ -34,7 +34,7 @@ pub(super) fn complete(operation: &mut Value) {
     let protected = security.is_some_and(|ways| !ways.is_empty() && ways.iter().all(|way| *way != json!({})));
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
-    let contract = Contract::ALL.into_iter().find(|contract| contract::owns(contract, operation));
+    let contract = Contract::ALL.into_iter().find(|contract| part::owns(contract, operation));
     let part = contract.map_or(&Part::PLAIN, |contract| &contract.part);
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
     let usual =

@@ -1,0 +1,22 @@
+//! From what poem-openapi generates to a valid OpenAPI 3.1 document, a part of it for each contract, and how they are served.
+
+mod answers;
+mod example;
+mod finish;
+mod part;
+mod served;
+
+pub(crate) use example::of as example;
+pub(crate) use finish::finish;
+pub(crate) use part::part;
+pub(crate) use served::{Served, ServedAnswer};
+
+use serde_json::Value;
+
+/// What the document has to be told of the events in it.
+pub(crate) struct Events {
+    /// Finishes the operation of an event with this name; the last are the document's schemas.
+    pub(crate) finish: fn(&str, &mut Value, &Value),
+    /// Whether only operators' endpoints get events of this name.
+    pub(crate) for_operators: fn(&str) -> bool,
+}

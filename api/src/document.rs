@@ -1,10 +1,6 @@
 //! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    sync::{LazyLock, OnceLock},
-};
+use std::{borrow::Cow, sync::OnceLock};
 
 use poem_openapi::{
     LicenseObject, OpenApi, OpenApiService,
@@ -20,21 +16,6 @@ use crate::{
     resources::events::{Announced, EVENTS},
     routes::Api,
 };
-
-/// Every schema by its name; requests are checked against these very schemas.
-pub(crate) fn schemas() -> &'static BTreeMap<String, MetaSchema> {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        let mut registry = Registry::new();
-        Api::register(&mut registry);
-        registry
-    });
-    &REGISTRY.schemas
-}
-
-/// Whether an object may have fields beyond those that its schema names.
-pub(crate) fn open_ended(schema: &MetaSchema) -> bool {
-    schema.properties.is_empty() || schema.additional_properties.is_some()
-}
 
 /// A service around the API; its title and version are the document's.
 pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {

@@ -42,6 +42,7 @@ pub(crate) use allowance::{Allowance, Allowances};
 pub use config::{AuthConfig, HttpConfig};
 pub use contract::Contract;
 pub(crate) use contract::{AllowsOrigin, Asking, Part};
+pub(crate) use empty_parameters::no_texts;
 pub(crate) use endpoint::{Audience, Edge, REQUEST_ID};
 pub(crate) use guard::{Guarded, RouteTemplate, admissions};
 pub(crate) use request_id::RequestId;

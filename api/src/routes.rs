@@ -1,6 +1,6 @@
 //! Everything that is served, as one endpoint: the resources, what gateways call, and the contracts.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
 use poem_openapi::OpenApiService;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contracts, document,
-    edge::{self, Audience, Edge, EdgeState, Guarded, admissions},
+    edge::{self, Audience, Edge, EdgeState, Guarded, admissions, no_texts},
     gateways,
     receipts::orphans,
     resources::{self, documentation::Documentation, health::Health},
@@ -24,13 +24,16 @@ fn api(state: &State) -> Api {
     (resources::api(state), gateways::api(state), contracts::api(state))
 }
 
+/// Parameters that are no texts.
+static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(no_texts::<Api>);
+
 /// Everything that is served, for a server or a test client.
 #[must_use]
 pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     let service = document::service(Guarded::new(api(&state), timeout));
     let edge = EdgeState::clone(&state);
-    Edge::new(service.into_endpoint().data(state), edge, Audience::Public)
+    Edge::new(service.into_endpoint().data(state), edge, Audience::Public, &NO_TEXTS)
 }
 
 /// Every route with the word for what it costs a stranger, for the table test; none where nobody has said it.
@@ -47,7 +50,7 @@ pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
     // Guarded like all others, which is also how the edge knows that a 503 is an answer of ours, with its report.
     let health = Guarded::new((Health(state.clone()), Documentation), timeout);
     let service = OpenApiService::new(health, "Quittance", env!("CARGO_PKG_VERSION"));
-    Edge::new(service.into_endpoint(), EdgeState::clone(&state), Audience::Operators)
+    Edge::new(service.into_endpoint(), EdgeState::clone(&state), Audience::Operators, &NO_TEXTS)
 }
 
 /// Serves HTTP/1.1 until the token is cancelled, then finishes what is under way.
@@ -73,5 +76,17 @@ async fn forget_idle(state: State, cancelled: CancellationToken) {
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
         state.uploads().forget_idle();
         state.inquiries().forget_idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NO_TEXTS;
+
+    #[test]
+    fn numbers_and_lists_are_no_texts() {
+        for (parameter, is_none) in [("page", true), ("desc", true), ("wallet_id", false), ("status", false)] {
+            assert_eq!(NO_TEXTS.contains(parameter), is_none, "{parameter}");
+        }
     }
 }

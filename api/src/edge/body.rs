@@ -20,6 +20,7 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use self::schema::Schemas;
 use crate::{
     edge::{EdgeState, HttpConfig},
     money,
@@ -70,16 +71,17 @@ impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Body
 
 /// Reads the bytes as this body, as [`Body`] does.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn read<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T, Problem> {
     fit(parse(bytes)?, false)
 }
 
 /// The value as its type, or every way in which it does not fit.
-fn fit<T: ParseFromJSON>(mut value: Value, open: bool) -> Result<T, Problem> {
+fn fit<T: ParseFromJSON + 'static>(mut value: Value, open: bool) -> Result<T, Problem> {
+    let (schemas, schema) = (Schemas::of::<T>(), T::schema_ref());
     if open {
-        schema::drop_empty(&T::schema_ref(), &mut value);
+        schemas.drop_empty(&schema, &mut value);
     }
-    let mistakes = schema::check(&T::schema_ref(), &value, open);
+    let mistakes = schemas.check(&schema, &value, open);
     if !mistakes.is_empty() {
         return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes));
     }

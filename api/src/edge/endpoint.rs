@@ -1,6 +1,6 @@
 //! What every request passes first and every answer last: its id, its address's allowance, the access log, metrics.
 
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
@@ -39,6 +39,8 @@ pub(crate) struct Edge<E> {
     inner: E,
     state: EdgeState,
     audience: Audience,
+    /// Parameters that stay where they are empty.
+    no_texts: &'static HashSet<String>,
 }
 
 /// Who reaches an endpoint.
@@ -51,8 +53,9 @@ pub(crate) enum Audience {
 }
 
 impl<E> Edge<E> {
-    pub(crate) fn new(inner: E, state: EdgeState, audience: Audience) -> Self {
-        Self { inner, state, audience }
+    /// Around what is served; `no_texts` are the names of its parameters that [`no_texts`](super::no_texts) finds.
+    pub(crate) fn new(inner: E, state: EdgeState, audience: Audience, no_texts: &'static HashSet<String>) -> Self {
+        Self { inner, state, audience, no_texts }
     }
 }
 
@@ -77,7 +80,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Ok(Some(allowed)) => allowed,
             Ok(None) => {
                 if !path.starts_with(callbacks::PATHS) {
-                    empty_parameters::drop_from(request.uri_mut());
+                    empty_parameters::drop_from(request.uri_mut(), self.no_texts);
                 }
                 request.set_data(id.clone());
                 request.set_data(address.clone());

@@ -66,7 +66,7 @@ fn pictures() {
     });
 }
 
-fn body_as<T: ParseFromJSON>(bytes: &[u8]) {
+fn body_as<T: ParseFromJSON + 'static>(bytes: &[u8]) {
     let _ = body::read::<T>(bytes);
 }
 

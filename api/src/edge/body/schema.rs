@@ -1,15 +1,23 @@
 //! Checks a JSON value against a published schema and collects every mistake.
 
-use std::net::Ipv4Addr;
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::{LazyLock, PoisonError, RwLock},
+};
 
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::Type,
+};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
     checkout::quantity,
-    document, marketplace, money,
+    marketplace, money,
     problem::{Counted, Format, Kind, Mistake, Wrong},
     time, web_url,
 };
@@ -20,54 +28,75 @@ const MISTAKES_MAX: usize = 100;
 /// Longest name of an unknown field that is repeated in an answer, characters.
 const NAME_MAX: usize = 100;
 
-/// The value's mistakes, in the order of the schema's fields; unknown fields are none where it is `open`.
-pub(super) fn check(schema: &MetaSchemaRef, value: &Value, open: bool) -> Vec<Mistake> {
-    let mut found = Found { mistakes: Vec::new(), open };
-    found.check(schema, value, "");
-    found.mistakes
-}
+/// The schema of a type of body, with those that it refers to by name.
+#[derive(Clone, Copy)]
+pub(super) struct Schemas(&'static BTreeMap<String, MetaSchema>);
 
-/// Takes out of the value, at every depth, what is optional and empty where its schema wants more than that.
-pub(super) fn drop_empty(schema: &MetaSchemaRef, value: &mut Value) {
-    let Some(schema) = resolved(schema) else { return };
-    for part in &schema.all_of {
-        drop_empty(part, value);
+impl Schemas {
+    /// Those of this type. Each type is described once and kept, as the document of the same types is.
+    pub(super) fn of<T: Type + 'static>() -> Self {
+        static KNOWN: LazyLock<RwLock<HashMap<TypeId, Schemas>>> = LazyLock::new(RwLock::default);
+        let id = TypeId::of::<T>();
+        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
+        known.unwrap_or_else(|| {
+            let mut registry = Registry::new();
+            T::register(&mut registry);
+            let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+            *known.entry(id).or_insert_with(|| Self(Box::leak(Box::new(registry.schemas))))
+        })
     }
-    match value {
-        Value::Array(items) => {
-            if let Some(schema) = &schema.items {
-                items.iter_mut().for_each(|item| drop_empty(schema, item));
-            }
+
+    /// The value's mistakes, in the order of the schema's fields; unknown fields are none where it is `open`.
+    pub(super) fn check(self, schema: &MetaSchemaRef, value: &Value, open: bool) -> Vec<Mistake> {
+        let mut found = Found { schemas: self, mistakes: Vec::new(), open };
+        found.check(schema, value, "");
+        found.mistakes
+    }
+
+    /// Takes out of the value, at every depth, what is optional and empty where its schema wants more than that.
+    pub(super) fn drop_empty(self, schema: &MetaSchemaRef, value: &mut Value) {
+        let Some(schema) = self.resolved(schema) else { return };
+        for part in &schema.all_of {
+            self.drop_empty(part, value);
         }
-        Value::Object(fields) => {
-            for (name, property) in &schema.properties {
-                let Some(field) = fields.get_mut(*name) else { continue };
-                if *field == "" && !schema.required.contains(name) && wants_more(property) {
-                    fields.remove(*name);
-                } else {
-                    drop_empty(property, field);
+        match value {
+            Value::Array(items) => {
+                if let Some(schema) = &schema.items {
+                    items.iter_mut().for_each(|item| self.drop_empty(schema, item));
                 }
             }
+            Value::Object(fields) => {
+                for (name, property) in &schema.properties {
+                    let Some(field) = fields.get_mut(*name) else { continue };
+                    if *field == "" && !schema.required.contains(name) && self.wants_more(property) {
+                        fields.remove(*name);
+                    } else {
+                        self.drop_empty(property, field);
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
 
-/// Whether it is a text that cannot be empty.
-fn wants_more(schema: &MetaSchemaRef) -> bool {
-    let alone = |schema: &MetaSchema| schema.ty == "string" && string(schema, "").is_err();
-    resolved(schema).is_some_and(|schema| alone(schema) || schema.all_of.iter().any(wants_more))
-}
+    /// Whether it is a text that cannot be empty.
+    fn wants_more(self, schema: &MetaSchemaRef) -> bool {
+        let alone = |schema: &MetaSchema| schema.ty == "string" && string(schema, "").is_err();
+        let more = |part: &MetaSchemaRef| self.wants_more(part);
+        self.resolved(schema).is_some_and(|schema| alone(schema) || schema.all_of.iter().any(more))
+    }
 
-/// The schema itself, for one that is named.
-fn resolved(schema: &MetaSchemaRef) -> Option<&MetaSchema> {
-    match schema {
-        MetaSchemaRef::Inline(schema) => Some(schema),
-        MetaSchemaRef::Reference(name) => document::schemas().get(name),
+    /// The schema itself, for one that is named.
+    fn resolved(self, schema: &MetaSchemaRef) -> Option<&MetaSchema> {
+        match schema {
+            MetaSchemaRef::Inline(schema) => Some(schema),
+            MetaSchemaRef::Reference(name) => self.0.get(name),
+        }
     }
 }
 
 struct Found {
+    schemas: Schemas,
     mistakes: Vec<Mistake>,
     open: bool,
 }
@@ -80,7 +109,7 @@ impl Found {
     }
 
     fn check(&mut self, schema: &MetaSchemaRef, value: &Value, pointer: &str) {
-        let Some(schema) = resolved(schema) else { return };
+        let Some(schema) = self.schemas.resolved(schema) else { return };
         if !schema.all_of.is_empty() {
             return schema.all_of.iter().for_each(|part| self.check(part, value, pointer));
         }
@@ -142,7 +171,7 @@ impl Found {
 
     /// A field that nobody reads is a mistake: whoever misspells `expires_at` must not get a payment without it.
     fn unknown(&mut self, schema: &MetaSchema, fields: &Map<String, Value>, pointer: &str) {
-        if self.open || document::open_ended(schema) {
+        if self.open || open_ended(schema) {
             return;
         }
         let known = |name: &str| schema.properties.iter().any(|(property, _)| *property == name);
@@ -169,6 +198,11 @@ impl Found {
             }
         }
     }
+}
+
+/// Whether an object may have fields beyond those that its schema names.
+fn open_ended(schema: &MetaSchema) -> bool {
+    schema.properties.is_empty() || schema.additional_properties.is_some()
 }
 
 fn kind_of(value: &Value) -> &'static str {

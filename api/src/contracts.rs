@@ -7,8 +7,8 @@ pub(crate) mod till;
 
 use crate::{
     config::Config,
-    edge::{AllowsOrigin, Contract},
-    resources,
+    edge::{AllowsOrigin, Contract, Contracts},
+    gateways, resources,
     state::State,
 };
 
@@ -38,6 +38,22 @@ pub(crate) fn at(path: &str) -> &'static Contract {
     Contract::ALL.into_iter().find(|contract| (contract.speaks_at)(path)).unwrap_or(&resources::DEALS)
 }
 
+/// All of them, in the order of the documents, with what is served besides. Where none words errors at a path, they are
+/// problems as RFC 9457 has them, which is how the deals word theirs.
+pub static CONTRACTS: Contracts = Contracts {
+    all: &[
+        &resources::DEALS,
+        &receipts::CONTRACT,
+        &till::CONTRACT,
+        &checkout::CONTRACT,
+        &marketplace::CONTRACT,
+        &resources::OPERATIONS,
+    ],
+    otherwise: &resources::DEALS,
+    strangers: &[gateways::STRANGERS],
+    as_sent: gateways::AS_SENT,
+};
+
 /// Pages on other hosts that contracts serve, where there are any.
 pub(crate) fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {
     let till = config.till.clone();
@@ -48,8 +64,10 @@ pub(crate) fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrig
 
 #[cfg(test)]
 mod tests {
+    use poem::http::Method;
+
     use super::*;
-    use crate::document::paths;
+    use crate::{disk::Room, document::paths};
 
     #[test]
     fn no_two_contracts_speak_at_one_path() {
@@ -62,5 +80,19 @@ mod tests {
             ["/api/v1/payments", "/v1/payments", "/payments"].map(|path| at(path).name),
             ["deals", "checkout", "till"]
         );
+    }
+
+    #[test]
+    fn what_is_written_needs_room_and_strangers_more_of_it() {
+        let needed = |method, path| CONTRACTS.room_for(&method, path);
+        for (path, room) in [
+            ("/api/upload", Some(Room::Enough)),
+            ("/api/orders/", Some(Room::Enough)),
+            ("/api/v1/payments", Some(Room::Little)),
+            ("/auth/login", None),
+        ] {
+            assert_eq!(needed(Method::POST, path), room, "{path}");
+        }
+        assert!(needed(Method::GET, "/api/orders").is_none(), "reading takes no room");
     }
 }

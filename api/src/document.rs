@@ -1,6 +1,9 @@
 //! The OpenAPI document: what poem-openapi generates, finished to valid 3.1.
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, OnceLock},
+};
 
 use poem_openapi::{
     LicenseObject, OpenApi, OpenApiService,
@@ -10,6 +13,7 @@ use poem_openapi::{
 use serde_json::{Value, json};
 
 use crate::{
+    contracts::CONTRACTS,
     edge::Contract,
     openapi::{self, Served},
     problem::{Code, Wrong},
@@ -45,9 +49,11 @@ fn text(contract: Option<&Contract>) -> String {
 
 /// The document, of the whole or of one contract.
 pub(crate) fn document(contract: Option<&Contract>) -> &'static Served {
-    static TEXTS: [OnceLock<Served>; Contract::ALL.len() + 1] = [const { OnceLock::new() }; Contract::ALL.len() + 1];
-    let place = contract.and_then(|wanted| Contract::ALL.iter().position(|contract| contract == &wanted));
-    TEXTS[place.map_or(0, |place| place + 1)].get_or_init(|| Served::new(text(contract)))
+    static WHOLE: LazyLock<Served> = LazyLock::new(|| Served::new(text(None)));
+    static PARTS: LazyLock<Vec<OnceLock<Served>>> =
+        LazyLock::new(|| CONTRACTS.all.iter().map(|_| OnceLock::new()).collect());
+    let place = contract.and_then(|wanted| CONTRACTS.all.iter().position(|contract| *contract == wanted));
+    place.map_or(&*WHOLE, |place| PARTS[place].get_or_init(|| Served::new(text(contract))))
 }
 
 /// Every path of the document.
@@ -114,7 +120,7 @@ impl Type for ContractName {
     fn register(registry: &mut Registry) {
         registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
             description: Some("What a document may be of: one of the five contracts, or what operators use."),
-            enum_items: Contract::ALL.map(|contract| json!(contract.name)).to_vec(),
+            enum_items: CONTRACTS.all.iter().map(|contract| json!(contract.name)).collect(),
             ..MetaSchema::new("string")
         });
     }
@@ -130,6 +136,6 @@ impl Type for ContractName {
 
 impl ParseFromParameter for ContractName {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Contract::named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
+        CONTRACTS.named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
     }
 }

@@ -20,9 +20,10 @@ pub(crate) use edge::{
 
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{Config, DealsConfig, OperationsConfig};
+pub use contracts::CONTRACTS;
 pub use disk::DiskConfig;
 pub use document::{openapi_document, openapi_document_of};
-pub use edge::{AuthConfig, Contract, HttpConfig, StrangersConfig};
+pub use edge::{AuthConfig, Contract, Contracts, HttpConfig, StrangersConfig};
 pub use receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use resources::chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
 pub use routes::{admission_classes, health_routes, routes, serve};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use api::Contract;
+use api::{CONTRACTS, Contract};
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::cli::say;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only what belongs to this contract
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Contract::ALL.map(Contract::name)))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(CONTRACTS.all().iter().map(|one| one.name())))]
     contract: Option<String>,
     /// Write it to this file instead; all documents, if it is a folder
     #[arg(long, value_name = "FILE")]
@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let contract = options.contract.as_deref().and_then(Contract::named);
+    let contract = options.contract.as_deref().and_then(|name| CONTRACTS.named(name));
     if let Some(path) = &options.write {
         for (file, document) in documents(contract, path) {
             std::fs::write(&file, text(&document)?).with_context(|| format!("{} cannot be written", file.display()))?;
@@ -49,7 +49,7 @@ fn documents(contract: Option<&'static Contract>, path: &Path) -> Vec<(PathBuf, 
     if !path.is_dir() {
         return vec![one(contract, path.to_owned())];
     }
-    let all = std::iter::once(None).chain(Contract::ALL.map(Some));
+    let all = std::iter::once(None).chain(CONTRACTS.all().iter().copied().map(Some));
     let wanted = all.filter(|one| contract.is_none() || *one == contract);
     wanted.map(|contract| one(contract, path.join(file_name(contract)))).collect()
 }

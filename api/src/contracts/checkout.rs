@@ -28,6 +28,7 @@ use poem::http::Method;
 use poem_openapi::Tags;
 
 use crate::{
+    disk::Room,
     edge::{Class, Contract, Part},
     problem::{CheckoutWrong, Code, Problem},
     state::State,
@@ -73,6 +74,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         (Method::GET, "/v1/payments/{id}/decline", Class::Write),
     ],
     credentials: &[token::OF_A_CLIENT],
+    fills: &[("/v1/payments", Room::Little)],
     part: Part {
         summary: "The hosted checkout",
         groups: &[&Tag::Checkout],
@@ -82,6 +84,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         leaves_out: |schema, _| schema.starts_with("Checkout"),
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };
 
 /// Whether errors at this path are problem objects in the contract's words.

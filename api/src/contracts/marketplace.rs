@@ -20,6 +20,7 @@ use poem::http::Method;
 use poem_openapi::Tags;
 
 use crate::{
+    disk::Room,
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
     state::State,
@@ -50,7 +51,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     speaks_at,
     refuse: refusal::refuse,
     strangers: &[(Method::POST, "/api/payments/create-intent", Class::Dear)],
-    credentials: &[],
+    fills: &[("/api/payments/create-intent", Room::Enough)],
     part: Part {
         summary: "Connected sellers, intents, refunds and payouts",
         groups: &[&Tag::Marketplace],
@@ -60,6 +61,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         invalid_means: Some("The request has invalid values; or the idempotency key was used for another one."),
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };
 
 /// Whether errors at this path are told in the contract's own words.

@@ -23,6 +23,7 @@ use poem_openapi::Tags;
 use sea_orm::ConnectionTrait;
 
 use crate::{
+    disk::Room,
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
     state::State,
@@ -68,13 +69,19 @@ pub(crate) static CONTRACT: Contract = Contract {
         (Method::POST, "/api/upload", Class::Dear),
         (Method::GET, "/uploads/{id}", Class::Cheap),
     ],
-    credentials: &[],
+    fills: &[
+        ("/api/orders", Room::Enough),
+        ("/api/payments", Room::Enough),
+        ("/api/upload", Room::Enough),
+        ("/api/auth/register", Room::Enough),
+    ],
     part: Part {
         summary: "Bank transfers and their receipts",
         groups: &[&Tag::Receipts],
         error_schema: Some(|_| "Refusal"),
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };
 
 /// Whether errors at this path are told in the contract's own words.

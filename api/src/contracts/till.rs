@@ -30,6 +30,7 @@ use poem_openapi::{
 };
 
 use crate::{
+    disk::Room,
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
     resources,
@@ -81,7 +82,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         (Method::GET, "/initial-setup", Class::Cheap),
         (Method::POST, "/initial-setup", Class::Cheap),
     ],
-    credentials: &[],
+    fills: &[("/payments", Room::Little), ("/payments/lightning/invoices", Room::Little), ("/tickets", Room::Little)],
     part: Part {
         summary: "Payments at a point of sale",
         groups: &[&Tag::Till, &resources::Tag::Staff],
@@ -91,6 +92,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         leaves_out: |schema, property| schema == "TillUser" || (schema, property) == ("TillRefusal", "retryAfter"),
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };
 
 /// Whether errors at this path are told in the contract's own words.

@@ -4,13 +4,12 @@ use std::fmt;
 
 use poem::{
     Request, Response,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
 };
-
 use poem_openapi::Tags;
 
-use super::{RequestId, admission::Stranger};
-use crate::{contracts, problem::Problem};
+use super::{Class, RequestId, admission::Stranger};
+use crate::{contracts, disk::Room, problem::Problem};
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
 pub struct Contract {
@@ -24,8 +23,24 @@ pub struct Contract {
     pub(crate) strangers: &'static [Stranger],
     /// Security schemes that make nobody a caller: tokens of one payment, and what a token is requested with.
     pub(crate) credentials: &'static [&'static str],
+    /// Routes whose POST leaves more behind, and how much room there has to be on the disks for that.
+    pub(crate) fills: &'static [(&'static str, Room)],
+    /// Routes that any site's scripts may read.
+    pub(crate) open: &'static [&'static str],
     /// The contract's part of the document.
     pub(crate) part: Part,
+}
+
+/// Everything that is served, as the edge has to know it; put together above all of it.
+pub struct Contracts {
+    /// Every contract, in the order of the documents.
+    pub(crate) all: &'static [&'static Contract],
+    /// The one that words errors at paths where no other speaks.
+    pub(crate) otherwise: &'static Contract,
+    /// Routes of no contract that ask for no token of a caller.
+    pub(crate) strangers: &'static [&'static [Stranger]],
+    /// Beginnings of paths whose queries are passed on as they came, empty parameters included.
+    pub(crate) as_sent: &'static [&'static str],
 }
 
 /// A contract's part of the document.
@@ -66,6 +81,18 @@ impl Part {
 }
 
 impl Contract {
+    /// One that words errors as problems, without routes.
+    pub(crate) const PLAIN: Self = Self {
+        name: "",
+        speaks_at: |_| false,
+        refuse: Problem::plainly,
+        strangers: &[],
+        credentials: &[],
+        fills: &[],
+        open: &[],
+        part: Part::PLAIN,
+    };
+
     /// The name, as in `/openapi.json?contract=till`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -76,6 +103,45 @@ impl Contract {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::ALL.into_iter().find(|contract| contract.name == name)
+    }
+}
+
+impl Contracts {
+    /// All of them, in the order of the documents.
+    #[must_use]
+    pub fn all(&self) -> &'static [&'static Contract] {
+        self.all
+    }
+
+    /// The contract of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&'static Contract> {
+        self.all.iter().copied().find(|contract| contract.name == name)
+    }
+
+    /// The contract that words errors at this path.
+    pub(crate) fn at(&self, path: &str) -> &'static Contract {
+        self.all.iter().copied().find(|contract| (contract.speaks_at)(path)).unwrap_or(self.otherwise)
+    }
+
+    /// What a route that asks for no token of a caller costs; none when nobody has said it. Such a one costs as much as the
+    /// dearest, and fails the table test of routes.
+    pub(crate) fn class_of(&self, method: &Method, template: &str) -> Option<Class> {
+        let of_contracts = self.all.iter().map(|contract| contract.strangers);
+        let mut routes = of_contracts.chain(self.strangers.iter().copied()).flatten();
+        routes.find(|(known, path, _)| known == method && *path == template).map(|(.., class)| *class)
+    }
+
+    /// How much room there has to be for a request; none where it leaves nothing behind that others could not.
+    pub(crate) fn room_for(&self, method: &Method, template: &str) -> Option<Room> {
+        let template = template.trim_end_matches('/');
+        let mut fills = self.all.iter().flat_map(|contract| contract.fills);
+        fills.find(|(path, _)| *method == Method::POST && *path == template).map(|(_, room)| *room)
+    }
+
+    /// Whether any site's scripts may read a route.
+    pub(crate) fn is_open(&self, template: &str) -> bool {
+        self.all.iter().any(|contract| contract.open.contains(&template))
     }
 }
 

@@ -4,16 +4,13 @@ use poem::http::Method;
 
 use super::{Tag, payment_token::OF_A_PAYMENT};
 use crate::{
+    disk::Room,
     edge::{Class, Contract, Part},
-    problem::Problem,
 };
 
 /// On-chain deals, with what they need: integrations, nodes, reference data, wallets, members, webhooks.
 pub(crate) static DEALS: Contract = Contract {
     name: "deals",
-    // What no other contract speaks at.
-    speaks_at: |_| false,
-    refuse: Problem::plainly,
     strangers: &[
         (Method::POST, "/api/v1/auth/authenticate", Class::Write),
         (Method::POST, "/api/v1/auth/refresh", Class::Write),
@@ -26,6 +23,9 @@ pub(crate) static DEALS: Contract = Contract {
         (Method::GET, "/pay/assets/text.js", Class::Cheap),
     ],
     credentials: &[OF_A_PAYMENT],
+    fills: &[("/api/v1/payments", Room::Little)],
+    // It serves the payer's page on the merchant's own site.
+    open: &["/api/v1/widget/payments/{id}"],
     part: Part {
         summary: "On-chain deals, and payments by card or bank transfer beside them",
         groups: &[
@@ -42,15 +42,25 @@ pub(crate) static DEALS: Contract = Contract {
         paths: &["/auth/"],
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };
 
 /// Health, queues, dead letters, redrives and reviews.
 pub(crate) static OPERATIONS: Contract = Contract {
     name: "operations",
-    speaks_at: |_| false,
-    refuse: Problem::plainly,
-    strangers: &[],
-    credentials: &[],
+    strangers: &[
+        (Method::GET, "/health/live", Class::Watched),
+        (Method::GET, "/health/ready", Class::Watched),
+        (Method::GET, "/metrics", Class::Watched),
+        (Method::GET, "/", Class::Cheap),
+        (Method::GET, "/docs", Class::Cheap),
+        (Method::GET, "/docs/start.js", Class::Cheap),
+        (Method::GET, "/docs/swagger-ui.js", Class::Cheap),
+        (Method::GET, "/docs/swagger-ui.css", Class::Cheap),
+        (Method::GET, "/openapi.json", Class::Cheap),
+        (Method::POST, "/auth/login", Class::Dear),
+        (Method::POST, "/auth/refresh", Class::Write),
+    ],
     part: Part {
         summary: "What operators look at and decide",
         groups: &[&Tag::Reviews, &Tag::DeadLetters, &Tag::Queues, &Tag::Operations],
@@ -58,4 +68,5 @@ pub(crate) static OPERATIONS: Contract = Contract {
         events_for_operators: true,
         ..Part::PLAIN
     },
+    ..Contract::PLAIN
 };

@@ -20,24 +20,6 @@ pub(crate) fn api(state: &State) -> Api {
     (receipts::api(state), till::api(state), checkout::api(state), marketplace::api(state))
 }
 
-impl Contract {
-    /// All of them.
-    pub const ALL: [&'static Self; 6] = [
-        &resources::DEALS,
-        &receipts::CONTRACT,
-        &till::CONTRACT,
-        &checkout::CONTRACT,
-        &marketplace::CONTRACT,
-        &resources::OPERATIONS,
-    ];
-}
-
-/// The contract that words errors at this path; where none does, they are problems as RFC 9457 has them, which is how
-/// the deals word theirs.
-pub(crate) fn at(path: &str) -> &'static Contract {
-    Contract::ALL.into_iter().find(|contract| (contract.speaks_at)(path)).unwrap_or(&resources::DEALS)
-}
-
 /// All of them, in the order of the documents, with what is served besides. Where none words errors at a path, they are
 /// problems as RFC 9457 has them, which is how the deals word theirs.
 pub static CONTRACTS: Contracts = Contracts {
@@ -73,11 +55,11 @@ mod tests {
     fn no_two_contracts_speak_at_one_path() {
         for path in paths() {
             let speakers: Vec<&str> =
-                Contract::ALL.into_iter().filter(|contract| (contract.speaks_at)(&path)).map(|one| one.name).collect();
+                CONTRACTS.all.iter().filter(|contract| (contract.speaks_at)(&path)).map(|one| one.name).collect();
             assert!(speakers.len() <= 1, "{path}: {speakers:?}");
         }
         assert_eq!(
-            ["/api/v1/payments", "/v1/payments", "/payments"].map(|path| at(path).name),
+            ["/api/v1/payments", "/v1/payments", "/payments"].map(|path| CONTRACTS.at(path).name),
             ["deals", "checkout", "till"]
         );
     }

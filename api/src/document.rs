@@ -33,7 +33,7 @@ pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
 /// The document, as it is served and committed: the same bytes for the same source.
 #[must_use]
 pub fn openapi_document() -> Value {
-    openapi::finish(generated(), &EVENTS)
+    openapi::finish(generated(), &CONTRACTS, &EVENTS)
 }
 
 /// The part of it that is one contract's.

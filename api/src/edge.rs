@@ -37,10 +37,10 @@ pub(crate) use address::ClientAddress;
 #[cfg(any(test, fuzzing))]
 pub(crate) use address::read as read_address;
 pub use admission::StrangersConfig;
-pub(crate) use admission::{Class, Stranger, Strangers, admit};
+pub(crate) use admission::{Class, Strangers, admit};
 pub(crate) use allowance::{Allowance, Allowances};
 pub use config::{AuthConfig, HttpConfig};
-pub(crate) use contract::{AllowsOrigin, Asking, Part};
+pub(crate) use contract::{AllowsOrigin, Asking, Part, Stranger};
 pub use contract::{Contract, Contracts};
 pub(crate) use empty_parameters::no_texts;
 pub(crate) use endpoint::{Audience, Edge, REQUEST_ID};

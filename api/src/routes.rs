@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contracts, document,
+    contracts::{self, CONTRACTS},
+    document,
     edge::{self, Audience, Edge, EdgeState, Guarded, admissions, no_texts},
     gateways,
     receipts::orphans,
@@ -31,7 +32,7 @@ static NO_TEXTS: LazyLock<HashSet<String>> = LazyLock::new(no_texts::<Api>);
 #[must_use]
 pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
-    let service = document::service(Guarded::new(api(&state), timeout));
+    let service = document::service(Guarded::new(api(&state), timeout, &CONTRACTS));
     let edge = EdgeState::clone(&state);
     Edge::new(service.into_endpoint().data(state), edge, Audience::Public, &NO_TEXTS)
 }
@@ -40,7 +41,7 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
 #[doc(hidden)]
 #[must_use]
 pub fn admission_classes(state: &State) -> Vec<(String, Option<&'static str>)> {
-    admissions(api(state))
+    admissions(api(state), &CONTRACTS)
 }
 
 /// Health, metrics and documents alone, for a process that serves nothing else, or on an address of the operators' own.
@@ -48,7 +49,7 @@ pub fn admission_classes(state: &State) -> Vec<(String, Option<&'static str>)> {
 pub fn health_routes(state: State) -> impl Endpoint<Output = Response> {
     let timeout = Duration::from_millis(state.config().http.request_timeout_ms);
     // Guarded like all others, which is also how the edge knows that a 503 is an answer of ours, with its report.
-    let health = Guarded::new((Health(state.clone()), Documentation), timeout);
+    let health = Guarded::new((Health(state.clone()), Documentation), timeout, &CONTRACTS);
     let service = OpenApiService::new(health, "Quittance", env!("CARGO_PKG_VERSION"));
     Edge::new(service.into_endpoint(), EdgeState::clone(&state), Audience::Operators, &NO_TEXTS)
 }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::{
     config::Config,
-    contracts,
+    contracts::{self, CONTRACTS},
     edge::{EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
     receipts::Uploads,
@@ -88,6 +88,7 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         let config = &parts.config;
         let edge = EdgeParts {
+            contracts: &CONTRACTS,
             database: parts.database.clone(),
             auth: config.auth.clone(),
             http: config.http.clone(),

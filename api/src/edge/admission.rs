@@ -7,7 +7,7 @@
 
 mod classes;
 
-pub(crate) use classes::{Class, Stranger, class_of};
+pub(crate) use classes::Class;
 
 use poem::Request;
 use serde::Deserialize;

@@ -3,13 +3,16 @@
 use std::fmt;
 
 use poem::{
-    Request, Response,
+    Response,
     http::{HeaderMap, HeaderValue, Method, header},
 };
 use poem_openapi::Tags;
 
-use super::{Class, RequestId, admission::Stranger};
-use crate::{contracts, disk::Room, problem::Problem};
+use super::{Class, RequestId};
+use crate::{disk::Room, problem::Problem};
+
+/// A route, as the document writes its path, that asks for no token of a caller, and what it costs whoever asks.
+pub(crate) type Stranger = (Method, &'static str, Class);
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
 pub struct Contract {
@@ -98,12 +101,6 @@ impl Contract {
     pub fn name(&self) -> &'static str {
         self.name
     }
-
-    /// The contract of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
-        Self::ALL.into_iter().find(|contract| contract.name == name)
-    }
 }
 
 impl Contracts {
@@ -171,17 +168,9 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    pub(crate) fn new(request_id: RequestId, path: &str, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(contracts: &Contracts, request_id: RequestId, path: &str, headers: &HeaderMap) -> Self {
         let accept_language = headers.get(header::ACCEPT_LANGUAGE).cloned();
-        Self { contract: contracts::at(path), request_id, path: path.to_owned(), accept_language }
-    }
-
-    /// The request's, also where no edge stands before the route.
-    pub(crate) fn of(request: &Request) -> Self {
-        request
-            .data::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self::new(RequestId::of(request), request.uri().path(), request.headers()))
+        Self { contract: contracts.at(path), request_id, path: path.to_owned(), accept_language }
     }
 
     /// The languages that the client prefers, as it has sent them.

@@ -28,8 +28,8 @@ pub(super) struct Cors {
 }
 
 impl Cors {
-    pub(super) fn of(state: &EdgeState, request: &Request) -> Self {
-        let Some(allows) = state.origins(Asking::of(request).contract) else {
+    pub(super) fn of(state: &EdgeState, asking: &Asking, request: &Request) -> Self {
+        let Some(allows) = state.origins(asking.contract) else {
             return Self { varies: false, origin: None };
         };
         let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(allows);

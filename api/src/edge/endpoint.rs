@@ -8,10 +8,9 @@ use poem::{
 };
 use tracing::Instrument;
 
-use super::{Asking, Class, ClientAddress, RequestId, RouteTemplate, admission, cors::Cors, empty_parameters, posture};
+use super::{Asking, Class, ClientAddress, RequestId, RouteTemplate, cors::Cors, empty_parameters, posture};
 use crate::{
     edge::EdgeState,
-    gateways::callbacks,
     problem::{Code, Location, Problem, Wrong},
 };
 
@@ -71,15 +70,15 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             request.set_method(Method::TRACE);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let asking = Asking::new(id.clone(), &path, request.headers());
+        let asking = Asking::new(self.state.contracts(), id.clone(), &path, request.headers());
         request.set_data(asking.clone());
-        let cors = Cors::of(&self.state, &request);
+        let cors = Cors::of(&self.state, &asking, &request);
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
         let mut response = match self.admit(&request, &address).map(|()| cors.preflight(&request)) {
             Ok(Some(allowed)) => allowed,
             Ok(None) => {
-                if !path.starts_with(callbacks::PATHS) {
+                if !self.state.contracts().as_sent.iter().any(|beginning| path.starts_with(beginning)) {
                     empty_parameters::drop_from(request.uri_mut(), self.no_texts);
                 }
                 request.set_data(id.clone());
@@ -100,7 +99,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
         let _entered = span.enter();
         let elapsed_us = elapsed.as_micros();
-        if status < 400 && admission::class_of(&method, route) == Some(Class::Watched) {
+        if status < 400 && self.state.contracts().class_of(&method, route) == Some(Class::Watched) {
             // Whoever watches asks every few seconds, and is in the metrics.
             tracing::debug!(target: "api::access", route, status, elapsed_us, %address);
         } else {

@@ -18,18 +18,11 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use super::{
-    Asking, Contract,
-    admission::{self, Class, class_of},
-    endpoint::METHODS,
-};
+use super::{Asking, Class, Contracts, EdgeState, RequestId, admission, endpoint::METHODS};
 use crate::{
-    edge::EdgeState,
+    disk::Room,
     problem::{Code, Problem},
 };
-
-/// The one route that any site's scripts may read: it serves the payer's page on the merchant's own site.
-pub(crate) const OPEN_ROUTE: &str = "/api/v1/widget/payments/{id}";
 
 /// The matched path as the document writes it, such as `/api/v1/payments/{id}`; set on every answer of a route.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +32,12 @@ pub(crate) struct RouteTemplate(pub(crate) &'static str);
 pub(crate) struct Guarded<T> {
     api: T,
     timeout: Duration,
+    contracts: &'static Contracts,
 }
 
 impl<T> Guarded<T> {
-    pub(crate) fn new(api: T, timeout: Duration) -> Self {
-        Self { api, timeout }
+    pub(crate) fn new(api: T, timeout: Duration, contracts: &'static Contracts) -> Self {
+        Self { api, timeout, contracts }
     }
 }
 
@@ -59,21 +53,24 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
     }
 
     fn add_routes(self, routes: &mut Routes) {
-        let signed_in = signed_in::<T>();
+        let Self { api, timeout, contracts } = self;
+        let signed_in = signed_in::<T>(contracts);
         let mut bare = Routes::new();
-        self.api.add_routes(&mut bare);
+        api.add_routes(&mut bare);
         for (path, mut methods) in bare {
             // Routes live as long as the process, so their names may too.
             let template: &'static str = template(&path).leak();
-            if template == OPEN_ROUTE {
+            let open = contracts.is_open(template);
+            if open {
                 methods.insert(Method::OPTIONS, make_sync(|_| preflight()).boxed());
             }
             let allow = allow(&methods);
             let mut guarded: HashMap<Method, BoxEndpoint<'static>> = methods
                 .into_iter()
                 .map(|(method, inner)| {
-                    let class = class(&signed_in, &method, template).unwrap_or(Class::Dear);
-                    (method, Guard { inner, template, class, timeout: self.timeout }.boxed())
+                    let class = class(contracts, &signed_in, &method, template).unwrap_or(Class::Dear);
+                    let room = contracts.room_for(&method, template);
+                    (method, Guard { inner, template, class, room, open, timeout, contracts }.boxed())
                 })
                 .collect();
             // A HEAD is a GET wherever there is one.
@@ -81,7 +78,7 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 guarded.entry(method).or_insert_with(|| {
                     let problem = Problem::new(Code::MethodNotAllowed).header(header::ALLOW, &allow);
                     let inner = make_sync(move |_| Err::<Response, poem::Error>(problem.clone().into())).boxed();
-                    Guard { inner, template, class: Class::Cheap, timeout: self.timeout }.boxed()
+                    Guard { inner, template, class: Class::Cheap, room: None, open, timeout, contracts }.boxed()
                 });
             }
             routes.insert(path, guarded);
@@ -91,8 +88,8 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
 
 /// Every route of an API, such as `POST /auth/login`, with the word for what it costs a stranger; none where nobody has
 /// said it.
-pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str>)> {
-    let signed_in = signed_in::<T>();
+pub(crate) fn admissions<T: OpenApi>(api: T, contracts: &Contracts) -> Vec<(String, Option<&'static str>)> {
+    let signed_in = signed_in::<T>(contracts);
     let mut routes = Routes::new();
     api.add_routes(&mut routes);
     let routes = routes.into_iter().flat_map(|(path, methods)| {
@@ -101,7 +98,7 @@ pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str
     });
     routes
         .map(|(method, template)| {
-            let class = class(&signed_in, &method, &template).map(Class::word);
+            let class = class(contracts, &signed_in, &method, &template).map(Class::word);
             (format!("{method} {template}"), class)
         })
         .collect()
@@ -109,20 +106,25 @@ pub(crate) fn admissions<T: OpenApi>(api: T) -> Vec<(String, Option<&'static str
 
 /// Operations that ask for a caller's token, as the document declares them. A payer's token, which belongs to one payment,
 /// makes nobody a caller, and neither do the credentials that a token is asked for with.
-fn signed_in<T: OpenApi>() -> HashSet<(Method, String)> {
+fn signed_in<T: OpenApi>(contracts: &Contracts) -> HashSet<(Method, String)> {
     let operations = T::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| {
         let template = template(&path.path);
         path.operations.into_iter().map(move |operation| (operation, template.clone()))
     });
     let of_callers =
-        |scheme: &&'static str| !Contract::ALL.iter().any(|contract| contract.credentials.contains(scheme));
+        |scheme: &&'static str| !contracts.all.iter().any(|contract| contract.credentials.contains(scheme));
     operations
         .filter(|(operation, _)| operation.security.iter().flat_map(|scheme| scheme.keys()).any(of_callers))
         .map(|(operation, template)| (operation.method, template))
         .collect()
 }
 
-fn class(signed_in: &HashSet<(Method, String)>, method: &Method, template: &str) -> Option<Class> {
+fn class(
+    contracts: &Contracts,
+    signed_in: &HashSet<(Method, String)>,
+    method: &Method,
+    template: &str,
+) -> Option<Class> {
     if signed_in.contains(&(method.clone(), template.to_owned())) {
         return Some(Class::SignedIn);
     }
@@ -130,7 +132,7 @@ fn class(signed_in: &HashSet<(Method, String)>, method: &Method, template: &str)
     if *method == Method::OPTIONS {
         return Some(Class::Cheap);
     }
-    class_of(method, template)
+    contracts.class_of(method, template)
 }
 
 /// `/payments/:param0/logs` and, as the document has it, `/payments/{hash}/logs`, as `/payments/{id}/logs`.
@@ -161,16 +163,31 @@ struct Guard {
     inner: BoxEndpoint<'static>,
     template: &'static str,
     class: Class,
+    /// What there has to be on the disks.
+    room: Option<Room>,
+    /// Whether any site's scripts may read it.
+    open: bool,
     timeout: Duration,
+    contracts: &'static Contracts,
+}
+
+impl Guard {
+    /// What the outermost endpoint has found out, also where there is none.
+    fn asking(&self, request: &Request) -> Asking {
+        let known = request.data::<Asking>().cloned();
+        known.unwrap_or_else(|| {
+            Asking::new(self.contracts, RequestId::of(request), request.uri().path(), request.headers())
+        })
+    }
 }
 
 impl Endpoint for Guard {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let asking = Asking::of(&request);
-        let disk = request.data::<EdgeState>().map(EdgeState::disk);
-        let disk = disk.map_or(Ok(()), |disk| disk.admit(request.method(), self.template));
+        let asking = self.asking(&request);
+        let disk = request.data::<EdgeState>().map(EdgeState::disk).zip(self.room);
+        let disk = disk.map_or(Ok(()), |(disk, needed)| disk.admit(needed));
         if let Err(problem) = disk.and_then(|()| admission::admit(&request, self.class)) {
             let mut response = problem.respond(&asking);
             response.set_data(RouteTemplate(self.template));
@@ -189,7 +206,7 @@ impl Endpoint for Guard {
                 Problem::new(Code::Unavailable).retry_after(1).respond(&asking)
             }
         };
-        if self.template == OPEN_ROUTE {
+        if self.open {
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         response.set_data(RouteTemplate(self.template));
@@ -203,6 +220,10 @@ mod tests {
     use poem_openapi::{OpenApiService, payload::PlainText};
 
     use super::*;
+    use crate::edge::Contract;
+
+    static PLAIN: Contract = Contract::PLAIN;
+    static CONTRACTS: Contracts = Contracts { all: &[], otherwise: &PLAIN, strangers: &[], as_sent: &[] };
 
     struct Broken;
 
@@ -221,7 +242,7 @@ mod tests {
     }
 
     async fn answer(method: Method, path: &str) -> (StatusCode, String, String) {
-        let api = Guarded::new(Broken, Duration::from_millis(20));
+        let api = Guarded::new(Broken, Duration::from_millis(20), &CONTRACTS);
         let client = TestClient::new(OpenApiService::new(api, "", "").into_endpoint());
         let response = client.request(method, path).send().await.0;
         let allow = response.header(header::ALLOW).unwrap_or_default().to_owned();

@@ -29,8 +29,8 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let http = state.http().clone();
     let local = listener.local_addr()?;
+    let connections = Arc::new(Connections::new(routes, local, &state, cancelled.clone()));
     let forgetting = tokio::spawn(forget_idle(state, cancelled.clone()));
-    let connections = Arc::new(Connections::new(routes, local, &http, cancelled.clone()));
     let (gate, under_way) = (Gate::new(&http), TaskTracker::new());
     while let Some((socket, peer)) = cancelled.run_until_cancelled(accept(&listener)).await {
         match gate.admit(peer) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use queue::Database;
 
-use super::{Allowances, AllowsOrigin, AuthConfig, Contract, HttpConfig, Strangers, StrangersConfig};
+use super::{Allowances, AllowsOrigin, AuthConfig, Contract, Contracts, HttpConfig, Strangers, StrangersConfig};
 use crate::{
     access::{CallerLoader, SignIns, TokenIssuer},
     disk::{Disk, DiskConfig},
@@ -13,6 +13,7 @@ use crate::{
 
 /// What the edge is told.
 pub(crate) struct EdgeParts {
+    pub(crate) contracts: &'static Contracts,
     pub(crate) database: Database,
     pub(crate) auth: AuthConfig,
     pub(crate) http: HttpConfig,
@@ -54,6 +55,10 @@ impl EdgeState {
             disk: Disk::new(&parts.disk),
             parts,
         }))
+    }
+
+    pub(crate) fn contracts(&self) -> &'static Contracts {
+        self.0.parts.contracts
     }
 
     pub(crate) fn db(&self) -> &Database {

@@ -25,9 +25,6 @@ use crate::{
 /// Longest callback that is read, bytes.
 const BODY_MAX: usize = 256 * 1_024;
 
-/// What the paths of these callbacks begin with. They are checked as they came, empty parameters included.
-pub(crate) const PATHS: &str = "/v1/webhooks/";
-
 pub(crate) struct GatewayCallbacks(pub(crate) State);
 
 #[OpenApi(prefix_path = "/v1/webhooks/payments", tag = "Tag::Gateways")]

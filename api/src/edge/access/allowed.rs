@@ -159,8 +159,8 @@ pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
 
 /// Whether a page on another host makes the request, from where the contract allows it.
 pub(crate) fn from_allowed_origin(request: &Request) -> bool {
-    let Some(state) = request.data::<EdgeState>() else { return false };
-    let allows = state.origins(Asking::of(request).contract);
+    let (Some(state), Some(asking)) = (request.data::<EdgeState>(), request.data::<Asking>()) else { return false };
+    let allows = state.origins(asking.contract);
     allows.zip(request.header(header::ORIGIN)).is_some_and(|(allows, origin)| allows(origin))
 }
 

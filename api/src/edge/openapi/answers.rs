@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::part;
 use crate::{
-    edge::{Contract, Part},
+    edge::{Contracts, Part},
     problem::{Code, MEDIA_TYPE, Problem},
 };
 
@@ -28,13 +28,13 @@ const MEANINGS: &[(&str, &str)] = &[
 ];
 
 /// Adds the errors that every operation of its kind has, and what all answers have.
-pub(super) fn complete(operation: &mut Value) {
+pub(super) fn complete(operation: &mut Value, contracts: &Contracts) {
     let security = operation["security"].as_array();
     // One that is empty says that it also goes without.
     let protected = security.is_some_and(|ways| !ways.is_empty() && ways.iter().all(|way| *way != json!({})));
     let body = operation.get("requestBody").is_some_and(|body| !body.is_null());
     let input = body || operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty());
-    let contract = Contract::ALL.into_iter().find(|contract| part::owns(contract, operation));
+    let contract = contracts.all.iter().find(|contract| part::owns(contract, operation));
     let part = contract.map_or(&Part::PLAIN, |contract| &contract.part);
     let always = ["414", "429", "431", "500", "503"].map(|status| (status, true));
     let usual =

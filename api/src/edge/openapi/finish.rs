@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::{Events, answers, example};
 use crate::{
     body::OPEN_BODY,
-    edge::Contract,
+    edge::Contracts,
     money::{COST_TEXT, POSITIVE_TEXT},
     query_text::WITHOUT_NUL,
 };
 
 /// Finishes the document.
-pub(crate) fn finish(mut document: Value, events: &Events) -> Value {
+pub(crate) fn finish(mut document: Value, contracts: &Contracts, events: &Events) -> Value {
     document["openapi"] = json!("3.1.0");
     document["jsonSchemaDialect"] = json!("https://spec.openapis.org/oas/3.1/dialect/base");
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -22,12 +22,12 @@ pub(crate) fn finish(mut document: Value, events: &Events) -> Value {
     let used = used_by_requests(&mut document, |_| true);
     let open = used_by_requests(&mut document, |operation| operation["requestBody"]["description"] == OPEN_BODY);
     requests_are_strict(&mut document, &used, &open);
-    answers_are_complete(&mut document, &used);
+    answers_are_complete(&mut document, &used, contracts);
     let schemas = document["components"]["schemas"].clone();
     for operation in operations(&mut document) {
         permissions(operation);
         parameters(operation);
-        answers::complete(operation);
+        answers::complete(operation, contracts);
         content(operation, &schemas);
         answers::share_errors(operation);
     }
@@ -178,13 +178,13 @@ fn strict(value: &mut Value, closed: bool) {
 
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
 /// required. Exceptions are a problem's payment, which most have not, and what a contract leaves out.
-fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>) {
+fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>, contracts: &Contracts) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
         let Some(properties) = schema["properties"].as_object() else { continue };
         let now_and_then = |property: &str| {
             (name.as_str(), property) == ("Problem", "payment_id")
-                || Contract::ALL.iter().any(|contract| (contract.part.leaves_out)(name, property))
+                || contracts.all.iter().any(|contract| (contract.part.leaves_out)(name, property))
         };
         if !properties.is_empty() && properties.keys().all(|property| now_and_then(property)) {
             continue;

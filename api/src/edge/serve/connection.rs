@@ -18,7 +18,7 @@ use super::{
     paced::{Paced, Patience, Progress},
 };
 use crate::{
-    edge::{Asking, HttpConfig, REQUEST_ID, RequestId},
+    edge::{Asking, Contracts, EdgeState, REQUEST_ID, RequestId},
     problem::{Code, Problem},
 };
 
@@ -31,6 +31,7 @@ pub(super) struct Connections {
     http: http1::Builder,
     local: SocketAddr,
     patience: Patience,
+    contracts: &'static Contracts,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -39,15 +40,16 @@ impl Connections {
     pub(super) fn new(
         endpoint: impl Endpoint<Output = Response> + 'static,
         local: SocketAddr,
-        config: &HttpConfig,
+        state: &EdgeState,
         stop: CancellationToken,
     ) -> Self {
+        let (config, contracts) = (state.http(), state.contracts());
         let mut http = http1::Builder::new();
         // Twice what is allowed still reaches the edge, which answers with a problem; hyper's own answer has no body.
         let head = 2 * (config.uri_limit_bytes + config.header_limit_bytes);
         http.max_headers(2 * config.header_count_max).max_header_size(head).max_buf_size(head.max(READ_AHEAD));
         let (patience, cut) = (Patience::new(config), CancellationToken::new());
-        Self { endpoint: poem::EndpointExt::boxed(endpoint), http, local, patience, stop, cut }
+        Self { endpoint: poem::EndpointExt::boxed(endpoint), http, local, patience, contracts, stop, cut }
     }
 
     /// Ends every connection now.
@@ -99,7 +101,7 @@ impl Connections {
 
     async fn respond(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {
         if let Some(problem) = misaddressed(&request) {
-            let asking = Asking::new(RequestId::fresh(), request.uri().path(), request.headers());
+            let asking = Asking::new(self.contracts, RequestId::fresh(), request.uri().path(), request.headers());
             let mut response = problem.respond(&asking);
             let id = HeaderValue::from_str(asking.request_id.as_str());
             response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));

@@ -16,7 +16,7 @@ use crate::{
     contracts::CONTRACTS,
     edge::Contract,
     openapi::{self, Served},
-    problem::{Code, Wrong},
+    problem::{Code, UNKNOWN_WORD},
     resources::events::{Announced, EVENTS},
     routes::Api,
 };
@@ -136,6 +136,23 @@ impl Type for ContractName {
 
 impl ParseFromParameter for ContractName {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        CONTRACTS.named(value).map(Self).ok_or_else(|| ParseError::custom(Wrong::UnknownWord))
+        CONTRACTS.named(value).map(Self).ok_or_else(|| ParseError::custom(UNKNOWN_WORD))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::error::ParseParamError;
+
+    use super::*;
+    use crate::problem::{Problem, Wrong};
+
+    #[test]
+    fn the_name_of_no_contract_is_no_documented_word() {
+        let refused = ContractName::parse_from_parameter("x").err().unwrap();
+        let error =
+            ParseParamError { name: "contract", reason: refused.propagate::<Option<ContractName>>().into_message() };
+        let problem = Problem::from_error(error.into(), CONTRACTS.otherwise);
+        assert_eq!(problem.errors()[0].wrong, Wrong::UnknownWord);
     }
 }

@@ -18,10 +18,9 @@ mod submit;
 mod texts;
 mod token;
 
-use self::language::Language;
-pub(crate) use self::list::Attributes;
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
+use self::{language::Language, list::Attributes};
 
 use payments::checkout::CheckoutError;
 use poem::http::Method;
@@ -30,7 +29,7 @@ use poem_openapi::Tags;
 use crate::{
     disk::Room,
     edge::{Class, Contract, Part},
-    problem::{CheckoutWrong, Code, Problem},
+    problem::{CheckoutWrong, Code, Parameter, Problem},
     state::State,
 };
 
@@ -74,6 +73,7 @@ pub(crate) static CONTRACT: Contract = Contract {
         (Method::GET, "/v1/payments/{id}/decline", Class::Write),
     ],
     credentials: &[token::OF_A_CLIENT],
+    parameters: &[Parameter::new::<Attributes>(Attributes::wrong)],
     fills: &[("/v1/payments", Room::Little)],
     part: Part {
         summary: "The hosted checkout",

@@ -9,7 +9,10 @@ use poem::{
 use poem_openapi::Tags;
 
 use super::{Class, RequestId};
-use crate::{disk::Room, problem::Problem};
+use crate::{
+    disk::Room,
+    problem::{Parameter, Problem},
+};
 
 /// A route, as the document writes its path, that asks for no token of a caller, and what it costs whoever asks.
 pub(crate) type Stranger = (Method, &'static str, Class);
@@ -26,6 +29,8 @@ pub struct Contract {
     pub(crate) strangers: &'static [Stranger],
     /// Security schemes that make nobody a caller: tokens of one payment, and what a token is requested with.
     pub(crate) credentials: &'static [&'static str],
+    /// The contract's own types of parameters.
+    pub(crate) parameters: &'static [Parameter],
     /// Routes whose POST leaves more behind, and how much room there has to be on the disks for that.
     pub(crate) fills: &'static [(&'static str, Room)],
     /// Routes that any site's scripts may read.
@@ -91,6 +96,7 @@ impl Contract {
         refuse: Problem::plainly,
         strangers: &[],
         credentials: &[],
+        parameters: &[],
         fills: &[],
         open: &[],
         part: Part::PLAIN,

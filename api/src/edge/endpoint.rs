@@ -157,7 +157,7 @@ impl<E: Endpoint> Edge<E> {
                 Problem::from_status(response.status()).respond(asking)
             }
             Ok(response) => response,
-            Err(error) => Problem::from_error(error).respond(asking),
+            Err(error) => Problem::from_error(error, asking.contract).respond(asking),
         }
     }
 }

@@ -196,7 +196,7 @@ impl Endpoint for Guard {
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let mut response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(error))) => Problem::from_error(error).respond(&asking),
+            Ok(Ok(Err(error))) => Problem::from_error(error, asking.contract).respond(&asking),
             Ok(Err(_)) => {
                 tracing::error!(route = self.template, "a handler panicked");
                 Problem::new(Code::Internal).respond(&asking)

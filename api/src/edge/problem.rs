@@ -6,6 +6,7 @@ mod refused;
 mod wrong;
 
 pub(crate) use code::Code;
+pub(crate) use framework::{Parameter, UNKNOWN_WORD};
 pub(crate) use refused::Refused;
 pub(crate) use wrong::{CheckoutWrong, Counted, Format, Kind, Wrong};
 

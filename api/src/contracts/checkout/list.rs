@@ -71,11 +71,11 @@ impl Asked {
 
 /// Names of attributes, joined by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Attributes(Vec<Attribute>);
+pub(super) struct Attributes(Vec<Attribute>);
 
 impl Attributes {
     /// What is wrong with a text that names others.
-    pub(crate) fn wrong() -> Wrong {
+    pub(super) fn wrong() -> Wrong {
         Wrong::OneOf(Attribute::ALL.iter().map(|attribute| attribute.word().to_owned()).collect())
     }
 
@@ -127,7 +127,10 @@ impl ToJSON for Attributes {
 
 #[cfg(test)]
 mod tests {
+    use poem_openapi::error::ParseParamError;
+
     use super::*;
+    use crate::{checkout::CONTRACT, problem::Problem};
 
     #[test]
     fn desc_turns_keys_around_and_adds_its_own() {
@@ -149,5 +152,14 @@ mod tests {
             "https://pay.example/v1/payments?sort=status,value&desc=value,createdAt&limit=20&offset=20"
         );
         assert!(Attributes::parse_from_parameter("amount").is_err() && Attributes::parse_from_parameter("").is_err());
+    }
+
+    #[test]
+    fn whoever_names_another_attribute_is_told_which_there_are() {
+        let refused = Attributes::parse_from_parameter("amount").err().unwrap();
+        let reason = refused.propagate::<Option<Vec<Attributes>>>().into_message();
+        let error = ParseParamError { name: "sort", reason };
+        let problem = Problem::from_error(error.into(), &CONTRACT);
+        assert_eq!(problem.errors()[0].wrong, Attributes::wrong());
     }
 }

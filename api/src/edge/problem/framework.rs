@@ -11,8 +11,7 @@ use sea_orm::{DbErr, SqlErr};
 
 use super::{Code, Format, Kind, Location, Problem, Wrong};
 use crate::{
-    checkout::Attributes,
-    document::ContractName,
+    edge::Contract,
     idempotent::IdempotencyKey,
     paging::{Limit, Offset, Page, PageLimit, PerPage},
     query_text::QueryText,
@@ -21,8 +20,9 @@ use crate::{
 };
 
 impl Problem {
-    /// The problem that an error stands for; our own pass through unchanged.
-    pub(crate) fn from_error(error: Error) -> Self {
+    /// The problem that an error of a request to this contract stands for; our own pass through unchanged.
+    pub(crate) fn from_error(error: Error, contract: &Contract) -> Self {
+        let plain = |reason: &str| plain(reason, contract.parameters);
         let error = match error.downcast::<Self>() {
             Ok(problem) => return problem,
             Err(error) => error,
@@ -64,10 +64,38 @@ impl Problem {
     }
 }
 
-/// What is wrong with a parameter. The framework keeps nothing of a parser's error but a sentence, which begins with the
-/// name of the type that could not be read. This is the one place that reads it, and of our own types it reads the name
-/// alone: each of them has one thing that can be wrong.
-fn plain(reason: &str) -> Wrong {
+/// A type of parameters.
+pub(crate) struct Parameter {
+    /// The type's name.
+    pub(crate) name: fn() -> Cow<'static, str>,
+    /// What is wrong with a text that it cannot be read from.
+    pub(crate) wrong: fn() -> Wrong,
+}
+
+impl Parameter {
+    /// The type, which has one thing that can be wrong.
+    pub(crate) const fn new<T: Type>(wrong: fn() -> Wrong) -> Self {
+        Self { name: T::name, wrong }
+    }
+}
+
+/// The edge's own.
+static PARAMETERS: [Parameter; 9] = [
+    Parameter::new::<Page>(Page::wrong),
+    Parameter::new::<PerPage>(PerPage::wrong),
+    Parameter::new::<Limit>(Limit::wrong),
+    Parameter::new::<PageLimit>(PageLimit::wrong),
+    Parameter::new::<Offset>(Offset::wrong),
+    Parameter::new::<QueryText>(|| Format::QueryText.into()),
+    Parameter::new::<QueryUrl>(|| Format::QueryUrl.into()),
+    Parameter::new::<IdempotencyKey>(|| Format::IdempotencyKey.into()),
+    Parameter::new::<Time>(|| Format::Time.into()),
+];
+
+/// What is wrong with a parameter of one of these types, of the edge's or of the framework's. The framework keeps nothing of
+/// a parser's error but a sentence, which begins with the name of the type that could not be read. This is the one place
+/// that reads it, and of our own types it reads the name alone.
+fn plain(reason: &str, own: &[Parameter]) -> Wrong {
     let (sentence, _) = reason.split_once(" (occurred while parsing ").unwrap_or((reason, ""));
     if sentence.contains("expects an input value") {
         return Wrong::Required;
@@ -78,37 +106,17 @@ fn plain(reason: &str) -> Wrong {
         (None, Some((type_name, _))) => (type_name, ""),
         (None, None) => ("", ""),
     };
-    of_ours(type_name).unwrap_or_else(|| of_framework(type_name, told))
+    let known = PARAMETERS.iter().chain(own).find(|known| (known.name)() == type_name);
+    known.map_or_else(|| of_framework(type_name, told), |known| (known.wrong)())
 }
 
-/// A type's name, and what is wrong with a text that it cannot be read from.
-type Parameter = (Cow<'static, str>, fn() -> Wrong);
-
-/// Our types of parameters.
-fn ours() -> [Parameter; 11] {
-    [
-        (Page::name(), Page::wrong),
-        (PerPage::name(), PerPage::wrong),
-        (Limit::name(), Limit::wrong),
-        (PageLimit::name(), PageLimit::wrong),
-        (Offset::name(), Offset::wrong),
-        (Attributes::name(), Attributes::wrong),
-        (QueryText::name(), || Format::QueryText.into()),
-        (QueryUrl::name(), || Format::QueryUrl.into()),
-        (IdempotencyKey::name(), || Format::IdempotencyKey.into()),
-        (Time::name(), || Format::Time.into()),
-        (ContractName::name(), || Wrong::UnknownWord),
-    ]
-}
-
-fn of_ours(type_name: &str) -> Option<Wrong> {
-    ours().into_iter().find(|(name, _)| name == type_name).map(|(_, wrong)| wrong())
-}
+/// What the framework tells of an enumeration's text that is none of its words.
+pub(crate) const UNKNOWN_WORD: &str = "Expect a valid enumeration value.";
 
 /// The same for the framework's types and its enumerations; a type that is not known here keeps its own sentence.
 fn of_framework(type_name: &str, told: &str) -> Wrong {
     match type_name {
-        _ if told == "Expect a valid enumeration value." => Wrong::UnknownWord,
+        _ if told == UNKNOWN_WORD => Wrong::UnknownWord,
         "boolean" => Wrong::NotA(Kind::Boolean),
         name if name.contains("uuid") => Format::Uuid.into(),
         name if name.starts_with("integer") => Wrong::NotA(Kind::Integer),
@@ -167,7 +175,7 @@ mod tests {
             (r#"Expected input type "string_ipv4", found 7."#, "cannot be read"),
             ("anything else", "cannot be read"),
         ] {
-            assert_eq!(plain(reason).to_string(), sentence);
+            assert_eq!(plain(reason, &[]).to_string(), sentence);
         }
     }
 
@@ -186,16 +194,14 @@ mod tests {
             (reason::<Limit>("x"), within(1, 1_000)),
             (reason::<PageLimit>(""), within(1, 100)),
             (reason::<Offset>("-1"), within(0, 2_147_483_647)),
-            (reason::<Attributes>("amount"), Attributes::wrong()),
             (reason::<QueryText>(""), Format::QueryText.into()),
             (reason::<QueryUrl>("x"), Format::QueryUrl.into()),
             (reason::<IdempotencyKey>("é"), Format::IdempotencyKey.into()),
             (reason::<Time>("yesterday"), Format::Time.into()),
-            (reason::<ContractName>("x"), Wrong::UnknownWord),
         ];
-        assert_eq!(reasons.len(), ours().len());
+        assert_eq!(reasons.len(), PARAMETERS.len());
         for (reason, wrong) in reasons {
-            assert_eq!(plain(&reason), wrong);
+            assert_eq!(plain(&reason, &[]), wrong);
             assert!(reason.contains(&format!(": {wrong} (occurred")), "{reason}");
         }
     }

@@ -41,7 +41,7 @@ pub fn body(bytes: &[u8]) {
 }
 
 fn body_as<T: ParseFromJSON + 'static>(bytes: &[u8]) {
-    let Err(problem) = body::read::<T>(bytes) else {
+    let Err(problem) = body::read::<T>(bytes, &[]) else {
         assert!(!bytes.contains(&0), "U+0000 cannot be stored");
         return;
     };

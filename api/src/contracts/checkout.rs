@@ -9,7 +9,7 @@ mod mistakes;
 mod pages;
 mod payments_asked;
 mod plan;
-pub(crate) mod quantity;
+mod quantity;
 mod refusal;
 mod request;
 mod response;
@@ -27,9 +27,10 @@ use poem::http::Method;
 use poem_openapi::Tags;
 
 use crate::{
+    body::{Fits, OwnFormat},
     disk::Room,
     edge::{Class, Contract, Part},
-    problem::{CheckoutWrong, Code, Parameter, Problem},
+    problem::{CheckoutWrong, Code, Format, Parameter, Problem, Wrong},
     state::State,
 };
 
@@ -74,6 +75,11 @@ pub(crate) static CONTRACT: Contract = Contract {
     ],
     credentials: &[token::OF_A_CLIENT],
     parameters: &[Parameter::new::<Attributes>(Attributes::wrong)],
+    formats: &[OwnFormat {
+        name: quantity::FORMAT,
+        fits: Fits::Value(quantity::fits),
+        wanted: Wrong::Format(Format::Quantity),
+    }],
     fills: &[("/v1/payments", Room::Little)],
     part: Part {
         summary: "The hosted checkout",

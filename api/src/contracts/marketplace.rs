@@ -11,7 +11,6 @@ mod texts;
 #[cfg(test)]
 pub(crate) use self::connect::Onboarding;
 use self::refusal::Declined;
-pub(crate) use self::texts::fits;
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,6 +50,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     speaks_at,
     refuse: refusal::refuse,
     strangers: &[(Method::POST, "/api/payments/create-intent", Class::Dear)],
+    formats: texts::FORMATS,
     fills: &[("/api/payments/create-intent", Room::Enough)],
     part: Part {
         summary: "Connected sellers, intents, refunds and payouts",

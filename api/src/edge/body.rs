@@ -21,8 +21,9 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use self::schema::Schemas;
+pub(crate) use self::schema::{Fits, OwnFormat};
 use crate::{
-    edge::{EdgeState, HttpConfig},
+    edge::{Asking, EdgeState, HttpConfig},
     money,
     offload::Work,
     problem::{Code, Kind, Location, Mistake, Problem, Wrong},
@@ -59,25 +60,30 @@ impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Body
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         require_json(request)?;
         let bytes = bytes(request, body).await?;
-        let keyed = request.header("idempotency-key").is_some();
+        let (keyed, formats) = (request.header("idempotency-key").is_some(), formats(request));
         let read = reading(request, bytes, move |bytes| {
             let value = parse(bytes)?;
             let canonical = if keyed { value.to_string() } else { String::new() };
-            Ok(Self { value: fit(value, OPEN)?, canonical })
+            Ok(Self { value: fit(value, OPEN, formats)?, canonical })
         });
         Ok(read.await?)
     }
 }
 
-/// Reads the bytes as this body, as [`Body`] does.
+/// Reads the bytes as this body of a contract with these formats, as [`Body`] does.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn read<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T, Problem> {
-    fit(parse(bytes)?, false)
+pub(crate) fn read<T: ParseFromJSON + 'static>(bytes: &[u8], formats: &'static [OwnFormat]) -> Result<T, Problem> {
+    fit(parse(bytes)?, false, formats)
+}
+
+/// The formats of the contract that the request is for.
+fn formats(request: &Request) -> &'static [OwnFormat] {
+    request.data::<Asking>().map_or(&[], |asking| asking.contract.formats)
 }
 
 /// The value as its type, or every way in which it does not fit.
-fn fit<T: ParseFromJSON + 'static>(mut value: Value, open: bool) -> Result<T, Problem> {
-    let (schemas, schema) = (Schemas::of::<T>(), T::schema_ref());
+fn fit<T: ParseFromJSON + 'static>(mut value: Value, open: bool, formats: &'static [OwnFormat]) -> Result<T, Problem> {
+    let (schemas, schema) = (Schemas::of::<T>(formats), T::schema_ref());
     if open {
         schemas.drop_empty(&schema, &mut value);
     }
@@ -131,11 +137,11 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
             return Err(Problem::invalid("", Wrong::Required).into());
         }
         require_json(request)?;
-        let keyed = request.header("idempotency-key").is_some();
+        let (keyed, formats) = (request.header("idempotency-key").is_some(), formats(request));
         let read = reading(request, bytes, move |bytes| {
             let sent = parse(bytes)?;
             let canonical = if keyed { sent.to_string() } else { String::new() };
-            let value = fit(sent.clone(), true).map_err(|problem| problem.with_sent(sent.clone()))?;
+            let value = fit(sent.clone(), true, formats).map_err(|problem| problem.with_sent(sent.clone()))?;
             Ok(Self { value, canonical, sent })
         });
         Ok(read.await?)
@@ -166,9 +172,10 @@ impl<'a, T: ParseFromJSON + 'static, const OPEN: bool> ApiExtractor<'a> for Opti
             return Ok(Self(None));
         }
         require_json(request)?;
-        let read = reading(request, bytes, |bytes| match parse(bytes)? {
+        let formats = formats(request);
+        let read = reading(request, bytes, move |bytes| match parse(bytes)? {
             Value::Object(object) if object.is_empty() => Ok(Self(None)),
-            value => Ok(Self(Some(fit(value, OPEN)?))),
+            value => Ok(Self(Some(fit(value, OPEN, formats)?))),
         });
         Ok(read.await?)
     }

@@ -10,6 +10,7 @@ use poem_openapi::Tags;
 
 use super::{Class, RequestId};
 use crate::{
+    body::OwnFormat,
     disk::Room,
     problem::{Parameter, Problem},
 };
@@ -31,6 +32,8 @@ pub struct Contract {
     pub(crate) credentials: &'static [&'static str],
     /// The contract's own types of parameters.
     pub(crate) parameters: &'static [Parameter],
+    /// The contract's own formats in bodies.
+    pub(crate) formats: &'static [OwnFormat],
     /// Routes whose POST leaves more behind, and how much room there has to be on the disks for that.
     pub(crate) fills: &'static [(&'static str, Room)],
     /// Routes that any site's scripts may read.
@@ -97,6 +100,7 @@ impl Contract {
         strangers: &[],
         credentials: &[],
         parameters: &[],
+        formats: &[],
         fills: &[],
         open: &[],
         part: Part::PLAIN,

@@ -7,6 +7,7 @@ use crate::{
     access::bearer_token,
     body,
     checkout::CheckoutRequest,
+    contracts::CONTRACTS,
     edge::{HttpConfig, well_formed},
     idempotent::IdempotencyKey,
     marketplace::Onboarding,
@@ -67,7 +68,9 @@ fn pictures() {
 }
 
 fn body_as<T: ParseFromJSON + 'static>(bytes: &[u8]) {
-    let _ = body::read::<T>(bytes);
+    for contract in CONTRACTS.all() {
+        let _ = body::read::<T>(bytes, contract.formats);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::problem::Format;
 
 /// Names the format in the schema, by which bodies are checked.
-pub(crate) const FORMAT: &str = "quantity";
+pub(super) const FORMAT: &str = "quantity";
 
 /// Longest quantity, digits.
 const DIGITS_MAX: usize = 20;
@@ -32,7 +32,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// Whether the value is a quantity.
-pub(crate) fn fits(value: &Value) -> bool {
+pub(super) fn fits(value: &Value) -> bool {
     text_of(value).is_some()
 }
 

@@ -9,10 +9,21 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::problem::Format;
+use crate::{
+    body::{Fits, OwnFormat},
+    problem::{Format, Wrong},
+};
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident = $format:literal, $wanted:ident;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident = $format:literal, $wanted:ident, $fits:ident;)+) => {
+        /// By which bodies are checked.
+        pub(super) const FORMATS: &[OwnFormat] = &[$(OwnFormat {
+            name: $format,
+            fits: Fits::Text($fits),
+            wanted: Wrong::Format(Format::$wanted),
+        }),+];
+
+        $(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub(super) struct $name(pub(super) String);
@@ -43,7 +54,7 @@ macro_rules! texts {
         impl ParseFromJSON for $name {
             fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                 match value {
-                    Some(Value::String(text)) if fits($format, &text) => Ok(Self(text)),
+                    Some(Value::String(text)) if $fits(&text) => Ok(Self(text)),
                     _ => Err(ParseError::custom(Format::$wanted)),
                 }
             }
@@ -54,26 +65,21 @@ macro_rules! texts {
                 Some(Value::String(self.0.clone()))
             }
         }
-    )+};
+        )+
+    };
 }
 
 texts! {
     /// A day, such as `1990-05-17`.
-    Day = "date", Date;
+    Day = "date", Date, is_date;
     /// A tax number of nine digits, the last of which checks the others.
-    Nif = "nif", Nif;
+    Nif = "nif", Nif, is_nif;
     /// A bank account by ISO 13616, electronic or as people print it.
-    Iban = "iban", Iban;
+    Iban = "iban", Iban, is_iban;
 }
 
-/// Whether a text has the format.
-pub(crate) fn fits(format: &str, text: &str) -> bool {
-    match format {
-        "date" => is_date(text),
-        "nif" => is_nif(text),
-        "iban" => electronic(text).parse::<iban::Iban>().is_ok(),
-        _ => true,
-    }
+fn is_iban(text: &str) -> bool {
+    electronic(text).parse::<iban::Iban>().is_ok()
 }
 
 fn is_date(text: &str) -> bool {
@@ -134,10 +140,10 @@ mod tests {
     #[test]
     fn bank_accounts_check_by_mod_97() {
         for right in ["PT50000201231234567890154", "PT50 0002 0123 1234 5678 9015 4", "DE89370400440532013000"] {
-            assert!(fits("iban", right), "{right}");
+            assert!(is_iban(right), "{right}");
         }
         for wrong in ["PT50000201231234567890155", "PT5000020123123456789015", "", "DE8937040044053201300", "50"] {
-            assert!(!fits("iban", wrong), "{wrong}");
+            assert!(!is_iban(wrong), "{wrong}");
         }
         for printed in [
             "pt50000201231234567890154",
@@ -147,10 +153,10 @@ mod tests {
             "IBAN PT50 0002 0123 1234 5678 9015 4",
             "Iban: \u{feff}pt50 0002 0123 1234 5678 9015 4",
         ] {
-            assert!(fits("iban", printed), "{printed}");
+            assert!(is_iban(printed), "{printed}");
             assert_eq!(Iban(printed.to_owned()).electronic(), "PT50000201231234567890154", "{printed}");
         }
-        assert!(!fits("iban", "PT50-0002-0123-1234-5678-9015-4") && !fits("iban", "IBAN"));
+        assert!(!is_iban("PT50-0002-0123-1234-5678-9015-4") && !is_iban("IBAN"));
         assert_eq!(Iban("PT50 0002 0123 1234 5678 9015 4".to_owned()).electronic(), "PT50000201231234567890154");
     }
 

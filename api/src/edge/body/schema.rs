@@ -16,8 +16,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    checkout::quantity,
-    marketplace, money,
+    money,
     problem::{Counted, Format, Kind, Mistake, Wrong},
     time, web_url,
 };
@@ -28,22 +27,46 @@ const MISTAKES_MAX: usize = 100;
 /// Longest name of an unknown field that is repeated in an answer, characters.
 const NAME_MAX: usize = 100;
 
-/// The schema of a type of body, with those that it refers to by name.
+/// A format that one contract has, as its types write it in their schemas.
+pub(crate) struct OwnFormat {
+    /// The format's word.
+    pub(crate) name: &'static str,
+    /// Whether something has it.
+    pub(crate) fits: Fits,
+    /// What is wrong with what has not.
+    pub(crate) wanted: Wrong,
+}
+
+/// How a format is known.
+pub(crate) enum Fits {
+    /// By a text, which has passed the schema's other words.
+    Text(fn(&str) -> bool),
+    /// By a value of any kind but null, whatever else the schema says of it.
+    Value(fn(&Value) -> bool),
+}
+
+type Named = BTreeMap<String, MetaSchema>;
+
+/// What a type of body is checked by: the schemas that it refers to by name, and formats of the contract that it is sent to.
 #[derive(Clone, Copy)]
-pub(super) struct Schemas(&'static BTreeMap<String, MetaSchema>);
+pub(super) struct Schemas {
+    named: &'static Named,
+    formats: &'static [OwnFormat],
+}
 
 impl Schemas {
     /// Those of this type. Each type is described once and kept, as the document of the same types is.
-    pub(super) fn of<T: Type + 'static>() -> Self {
-        static KNOWN: LazyLock<RwLock<HashMap<TypeId, Schemas>>> = LazyLock::new(RwLock::default);
+    pub(super) fn of<T: Type + 'static>(formats: &'static [OwnFormat]) -> Self {
+        static KNOWN: LazyLock<RwLock<HashMap<TypeId, &'static Named>>> = LazyLock::new(RwLock::default);
         let id = TypeId::of::<T>();
         let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
-        known.unwrap_or_else(|| {
+        let named = known.unwrap_or_else(|| {
             let mut registry = Registry::new();
             T::register(&mut registry);
             let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-            *known.entry(id).or_insert_with(|| Self(Box::leak(Box::new(registry.schemas))))
-        })
+            known.entry(id).or_insert_with(|| Box::leak(Box::new(registry.schemas)))
+        });
+        Self { named, formats }
     }
 
     /// The value's mistakes, in the order of the schema's fields; unknown fields are none where it is `open`.
@@ -81,7 +104,7 @@ impl Schemas {
 
     /// Whether it is a text that cannot be empty.
     fn wants_more(self, schema: &MetaSchemaRef) -> bool {
-        let alone = |schema: &MetaSchema| schema.ty == "string" && string(schema, "").is_err();
+        let alone = |schema: &MetaSchema| schema.ty == "string" && self.string(schema, "").is_err();
         let more = |part: &MetaSchemaRef| self.wants_more(part);
         self.resolved(schema).is_some_and(|schema| alone(schema) || schema.all_of.iter().any(more))
     }
@@ -90,7 +113,46 @@ impl Schemas {
     fn resolved(self, schema: &MetaSchemaRef) -> Option<&MetaSchema> {
         match schema {
             MetaSchemaRef::Inline(schema) => Some(schema),
-            MetaSchemaRef::Reference(name) => self.0.get(name),
+            MetaSchemaRef::Reference(name) => self.named.get(name),
+        }
+    }
+
+    /// Whether the value has the contract's own format of values that the schema asks for, if it asks for one.
+    fn of_value(self, schema: &MetaSchema, value: &Value) -> Option<Result<(), Wrong>> {
+        let format = schema.format.filter(|_| schema.ty == "string" && !value.is_null())?;
+        let own = self.formats.iter().find(|own| own.name == format)?;
+        match own.fits {
+            Fits::Value(fits) if fits(value) => Some(Ok(())),
+            Fits::Value(_) => Some(Err(own.wanted.clone())),
+            Fits::Text(_) => None,
+        }
+    }
+
+    /// A text's length in characters, its words and its format.
+    fn string(self, schema: &MetaSchema, text: &str) -> Result<(), Wrong> {
+        // PostgreSQL cannot store it, and no name, id or address has one.
+        if text.contains('\0') {
+            return Err(Wrong::Nul);
+        }
+        if !schema.enum_items.is_empty() && !schema.enum_items.iter().any(|word| word == text) {
+            let words = schema.enum_items.iter().filter_map(Value::as_str).map(str::to_owned);
+            return Err(Wrong::OneOf(words.collect()));
+        }
+        let length = text.chars().count();
+        if let Some(min) = schema.min_length.filter(|min| length < *min) {
+            return Err(if min == 1 { Wrong::Empty } else { Wrong::TooFew { min, of: Counted::Characters } });
+        }
+        if let Some(max) = schema.max_length.filter(|max| length > *max) {
+            return Err(Wrong::TooMany { max, of: Counted::Characters });
+        }
+        match schema.format.unwrap_or_default() {
+            money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err(Wrong::GreaterThan(Decimal::ZERO)),
+            money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop),
+            format => match self.formats.iter().find(|own| own.name == format) {
+                Some(OwnFormat { fits: Fits::Text(fits), wanted, .. }) if !fits(text) => Err(wanted.clone()),
+                Some(_) => Ok(()),
+                None => format_of(format, text).map_err(Wrong::from),
+            },
         }
     }
 }
@@ -119,19 +181,20 @@ impl Found {
         if schema.nullable && value.is_null() {
             return;
         }
+        if let Some(judged) = self.schemas.of_value(schema, value) {
+            if let Err(wrong) = judged {
+                self.wrong(pointer, wrong);
+            }
+            return;
+        }
         match (schema.ty, value) {
             ("object", Value::Object(fields)) => {
                 self.object(schema, value, pointer);
                 self.unknown(schema, fields, pointer);
             }
             ("array", Value::Array(items)) => self.array(schema, items, pointer),
-            ("string", value) if schema.format == Some(quantity::FORMAT) && *value != Value::Null => {
-                if !quantity::fits(value) {
-                    self.wrong(pointer, Format::Quantity);
-                }
-            }
             ("string", Value::String(text)) => {
-                if let Err(wrong) = string(schema, text) {
+                if let Err(wrong) = self.schemas.string(schema, text) {
                     self.wrong(pointer, wrong);
                 }
             }
@@ -228,39 +291,12 @@ fn named(type_name: &str) -> Kind {
     }
 }
 
-/// A text's length in characters, its words and its format.
-fn string(schema: &MetaSchema, text: &str) -> Result<(), Wrong> {
-    // PostgreSQL cannot store it, and no name, id or address has one.
-    if text.contains('\0') {
-        return Err(Wrong::Nul);
-    }
-    if !schema.enum_items.is_empty() && !schema.enum_items.iter().any(|word| word == text) {
-        let words = schema.enum_items.iter().filter_map(Value::as_str).map(str::to_owned);
-        return Err(Wrong::OneOf(words.collect()));
-    }
-    let length = text.chars().count();
-    if let Some(min) = schema.min_length.filter(|min| length < *min) {
-        return Err(if min == 1 { Wrong::Empty } else { Wrong::TooFew { min, of: Counted::Characters } });
-    }
-    if let Some(max) = schema.max_length.filter(|max| length > *max) {
-        return Err(Wrong::TooMany { max, of: Counted::Characters });
-    }
-    match schema.format.unwrap_or_default() {
-        money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err(Wrong::GreaterThan(Decimal::ZERO)),
-        money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop),
-        format => format_of(format, text).map_err(Wrong::from),
-    }
-}
-
 fn format_of(format: &str, text: &str) -> Result<(), Format> {
     let (fits, wanted) = match format {
         "uuid" => (Uuid::try_parse(text).is_ok(), Format::Uuid),
         "date-time" => (time::read(text).is_some(), Format::Time),
         "ipv4" => (text.parse::<Ipv4Addr>().is_ok(), Format::Ipv4),
         "email" => (email(text), Format::Email),
-        "date" => (marketplace::fits(format, text), Format::Date),
-        "iban" => (marketplace::fits(format, text), Format::Iban),
-        "nif" => (marketplace::fits(format, text), Format::Nif),
         "uri" => (web_url::is_http(text), Format::WebUrl),
         _ => return Ok(()),
     };

@@ -22,8 +22,9 @@ use crate::{
     receipts,
     resources::{
         integrations::NewIntegration, members::NewMemberOfNode, networks::NewNetwork, nodes::NewNode,
-        payments::create::NewPayment, staff::Login,
+        payments::create::NewPayment,
     },
+    till::staff::Login,
     time::Time,
 };
 

@@ -20,7 +20,6 @@ pub(crate) mod payments;
 pub(crate) mod queues;
 pub(crate) mod redrives;
 pub(crate) mod reviews;
-pub(crate) mod staff;
 pub(crate) mod wallets;
 pub(crate) mod webhook_deliveries;
 pub(crate) mod webhook_recoveries;
@@ -64,9 +63,6 @@ pub(crate) enum Tag {
     Events,
     /// A node's customers.
     Members,
-    /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
-    /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
-    Staff,
     /// Health, metrics and this document.
     Operations,
 }
@@ -77,7 +73,6 @@ type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters
 /// Every resource.
 pub(crate) type Api = (
     authentication::Authentication,
-    staff::Staff,
     payments::Payments,
     ForOperators,
     (widget::Widget, pay_page::PayPage),
@@ -97,7 +92,6 @@ pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (
         authentication::Authentication(state()),
-        staff::Staff(state()),
         payments::Payments(state()),
         (
             reviews::Reviews(state()),

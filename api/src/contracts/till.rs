@@ -12,6 +12,7 @@ mod refusal;
 mod relations;
 mod roles;
 mod sign_in_page;
+pub(crate) mod staff;
 mod staff_list;
 mod tickets;
 mod transaction_id;
@@ -19,7 +20,7 @@ mod user_change;
 mod users;
 
 pub use self::config::TillConfig;
-pub(crate) use self::{permissions::till_name, refusal::Declined};
+use self::{permissions::till_name, refusal::Declined};
 
 use payments::till::TillError;
 use poem::http::Method;
@@ -33,20 +34,23 @@ use crate::{
     disk::Room,
     edge::{Class, Contract, Part},
     problem::{Code, Problem},
-    resources,
     state::State,
 };
 
-/// The contract's group in the document.
+/// The contract's groups in the document.
 #[derive(Tags)]
 enum Tag {
     /// Payments taken at a point of sale, and the tickets that they cover; reads show the payments of every contract.
     /// Errors of these operations are `{"message":"…"}`.
     Till,
+    /// People: how they sign in, what they may do, and who decides that. Errors of these operations are
+    /// `{"message":"…"}`. Permissions are named with an underscore here, such as `payments_read`.
+    Staff,
 }
 
-/// Every route of the contract but the sign-in, which stands beside the other sign-ins.
+/// Every route of the contract.
 pub(crate) type Api = (
+    staff::Staff,
     payments_taken::PaymentsTaken,
     (catalogue::Catalogue, invoices::Invoices),
     (base_currency::BaseCurrencyRoutes, initial_setup::InitialSetupRoutes),
@@ -61,6 +65,7 @@ pub(crate) type Api = (
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (
+        staff::Staff(state()),
         payments_taken::PaymentsTaken(state()),
         (catalogue::Catalogue(state()), invoices::Invoices(state())),
         (base_currency::BaseCurrencyRoutes(state()), initial_setup::InitialSetupRoutes),
@@ -78,6 +83,8 @@ pub(crate) static CONTRACT: Contract = Contract {
     speaks_at,
     refuse: refusal::refuse,
     strangers: &[
+        (Method::POST, "/auth/login", Class::Dear),
+        (Method::POST, "/auth/refresh", Class::Write),
         (Method::GET, "/base-currency", Class::Cheap),
         (Method::GET, "/initial-setup", Class::Cheap),
         (Method::POST, "/initial-setup", Class::Cheap),
@@ -85,7 +92,7 @@ pub(crate) static CONTRACT: Contract = Contract {
     fills: &[("/payments", Room::Little), ("/payments/lightning/invoices", Room::Little), ("/tickets", Room::Little)],
     part: Part {
         summary: "Payments at a point of sale",
-        groups: &[&Tag::Till, &resources::Tag::Staff],
+        groups: &[&Tag::Till, &Tag::Staff],
         paths: &["/webhook/phoenixd"],
         error_schema: Some(|_| "TillRefusal"),
         // Of a user a sign-in page is given nothing but the name.

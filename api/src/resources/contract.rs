@@ -58,8 +58,6 @@ pub(crate) static OPERATIONS: Contract = Contract {
         (Method::GET, "/docs/swagger-ui.js", Class::Cheap),
         (Method::GET, "/docs/swagger-ui.css", Class::Cheap),
         (Method::GET, "/openapi.json", Class::Cheap),
-        (Method::POST, "/auth/login", Class::Dear),
-        (Method::POST, "/auth/refresh", Class::Write),
     ],
     part: Part {
         summary: "What operators look at and decide",

@@ -3,14 +3,11 @@
 use payments::Permission;
 use poem_openapi::{OpenApi, payload::Json};
 
-use super::Declined;
-use crate::{
-    access::{Allowed, PermissionsRead},
-    resources::{Tag, staff::StaffPermission},
-};
+use super::{Declined, Tag, staff::StaffPermission};
+use crate::access::{Allowed, PermissionsRead};
 
 /// The till's name of a permission: the word with an underscore, such as `payments_read`.
-pub(crate) fn till_name(permission: Permission) -> String {
+pub(super) fn till_name(permission: Permission) -> String {
     permission.word().replace('.', "_")
 }
 

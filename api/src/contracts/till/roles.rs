@@ -12,8 +12,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Declined,
+    Declined, Tag,
     permissions::{named, till_name},
+    staff::StaffPermission,
 };
 use crate::{
     access::{Allowed, RolesCreate, RolesDelete, RolesRead, RolesUpdate},
@@ -21,7 +22,6 @@ use crate::{
     audit,
     body::Body,
     problem::{Code, Problem, Wrong},
-    resources::{Tag, staff::StaffPermission},
     state::State,
 };
 

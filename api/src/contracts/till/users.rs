@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Declined,
+    Declined, Tag,
     roles::{find as find_role, grantable},
     sign_in_page::Reader,
     staff_list,
@@ -22,7 +22,6 @@ use crate::{
     body::Body,
     problem::{Code, Problem, Wrong},
     reach,
-    resources::Tag,
     state::State,
 };
 

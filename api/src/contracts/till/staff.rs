@@ -8,7 +8,7 @@ use queue::Transaction;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*, sea_query::Query};
 use uuid::Uuid;
 
-use super::Tag;
+use super::{Declined, Tag, till_name};
 use crate::{
     access::{
         Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin,
@@ -18,7 +18,6 @@ use crate::{
     edge::ClientAddress,
     problem::{Code, Problem},
     state::State,
-    till::{Declined, till_name},
 };
 
 /// What a person signs in with.

@@ -3,6 +3,7 @@
 
 mod connect;
 mod intents;
+mod manage;
 mod payouts;
 mod refunds;
 mod refusal;

@@ -3,6 +3,7 @@
 mod accounts;
 mod config;
 mod customers;
+mod manage;
 mod orders;
 pub(crate) mod orphans;
 mod picture;

@@ -11,12 +11,14 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
-    Declined, Tag, processor, processor_silent,
+    Declined, Tag,
+    manage::MarketplaceManage,
+    processor, processor_silent,
     texts::{Day, Iban, Nif},
     waiting,
 };
 use crate::{
-    access::{Allowed, MarketplaceManage},
+    access::Allowed,
     audit,
     body::Form,
     problem::{Format, Mistake, Problem, Wrong},

@@ -15,9 +15,9 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::{Declined, Tag, lower_case, processor};
+use super::{Declined, Tag, lower_case, manage::MarketplaceManage, processor};
 use crate::{
-    access::{Allowed, MarketplaceManage},
+    access::Allowed,
     idempotent::Once,
     problem::{Code, Kind, Location, Problem, Wrong},
     state::State,

@@ -4,14 +4,8 @@ use entities::{RefundStatus, refund};
 use payments::refunds::{self, NewRefund};
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 
-use super::{Declined, Tag, processor};
-use crate::{
-    access::{Allowed, MarketplaceManage},
-    body::Form,
-    edge::RequestId,
-    idempotent::Once,
-    state::State,
-};
+use super::{Declined, Tag, manage::MarketplaceManage, processor};
+use crate::{access::Allowed, body::Form, edge::RequestId, idempotent::Once, state::State};
 
 /// What is to be given back.
 #[derive(Object)]

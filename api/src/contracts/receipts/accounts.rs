@@ -15,16 +15,8 @@ use serde_json::json;
 use shown::Shown;
 use uuid::Uuid;
 
-use super::{AccountConfig, Declined, Tag, home};
-use crate::{
-    access::{Allowed, ReceiptsManage},
-    audit,
-    body::Body,
-    idempotent::Once,
-    problem::Problem,
-    reach,
-    state::State,
-};
+use super::{AccountConfig, Declined, Tag, home, manage::ReceiptsManage};
+use crate::{access::Allowed, audit, body::Body, idempotent::Once, problem::Problem, reach, state::State};
 
 /// How long a customer waits for the database before the built-in accounts are shown.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -17,9 +17,9 @@ use sea_orm::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Declined, Tag, home, submissions::Submission};
+use super::{Declined, Tag, home, manage::ReceiptsManage, submissions::Submission};
 use crate::{
-    access::{Allowed, ReceiptsManage, Visitor},
+    access::{Allowed, Visitor},
     body::Body,
     free_json,
     idempotent::Once,

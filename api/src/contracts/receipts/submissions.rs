@@ -11,9 +11,9 @@ use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use sea_orm::prelude::Decimal;
 use uuid::Uuid;
 
-use super::{Declined, Tag, orders::order_id};
+use super::{Declined, Tag, manage::ReceiptsManage, orders::order_id};
 use crate::{
-    access::{Allowed, ReceiptsManage, Visitor},
+    access::{Allowed, Visitor},
     body::Body,
     edge::{Class, RequestId},
     idempotent::Once,

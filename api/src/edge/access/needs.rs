@@ -74,27 +74,6 @@ needs! {
     Operations = Some(Permission::Operations), "operations";
 }
 
-/// What the receipts contract calls its ADMIN. Its browsers carry a cookie of their own.
-pub(crate) struct ReceiptsManage;
-
-impl Needs for ReceiptsManage {
-    const PERMISSION: Option<Permission> = Some(Permission::ReceiptsManage);
-    const SCHEMES: &'static [&'static str] = &["bearer:receipts.manage", "store_cookie:receipts.manage"];
-    const COOKIES: &'static [&'static str] = &[cookies::STORE_TOKEN];
-    const TO_SHOPS: bool = true;
-}
-
-/// Keeping a seller's account, refunding and paying out. Browsers of whichever sign-in may.
-pub(crate) struct MarketplaceManage;
-
-impl Needs for MarketplaceManage {
-    const PERMISSION: Option<Permission> = Some(Permission::MarketplaceManage);
-    const SCHEMES: &'static [&'static str] =
-        &["bearer:marketplace.manage", "cookie:marketplace.manage", "store_cookie:marketplace.manage"];
-    const COOKIES: &'static [&'static str] = &[cookies::STORE_TOKEN, cookies::ACCESS_TOKEN];
-    const TO_SHOPS: bool = true;
-}
-
 /// Changing what all nodes share: chains, networks, currencies.
 pub(crate) struct SharedDataManage;
 

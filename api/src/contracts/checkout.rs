@@ -17,10 +17,11 @@ mod returns;
 mod submit;
 mod texts;
 mod token;
+mod wrong;
 
 #[cfg(test)]
 pub(crate) use self::request::CheckoutRequest;
-use self::{language::Language, list::Attributes};
+use self::{language::Language, list::Attributes, wrong::CheckoutWrong};
 
 use payments::checkout::CheckoutError;
 use poem::http::Method;
@@ -30,7 +31,7 @@ use crate::{
     body::{Fits, OwnFormat},
     disk::Room,
     edge::{Class, Contract, Part},
-    problem::{CheckoutWrong, Code, Format, Parameter, Problem, Wrong},
+    problem::{Code, Format, Parameter, Problem, Wrong},
     state::State,
 };
 

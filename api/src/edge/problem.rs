@@ -2,13 +2,15 @@
 
 mod code;
 mod framework;
+mod own;
 mod refused;
 mod wrong;
 
 pub(crate) use code::Code;
 pub(crate) use framework::{Parameter, UNKNOWN_WORD};
+pub(crate) use own::Own;
 pub(crate) use refused::Refused;
-pub(crate) use wrong::{CheckoutWrong, Counted, Format, Kind, Wrong};
+pub(crate) use wrong::{Counted, Format, Kind, Wrong};
 
 use std::fmt;
 

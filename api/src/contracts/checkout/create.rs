@@ -11,12 +11,13 @@ use poem_openapi::types::ToJSON;
 use rust_decimal::Decimal;
 
 use super::{
+    CheckoutWrong,
     countries::is_country,
     request::{Amount, CheckoutRequest, Context, Payer, RedirectMode},
     submit::method,
 };
 use crate::{
-    problem::{CheckoutWrong, Code, Counted, Format, Mistake, Problem, Wrong},
+    problem::{Code, Counted, Format, Mistake, Problem, Wrong},
     web_url::WebUrl,
 };
 

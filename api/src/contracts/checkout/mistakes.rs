@@ -2,8 +2,8 @@
 
 use payments::money::AmountError;
 
-use super::Language;
-use crate::problem::{CheckoutWrong, Counted, Format, Kind, Mistake, Wrong};
+use super::{CheckoutWrong, Language};
+use crate::problem::{Counted, Format, Kind, Mistake, Wrong};
 
 /// French, Spanish, Portuguese; none of what no request to this contract can have wrong, or what is said in English alone.
 type Row = Option<[String; 3]>;
@@ -70,7 +70,7 @@ fn row(wrong: &Wrong) -> Row {
         Wrong::HeaderNotOnce => texts(["doit être envoyé une fois, en caractères ASCII visibles", "debe enviarse una vez, en caracteres ASCII visibles", "deve ser enviado uma vez, em caracteres ASCII visíveis"]),
         Wrong::Unreadable => texts(["est illisible", "no se puede leer", "não pode ser lido"]),
         Wrong::UnreadableWithin => texts(["a une valeur illisible", "tiene un valor que no se puede leer", "tem um valor que não pode ser lido"]),
-        Wrong::Checkout(wrong) => texts(of_checkout(*wrong)),
+        Wrong::Own(own) => own.get::<CheckoutWrong>().and_then(|wrong| texts(of_checkout(*wrong))),
         Wrong::Inexact
         | Wrong::UnknownField
         | Wrong::UnknownFieldWithin

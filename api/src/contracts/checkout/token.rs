@@ -10,12 +10,12 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
 };
 
-use super::Tag;
+use super::{CheckoutWrong, Tag};
 use crate::{
     access::start_family,
     body::form,
     edge::ClientAddress,
-    problem::{CheckoutWrong, Code, Problem, Refused, Wrong},
+    problem::{Code, Problem, Refused, Wrong},
     resources::authentication::sign_in_integration,
     state::State,
 };

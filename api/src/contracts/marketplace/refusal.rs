@@ -165,7 +165,7 @@ fn words(wrong: &Wrong) -> (&'static str, String) {
         | Wrong::BehindPages(_)
         | Wrong::Past
         | Wrong::TooSoon(_)
-        | Wrong::Checkout(_)
+        | Wrong::Own(_)
         | Wrong::WebhookUrl(_)
         | Wrong::UnknownEvent { .. }
         | Wrong::TokenDecimals(_)

@@ -5,6 +5,8 @@ use payments::money::AmountError;
 use rust_decimal::Decimal;
 use webhooks::UrlRefused;
 
+use super::Own;
+
 /// A kind of mistake, with its numbers and words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Wrong {
@@ -98,9 +100,9 @@ pub(crate) enum Wrong {
     /// It is a time less than so many seconds ahead.
     #[error("must be in the future, at least {0} seconds ahead")]
     TooSoon(u32),
-    /// It is not what the checkout wants.
-    #[error(transparent)]
-    Checkout(#[from] CheckoutWrong),
+    /// It is not what one contract wants, which alone knows the kind.
+    #[error("{0}")]
+    Own(Own),
     /// It is a URL that webhooks may not be sent to.
     #[error(transparent)]
     WebhookUrl(#[from] UrlRefused),
@@ -205,32 +207,4 @@ pub(crate) enum Format {
     Locale,
     #[error("must be a country of ISO 3166-1, two capital letters")]
     Country,
-}
-
-/// A kind of mistake that only the checkout knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CheckoutWrong {
-    /// A URL of the shop is missing without which its pages cannot be returned to.
-    #[error("is required in embedded mode")]
-    RequiredInEmbeddedMode,
-    #[error("is not a currency of ISO 4217 that can be paid here")]
-    UnknownCurrency,
-    /// An item's currency is another than the total's.
-    #[error("must be the currency of the total")]
-    OtherCurrency,
-    /// An amount has a fraction which its currency has not.
-    #[error("must be an integer: the currency has no fraction")]
-    Fraction,
-    /// The grant of a token is none that is given here.
-    #[error("must be client_credentials")]
-    GrantType,
-    /// The header `Authorization: Basic` holds something else.
-    #[error("must hold a client id and its secret, joined by a colon, in Base64")]
-    Basic,
-    /// A client has sent its secret in two ways.
-    #[error("must not be sent beside HTTP Basic")]
-    BesideBasic,
-    /// A client has sent two ids.
-    #[error("must be the one of HTTP Basic, or be left out")]
-    OtherThanBasic,
 }

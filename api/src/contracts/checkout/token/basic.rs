@@ -4,7 +4,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use poem::{Request, http::header};
 
-use crate::problem::{CheckoutWrong, Code, Location, Problem};
+use crate::{
+    checkout::CheckoutWrong,
+    problem::{Code, Location, Problem},
+};
 
 /// Id and secret; none where the header is missing or speaks of something else, such as a token that is renewed with it.
 pub(super) fn credentials(request: &Request) -> Result<Option<(String, String)>, Problem> {

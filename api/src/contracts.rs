@@ -1,9 +1,12 @@
-//! Every contract, in the order of the documents. A further one is a folder and a line here.
+//! Every contract, in the order of the documents: a further one is a folder, a module and a name here. What a contract
+//! keeps, does beside answering, or serves on other hosts stands below.
 
 pub(crate) mod checkout;
 pub(crate) mod marketplace;
 pub(crate) mod receipts;
 pub(crate) mod till;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
@@ -12,29 +15,49 @@ use crate::{
     state::State,
 };
 
-/// Every route of the contracts.
-pub(crate) type Api = (receipts::Api, till::Api, checkout::Api, marketplace::Api);
+macro_rules! contracts {
+    ($($name:ident),+) => {
+        /// Every route of the contracts.
+        pub(crate) type Api = ($($name::Api,)+);
 
-/// Builds them.
-pub(crate) fn api(state: &State) -> Api {
-    (receipts::api(state), till::api(state), checkout::api(state), marketplace::api(state))
+        /// Builds them.
+        pub(crate) fn api(state: &State) -> Api {
+            ($($name::api(state),)+)
+        }
+
+        /// All of them, in the order of the documents, with what is served besides. Where none words errors at a path, they
+        /// are problems as RFC 9457 has them, which is how the deals word theirs.
+        pub static CONTRACTS: Contracts = Contracts {
+            all: &[&resources::DEALS, $(&$name::CONTRACT,)+ &resources::OPERATIONS],
+            otherwise: &resources::DEALS,
+            strangers: &[gateways::STRANGERS],
+            as_sent: gateways::AS_SENT,
+        };
+    };
 }
 
-/// All of them, in the order of the documents, with what is served besides. Where none words errors at a path, they are
-/// problems as RFC 9457 has them, which is how the deals word theirs.
-pub static CONTRACTS: Contracts = Contracts {
-    all: &[
-        &resources::DEALS,
-        &receipts::CONTRACT,
-        &till::CONTRACT,
-        &checkout::CONTRACT,
-        &marketplace::CONTRACT,
-        &resources::OPERATIONS,
-    ],
-    otherwise: &resources::DEALS,
-    strangers: &[gateways::STRANGERS],
-    as_sent: gateways::AS_SENT,
-};
+contracts!(receipts, till, checkout, marketplace);
+
+/// What contracts keep as long as the process lives.
+pub(crate) struct Kept {
+    pub(crate) uploads: receipts::Uploads,
+}
+
+impl Kept {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { uploads: receipts::Uploads::new(&config.receipts) }
+    }
+
+    /// Forgets what needs no longer be known; called now and then.
+    pub(crate) fn forget_idle(&self) {
+        self.uploads.forget_idle();
+    }
+}
+
+/// Does what contracts do beside answering, until it is told to stop.
+pub(crate) async fn work(state: State, stop: CancellationToken) {
+    receipts::orphans::run(state, stop).await;
+}
 
 /// Pages on other hosts that contracts serve, where there are any.
 pub(crate) fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {

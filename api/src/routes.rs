@@ -12,7 +12,6 @@ use crate::{
     document,
     edge::{self, Audience, Edge, EdgeState, Guarded, admissions, no_texts},
     gateways,
-    receipts::orphans,
     resources::{self, documentation::Documentation, health::Health},
     state::State,
 };
@@ -65,17 +64,17 @@ pub async fn serve(
     cancelled: CancellationToken,
 ) -> std::io::Result<()> {
     let forgetting = tokio::spawn(forget_idle(state.clone(), cancelled.clone()));
-    let removing = tokio::spawn(orphans::run(state.clone(), cancelled.clone()));
+    let working = tokio::spawn(contracts::work(state.clone(), cancelled.clone()));
     let served = edge::serve::serve(EdgeState::clone(&state), routes, listener, cancelled).await;
     forgetting.abort();
-    removing.abort();
+    working.abort();
     served
 }
 
 async fn forget_idle(state: State, cancelled: CancellationToken) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
-        state.uploads().forget_idle();
+        state.kept().forget_idle();
         state.inquiries().forget_idle();
     }
 }

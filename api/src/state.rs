@@ -10,10 +10,9 @@ use secrecy::SecretString;
 
 use crate::{
     config::Config,
-    contracts::{self, CONTRACTS},
+    contracts::{self, CONTRACTS, Kept},
     edge::{EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
-    receipts::Uploads,
     resources::chain_questions::ChainQuestions,
 };
 
@@ -69,7 +68,7 @@ struct Shared {
     parts: Parts,
     access_tokens: AccessTokens,
     webhook_secrets: webhooks::Secrets,
-    uploads: Uploads,
+    kept: Kept,
     inquiries: Inquiries,
 }
 
@@ -102,7 +101,7 @@ impl State {
             edge: EdgeState::new(edge),
             access_tokens: AccessTokens::new(&config.auth.access_token_secret),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
-            uploads: Uploads::new(&config.receipts),
+            kept: Kept::new(config),
             inquiries: Inquiries::new(&config.http),
             parts,
         }))
@@ -136,8 +135,8 @@ impl State {
         &self.0.inquiries
     }
 
-    pub(crate) fn uploads(&self) -> &Uploads {
-        &self.0.uploads
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.0.kept
     }
 
     pub(crate) fn webhooks(&self) -> &webhooks::Config {

@@ -440,10 +440,7 @@ on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| 
 on_both!(every_public_route_has_a_class_of_admission, async |database: TestDatabase| {
     let classes: BTreeMap<_, _> = api::admission_classes(&crate::app::state(&database, |_| {})).into_iter().collect();
     for (route, class) in &classes {
-        assert!(
-            class.is_some(),
-            "{route} asks for no token: say in edge/admission/classes.rs what it costs a stranger"
-        );
+        assert!(class.is_some(), "{route} asks for no token: say in its contract what it costs a stranger");
     }
     let document = api::openapi_document();
     for (path, methods) in document["paths"].as_object().unwrap() {

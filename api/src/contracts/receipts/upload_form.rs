@@ -74,7 +74,7 @@ impl<'a> ApiExtractor<'a> for UploadForm {
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
         let address = <ClientAddress as FromRequest>::from_request(request, body).await?.network();
-        state.uploads().per_address.take(&address)?;
+        state.kept().uploads.per_address.take(&address)?;
         let media_type = request.content_type().and_then(|sent| sent.split(';').next()).unwrap_or("").trim();
         if !media_type.eq_ignore_ascii_case("multipart/form-data") {
             let problem = Problem::new(Code::UnsupportedMediaType);
@@ -87,7 +87,7 @@ impl<'a> ApiExtractor<'a> for UploadForm {
         }
         let patience = Duration::from_millis(state.config().http.request_timeout_ms).saturating_sub(MARGIN);
         let body = body.take().map_err(|_| Problem::new(Code::MalformedRequest))?;
-        let (body, memory) = match tokio::time::timeout(patience, read(body, state.uploads())).await {
+        let (body, memory) = match tokio::time::timeout(patience, read(body, &state.kept().uploads)).await {
             Ok(read) => read?,
             Err(_) => return Err(Problem::new(Code::RequestTimeout).header(header::CONNECTION, "close").into()),
         };

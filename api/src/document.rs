@@ -21,6 +21,10 @@ use crate::{
     routes::Api,
 };
 
+/// Examples of answers, by the names of their schemas.
+static EXAMPLES: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("document/examples.json")).unwrap_or_default());
+
 /// A service around the API; its title and version are the document's.
 pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
     OpenApiService::new(api, "Quittance", env!("CARGO_PKG_VERSION"))
@@ -33,7 +37,7 @@ pub(crate) fn service<T>(api: T) -> OpenApiService<T, ()> {
 /// The document, as it is served and committed: the same bytes for the same source.
 #[must_use]
 pub fn openapi_document() -> Value {
-    openapi::finish(generated(), &CONTRACTS, &EVENTS)
+    openapi::finish(generated(), &CONTRACTS, &EVENTS, &EXAMPLES)
 }
 
 /// The part of it that is one contract's.

@@ -6,7 +6,7 @@ mod finish;
 mod part;
 mod served;
 
-pub(crate) use example::of as example;
+pub(crate) use example::Examples;
 pub(crate) use finish::finish;
 pub(crate) use part::part;
 pub(crate) use served::{Served, ServedAnswer};
@@ -15,8 +15,8 @@ use serde_json::Value;
 
 /// What the document has to be told of the events in it.
 pub(crate) struct Events {
-    /// Finishes the operation of an event with this name; the last are the document's schemas.
-    pub(crate) finish: fn(&str, &mut Value, &Value),
+    /// Finishes the operation of an event with this name.
+    pub(crate) finish: fn(&str, &mut Value, &Examples<'_>),
     /// Whether only operators' endpoints get events of this name.
     pub(crate) for_operators: fn(&str) -> bool,
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     money::Money,
-    openapi::{Events, example},
+    openapi::{Events, Examples},
     time::Time,
 };
 
@@ -248,7 +248,7 @@ fn response(status: Option<u16>, range: Option<&str>, description: &'static str)
 }
 
 /// What poem-openapi cannot say: each type's own word, an example of it, and that nobody signs in.
-fn finish(name: &str, operation: &mut Value, schemas: &Value) {
+fn finish(name: &str, operation: &mut Value, examples: &Examples<'_>) {
     operation["operationId"] = json!(format!("on_{}", name.replace('.', "_")));
     operation["security"] = json!([]);
     // Nothing that a client calls. openapi-generator would make calls of them, which do not compile in several languages;
@@ -271,7 +271,7 @@ fn finish(name: &str, operation: &mut Value, schemas: &Value) {
         return;
     };
     let own = json!({ "type": "object", "properties": { "type": { "const": name } }, "required": ["type"] });
-    let example = of(name, &schema, schemas);
+    let example = example(name, &schema, examples);
     *media = json!({ "application/json": { "schema": { "allOf": [schema, own] }, "example": example } });
 }
 
@@ -280,12 +280,13 @@ fn for_operators(name: &str) -> bool {
     EVENT_TYPES.iter().any(|known| known.name == name && known.operators)
 }
 
-fn of(name: &str, schema: &Value, schemas: &Value) -> Value {
-    let mut event = example(schema, schemas, "event");
+fn example(name: &str, schema: &Value, examples: &Examples<'_>) -> Value {
+    let mut event = examples.of(schema, "event");
     event["type"] = json!(name);
     let status = name.strip_prefix("payment.");
     if let Some(status) = status {
-        let known = schemas["PaymentStatus"]["enum"].as_array().is_some_and(|words| words.contains(&json!(status)));
+        let known =
+            examples.schemas["PaymentStatus"]["enum"].as_array().is_some_and(|words| words.contains(&json!(status)));
         // The first event's payment is pending, and what is reverted goes back to where it was.
         let now = if known {
             status

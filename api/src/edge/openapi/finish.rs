@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Events, answers, example};
+use super::{Events, Examples, answers};
 use crate::{
     body::OPEN_BODY,
     edge::Contracts,
@@ -12,8 +12,8 @@ use crate::{
     query_text::WITHOUT_NUL,
 };
 
-/// Finishes the document.
-pub(crate) fn finish(mut document: Value, contracts: &Contracts, events: &Events) -> Value {
+/// Finishes the document; `written` are examples as [`Examples`] has them.
+pub(crate) fn finish(mut document: Value, contracts: &Contracts, events: &Events, written: &Value) -> Value {
     document["openapi"] = json!("3.1.0");
     document["jsonSchemaDialect"] = json!("https://spec.openapis.org/oas/3.1/dialect/base");
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -24,16 +24,17 @@ pub(crate) fn finish(mut document: Value, contracts: &Contracts, events: &Events
     requests_are_strict(&mut document, &used, &open);
     answers_are_complete(&mut document, &used, contracts);
     let schemas = document["components"]["schemas"].clone();
+    let examples = Examples { schemas: &schemas, written };
     for operation in operations(&mut document) {
         permissions(operation);
-        parameters(operation);
+        parameters(operation, written);
         answers::complete(operation, contracts);
-        content(operation, &schemas);
+        content(operation, &examples);
         answers::share_errors(operation);
     }
     for (name, item) in document["webhooks"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            (events.finish)(name, operation, &schemas);
+            (events.finish)(name, operation, &examples);
         }
     }
     document["components"]["responses"] = answers::shared();
@@ -229,14 +230,15 @@ fn permissions(operation: &mut Value) {
     }
 }
 
-fn parameters(operation: &mut Value) {
+fn parameters(operation: &mut Value, written: &Value) {
+    let examples = Examples { schemas: &Value::Null, written };
     if operation["parameters"].is_null() {
         operation.as_object_mut().map(|operation| operation.remove("parameters"));
         return;
     }
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
         schema(&mut parameter["schema"]);
-        let example = example::of(&parameter["schema"], &Value::Null, parameter["name"].as_str().unwrap_or_default());
+        let example = examples.of(&parameter["schema"], parameter["name"].as_str().unwrap_or_default());
         if let Some(object) = parameter.as_object_mut() {
             object.remove("explode");
             if object.get("deprecated") == Some(&Value::Bool(false)) {
@@ -250,7 +252,7 @@ fn parameters(operation: &mut Value) {
 }
 
 /// Media types without their charset, and an example for each.
-fn content(operation: &mut Value, schemas: &Value) {
+fn content(operation: &mut Value, examples: &Examples<'_>) {
     let mut bodies: Vec<(&str, &mut Value)> = Vec::new();
     let Some(object) = operation.as_object_mut() else { return };
     for (key, value) in object.iter_mut() {
@@ -268,7 +270,7 @@ fn content(operation: &mut Value, schemas: &Value) {
         let renamed = std::mem::take(content).into_iter().map(|(media_type, mut media)| {
             let name = media_type.split(';').next().unwrap_or_default().to_owned();
             if name.ends_with("json") {
-                media["example"] = example::of(&media["schema"], schemas, status);
+                media["example"] = examples.of(&media["schema"], status);
             }
             (name, media)
         });

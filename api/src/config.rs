@@ -5,10 +5,9 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use crate::{
+    contracts::{receipts::ReceiptsConfig, till::TillConfig},
     disk::DiskConfig,
     edge::{AuthConfig, HttpConfig, StrangersConfig},
-    receipts::ReceiptsConfig,
-    till::TillConfig,
 };
 
 /// Everything that the HTTP side can be told.

@@ -13,18 +13,17 @@ use uuid::Uuid;
 use crate::{
     access::{TokenIssuer, bearer_token},
     body,
+    contracts::{receipts, till::staff::Login},
     edge::{AuthConfig, read_address, well_formed},
     idempotent::IdempotencyKey,
     money::{self, Money},
     paging::{Page, PerPage, after_cursor, cursor_after},
     problem::Problem,
     query_text::QueryText,
-    receipts,
     resources::{
         integrations::NewIntegration, members::NewMemberOfNode, networks::NewNetwork, nodes::NewNode,
         payments::create::NewPayment,
     },
-    till::staff::Login,
     time::Time,
 };
 

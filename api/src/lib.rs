@@ -12,7 +12,6 @@ mod resources;
 mod routes;
 mod state;
 
-pub(crate) use contracts::{checkout, marketplace, receipts, till};
 pub(crate) use edge::{
     access, answer, audit, body, declined, disk, free_json, idempotent, json_array, money, offload, openapi, paging,
     problem, query_text, reach, time, waiting, web_url,
@@ -21,11 +20,11 @@ pub(crate) use edge::{
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{Config, DealsConfig, OperationsConfig};
 pub use contracts::CONTRACTS;
+pub use contracts::receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
+pub use contracts::till::TillConfig;
 pub use disk::DiskConfig;
 pub use document::{openapi_document, openapi_document_of};
 pub use edge::{AuthConfig, Contract, Contracts, HttpConfig, StrangersConfig};
-pub use receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
 pub use resources::chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
 pub use routes::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};
-pub use till::TillConfig;

@@ -6,15 +6,17 @@ use poem_openapi::types::{ParseFromJSON, ParseFromParameter};
 use crate::{
     access::bearer_token,
     body,
-    checkout::CheckoutRequest,
-    contracts::CONTRACTS,
+    contracts::{
+        CONTRACTS,
+        checkout::CheckoutRequest,
+        marketplace::Onboarding,
+        receipts::{OrderRequest, SVG_MAX, takes},
+    },
     edge::{HttpConfig, well_formed},
     idempotent::IdempotencyKey,
-    marketplace::Onboarding,
     money,
     paging::after_cursor,
     query_text::QueryText,
-    receipts::{OrderRequest, SVG_MAX, takes},
     resources::payments::create::NewPayment,
     time::Time,
 };

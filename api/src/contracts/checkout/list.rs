@@ -130,7 +130,7 @@ mod tests {
     use poem_openapi::error::ParseParamError;
 
     use super::*;
-    use crate::{checkout::CONTRACT, problem::Problem};
+    use crate::{contracts::checkout::CONTRACT, problem::Problem};
 
     #[test]
     fn desc_turns_keys_around_and_adds_its_own() {

@@ -6,7 +6,7 @@ use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
 use super::layout::{layout, purchase};
-use crate::checkout::{Language, plan::image_path, request::Payer};
+use crate::contracts::checkout::{Language, plan::image_path, request::Payer};
 
 /// The page; `notice` says what was wrong with the choice before.
 pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token: &str, notice: Option<&str>) -> Markup {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use payments::checkout::{Checkout, Status};
 
 use super::layout::{layout, purchase};
-use crate::checkout::Language;
+use crate::contracts::checkout::Language;
 
 /// The money has arrived.
 pub(super) fn thanks(of: &Checkout, language: Language) -> Markup {

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use payments::checkout::Checkout;
 use poem_openapi::types::ParseFromJSON;
 
-use crate::checkout::{
+use crate::contracts::checkout::{
     Language,
     request::{Amount, Purchase},
 };

@@ -8,7 +8,7 @@ use super::{
     choose,
     layout::{layout, purchase},
 };
-use crate::checkout::Language;
+use crate::contracts::checkout::Language;
 
 /// Seconds after which the browser looks again.
 const LOOK_AGAIN_S: u32 = 3;

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use poem::{Request, http::header};
 
 use crate::{
-    checkout::CheckoutWrong,
+    contracts::checkout::CheckoutWrong,
     problem::{Code, Location, Problem},
 };
 

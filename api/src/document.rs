@@ -104,6 +104,13 @@ fn description() -> String {
     )
 }
 
+/// What such a name means. One of the documents is the operators', who are no contract.
+static MEANS: LazyLock<String> = LazyLock::new(|| {
+    const NUMBERS: [&str; 9] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let number = NUMBERS.get(CONTRACTS.all.len() - 1).unwrap_or(&"many");
+    format!("What a document may be of: one of the {number} contracts, or what operators use.")
+});
+
 /// A contract's name in a query.
 pub(crate) struct ContractName(pub(crate) &'static Contract);
 
@@ -123,7 +130,7 @@ impl Type for ContractName {
 
     fn register(registry: &mut Registry) {
         registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
-            description: Some("What a document may be of: one of the five contracts, or what operators use."),
+            description: Some(MEANS.as_str()),
             enum_items: CONTRACTS.all.iter().map(|contract| json!(contract.name)).collect(),
             ..MetaSchema::new("string")
         });

@@ -1,4 +1,5 @@
-//! HTTP: one file per resource; decides nothing about payments and never sees a chain.
+//! HTTP: an edge that knows no contract, and on it the resources, what gateways call, and the contracts. Decides nothing
+//! about payments and never sees a chain.
 
 mod config;
 mod contracts;
@@ -19,9 +20,11 @@ pub(crate) use edge::{
 
 pub use access::{NewSecret, hash_pin, hash_secret};
 pub use config::{Config, DealsConfig, OperationsConfig};
-pub use contracts::CONTRACTS;
-pub use contracts::receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans};
-pub use contracts::till::TillConfig;
+pub use contracts::{
+    CONTRACTS,
+    receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans},
+    till::TillConfig,
+};
 pub use disk::DiskConfig;
 pub use document::{openapi_document, openapi_document_of};
 pub use edge::{AuthConfig, Contract, Contracts, HttpConfig, StrangersConfig};

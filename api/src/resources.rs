@@ -1,4 +1,4 @@
-//! One file per resource: its types and its operations.
+//! One file per resource of the deals and of operators: its types and its operations.
 
 pub(crate) mod authentication;
 pub(crate) mod chain_questions;

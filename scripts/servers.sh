@@ -46,7 +46,7 @@ start_with_compose() {
 # processes, and none of it by cutting the power.
 need_folder() {
     if [[ -z ${TMPDIR:-} ]] && has_memory_for_files; then
-        TMPDIR=$(mktemp -d /dev/shm/quittance-test.XXXXXX)
+        TMPDIR=$(mktemp -d --tmpdir=/dev/shm)
         export TMPDIR
         at_exit "rm -rf '$TMPDIR'"
         # Servers of tests run as other users, and have folders in it.

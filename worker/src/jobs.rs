@@ -81,10 +81,12 @@ pub(crate) struct Taken {
 
 /// How many of these payments ask the chain for something that it is not asked for already.
 async fn unasked(tx: &Transaction, payments: &[payment::Model], kind: chain::Kind) -> anyhow::Result<usize> {
-    let standings = chain::standings(&**tx, payments.iter().map(|payment| payment.id.0), kind).await?;
-    let starts = |payment: &&payment::Model| match standings.get(&payment.id.0) {
-        None | Some(chain::Standing::StartsAnew { .. }) => true,
-        Some(chain::Standing::Waiting | chain::Standing::UnderWay | chain::Standing::Confirmed) => false,
+    let statuses = chain::operation_statuses(&**tx, payments.iter().map(|payment| payment.id.0), kind).await?;
+    let starts = |payment: &&payment::Model| match statuses.get(&payment.id.0) {
+        None | Some(chain::OperationStatus::StartsAnew { .. }) => true,
+        Some(
+            chain::OperationStatus::Waiting | chain::OperationStatus::UnderWay | chain::OperationStatus::Confirmed,
+        ) => false,
     };
     Ok(payments.iter().filter(starts).count())
 }
@@ -115,19 +117,19 @@ async fn read_payments(
 }
 
 /// What asking for an operation once more comes to.
-fn asked_again(standing: Option<&chain::Standing>, never: &'static str) -> Foresight {
-    match standing {
+fn asked_again(status: Option<&chain::OperationStatus>, never: &'static str) -> Foresight {
+    match status {
         None => Foresight::would_resume(never),
-        Some(chain::Standing::StartsAnew { failed: true }) => {
+        Some(chain::OperationStatus::StartsAnew { failed: true }) => {
             Foresight::would_resume("it has failed on the chain and would be sent again")
         }
-        Some(chain::Standing::StartsAnew { failed: false }) => {
+        Some(chain::OperationStatus::StartsAnew { failed: false }) => {
             Foresight::would_resume("it was taken back and would be sent")
         }
-        Some(chain::Standing::Waiting | chain::Standing::UnderWay) => {
+        Some(chain::OperationStatus::Waiting | chain::OperationStatus::UnderWay) => {
             Foresight::already_done("it was asked for and is on its way")
         }
-        Some(chain::Standing::Confirmed) => Foresight::already_done("it is confirmed on the chain"),
+        Some(chain::OperationStatus::Confirmed) => Foresight::already_done("it is confirmed on the chain"),
     }
 }
 

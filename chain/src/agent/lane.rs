@@ -43,7 +43,7 @@ struct Attempt {
     raw: Vec<u8>,
     fees: Fees,
     signed_at: chrono::DateTime<chrono::Utc>,
-    standing: Standing,
+    status: AttemptStatus,
     /// What the node last said.
     answer: Option<String>,
     /// When to send it (again).
@@ -55,7 +55,7 @@ struct Attempt {
 
 /// What is known of an attempt's way to the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum AttemptStatus {
     /// Not sent, or sent with an unknown outcome.
     Open,
     /// A node has it.

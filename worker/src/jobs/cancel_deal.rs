@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use chain::{Kind, Request, Standing, Withdrawn};
+use chain::{Kind, OperationStatus, Request, Withdrawn};
 use entities::{PaymentId, PaymentStatus, WalletId, payment, wallet};
 use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
@@ -34,8 +34,8 @@ impl Job<Context> for CancelDeal {
         let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let payments = read_payments(context, ids()).await?;
         let signers = signers(&*context.db, payments.values()).await?;
-        let closings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Cancel).await?;
-        let openings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
+        let closings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Cancel).await?;
+        let openings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
             if !deal_known(payment) {
                 return unsent(openings.get(&payment.id.0));
@@ -53,12 +53,12 @@ fn deal_known(payment: &payment::Model) -> bool {
 }
 
 /// As [`chain::withdraw`] decides.
-fn unsent(opening: Option<&Standing>) -> Foresight {
+fn unsent(opening: Option<&OperationStatus>) -> Foresight {
     match opening {
-        None | Some(Standing::StartsAnew { failed: false } | Standing::Waiting) => {
+        None | Some(OperationStatus::StartsAnew { failed: false } | OperationStatus::Waiting) => {
             Foresight::would_resume("nothing was sent, and that would be recorded")
         }
-        Some(Standing::StartsAnew { failed: true } | Standing::UnderWay | Standing::Confirmed) => {
+        Some(OperationStatus::StartsAnew { failed: true } | OperationStatus::UnderWay | OperationStatus::Confirmed) => {
             Foresight::already_done("too late to take the opening back; the chain tells what becomes of it")
         }
     }

@@ -29,7 +29,7 @@ impl Job<Context> for DeployDiamond {
         let wallet_ids = diamonds.values().map(|diamond| diamond.wallet_id);
         let found = wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids)).all(&*context.db).await?;
         let wallets: HashMap<WalletId, wallet::Model> = found.into_iter().map(|row| (row.id, row)).collect();
-        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Deploy).await?;
+        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Deploy).await?;
         let foresee = |id: DiamondId| {
             let Some(diamond) = diamonds.get(&id) else {
                 return Foresight::would_fail_again("there is no such diamond");

@@ -41,7 +41,7 @@ impl Job<Context> for OpenDeal {
         let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let payments = read_payments(context, ids()).await?;
         let places = places(&*context.db, payments.values()).await?;
-        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
+        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| match places.step(payment) {
             Step::Ask(_) => asked_again(standings.get(&payment.id.0), "the deal was never asked for and would be"),
             Step::Leave => Foresight::already_done("the deal is handed over; the chain tells what becomes of it"),

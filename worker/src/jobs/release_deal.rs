@@ -33,7 +33,7 @@ impl Job<Context> for ReleaseDeal {
         let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let payments = read_payments(context, ids()).await?;
         let signers = signers(&*context.db, payments.values()).await?;
-        let standings = chain::standings(&*context.db, ids().map(|id| id.0), Kind::Release).await?;
+        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Release).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
             if !asked_for(payment) {
                 return Foresight::already_done("nobody has asked for a release");

@@ -8,7 +8,7 @@ use queue::backoff;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Lane, Standing, pause};
+use super::{AttemptStatus, Lane, pause};
 use crate::{
     classify::{Class, classify},
     error::Error,
@@ -107,24 +107,24 @@ impl Lane {
         let Some(send) = self.send_mut(send_id) else { return false };
         let Some(attempt) = send.attempts.iter_mut().find(|attempt| attempt.id == attempt_id) else { return false };
         let retry = backoff::delay(attempt.tries, Duration::from_millis(200), again);
-        let (standing, pause) = match class {
-            Class::Known => (Standing::Accepted, again),
-            Class::ReplacementUnderpriced | Class::Underpriced => (Standing::Underpriced, again),
-            Class::Rejected => (Standing::Rejected, again),
-            Class::Throttled(after) => (Standing::Open, retry.max(after.unwrap_or_default())),
-            Class::Malformed => (Standing::Open, MALFORMED),
-            Class::InsufficientFunds => (Standing::Open, super::REST),
+        let (status, pause) = match class {
+            Class::Known => (AttemptStatus::Accepted, again),
+            Class::ReplacementUnderpriced | Class::Underpriced => (AttemptStatus::Underpriced, again),
+            Class::Rejected => (AttemptStatus::Rejected, again),
+            Class::Throttled(after) => (AttemptStatus::Open, retry.max(after.unwrap_or_default())),
+            Class::Malformed => (AttemptStatus::Open, MALFORMED),
+            Class::InsufficientFunds => (AttemptStatus::Open, super::REST),
             Class::NotSent
             | Class::Unknown
             | Class::Endpoint
             | Class::NonceTooLow
             | Class::NonceTooHigh
             | Class::Reverted(_)
-            | Class::PoolFull => (Standing::Open, retry),
+            | Class::PoolFull => (AttemptStatus::Open, retry),
         };
-        attempt.tries = if standing == Standing::Accepted { 0 } else { attempt.tries.saturating_add(1) };
+        attempt.tries = if status == AttemptStatus::Accepted { 0 } else { attempt.tries.saturating_add(1) };
         attempt.kept_at = kept.then(Instant::now);
-        attempt.standing = standing;
+        attempt.status = status;
         attempt.due = Instant::now() + pause;
         let news = attempt.answer.as_deref() != Some(text);
         attempt.answer = Some(text.to_owned());

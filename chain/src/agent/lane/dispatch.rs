@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use uuid::Uuid;
 
 use super::{
-    Attempt, Lane, Send, Standing,
+    Attempt, AttemptStatus, Lane, Send,
     collect::{self, Batch, Item},
     pause,
 };
@@ -188,7 +188,7 @@ impl Lane {
             raw: signed.raw,
             fees: draft.fees,
             signed_at: Utc::now(),
-            standing: Standing::Open,
+            status: AttemptStatus::Open,
             answer: None,
             due: Instant::now(),
             tries: 0,

@@ -48,14 +48,14 @@ struct Trial {
     batch: Batch,
     /// Whether the contract's state of its deals was looked at.
     checked: bool,
-    standing: Standing,
+    origin: Origin,
     /// Whether this round asks for the contract's code.
     asks_code: bool,
 }
 
 /// How a batch came about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Origin {
     Collected,
     /// One of several that failed together.
     Apart,
@@ -64,13 +64,13 @@ enum Standing {
 }
 
 impl Trial {
-    fn new(batch: Batch, checked: bool, standing: Standing) -> Self {
-        Self { batch, checked, standing, asks_code: false }
+    fn new(batch: Batch, checked: bool, origin: Origin) -> Self {
+        Self { batch, checked, origin, asks_code: false }
     }
 }
 
 /// What a round made of a trial.
-enum Verdict {
+enum TrialOutcome {
     Ready(Batch, u64),
     Again(Vec<Trial>),
     /// Good alone; to be tried together with its like.
@@ -171,13 +171,13 @@ impl Lane {
             let mut rejoin: Vec<Batch> = Vec::new();
             for trial in std::mem::take(&mut trials) {
                 match self.judge(provider, trial, &mut answers, examined)? {
-                    Verdict::Ready(batch, gas) => examined.ready.push((batch, gas)),
-                    Verdict::Again(again) => next.extend(again),
-                    Verdict::Rejoin(batch) => join(&mut rejoin, batch),
-                    Verdict::Wait => {}
+                    TrialOutcome::Ready(batch, gas) => examined.ready.push((batch, gas)),
+                    TrialOutcome::Again(again) => next.extend(again),
+                    TrialOutcome::Rejoin(batch) => join(&mut rejoin, batch),
+                    TrialOutcome::Wait => {}
                 }
             }
-            next.extend(rejoin.into_iter().map(|batch| Trial::new(batch, true, Standing::Rejoined)));
+            next.extend(rejoin.into_iter().map(|batch| Trial::new(batch, true, Origin::Rejoined)));
             trials = next;
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Lane {
         trial: Trial,
         answers: &mut impl Iterator<Item = Answer>,
         examined: &mut Examined,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<TrialOutcome, Error> {
         let mut answer = |method: &str| -> Result<Answer, Error> {
             answers.next().ok_or_else(|| Error::Rpc(format!("{method}: no answer")))
         };
@@ -229,7 +229,7 @@ impl Lane {
         if let Some((diamond, exists)) = code {
             if !exists {
                 examined.failures.extend(trial.batch.items.iter().map(|item| no_contract(item, diamond)));
-                return Ok(Verdict::Wait);
+                return Ok(TrialOutcome::Wait);
             }
             self.contracts.insert(diamond);
         }
@@ -237,8 +237,8 @@ impl Lane {
             let deals = deals.map_err(|fault| provider.error("dealsOf", &fault))?;
             let kept = sort_out(&trial.batch.items, &decode_deals(deals, count)?, examined);
             if kept.len() < count {
-                let again = Trial::new(trial.batch.with(kept), true, trial.standing);
-                return Ok(Verdict::Again(if again.batch.items.is_empty() { vec![] } else { vec![again] }));
+                let again = Trial::new(trial.batch.with(kept), true, trial.origin);
+                return Ok(TrialOutcome::Again(if again.batch.items.is_empty() { vec![] } else { vec![again] }));
             }
         }
         match estimate {
@@ -247,12 +247,12 @@ impl Lane {
                 Class::Reverted(data) => Ok(reverted(trial, &abi::reason(&data.unwrap_or_default()), examined)),
                 Class::InsufficientFunds => {
                     examined.penniless = true;
-                    Ok(Verdict::Wait)
+                    Ok(TrialOutcome::Wait)
                 }
-                Class::Rejected if count > 1 => Ok(Verdict::Again(halves(trial))),
+                Class::Rejected if count > 1 => Ok(TrialOutcome::Again(halves(trial))),
                 Class::Rejected => {
                     examined.failures.push(refused(&trial.batch.items[0], &fault.to_string()));
-                    Ok(Verdict::Wait)
+                    Ok(TrialOutcome::Wait)
                 }
                 Class::Throttled(_) => Err(provider.error("eth_estimateGas", &fault)),
                 // The node's word about this call, which says nothing about others.
@@ -263,7 +263,7 @@ impl Lane {
     }
 
     /// Grants gas, with a reserve: the state may be another one when it is mined.
-    fn allow(&self, trial: Trial, estimate: u64, examined: &mut Examined) -> Verdict {
+    fn allow(&self, trial: Trial, estimate: u64, examined: &mut Examined) -> TrialOutcome {
         let handing_on = match trial.batch.kind {
             Kind::Release | Kind::Cancel => HANDING_ON_GAS,
             Kind::Deploy | Kind::Open => 0,
@@ -271,16 +271,16 @@ impl Lane {
         let (gas, most) =
             (estimate.saturating_add(estimate / 5).saturating_add(handing_on), self.context.config.gas_max);
         if gas > most && trial.batch.items.len() > 1 {
-            return Verdict::Again(halves(trial));
+            return TrialOutcome::Again(halves(trial));
         }
         if estimate.saturating_add(handing_on) > most {
             let message = format!("needs {estimate} gas of {most} allowed");
             examined.failures.push(refused(&trial.batch.items[0], &message));
-            return Verdict::Wait;
+            return TrialOutcome::Wait;
         }
-        match trial.standing {
-            Standing::Apart => Verdict::Rejoin(trial.batch),
-            Standing::Collected | Standing::Rejoined => Verdict::Ready(trial.batch, gas.min(most)),
+        match trial.origin {
+            Origin::Apart => TrialOutcome::Rejoin(trial.batch),
+            Origin::Collected | Origin::Rejoined => TrialOutcome::Ready(trial.batch, gas.min(most)),
         }
     }
 }
@@ -308,11 +308,11 @@ fn start(batch: Batch, examined: &mut Examined) -> Option<Trial> {
         let (kept, unknown) = batch.items.iter().cloned().partition::<Vec<_>, _>(|item| item.reference.is_some());
         examined.failures.extend(unknown.iter().map(|item| no_deal(item.subject_id, item.kind)));
         let batch = batch.with(kept);
-        return (!batch.items.is_empty()).then(|| Trial::new(batch, false, Standing::Collected));
+        return (!batch.items.is_empty()).then(|| Trial::new(batch, false, Origin::Collected));
     }
     // A first open can have no deal yet; if it has, the revert or the missing event says so.
     let first = kind == Kind::Open && batch.items.iter().all(|item| item.sends == 0);
-    Some(Trial::new(batch, first || kind == Kind::Deploy, Standing::Collected))
+    Some(Trial::new(batch, first || kind == Kind::Deploy, Origin::Collected))
 }
 
 fn join(batches: &mut Vec<Batch>, batch: Batch) {
@@ -325,7 +325,7 @@ fn join(batches: &mut Vec<Batch>, batch: Batch) {
 fn halves(trial: Trial) -> Vec<Trial> {
     let mut items = trial.batch.items.clone();
     let second = items.split_off(items.len() / 2);
-    let half = |items| Trial::new(trial.batch.with(items), trial.checked, Standing::Collected);
+    let half = |items| Trial::new(trial.batch.with(items), trial.checked, Origin::Collected);
     vec![half(items), half(second)]
 }
 
@@ -381,18 +381,18 @@ fn word(state: DealState) -> &'static str {
 
 /// Several failed together: each is tried apart. One failed: that is its reason, unless its deal is there already,
 /// which is then looked at.
-fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Verdict {
+fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> TrialOutcome {
     if trial.batch.items.len() > 1 {
         return apart(trial);
     }
     if reason.code == abi::DEAL_EXISTS {
-        return Verdict::Again(vec![Trial::new(trial.batch, false, Standing::Collected)]);
+        return TrialOutcome::Again(vec![Trial::new(trial.batch, false, Origin::Collected)]);
     }
     let item = &trial.batch.items[0];
     let known = matches!(item.state, Some(State::Open | State::Deposited));
     if known && matches!(reason.code.as_str(), "DealNotFound" | "WrongState") {
         // It was checked a moment ago: two backends of one endpoint disagree.
-        return Verdict::Wait;
+        return TrialOutcome::Wait;
     }
     examined.failures.push(Failure {
         code: reason.code.clone(),
@@ -400,26 +400,26 @@ fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Verd
         retryable: retryable(&reason.code),
         ..refused(item, "")
     });
-    Verdict::Wait
+    TrialOutcome::Wait
 }
 
 /// What the node said is not understood: whatever it is about must not hold up others.
-fn unclear(trial: Trial, fault: &Fault) -> Verdict {
+fn unclear(trial: Trial, fault: &Fault) -> TrialOutcome {
     if trial.batch.items.len() > 1 {
         return apart(trial);
     }
     let item = &trial.batch.items[0];
     tracing::warn!(subject = %item.subject_id, kind = item.kind.as_str(), "chain operation waits: {fault}");
-    Verdict::Wait
+    TrialOutcome::Wait
 }
 
-fn apart(trial: Trial) -> Verdict {
+fn apart(trial: Trial) -> TrialOutcome {
     let checked = trial.checked;
-    let standing = match trial.standing {
-        Standing::Rejoined => Standing::Rejoined,
-        Standing::Collected | Standing::Apart => Standing::Apart,
+    let origin = match trial.origin {
+        Origin::Rejoined => Origin::Rejoined,
+        Origin::Collected | Origin::Apart => Origin::Apart,
     };
-    Verdict::Again(trial.batch.singles().map(|batch| Trial::new(batch, checked, standing)).collect())
+    TrialOutcome::Again(trial.batch.singles().map(|batch| Trial::new(batch, checked, origin)).collect())
 }
 
 /// Whether the same request may succeed once somebody has mended something. What the terms themselves are refused for

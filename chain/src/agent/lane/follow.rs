@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Instant};
 use alloy::primitives::{Address, B256, U64};
 use serde_json::json;
 
-use super::{Lane, Mined, Send, Standing};
+use super::{AttemptStatus, Lane, Mined, Send};
 use crate::{
     agent::Tip,
     error::Error,
@@ -79,13 +79,13 @@ impl Lane {
         let mut denials: HashMap<uuid::Uuid, usize> = overdue.iter().map(|send| (send.id, 0)).collect();
         for provider in &providers {
             // Asked for first: a receipt that comes later than these is no older.
-            let Ok(standing) = standing(provider, self.signer).await else { continue };
+            let Ok(reached) = reached(provider, self.signer).await else { continue };
             let Ok(found) = receipts(provider, &overdue).await else { continue };
             for (send, mined) in overdue.iter().zip(found) {
                 let due = send.missing_since.map_or(u64::MAX, |since| since + confirmations);
                 match mined {
                     Some(mined) if denials.remove(&send.id).is_some() => findings.mined.push((send.id, mined)),
-                    None if standing.head >= due && standing.used > send.nonce => {
+                    None if reached.head >= due && reached.used > send.nonce => {
                         denials.entry(send.id).and_modify(|count| *count += 1);
                     }
                     Some(_) | None => {}
@@ -102,7 +102,7 @@ impl Lane {
         if let Some(send) = self.send_mut(id) {
             send.mined = None;
             for attempt in &mut send.attempts {
-                attempt.standing = Standing::Open;
+                attempt.status = AttemptStatus::Open;
                 attempt.due = Instant::now();
             }
         }
@@ -115,7 +115,7 @@ struct Reached {
     used: u64,
 }
 
-async fn standing(provider: &Provider, signer: Address) -> Result<Reached, Error> {
+async fn reached(provider: &Provider, signer: Address) -> Result<Reached, Error> {
     let calls =
         vec![Call::new("eth_blockNumber", json!([])), Call::new("eth_getTransactionCount", json!([signer, "latest"]))];
     let answers = provider.read_all(calls).await?.into_iter().map(decode::<U64>).collect::<Result<Vec<_>, _>>()?;

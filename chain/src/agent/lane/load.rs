@@ -12,7 +12,7 @@ use queue::Transaction;
 use sea_orm::{ActiveValue::Set, Condition, QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use super::{Attempt, Context, Lane, Mined, Send, Standing, pause};
+use super::{Attempt, AttemptStatus, Context, Lane, Mined, Send, pause};
 use crate::{
     agent::Tip,
     error::Error,
@@ -192,7 +192,7 @@ fn attempt_of(row: attempt::Model) -> Attempt {
         raw: row.raw,
         fees: Fees { max_fee: fee(row.max_fee_per_gas), tip: fee(row.max_priority_fee_per_gas), legacy },
         signed_at: row.signed_at,
-        standing: Standing::Open,
+        status: AttemptStatus::Open,
         answer: row.answer,
         due: Instant::now(),
         tries: 0,

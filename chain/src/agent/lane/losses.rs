@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Lane, Standing};
+use super::{AttemptStatus, Lane};
 use crate::rpc::Counts;
 
 impl Lane {
@@ -16,7 +16,7 @@ impl Lane {
             self.sends.iter_mut().filter(|send| send.mined.is_none() && send.nonce >= pooled.max(counts.mined));
         let newest = beyond.filter_map(|send| send.attempts.last_mut());
         let mut missed = 0_u32;
-        for attempt in newest.filter(|attempt| attempt.standing == Standing::Accepted) {
+        for attempt in newest.filter(|attempt| attempt.status == AttemptStatus::Accepted) {
             if attempt.kept_at.is_none_or(|at| at + round <= now) {
                 attempt.due = now;
                 missed += 1;

@@ -7,7 +7,7 @@ use alloy::primitives::U128;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Lane, Send, Standing, dispatch, pause};
+use super::{AttemptStatus, Lane, Send, dispatch, pause};
 use crate::{
     agent::Tip,
     error::Error,
@@ -28,10 +28,10 @@ impl Lane {
         let now = Instant::now();
         let mut due: Vec<(Uuid, Uuid)> = Vec::new();
         for send in self.sends.iter().filter(|send| send.mined.is_none()).take(self.window) {
-            let newest = send.attempts.last().filter(|attempt| attempt.standing != Standing::Rejected);
+            let newest = send.attempts.last().filter(|attempt| attempt.status != AttemptStatus::Rejected);
             // A refused bump leaves the one before it with the nodes, and that one may have been forgotten.
-            let refused = newest.is_some_and(|attempt| attempt.standing == Standing::Underpriced);
-            let before = send.attempts.iter().rev().skip(1).find(|attempt| attempt.standing == Standing::Accepted);
+            let refused = newest.is_some_and(|attempt| attempt.status == AttemptStatus::Underpriced);
+            let before = send.attempts.iter().rev().skip(1).find(|attempt| attempt.status == AttemptStatus::Accepted);
             let candidates = before.filter(|_| refused).into_iter().chain(newest);
             due.extend(candidates.filter(|attempt| attempt.due <= now).map(|attempt| (send.id, attempt.id)));
         }
@@ -47,11 +47,11 @@ impl Lane {
         let Some(newest) = head.newest() else { return Ok(()) };
         let age = Utc::now() - newest.signed_at;
         let older_than = |limit: Duration| TimeDelta::from_std(limit).is_ok_and(|limit| age > limit);
-        let kind = match newest.standing {
-            Standing::Rejected if newest.kind == AttemptKind::Noop => return Ok(()),
-            Standing::Rejected => AttemptKind::Noop,
+        let kind = match newest.status {
+            AttemptStatus::Rejected if newest.kind == AttemptKind::Noop => return Ok(()),
+            AttemptStatus::Rejected => AttemptKind::Noop,
             _ if newest.kind == AttemptKind::Noop && !older_than(self.context.config.bump_after()) => return Ok(()),
-            Standing::Underpriced if older_than(REPRICE_AFTER) => AttemptKind::Bump,
+            AttemptStatus::Underpriced if older_than(REPRICE_AFTER) => AttemptKind::Bump,
             _ if older_than(self.context.config.bump_after()) => AttemptKind::Bump,
             _ => return Ok(()),
         };

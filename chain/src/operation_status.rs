@@ -13,7 +13,7 @@ use crate::{
 
 /// Where an operation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum OperationStatus {
     /// Nobody has asked for it, or it was taken back or has failed: asking starts it anew.
     StartsAnew {
         /// Whether it has definitely failed.
@@ -31,20 +31,20 @@ pub enum Standing {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn standings(
+pub async fn operation_statuses(
     db: &impl ConnectionTrait,
     subjects: impl IntoIterator<Item = Uuid>,
     kind: Kind,
-) -> Result<HashMap<Uuid, Standing>, Error> {
+) -> Result<HashMap<Uuid, OperationStatus>, Error> {
     let operations = operation::Entity::find()
         .filter(operation::Column::SubjectId.is_in(subjects))
         .filter(operation::Column::Kind.eq(kind))
         .all(db)
         .await?;
-    Ok(operations.iter().map(|operation| (operation.subject_id, Standing::of(operation))).collect())
+    Ok(operations.iter().map(|operation| (operation.subject_id, OperationStatus::of(operation))).collect())
 }
 
-impl Standing {
+impl OperationStatus {
     fn of(operation: &operation::Model) -> Self {
         match operation.status {
             status if REARMED.contains(&status) => Self::StartsAnew { failed: status == Status::Failed },

@@ -2,7 +2,7 @@
 //! transaction of the fact, so that it is told once.
 
 use entities::{EventId, NodeId, PayoutStatus, connected_account, now, payout};
-use payments::{event::Event, sellers::Standing};
+use payments::{event::Event, sellers::AccountStatus};
 use queue::Transaction;
 use sea_orm::DbErr;
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub(crate) async fn account(tx: &mut Transaction, account: &connected_account::M
     let told = AccountUpdated {
         node_id: account.node_id,
         account_id: account.account_id.clone(),
-        status: Standing::of(Some(account)).word(),
+        status: AccountStatus::of(Some(account)).word(),
         charges_enabled: account.charges_enabled,
         payouts_enabled: account.payouts_enabled,
         requirements_due: serde_json::from_value(account.requirements_due.clone()).unwrap_or_default(),

@@ -14,7 +14,7 @@ use gateways::{Error, Gateway, Handle, Money, OnBehalf, Order, Payer, Returns, S
 use payments::{
     Actor,
     checkout_links::Return,
-    sessions::{self, Claimed, Seen, Standing},
+    sessions::{self, Claimed, GatewayStatus, Seen},
 };
 use queue::{JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -132,7 +132,7 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
     let Claimed { session, was, payment } = claimed;
     if session.status == GatewaySessionStatus::Asked {
         // Canceled, or too late, before anybody had asked the gateway for anything.
-        return Ok(Seen::without_money(Standing::Closed));
+        return Ok(Seen::without_money(GatewayStatus::Closed));
     }
     let never_asked = *was == GatewaySessionStatus::Asked;
     let stopped = |error| Stopped { error, unasked: never_asked };
@@ -145,7 +145,9 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
     }
     let known = gateway.look_up(&handle).await.map_err(|error| Stopped { error, unasked: false })?;
     match known {
-        None if *was == GatewaySessionStatus::Sent && is_over(payment) => Ok(Seen::without_money(Standing::Closed)),
+        None if *was == GatewaySessionStatus::Sent && is_over(payment) => {
+            Ok(Seen::without_money(GatewayStatus::Closed))
+        }
         None if *was == GatewaySessionStatus::Sent => open(gateway, &order, &handle).await,
         None => {
             let error = Error::Unknown("the gateway does not know the payment any more".to_owned());
@@ -165,7 +167,7 @@ async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<S
             Ok(seen(taken))
         }
         Ok(opened) => Ok(seen(opened)),
-        Err(Error::Declined { code, message }) => Ok(Seen::without_money(Standing::Failed { code, message })),
+        Err(Error::Declined { code, message }) => Ok(Seen::without_money(GatewayStatus::Failed { code, message })),
         Err(error) => {
             let unasked = matches!(error, Error::Unavailable(_) | Error::Misconfigured(_));
             Err(Stopped { error, unasked })
@@ -252,19 +254,19 @@ fn payer(known: &Value) -> Payer {
 fn seen(known: gateways::Payment) -> Seen {
     use secrecy::ExposeSecret;
 
-    let standing = match known.state {
-        State::Waiting => Standing::Waiting,
-        State::Approved => Standing::Approved,
-        State::Captured => Standing::Captured,
-        State::Failed { code, message } => Standing::Failed { code, message },
-        State::Closed => Standing::Closed,
+    let status = match known.state {
+        State::Waiting => GatewayStatus::Waiting,
+        State::Approved => GatewayStatus::Approved,
+        State::Captured => GatewayStatus::Captured,
+        State::Failed { code, message } => GatewayStatus::Failed { code, message },
+        State::Closed => GatewayStatus::Closed,
     };
     Seen {
         gateway_id: Some(known.gateway_id),
         charge_id: known.charge_id,
         approve_url: known.approve_url.map(String::from),
         client_secret: known.client_secret.map(|secret| secret.expose_secret().to_owned()),
-        standing,
+        status,
         captured: known.captured,
         refunded: known.refunded,
         reversed: known.reversed,

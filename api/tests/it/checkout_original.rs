@@ -4,13 +4,13 @@
 
 use fixtures::{TestDatabase, on_both};
 use gateways::Source;
-use payments::sessions::Standing;
+use payments::sessions::GatewayStatus;
 use serde_json::{Value, json};
 
 use crate::{
     app::{Answer, TestApp},
     checkout::{PATH, shop, shop_with},
-    checkout_submit::{gateway_says, id_of, standing, submit, waiting},
+    checkout_submit::{gateway_says, id_of, seen_as, submit, waiting},
 };
 
 const VARIABLE: &str = "QUITTANCE_TEST_CHECKOUT_DOCUMENT";
@@ -141,8 +141,8 @@ async fn create(app: &TestApp, token: &str, original: &Original, body: &Value) -
 /// To the end of each way that a payment may go.
 async fn live(app: &TestApp, token: &str, original: &Original) {
     let ways = [
-        ("completed", vec![standing(Standing::Approved, 0), standing(Standing::Captured, 15_000)]),
-        ("failed", vec![standing(Standing::Failed { code: "declined".to_owned(), message: "no".to_owned() }, 0)]),
+        ("completed", vec![seen_as(GatewayStatus::Approved, 0), seen_as(GatewayStatus::Captured, 15_000)]),
+        ("failed", vec![seen_as(GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }, 0)]),
     ];
     for (end, told) in ways {
         let payment = create(app, token, original, &full(end)).await;

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use gateways::Source;
 use payments::{
     Actor,
-    sessions::{self, Seen, Standing},
+    sessions::{self, GatewayStatus, Seen},
 };
 use rust_decimal::Decimal;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -29,11 +29,11 @@ pub(crate) const APPROVE: &str = "https://gateway.example/pay/1";
 
 pub(crate) fn waiting() -> Seen {
     let gateway_id = Some("g-1".to_owned());
-    Seen { gateway_id, approve_url: Some(APPROVE.to_owned()), ..Seen::without_money(Standing::Waiting) }
+    Seen { gateway_id, approve_url: Some(APPROVE.to_owned()), ..Seen::without_money(GatewayStatus::Waiting) }
 }
 
-pub(crate) fn standing(standing: Standing, captured: i64) -> Seen {
-    Seen { standing, captured: Decimal::from(captured), ..waiting() }
+pub(crate) fn seen_as(status: GatewayStatus, captured: i64) -> Seen {
+    Seen { status, captured: Decimal::from(captured), ..waiting() }
 }
 
 /// What a worker writes down after the gateway has answered, as soon as there is something to answer.
@@ -74,13 +74,13 @@ on_both!(submit_200_and_the_way_to_completed, async |database: TestDatabase| {
     assert_eq!((&data["plan"]["source"], &data["billing"]["providerId"]), (&json!("STR"), &json!("g-1")));
     assert_eq!(data["billing"]["intent"]["status"], "ready");
     assert!(data["submittedAt"].is_string() && data.get("approvedAt").is_none());
-    gateway_says(&app, id_of(&payment), standing(Standing::Approved, 0)).await;
+    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Approved, 0)).await;
     let approved = read(&app, &token, &payment).await;
     assert_eq!(approved["status"], "approved");
     assert!(approved["approvedAt"].is_string());
     let cancel = format!("{PATH}/{}/cancel", payment["id"].as_str().unwrap());
     app.post(&token, &cancel, &json!({})).await.problem(400, "conflict");
-    gateway_says(&app, id_of(&payment), standing(Standing::Captured, 15_000)).await;
+    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Captured, 15_000)).await;
     let done = read(&app, &token, &payment).await;
     assert_eq!((&done["status"], &done["captured"]), (&json!("completed"), &json!(true)));
     assert!(done["capturedAt"].is_string() && done["completedAt"].is_string());
@@ -103,7 +103,7 @@ on_both!(submit_uses_the_plan_and_cancel_after_it_asks_the_gateway, async |datab
     let canceled = app.post(&token, &path.replace("submit", "cancel"), &json!({})).await.expect(200).body;
     assert_eq!(canceled["data"]["status"], "canceled");
     let at = canceled["data"]["canceledAt"].clone();
-    gateway_says(&app, id_of(&payment), standing(Standing::Closed, 0)).await;
+    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Closed, 0)).await;
     let closed = read(&app, &token, &payment).await;
     assert_eq!((&closed["status"], &closed["canceledAt"]), (&json!("canceled"), &at));
 });
@@ -120,8 +120,9 @@ on_both!(submit_400, async |database: TestDatabase| {
     app.post(&token, &path, &json!({ "source": "XYZ" })).await.problem(400, "validation_failed");
     app.post(&token, &format!("{PATH}/nonsense/submit"), &json!({ "source": "STR" })).await.problem(404, "not_found");
     assert_eq!(gateway_session::Entity::find().count(&*app.database.db).await.unwrap(), 0);
-    let declined = Standing::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
-    let answer = submit(&app, &token, &payment, "STR", standing(declined, 0)).await;
+    let declined =
+        GatewayStatus::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
+    let answer = submit(&app, &token, &payment, "STR", seen_as(declined, 0)).await;
     assert_eq!(answer.problem(400, "conflict")["detail"], "The gateway has declined: The card was declined");
     let failed = read(&app, &token, &payment).await;
     assert_eq!(failed["status"], "failed");
@@ -135,7 +136,7 @@ on_both!(a_payer_who_turns_away_may_choose_again, async |database: TestDatabase|
     let token = app.token().await;
     let payment = created(&app, &token, "order-1").await;
     submit(&app, &token, &payment, "STR", waiting()).await.expect(200);
-    gateway_says(&app, id_of(&payment), standing(Standing::Closed, 0)).await;
+    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Closed, 0)).await;
     assert_eq!(read(&app, &token, &payment).await["status"], "pending");
 });
 

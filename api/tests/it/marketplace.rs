@@ -8,7 +8,7 @@ use gateways::{Gateways, SandboxConfig, SandboxProcessor};
 use payments::{
     Actor, Permission, ledger,
     sellers::{self, Details, Seen},
-    sessions::{self, Standing},
+    sessions::{self, GatewayStatus},
 };
 use poem::{EndpointExt, test::TestClient};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -134,12 +134,12 @@ pub(crate) async fn session_of(app: &TestApp, order_id: i64) -> GatewaySessionId
 }
 
 /// What the worker writes when the processor has told this.
-pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, standing: Standing, captured: &str) {
+pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, status: GatewayStatus, captured: &str) {
     let seen = sessions::Seen {
         gateway_id: Some("pi_1".to_owned()),
         client_secret: Some("pi_1_secret".to_owned()),
         captured: captured.parse().unwrap(),
-        ..sessions::Seen::without_money(standing)
+        ..sessions::Seen::without_money(status)
     };
     let mut tx = app.database.db.begin().await.unwrap();
     sessions::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap();
@@ -148,7 +148,7 @@ pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, standing: Standing
 
 /// An intent that is ready.
 async fn ready(app: &TestApp, order_id: i64) -> Value {
-    let opened = async { told(app, session_of(app, order_id).await, Standing::Waiting, "0").await };
+    let opened = async { told(app, session_of(app, order_id).await, GatewayStatus::Waiting, "0").await };
     let (answer, ()) = tokio::join!(intent(app, order_id), opened);
     answer.expect(200).body
 }
@@ -157,7 +157,7 @@ async fn ready(app: &TestApp, order_id: i64) -> Value {
 pub(crate) async fn sale(app: &TestApp, total: &str) -> i64 {
     let order_id = place(app, total).await;
     ready(app, order_id).await;
-    told(app, session_of(app, order_id).await, Standing::Captured, total).await;
+    told(app, session_of(app, order_id).await, GatewayStatus::Captured, total).await;
     order_id
 }
 
@@ -335,7 +335,7 @@ on_both!(an_order_has_one_intent, async |database: TestDatabase| {
     let again = join_all((0..20).map(|_| intent(&app, order_id))).await;
     assert!(again.iter().all(|answer| answer.body == first));
     let session = session_of(&app, order_id).await;
-    told(&app, session, Standing::Captured, "25.25").await;
+    told(&app, session, GatewayStatus::Captured, "25.25").await;
     assert_eq!(intent(&app, order_id).await.detail(409), "The order is paid already");
     assert_eq!(balance(&app).await, (2_525 - 51, 0));
 });

@@ -36,7 +36,7 @@ pub struct Details {
 
 /// What the contract says of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AccountStatus {
     /// Nobody has asked for one.
     NotStarted,
     /// The processor has not decided yet.
@@ -47,7 +47,7 @@ pub enum Standing {
     Active,
 }
 
-impl Standing {
+impl AccountStatus {
     /// Of this row.
     #[must_use]
     pub fn of(account: Option<&connected_account::Model>) -> Self {
@@ -341,18 +341,18 @@ mod tests {
     #[test]
     fn an_account_stands_by_what_it_may_do_and_then_by_what_is_due() {
         let (nothing, something) = (json!([]), json!(["iban"]));
-        for (charges, payouts, due, standing) in [
-            (true, true, &something, Standing::Active),
-            (true, true, &nothing, Standing::Active),
-            (true, false, &something, Standing::Restricted),
-            (false, true, &something, Standing::Restricted),
-            (false, true, &nothing, Standing::Pending),
-            (false, false, &nothing, Standing::Pending),
+        for (charges, payouts, due, status) in [
+            (true, true, &something, AccountStatus::Active),
+            (true, true, &nothing, AccountStatus::Active),
+            (true, false, &something, AccountStatus::Restricted),
+            (false, true, &something, AccountStatus::Restricted),
+            (false, true, &nothing, AccountStatus::Pending),
+            (false, false, &nothing, AccountStatus::Pending),
         ] {
             let account = account(charges, payouts, due.clone());
-            assert_eq!(Standing::of(Some(&account)), standing, "{charges} {payouts} {due}");
+            assert_eq!(AccountStatus::of(Some(&account)), status, "{charges} {payouts} {due}");
         }
-        assert_eq!(Standing::of(None).word(), "not_started");
+        assert_eq!(AccountStatus::of(None).word(), "not_started");
     }
 
     proptest! {

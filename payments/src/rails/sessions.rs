@@ -6,7 +6,7 @@
 mod settle;
 mod surplus;
 
-pub use settle::{Seen, Standing, settle};
+pub use settle::{GatewayStatus, Seen, settle};
 
 use chrono::TimeDelta;
 use entities::{

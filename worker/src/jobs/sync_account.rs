@@ -8,7 +8,7 @@ use entities::{ConnectedAccountStatus, NodeId, connected_account, now};
 use gateways::{Account, Error, Processor, Seller};
 use payments::{
     jobs,
-    sellers::{self, Details, Seen, Standing},
+    sellers::{self, AccountStatus, Details, Seen},
 };
 use queue::{Delivery, Foresight, Job, JobResult, NewMessage};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -80,7 +80,7 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
         None => webhooks::Waiting::default(),
     };
     let now = sellers::account_of(&*tx, node_id).await?;
-    if handed(&account).is_some() && Standing::of(now.as_ref()) != Standing::Active {
+    if handed(&account).is_some() && AccountStatus::of(now.as_ref()) != AccountStatus::Active {
         tx.enqueue(looks(node_id)).await?;
     }
     fail::fail_point!("sync_account.before_commit");

@@ -2,7 +2,7 @@
 
 use entities::{ConnectedAccountStatus, connected_account, now};
 use gateways::Error;
-use payments::sellers::{self, Details, Standing};
+use payments::sellers::{self, AccountStatus, Details};
 use poem_openapi::{
     Object, OpenApi,
     payload::Json,
@@ -139,7 +139,7 @@ pub(crate) struct ConnectStatus {
 
 impl ConnectStatus {
     fn of(account: Option<connected_account::Model>) -> Self {
-        let status = Standing::of(account.as_ref()).word().to_owned();
+        let status = AccountStatus::of(account.as_ref()).word().to_owned();
         let Some(account) = account else {
             return Self {
                 account_id: None,

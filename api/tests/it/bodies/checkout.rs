@@ -3,7 +3,7 @@
 use fixtures::{Backend, TestDatabase};
 use payments::{
     Permission,
-    sessions::{Seen, Standing},
+    sessions::{GatewayStatus, Seen},
 };
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::Dialogue;
 use crate::{
     app::Answer,
     checkout::{PATH, order, shop_with},
-    checkout_submit::{gateway_says, id_of, standing, waiting},
+    checkout_submit::{gateway_says, id_of, seen_as, waiting},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn completing(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value) {
         dialogue.get("", &url).await;
         dialogue.get("", &url.replace("sig=", "sig=0")).await;
     }
-    for seen in [standing(Standing::Approved, 0), standing(Standing::Captured, 15_000)] {
+    for seen in [seen_as(GatewayStatus::Approved, 0), seen_as(GatewayStatus::Captured, 15_000)] {
         gateway_says(dialogue.app, id_of(payment), seen).await;
         dialogue.get(token, &path(payment, "")).await;
     }
@@ -122,8 +122,9 @@ async fn failing(dialogue: &mut Dialogue<'_>, token: &str) {
     });
     let payment = dialogue.post(token, PATH, &body).await.expect(201).body["data"].clone();
     dialogue.post(token, &path(&payment, "/submit"), &json!({})).await;
-    let declined = Standing::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
-    submit(dialogue, token, &payment, &json!({ "source": "STR" }), standing(declined, 0)).await;
+    let declined =
+        GatewayStatus::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
+    submit(dialogue, token, &payment, &json!({ "source": "STR" }), seen_as(declined, 0)).await;
     dialogue.get(token, &path(&payment, "")).await;
 }
 

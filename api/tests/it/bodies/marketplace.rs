@@ -1,7 +1,7 @@
 //! A seller's account, an order paid by card, its refunds, and the seller's payout. What workers do is written by the test.
 
 use fixtures::{Backend, TestDatabase};
-use payments::{Permission, sessions::Standing};
+use payments::{Permission, sessions::GatewayStatus};
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -90,10 +90,10 @@ async fn selling(dialogue: &mut Dialogue<'_>) -> i64 {
     let app = dialogue.app;
     let number = place(app, "25.25").await;
     let order = json!({ "order_id": number });
-    let opened = async { told(app, session_of(app, number).await, Standing::Waiting, "0").await };
+    let opened = async { told(app, session_of(app, number).await, GatewayStatus::Waiting, "0").await };
     tokio::join!(dialogue.post("", INTENT, &order), opened).0.expect(200);
     dialogue.post("", INTENT, &order).await;
-    told(app, session_of(app, number).await, Standing::Captured, "25.25").await;
+    told(app, session_of(app, number).await, GatewayStatus::Captured, "25.25").await;
     dialogue.post("", INTENT, &order).await;
     dialogue.post("", INTENT, &json!({ "order_id": 4_711 })).await;
     number

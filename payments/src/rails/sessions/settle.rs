@@ -29,7 +29,7 @@ pub struct Seen {
     /// For the processor's widget.
     pub client_secret: Option<String>,
     /// How far it is.
-    pub standing: Standing,
+    pub status: GatewayStatus,
     /// What was taken of the payer.
     pub captured: Decimal,
     /// What went back by refunds.
@@ -41,13 +41,13 @@ pub struct Seen {
 impl Seen {
     /// Of something that has no money, and of which nothing else is known.
     #[must_use]
-    pub const fn without_money(standing: Standing) -> Self {
+    pub const fn without_money(status: GatewayStatus) -> Self {
         Self {
             gateway_id: None,
             charge_id: None,
             approve_url: None,
             client_secret: None,
-            standing,
+            status,
             captured: Decimal::ZERO,
             refunded: Decimal::ZERO,
             reversed: Decimal::ZERO,
@@ -58,7 +58,7 @@ impl Seen {
 /// How far a payment is at its gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words are those of `gateways::State`")]
-pub enum Standing {
+pub enum GatewayStatus {
     Waiting,
     Approved,
     Captured,
@@ -135,7 +135,7 @@ async fn captured_others(
 }
 
 fn is_first_capture(session: &gateway_session::Model, seen: &Seen) -> bool {
-    seen.standing == Standing::Captured && session.status != GatewaySessionStatus::Captured
+    seen.status == GatewayStatus::Captured && session.status != GatewaySessionStatus::Captured
 }
 
 /// Whether a dispute was won: what the payer's bank had taken back is there again.
@@ -181,23 +181,27 @@ fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &See
     let data = || told(session, seen);
     let taken = session.status == GatewaySessionStatus::Captured;
     let mut what = Vec::new();
-    let agreed = matches!(seen.standing, Standing::Approved | Standing::Captured);
+    let agreed = matches!(seen.status, GatewayStatus::Approved | GatewayStatus::Captured);
     if agreed && session.approved_at.is_none() {
         what.push(AtGateway::Approved { data: data() });
     }
-    match &seen.standing {
-        Standing::Captured if !taken => {
+    match &seen.status {
+        GatewayStatus::Captured if !taken => {
             if seen.captured == payment.paid_price.0 {
                 what.push(AtGateway::Captured { kind: session.kind, data: data() });
             } else {
                 what.push(AtGateway::CapturedOtherwise { data: data() });
             }
         }
-        Standing::Failed { code, message } if is_live(session.status) => {
+        GatewayStatus::Failed { code, message } if is_live(session.status) => {
             what.push(AtGateway::Failed { code: code.clone(), message: message.clone(), data: data() });
         }
-        Standing::Closed if is_live(session.status) => what.push(AtGateway::Closed { data: data() }),
-        Standing::Waiting | Standing::Approved | Standing::Captured | Standing::Failed { .. } | Standing::Closed => {}
+        GatewayStatus::Closed if is_live(session.status) => what.push(AtGateway::Closed { data: data() }),
+        GatewayStatus::Waiting
+        | GatewayStatus::Approved
+        | GatewayStatus::Captured
+        | GatewayStatus::Failed { .. }
+        | GatewayStatus::Closed => {}
     }
     if seen.reversed > session.reversed.0 {
         what.push(AtGateway::Reversed { data: data() });
@@ -224,21 +228,21 @@ fn told(session: &gateway_session::Model, seen: &Seen) -> Value {
 }
 
 /// What the session is once its gateway has told this.
-const fn status_after(was: GatewaySessionStatus, standing: &Standing) -> GatewaySessionStatus {
-    match standing {
+const fn status_after(was: GatewaySessionStatus, status: &GatewayStatus) -> GatewaySessionStatus {
+    match status {
         // Money that was taken is not untaken by a gateway that says something else later; reversals are told as such.
         _ if matches!(was, GatewaySessionStatus::Captured) => GatewaySessionStatus::Captured,
-        Standing::Captured => GatewaySessionStatus::Captured,
-        Standing::Waiting | Standing::Approved if is_live(was) => GatewaySessionStatus::Ready,
-        Standing::Waiting | Standing::Approved => was,
-        Standing::Failed { .. } => GatewaySessionStatus::Failed,
-        Standing::Closed => GatewaySessionStatus::Closed,
+        GatewayStatus::Captured => GatewaySessionStatus::Captured,
+        GatewayStatus::Waiting | GatewayStatus::Approved if is_live(was) => GatewaySessionStatus::Ready,
+        GatewayStatus::Waiting | GatewayStatus::Approved => was,
+        GatewayStatus::Failed { .. } => GatewaySessionStatus::Failed,
+        GatewayStatus::Closed => GatewaySessionStatus::Closed,
     }
 }
 
 async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) -> Result<gateway_session::Model, DbErr> {
-    let status = status_after(session.status, &seen.standing);
-    let agreed = matches!(seen.standing, Standing::Approved | Standing::Captured);
+    let status = status_after(session.status, &seen.status);
+    let agreed = matches!(seen.status, GatewayStatus::Approved | GatewayStatus::Captured);
     let approved_at = session.approved_at.or_else(|| agreed.then(now));
     let most = |known: Amount, seen: Decimal| Amount(known.0.max(seen));
     let (captured, refunded) = (most(session.captured, seen.captured), most(session.refunded, seen.refunded));
@@ -251,7 +255,7 @@ async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) ->
     row.approve_url = Set(seen.approve_url.or(known.approve_url));
     row.client_secret = Set(seen.client_secret.or(known.client_secret));
     (row.captured, row.refunded, row.reversed) = (Set(captured), Set(refunded), Set(Amount(seen.reversed)));
-    if let Standing::Failed { code, message } = seen.standing {
+    if let GatewayStatus::Failed { code, message } = seen.status {
         (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
     }
     (row.looks, row.leased_until) = (Set(looks), Set(None));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use entities::{GatewaySessionId, GatewaySessionStatus, PaymentId, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
-use payments::{Acceptor, Actor, Closing, Observation, refunds, sessions::Standing, verdict};
+use payments::{Acceptor, Actor, Closing, Observation, refunds, sessions::GatewayStatus, verdict};
 use queue::Transaction;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::ConnectionTrait;
@@ -83,14 +83,14 @@ impl Run<'_> {
     async fn at_gateway(&mut self, tx: &mut Transaction, world: &mut World) -> bool {
         let sessions = world.sessions(tx).await;
         let Some(session) = self.any(&sessions) else { return false };
-        let standing = match self.random.random_range(0..10) {
-            0..5 => Standing::Captured,
-            5 => Standing::Approved,
-            6 => Standing::Waiting,
-            7 | 8 => Standing::Closed,
-            _ => Standing::Failed { code: "declined".to_owned(), message: "no".to_owned() },
+        let status = match self.random.random_range(0..10) {
+            0..5 => GatewayStatus::Captured,
+            5 => GatewayStatus::Approved,
+            6 => GatewayStatus::Waiting,
+            7 | 8 => GatewayStatus::Closed,
+            _ => GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() },
         };
-        world.tell(tx, session.id, standing).await;
+        world.tell(tx, session.id, status).await;
         true
     }
 
@@ -148,7 +148,7 @@ impl Run<'_> {
         if !world.disputed.remove(&id) {
             world.disputed.insert(id);
         }
-        world.tell(tx, id, Standing::Captured).await;
+        world.tell(tx, id, GatewayStatus::Captured).await;
         true
     }
 
@@ -176,7 +176,7 @@ impl Run<'_> {
             sessions.filter(|session| canceling.contains(&session.payment_id)).map(|session| session.id).collect();
         for id in due {
             world.returned.insert(id);
-            world.tell(tx, id, Standing::Captured).await;
+            world.tell(tx, id, GatewayStatus::Captured).await;
         }
         world.refunded(tx).await;
         true

@@ -9,7 +9,7 @@ use entities::{
 use payments::{
     Acceptor, Actor, Observation, Observed, Outcome, RequestError, intents,
     receipts::{self, NewReceipt, ReceiptVerdict},
-    sessions::{self, NewSession, Seen, Standing},
+    sessions::{self, GatewayStatus, NewSession, Seen},
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -119,9 +119,9 @@ impl World {
     }
 
     /// The gateway tells of a session: it is asked by nobody else, so this is all that is known of it.
-    pub(crate) async fn tell(&mut self, tx: &mut Transaction, id: GatewaySessionId, standing: Standing) {
+    pub(crate) async fn tell(&mut self, tx: &mut Transaction, id: GatewaySessionId, status: GatewayStatus) {
         let session = sessions::find(&**tx, id).await.unwrap().unwrap();
-        if standing == Standing::Captured {
+        if status == GatewayStatus::Captured {
             self.captured.insert(id);
         }
         // What this contract's payments cost differs by their currency.
@@ -129,9 +129,9 @@ impl World {
         let has = if self.captured.contains(&id) { of.paid_price.0 } else { Decimal::ZERO };
         let back = if self.returned.contains(&id) { has } else { Decimal::ZERO };
         let reversed = if self.disputed.contains(&id) { has - back } else { Decimal::ZERO };
-        let standing = if self.captured.contains(&id) { Standing::Captured } else { standing };
+        let status = if self.captured.contains(&id) { GatewayStatus::Captured } else { status };
         let gateway_id = Some(format!("gw_{id}"));
-        let seen = Seen { gateway_id, captured: has, refunded: back, reversed, ..Seen::without_money(standing) };
+        let seen = Seen { gateway_id, captured: has, refunded: back, reversed, ..Seen::without_money(status) };
         sessions::settle(tx, id, seen, Actor::worker("test")).await.unwrap();
     }
 

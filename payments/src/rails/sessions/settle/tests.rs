@@ -24,13 +24,13 @@ fn holding(captured: i64, refunded: i64, reversed: i64) -> gateway_session::Mode
     gateway_session::Model { captured, refunded, reversed, approved_at: Some(now()), ..session }
 }
 
-fn with_money(standing: Standing, captured: i64, refunded: i64, reversed: i64) -> Seen {
+fn with_money(gateway_status: GatewayStatus, captured: i64, refunded: i64, reversed: i64) -> Seen {
     let (captured, refunded, reversed) = (cents(captured), cents(refunded), cents(reversed));
-    Seen { captured, refunded, reversed, ..Seen::without_money(standing) }
+    Seen { captured, refunded, reversed, ..Seen::without_money(gateway_status) }
 }
 
-fn failed() -> Standing {
-    Standing::Failed { code: "declined".to_owned(), message: "no".to_owned() }
+fn failed() -> GatewayStatus {
+    GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }
 }
 
 fn kinds(told: &[AtGateway]) -> Vec<&'static str> {
@@ -52,20 +52,20 @@ fn kinds(told: &[AtGateway]) -> Vec<&'static str> {
 fn a_capture_is_told_with_the_agreement_that_it_implies() {
     let (payment, session) = case(PaymentStatus::Submitted, GatewaySessionStatus::Ready);
     let told = |seen: Seen| kinds(&follow(&session, &payment, &seen)).join(", ");
-    assert_eq!(told(with_money(Standing::Captured, 1_050, 0, 0)), "approved, captured");
-    assert_eq!(told(with_money(Standing::Captured, 1_049, 0, 0)), "approved, captured otherwise");
-    assert_eq!(told(Seen::without_money(Standing::Approved)), "approved");
-    assert_eq!(told(Seen::without_money(Standing::Waiting)), "");
+    assert_eq!(told(with_money(GatewayStatus::Captured, 1_050, 0, 0)), "approved, captured");
+    assert_eq!(told(with_money(GatewayStatus::Captured, 1_049, 0, 0)), "approved, captured otherwise");
+    assert_eq!(told(Seen::without_money(GatewayStatus::Approved)), "approved");
+    assert_eq!(told(Seen::without_money(GatewayStatus::Waiting)), "");
     assert_eq!(told(Seen::without_money(failed())), "failed");
-    assert_eq!(told(Seen::without_money(Standing::Closed)), "closed");
+    assert_eq!(told(Seen::without_money(GatewayStatus::Closed)), "closed");
 }
 
 #[test]
 fn only_a_live_session_ends() {
     for status in GatewaySessionStatus::ALL {
         let (payment, session) = case(PaymentStatus::Submitted, *status);
-        for standing in [failed(), Standing::Closed] {
-            let told = follow(&session, &payment, &Seen::without_money(standing));
+        for gateway_status in [failed(), GatewayStatus::Closed] {
+            let told = follow(&session, &payment, &Seen::without_money(gateway_status));
             assert_eq!(told.is_empty(), !is_live(*status), "{status}");
         }
     }
@@ -78,7 +78,7 @@ fn what_goes_back_is_told_when_all_of_it_has() {
         let payment = samples::payment(PaymentMethod::CreditCard, status);
         kinds(&follow(&session, &payment, &seen)).join(", ")
     };
-    let captured = |refunded, reversed| with_money(Standing::Captured, 1_050, refunded, reversed);
+    let captured = |refunded, reversed| with_money(GatewayStatus::Captured, 1_050, refunded, reversed);
     assert_eq!(told(PaymentStatus::Completed, captured(1_049, 0)), "");
     assert_eq!(told(PaymentStatus::Completed, captured(1_050, 0)), "returned");
     assert_eq!(told(PaymentStatus::Completed, captured(0, 1_050)), "reversed");
@@ -90,18 +90,18 @@ fn what_goes_back_is_told_when_all_of_it_has() {
 fn a_dispute_that_was_won_brings_the_money_again() {
     let payment = samples::payment(PaymentMethod::CreditCard, PaymentStatus::NeedsReview);
     let disputed = holding(1_050, 0, 1_050);
-    let again = with_money(Standing::Captured, 1_050, 0, 0);
+    let again = with_money(GatewayStatus::Captured, 1_050, 0, 0);
     assert_eq!(kinds(&follow(&disputed, &payment, &again)), ["captured"]);
-    let still = with_money(Standing::Captured, 1_050, 0, 1_050);
+    let still = with_money(GatewayStatus::Captured, 1_050, 0, 1_050);
     assert!(follow(&disputed, &payment, &still).is_empty());
-    let refunded = with_money(Standing::Captured, 1_050, 1_050, 0);
+    let refunded = with_money(GatewayStatus::Captured, 1_050, 1_050, 0);
     assert!(!is_given_again(&disputed, &refunded), "what was refunded is not there again");
     assert!(!is_given_again(&holding(1_050, 0, 0), &again), "nothing was taken back");
 }
 
 #[test]
 fn money_beside_another_sessions_is_a_surplus() {
-    let capture = with_money(Standing::Captured, 1_050, 0, 0);
+    let capture = with_money(GatewayStatus::Captured, 1_050, 0, 0);
     let is_surplus = |others: &[gateway_session::Model], status| {
         let (payment, session) = case(status, GatewaySessionStatus::Ready);
         super::is_surplus(others, &session, &payment, &capture)
@@ -118,29 +118,35 @@ fn money_beside_another_sessions_is_a_surplus() {
     assert!(!known, "what was captured before is told already");
 }
 
-fn standings() -> impl Strategy<Value = Standing> {
-    select(vec![Standing::Waiting, Standing::Approved, Standing::Captured, failed(), Standing::Closed])
+fn gateway_statuses() -> impl Strategy<Value = GatewayStatus> {
+    select(vec![
+        GatewayStatus::Waiting,
+        GatewayStatus::Approved,
+        GatewayStatus::Captured,
+        failed(),
+        GatewayStatus::Closed,
+    ])
 }
 
 proptest! {
     /// What a gateway says once more, and what it says later of money that it has taken, ends or begins nothing.
     #[test]
     fn money_that_was_taken_is_not_untaken(
-        status in select(PaymentStatus::ALL), standing in standings(), intent: bool, amount in 1_i64..2_000
+        status in select(PaymentStatus::ALL), gateway_status in gateway_statuses(), intent: bool, amount in 1_i64..2_000
     ) {
         let payment = samples::payment(PaymentMethod::CreditCard, status);
         let kind = if intent { GatewaySessionKind::Intent } else { GatewaySessionKind::Checkout };
         let session = gateway_session::Model { kind, ..holding(amount, 0, 0) };
-        let told = follow(&session, &payment, &with_money(standing.clone(), amount, 0, 0));
-        prop_assert!(told.is_empty(), "{standing:?}: {told:?}");
-        prop_assert_eq!(status_after(session.status, &standing), GatewaySessionStatus::Captured);
+        let told = follow(&session, &payment, &with_money(gateway_status.clone(), amount, 0, 0));
+        prop_assert!(told.is_empty(), "{gateway_status:?}: {told:?}");
+        prop_assert_eq!(status_after(session.status, &gateway_status), GatewaySessionStatus::Captured);
     }
 
     #[test]
     fn a_session_that_has_ended_is_live_never_again(
-        was in select(GatewaySessionStatus::ALL), standing in standings()
+        was in select(GatewaySessionStatus::ALL), gateway_status in gateway_statuses()
     ) {
-        let now = status_after(was, &standing);
+        let now = status_after(was, &gateway_status);
         prop_assert!(is_live(was) || !is_live(now), "{was} became {now}");
         prop_assert!(now != GatewaySessionStatus::Asked || was == GatewaySessionStatus::Asked);
     }

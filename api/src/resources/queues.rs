@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::Utc;
 use poem_openapi::{Object, OpenApi, payload::Json};
-use queue::Standing;
+use queue::QueueStatus;
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use super::Tag;
@@ -68,17 +68,17 @@ impl Queues {
     #[oai(path = "/", method = "get", operation_id = "list_queues")]
     async fn list(&self, _caller: Allowed<InstallationOperations>) -> Result<Json<QueueList>, Refused> {
         let db = self.0.db();
-        let mut known = queue::standing(db).await?;
+        let mut known = queue::queue_statuses(db).await?;
         let letters = queue::dead_letters::waiting(db).await?;
         for name in payments::jobs::QUEUES.iter().copied().chain(letters.keys().map(String::as_str)) {
             known.entry(name.to_owned()).or_default();
         }
         let depths = known.keys().map(|name| async { (name.clone(), self.ready(name).await) });
         let mut depths: BTreeMap<_, _> = futures_util::future::join_all(depths).await.into_iter().collect();
-        let items = known.into_iter().map(|(name, standing)| {
+        let items = known.into_iter().map(|(name, status)| {
             let dead_letters = letters.get(&name).copied().unwrap_or_default();
             let ready = depths.remove(&name).unwrap_or(Ok(None));
-            Queue::new(name, &standing, ready, dead_letters)
+            Queue::new(name, &status, ready, dead_letters)
         });
         Ok(Json(QueueList { items: items.collect() }))
     }
@@ -94,9 +94,9 @@ impl Queues {
 }
 
 impl Queue {
-    fn new(name: String, standing: &Standing, ready: Result<Option<u64>, String>, dead_letters: u64) -> Self {
-        let due_for = standing.oldest_due_at.and_then(|at| (Utc::now() - at).to_std().ok());
-        let waited = Duration::from_millis(standing.waited_ms);
+    fn new(name: String, status: &QueueStatus, ready: Result<Option<u64>, String>, dead_letters: u64) -> Self {
+        let due_for = status.oldest_due_at.and_then(|at| (Utc::now() - at).to_std().ok());
+        let waited = Duration::from_millis(status.waited_ms);
         let oldest = due_for.unwrap_or_default().max(waited);
         let (ready, problem) = match ready {
             Ok(ready) => (ready, None),
@@ -105,14 +105,14 @@ impl Queue {
         Self {
             name,
             ready,
-            waiting: standing.waiting,
-            taken: standing.taken,
-            scheduled: standing.scheduled,
+            waiting: status.waiting,
+            taken: status.taken,
+            scheduled: status.scheduled,
             oldest_seconds: (!oldest.is_zero()).then_some(oldest.as_secs()),
-            workers: standing.workers,
-            in_flight: standing.in_flight,
-            done_per_second: thousandths(standing.done_millis),
-            failed_per_second: thousandths(standing.failed_millis),
+            workers: status.workers,
+            in_flight: status.in_flight,
+            done_per_second: thousandths(status.done_millis),
+            failed_per_second: thousandths(status.failed_millis),
             dead_letters,
             problem,
         }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use queue::{Registry, standing};
+use queue::{Registry, queue_statuses};
 
 use crate::{
     on_every_backend,
@@ -14,7 +14,7 @@ use crate::{
 
 on_every_backend!(a_process_tells_of_what_it_works_on, async |rig: &Rig| {
     let process = rig.process(Registry::new().register::<RunErrand>()).await;
-    let of_errands = async || standing(&process.db).await.expect("read").remove("errand.v1").unwrap_or_default();
+    let of_errands = async || queue_statuses(&process.db).await.expect("read").remove("errand.v1").unwrap_or_default();
     eventually("it reports", async || of_errands().await.workers == 1).await;
     let long = errand(1, Act::Take(12_000));
     process.enqueue(vec![long, errand(2, Act::Succeed), errand(3, Act::FailTimes(1))]).await;
@@ -31,7 +31,7 @@ on_every_backend!(a_process_tells_of_what_it_works_on, async |rig: &Rig| {
     eventually("all are done", async || process.diary.finished() == [1, 2, 3]).await;
     let db = process.db.clone();
     process.stop().await;
-    assert_eq!(standing(&db).await.expect("read").remove("errand.v1").map_or(0, |errands| errands.workers), 0);
+    assert_eq!(queue_statuses(&db).await.expect("read").remove("errand.v1").map_or(0, |errands| errands.workers), 0);
 });
 
 on_every_backend!(what_nobody_works_on_waits, async |rig: &Rig| {
@@ -40,7 +40,7 @@ on_every_backend!(what_nobody_works_on_waits, async |rig: &Rig| {
     drop(committed);
     let later = errand(3, Act::Succeed).due_at(chrono::Utc::now() + chrono::TimeDelta::hours(1));
     crate::rig::process::enqueue(&db, vec![errand(1, Act::Succeed), errand(2, Act::Succeed), later]).await;
-    let errands = standing(&db).await.expect("read").remove("errand.v1").expect("the queue");
+    let errands = queue_statuses(&db).await.expect("read").remove("errand.v1").expect("the queue");
     assert_eq!((errands.waiting, errands.taken, errands.scheduled, errands.workers), (2, 0, 1, 0));
     assert!(errands.oldest_due_at.is_some());
 });

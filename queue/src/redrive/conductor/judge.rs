@@ -11,7 +11,7 @@ use crate::{
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum NextStep {
     /// Up to so many letters may be replayed.
     Go(u64),
     /// What is under way is waited for.
@@ -23,7 +23,7 @@ pub(super) enum Verdict {
 }
 
 /// During the canary: all of it goes out, and all of it has to end well.
-pub(super) async fn canary<C: ConnectionTrait>(connection: &C, run: &Model, tally: &Tally) -> Result<Verdict, DbErr> {
+pub(super) async fn canary<C: ConnectionTrait>(connection: &C, run: &Model, tally: &Tally) -> Result<NextStep, DbErr> {
     let size = u64::from(run.canary.unsigned_abs());
     let counts: Vec<(State, i64)> = letters::Entity::find()
         .select_only()
@@ -39,39 +39,39 @@ pub(super) async fn canary<C: ConnectionTrait>(connection: &C, run: &Model, tall
     let of = |state| counts.iter().find(|(is, _)| *is == state).map_or(0, |(_, count)| count.unsigned_abs());
     let (under_way, sent) = (of(State::Replayed), counts.iter().map(|(_, count)| count.unsigned_abs()).sum::<u64>());
     if of(State::DeadAgain) > 0 {
-        return Ok(Verdict::Stop("a letter of the canary died again".to_owned()));
+        return Ok(NextStep::Stop("a letter of the canary died again".to_owned()));
     }
     if let Some((failures, error)) = failing(connection, run).await? {
         let error = error.unwrap_or_default();
-        return Ok(Verdict::Stop(format!("a letter of the canary has failed {failures} times again: {error}")));
+        return Ok(NextStep::Stop(format!("a letter of the canary has failed {failures} times again: {error}")));
     }
     if under_way > 0 && oldest_under_way(connection, run).await?.is_some_and(|at| at < patient_until(run)) {
         let seconds = run.patience_seconds;
-        return Ok(Verdict::Stop(format!("a letter of the canary had no outcome within {seconds} s")));
+        return Ok(NextStep::Stop(format!("a letter of the canary had no outcome within {seconds} s")));
     }
     if sent < size && tally.claimed > 0 {
-        return Ok(Verdict::Go(size - sent));
+        return Ok(NextStep::Go(size - sent));
     }
-    Ok(if under_way > 0 { Verdict::Wait } else { Verdict::CanaryPassed })
+    Ok(if under_way > 0 { NextStep::Wait } else { NextStep::CanaryPassed })
 }
 
 /// After the canary: the stop rule, then the rest, then the end.
-pub(super) async fn rest<C: ConnectionTrait>(connection: &C, run: &Model, tally: &Tally) -> Result<Verdict, DbErr> {
+pub(super) async fn rest<C: ConnectionTrait>(connection: &C, run: &Model, tally: &Tally) -> Result<NextStep, DbErr> {
     if let Some(reason) = too_many_deaths(connection, run).await? {
-        return Ok(Verdict::Stop(reason));
+        return Ok(NextStep::Stop(reason));
     }
     if tally.claimed > 0 {
-        return Ok(Verdict::Go(u64::MAX));
+        return Ok(NextStep::Go(u64::MAX));
     }
     if tally.under_way == 0 {
-        return Ok(Verdict::Done("every replay has its outcome".to_owned()));
+        return Ok(NextStep::Done("every replay has its outcome".to_owned()));
     }
     let newest = under_way(connection, run, sea_orm::Order::Desc).await?;
     if newest.is_none_or(|at| at >= patient_until(run)) {
-        return Ok(Verdict::Wait);
+        return Ok(NextStep::Wait);
     }
     let (left, seconds) = (tally.under_way, run.patience_seconds);
-    Ok(Verdict::Done(format!("{left} replays had no outcome within {seconds} s and are not waited for any longer")))
+    Ok(NextStep::Done(format!("{left} replays had no outcome within {seconds} s and are not waited for any longer")))
 }
 
 /// More deaths among the newest outcomes than the run's rule allows. A run with fewer letters than the rule looks at is

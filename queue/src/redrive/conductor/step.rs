@@ -10,7 +10,7 @@ use super::{
     Conductor, Stepped,
     claim::{claim, give_back},
     enter,
-    judge::{self, Verdict, patient_until},
+    judge::{self, NextStep, patient_until},
     tally::{Tally, tally},
 };
 use crate::{
@@ -84,7 +84,7 @@ impl Conductor {
             RunState::Canary => judge::canary(&*self.db, run, &counted).await?,
             _ => judge::rest(&*self.db, run, &counted).await?,
         };
-        if !due && !matches!(verdict, Verdict::Go(_)) {
+        if !due && !matches!(verdict, NextStep::Go(_)) {
             return Ok(Stepped::Waiting);
         }
         let mut tx = self.db.begin().await?;
@@ -107,21 +107,21 @@ impl Conductor {
         &self,
         tx: &mut Transaction,
         run: &Model,
-        verdict: Verdict,
+        verdict: NextStep,
         allowed: u64,
         counted: &Tally,
     ) -> Result<Sent, DbErr> {
         let mut sent = Sent { letters: 0, skipped: 0 };
         match verdict {
-            Verdict::Go(most) => sent = send(tx, run, most.min(allowed).min(BATCH)).await?,
-            Verdict::Wait => {}
-            Verdict::CanaryPassed => {
+            NextStep::Go(most) => sent = send(tx, run, most.min(allowed).min(BATCH)).await?,
+            NextStep::Wait => {}
+            NextStep::CanaryPassed => {
                 let passed = Entity::update_many().col_expr(Column::CanaryPassed, Expr::value(true));
                 passed.filter(Column::Id.eq(run.id)).exec(&**tx).await?;
                 enter(tx, run, RunState::Running, None).await?;
             }
-            Verdict::Stop(reason) => enter(tx, run, RunState::Stopped, Some(reason)).await?,
-            Verdict::Done(reason) => enter(tx, run, RunState::Done, Some(reason)).await?,
+            NextStep::Stop(reason) => enter(tx, run, RunState::Stopped, Some(reason)).await?,
+            NextStep::Done(reason) => enter(tx, run, RunState::Done, Some(reason)).await?,
         }
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Entity::update_many()

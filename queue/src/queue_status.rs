@@ -15,7 +15,7 @@ use crate::{
 /// ([`crate::Broker::depth`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct QueueStatus {
     /// Messages that are due, with nobody who has taken them in hand yet.
     pub waiting: u64,
     /// Messages that a process has taken in hand: on the way to RabbitMQ, or (embedded broker) waiting in its memory and
@@ -42,10 +42,10 @@ pub struct Standing {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn standing(db: &Database) -> Result<BTreeMap<String, Standing>, DbErr> {
+pub async fn queue_statuses(db: &Database) -> Result<BTreeMap<String, QueueStatus>, DbErr> {
     let now = Utc::now();
     let taken_until = now + CLAIM;
-    let mut queues = BTreeMap::<String, Standing>::new();
+    let mut queues = BTreeMap::<String, QueueStatus>::new();
     for row in counted(db, "due_at <= $1", vec![now]).await? {
         let queue = queues.entry(row.queue).or_default();
         queue.waiting = row.messages.unsigned_abs();

@@ -54,14 +54,14 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// What a process remembers of an endpoint between two turns.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct EndpointPace {
     window: Window,
     limit: Limit,
     /// The next request goes out then, where the endpoint has a rate.
     next_request: Option<Instant>,
 }
 
-impl Standing {
+impl EndpointPace {
     pub(crate) fn is_empty(&mut self, config: &Config, now: Instant) -> bool {
         self.window.is_empty(config, now) && self.next_request.is_none_or(|at| at <= now)
     }
@@ -69,7 +69,7 @@ impl Standing {
 
 /// What comes of a turn.
 pub(crate) struct Ended {
-    pub(crate) standing: Standing,
+    pub(crate) pace: EndpointPace,
     /// The endpoint's secret was made with another installation secret.
     pub(crate) strange: bool,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Ended {
 pub(crate) struct Lane {
     desk: Arc<Desk>,
     endpoint: webhook_endpoint::Model,
-    standing: Standing,
+    pace: EndpointPace,
     started: Instant,
     renewed: Instant,
     intake: Intake,
@@ -113,12 +113,12 @@ impl Lane {
         desk: Arc<Desk>,
         endpoint: webhook_endpoint::Model,
         claimed_at: Instant,
-        standing: Standing,
+        pace: EndpointPace,
     ) -> Self {
         Self {
             desk,
             endpoint,
-            standing,
+            pace,
             started: claimed_at,
             renewed: claimed_at,
             intake: Intake::new(claimed_at),
@@ -188,7 +188,7 @@ impl Lane {
 
     /// How many may be in flight as the endpoint stands.
     fn most(&self) -> usize {
-        self.standing.limit.allowed(self.desk.config.in_flight_max)
+        self.pace.limit.allowed(self.desk.config.in_flight_max)
     }
 
     /// How many deliveries are to be in hand ahead of those in flight; and how many results may wait to be written.
@@ -271,10 +271,10 @@ impl Lane {
         let most = if probe { 1 } else { self.most() };
         while halt.is_none() && !self.probing && self.results.len() < self.ahead() {
             if self.in_flight.len() >= most {
-                self.standing.limit.reached();
+                self.pace.limit.reached();
                 break;
             }
-            if let Some(at) = self.standing.next_request.filter(|at| *at > Instant::now()) {
+            if let Some(at) = self.pace.next_request.filter(|at| *at > Instant::now()) {
                 return Some(at);
             }
             let due = match self.next(most) {
@@ -291,7 +291,7 @@ impl Lane {
             self.send(due, probe, place);
         }
         // An endpoint that is slow by itself shows nothing about the process.
-        let quick = !probe && self.standing.limit.is_quick();
+        let quick = !probe && self.pace.limit.is_quick();
         if halt.is_none() && quick && self.intake.late().is_some_and(|late| late > LATE) {
             self.desk.courtesy.behind(Instant::now());
         }
@@ -320,9 +320,9 @@ impl Lane {
 
     fn pace(&mut self) {
         let rate = self.endpoint.rate_per_second.and_then(|rate| u32::try_from(rate).ok()).filter(|rate| *rate > 0);
-        self.standing.next_request = rate.map(|rate| {
+        self.pace.next_request = rate.map(|rate| {
             let now = Instant::now();
-            let from = self.standing.next_request.map_or(now, |at| at.max(now.checked_sub(CATCH_UP).unwrap_or(now)));
+            let from = self.pace.next_request.map_or(now, |at| at.max(now.checked_sub(CATCH_UP).unwrap_or(now)));
             from + Duration::from_secs(1) / rate
         });
     }
@@ -360,7 +360,7 @@ impl Lane {
             Ok(tried) => {
                 let failed = tried.answer.as_ref().is_some_and(|answer| !answer.is_success());
                 let most = self.desk.config.in_flight_max;
-                self.standing.limit.answered(Instant::now(), tried.started, tried.took, failed, most);
+                self.pace.limit.answered(Instant::now(), tried.started, tried.took, failed, most);
                 self.count(failed, tried.probe);
                 self.results.push(tried);
             }
@@ -374,11 +374,11 @@ impl Lane {
 
     fn count(&mut self, failed: bool, probe: bool) {
         let config = &self.desk.config;
-        let trips = self.standing.window.trips(config, Instant::now(), failed);
+        let trips = self.pace.window.trips(config, Instant::now(), failed);
         let step = self.endpoint.breaker_step;
         let next = match (probe, failed) {
             (true, false) => {
-                self.standing.window = Window::default();
+                self.pace.window = Window::default();
                 0
             }
             (true, true) => step.saturating_add(1),
@@ -461,7 +461,7 @@ impl Lane {
         if let Err(error) = claim::release(&self.desk, self.endpoint.id, again).await {
             tracing::warn!(%error, "a webhook endpoint could not be given up; its lease runs out");
         }
-        Ended { standing: self.standing, strange }
+        Ended { pace: self.pace, strange }
     }
 }
 

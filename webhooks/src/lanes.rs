@@ -25,7 +25,7 @@ use crate::{
     courtesy::Courtesy,
     guard::{Lookup, system_lookup},
     header_values,
-    lane::{Ended, Lane, Standing},
+    lane::{Ended, EndpointPace, Lane},
     post::Post,
     room::Room,
 };
@@ -141,13 +141,13 @@ async fn seal_plain(desk: &Desk, stop: &CancellationToken) {
 struct Yard {
     desk: Arc<Desk>,
     lanes: JoinSet<(WebhookEndpointId, Ended)>,
-    standings: HashMap<WebhookEndpointId, Standing>,
+    paces: HashMap<WebhookEndpointId, EndpointPace>,
     strange: HashMap<WebhookEndpointId, Instant>,
 }
 
 impl Yard {
     fn new(desk: Arc<Desk>) -> Self {
-        Self { desk, lanes: JoinSet::new(), standings: HashMap::new(), strange: HashMap::new() }
+        Self { desk, lanes: JoinSet::new(), paces: HashMap::new(), strange: HashMap::new() }
     }
 
     async fn run(mut self, stop: &CancellationToken) {
@@ -198,8 +198,8 @@ impl Yard {
         let all = claimed.len() == free;
         for endpoint in claimed {
             let id = endpoint.id;
-            let standing = self.standings.remove(&id).unwrap_or_default();
-            let lane = Lane::new(Arc::clone(desk), endpoint, claimed_at, standing);
+            let pace = self.paces.remove(&id).unwrap_or_default();
+            let lane = Lane::new(Arc::clone(desk), endpoint, claimed_at, pace);
             let stop = stop.clone();
             self.lanes.spawn(async move { (id, lane.run(stop).await) });
         }
@@ -208,10 +208,10 @@ impl Yard {
 
     fn ended(&mut self, ended: Result<(WebhookEndpointId, Ended), tokio::task::JoinError>) {
         match ended {
-            Ok((id, Ended { standing, strange })) => {
+            Ok((id, Ended { pace, strange })) => {
                 let (now, config) = (Instant::now(), &self.desk.config);
-                self.standings.retain(|_, standing| !standing.is_empty(config, now));
-                self.standings.insert(id, standing);
+                self.paces.retain(|_, pace| !pace.is_empty(config, now));
+                self.paces.insert(id, pace);
                 if strange {
                     self.strange.insert(id, now + STRANGE_FOR);
                 }

@@ -78,14 +78,14 @@ pub(super) struct Written {
 }
 
 /// An attempt with what follows from it.
-struct Verdict<'tried> {
+struct AttemptOutcome<'tried> {
     tried: &'tried Tried,
     answer: &'tried Answer,
     /// When it is tried again; none: it is delivered, or given up.
     next: Option<DateTime<Utc>>,
 }
 
-impl Verdict<'_> {
+impl AttemptOutcome<'_> {
     fn number(&self) -> i32 {
         self.tried.delivery.attempts + 1
     }
@@ -108,9 +108,9 @@ pub(super) async fn write(
     breaker: Breaker,
 ) -> Written {
     let ids = tried.iter().map(|tried| tried.delivery.id).collect();
-    let verdicts = verdicts(&desk.config, &tried);
+    let outcomes = outcomes(&desk.config, &tried);
     for pause in 1..=PATIENCE {
-        match once(&desk, endpoint_id, &tried, &verdicts, breaker).await {
+        match once(&desk, endpoint_id, &tried, &outcomes, breaker).await {
             Ok(disabled) => return Written { ids, disabled },
             Err(error) => tracing::warn!(%error, "webhooks' results could not be written; trying again"),
         }
@@ -123,41 +123,41 @@ pub(super) async fn write(
 /// How often writing is tried: for half a minute.
 const PATIENCE: u32 = 10;
 
-fn verdicts<'tried>(config: &Config, tried: &'tried [Tried]) -> Vec<Verdict<'tried>> {
+fn outcomes<'tried>(config: &Config, tried: &'tried [Tried]) -> Vec<AttemptOutcome<'tried>> {
     let now = now();
-    let verdict = |tried: &'tried Tried| {
+    let outcome = |tried: &'tried Tried| {
         let answer = tried.answer.as_ref()?;
         let failed = tried.delivery.round_attempts.saturating_add(1);
         let pause = if answer.is_success() { None } else { schedule::pause(config, failed, answer.retry_after) };
-        Some(Verdict { tried, answer, next: pause.map(|pause| now + pause) })
+        Some(AttemptOutcome { tried, answer, next: pause.map(|pause| now + pause) })
     };
-    tried.iter().filter_map(verdict).collect()
+    tried.iter().filter_map(outcome).collect()
 }
 
 async fn once(
     desk: &Desk,
     endpoint_id: WebhookEndpointId,
     tried: &[Tried],
-    verdicts: &[Verdict<'_>],
+    outcomes: &[AttemptOutcome<'_>],
     breaker: Breaker,
 ) -> Result<bool, DbErr> {
     let mut tx = desk.db.begin().await?;
     let Some(endpoint) = switch::locked(&tx, endpoint_id).await? else { return Ok(false) };
-    let mut written = delivered(&tx, verdicts).await?;
-    for verdict in verdicts.iter().filter(|verdict| !verdict.answer.is_success()) {
-        if failed(&tx, verdict).await? {
-            written.insert(verdict.tried.delivery.id);
+    let mut written = delivered(&tx, outcomes).await?;
+    for outcome in outcomes.iter().filter(|outcome| !outcome.answer.is_success()) {
+        if failed(&tx, outcome).await? {
+            written.insert(outcome.tried.delivery.id);
         }
     }
     for gone in tried.iter().filter(|tried| tried.answer.is_none()) {
         give_up(&tx, &gone.delivery).await?;
     }
-    let written: Vec<&Verdict<'_>> =
-        verdicts.iter().filter(|verdict| written.contains(&verdict.tried.delivery.id)).collect();
+    let written: Vec<&AttemptOutcome<'_>> =
+        outcomes.iter().filter(|outcome| written.contains(&outcome.tried.delivery.id)).collect();
     if !written.is_empty() {
-        let attempts = written.iter().map(|verdict| attempt(verdict));
+        let attempts = written.iter().map(|outcome| attempt(outcome));
         webhook_attempt::Entity::insert_many(attempts).exec_without_returning(&*tx).await?;
-        log::append(&*tx, written.iter().filter_map(|verdict| trace(endpoint_id, verdict)).collect()).await?;
+        log::append(&*tx, written.iter().filter_map(|outcome| trace(endpoint_id, outcome)).collect()).await?;
     }
     let reason = stand(&tx, desk, endpoint, &written, breaker).await?;
     let waiting = match reason {
@@ -182,11 +182,11 @@ async fn told(desk: &Desk, waiting: Option<&Waiting>) {
 }
 
 /// Writes the successes, one statement for all that are alike. Returns which of them were as they were before.
-async fn delivered(tx: &Transaction, verdicts: &[Verdict<'_>]) -> Result<HashSet<WebhookDeliveryId>, DbErr> {
+async fn delivered(tx: &Transaction, outcomes: &[AttemptOutcome<'_>]) -> Result<HashSet<WebhookDeliveryId>, DbErr> {
     let mut alike: BTreeMap<(i32, Option<u16>), Vec<WebhookDeliveryId>> = BTreeMap::new();
-    for verdict in verdicts.iter().filter(|verdict| verdict.answer.is_success()) {
-        let delivery = &verdict.tried.delivery;
-        alike.entry((delivery.attempts, verdict.answer.status)).or_default().push(delivery.id);
+    for outcome in outcomes.iter().filter(|outcome| outcome.answer.is_success()) {
+        let delivery = &outcome.tried.delivery;
+        alike.entry((delivery.attempts, outcome.answer.status)).or_default().push(delivery.id);
     }
     let mut written = HashSet::new();
     for ((attempts, status), ids) in alike {
@@ -210,8 +210,8 @@ async fn delivered(tx: &Transaction, verdicts: &[Verdict<'_>]) -> Result<HashSet
 }
 
 /// Writes a failure. What became of the delivery meanwhile (held, asked for once more) stays, the attempt counts.
-async fn failed(tx: &Transaction, verdict: &Verdict<'_>) -> Result<bool, DbErr> {
-    let delivery = &verdict.tried.delivery;
+async fn failed(tx: &Transaction, outcome: &AttemptOutcome<'_>) -> Result<bool, DbErr> {
+    let delivery = &outcome.tried.delivery;
     let same = "status = 'pending' AND round_attempts = $6";
     let sql = format!(
         "UPDATE webhook_deliveries SET attempts = attempts + 1, updated_at = $1, last_status = $2, last_error = $3, \
@@ -222,10 +222,10 @@ async fn failed(tx: &Transaction, verdict: &Verdict<'_>) -> Result<bool, DbErr> 
     );
     let values: [Value; 8] = [
         now().into(),
-        verdict.answer.status.map(i32::from).into(),
-        verdict.answer.complaint().into(),
-        verdict.status().word().into(),
-        verdict.next.into(),
+        outcome.answer.status.map(i32::from).into(),
+        outcome.answer.complaint().into(),
+        outcome.status().word().into(),
+        outcome.next.into(),
         delivery.round_attempts.into(),
         delivery.id.0.into(),
         delivery.attempts.into(),
@@ -249,13 +249,13 @@ async fn give_up(tx: &Transaction, delivery: &webhook_delivery::Model) -> Result
     Ok(())
 }
 
-fn attempt(verdict: &Verdict<'_>) -> webhook_attempt::ActiveModel {
-    let (tried, answer) = (verdict.tried, verdict.answer);
+fn attempt(outcome: &AttemptOutcome<'_>) -> webhook_attempt::ActiveModel {
+    let (tried, answer) = (outcome.tried, outcome.answer);
     let error = answer.error.as_ref();
     webhook_attempt::ActiveModel {
         id: Set(WebhookAttemptId::new()),
         delivery_id: Set(tried.delivery.id),
-        number: Set(verdict.number()),
+        number: Set(outcome.number()),
         started_at: Set(tried.started_at),
         duration_ms: Set(i32::try_from(tried.took.as_millis()).unwrap_or(i32::MAX)),
         address: Set(answer.address.map(|address| address.to_string())),
@@ -267,9 +267,9 @@ fn attempt(verdict: &Verdict<'_>) -> webhook_attempt::ActiveModel {
 }
 
 /// The row in the payment's log, where the event is about one.
-fn trace(endpoint_id: WebhookEndpointId, verdict: &Verdict<'_>) -> Option<NewLog> {
-    let delivery = &verdict.tried.delivery;
-    let (event_type, message) = match verdict.status() {
+fn trace(endpoint_id: WebhookEndpointId, outcome: &AttemptOutcome<'_>) -> Option<NewLog> {
+    let delivery = &outcome.tried.delivery;
+    let (event_type, message) = match outcome.status() {
         DeliveryStatus::Delivered => ("webhook.delivered", format!("{} was delivered", delivery.event_type)),
         DeliveryStatus::Pending => {
             ("webhook.failed", format!("{} was not taken; it is tried again", delivery.event_type))
@@ -289,11 +289,11 @@ fn trace(endpoint_id: WebhookEndpointId, verdict: &Verdict<'_>) -> Option<NewLog
             "delivery_id": delivery.id,
             "event_id": delivery.event_id,
             "event_type": delivery.event_type,
-            "attempt": verdict.number(),
-            "status": verdict.answer.status,
-            "duration_ms": u64::try_from(verdict.tried.took.as_millis()).unwrap_or(u64::MAX),
-            "error_code": verdict.answer.error.as_ref().map(|failure| failure.code),
-            "next_attempt_at": verdict.next.map(entities::rfc3339),
+            "attempt": outcome.number(),
+            "status": outcome.answer.status,
+            "duration_ms": u64::try_from(outcome.tried.took.as_millis()).unwrap_or(u64::MAX),
+            "error_code": outcome.answer.error.as_ref().map(|failure| failure.code),
+            "next_attempt_at": outcome.next.map(entities::rfc3339),
         }),
     })
 }
@@ -303,12 +303,12 @@ async fn stand(
     tx: &Transaction,
     desk: &Desk,
     mut endpoint: webhook_endpoint::Model,
-    written: &[&Verdict<'_>],
+    written: &[&AttemptOutcome<'_>],
     breaker: Breaker,
 ) -> Result<Option<String>, DbErr> {
-    for verdict in written {
-        let ended = verdict.tried.started_at + TimeDelta::from_std(verdict.tried.took).unwrap_or_default();
-        if verdict.answer.is_success() {
+    for outcome in written {
+        let ended = outcome.tried.started_at + TimeDelta::from_std(outcome.tried.took).unwrap_or_default();
+        if outcome.answer.is_success() {
             endpoint.last_success_at = Some(endpoint.last_success_at.map_or(ended, |last| last.max(ended)));
             (endpoint.failing_since, endpoint.failures) = (None, 0);
         } else {
@@ -319,7 +319,7 @@ async fn stand(
     if endpoint.lane_owner == Some(desk.owner) {
         (endpoint.breaker_step, endpoint.breaker_until) = (breaker.step, breaker.until);
     }
-    let gone = written.iter().any(|verdict| verdict.answer.error.is_none() && verdict.answer.status == Some(410));
+    let gone = written.iter().any(|outcome| outcome.answer.error.is_none() && outcome.answer.status == Some(410));
     let enabled = endpoint.status == WebhookStatus::Enabled;
     let reason = if gone { Some("it answered 410 Gone".to_owned()) } else { hopeless(&desk.config, &endpoint) };
     let mut row = webhook_endpoint::ActiveModel { id: Set(endpoint.id), ..Default::default() };
@@ -340,9 +340,9 @@ fn hopeless(config: &Config, endpoint: &webhook_endpoint::Model) -> Option<Strin
     (long && often).then(|| format!("it failed {} times in a row since {}", endpoint.failures, since.format("%FT%TZ")))
 }
 
-fn count(written: &[&Verdict<'_>]) {
-    for verdict in written {
-        let outcome = match verdict.status() {
+fn count(written: &[&AttemptOutcome<'_>]) {
+    for outcome in written {
+        let outcome = match outcome.status() {
             DeliveryStatus::Delivered => "delivered",
             DeliveryStatus::Pending => "retried",
             DeliveryStatus::Failed | DeliveryStatus::Held => "given_up",

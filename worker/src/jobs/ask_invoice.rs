@@ -45,7 +45,7 @@ impl Job<Context> for AskInvoice {
 
 /// Whether there is anything left to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum InvoiceProgress {
     /// It may still be paid.
     Waiting,
     /// It is at its end.
@@ -53,7 +53,7 @@ pub(super) enum Standing {
 }
 
 /// Brings the invoice up to what the node says of it.
-pub(super) async fn look(context: &Context, id: PaymentId) -> Result<Standing, JobError> {
+pub(super) async fn look(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
     let looked = look_once(context, id).await;
     if looked.is_err() {
         // So that the safety net sees that somebody is at it.
@@ -62,13 +62,13 @@ pub(super) async fn look(context: &Context, id: PaymentId) -> Result<Standing, J
     looked
 }
 
-async fn look_once(context: &Context, id: PaymentId) -> Result<Standing, JobError> {
+async fn look_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
     let Some(invoice) = lightning::read(&*context.db, id).await? else {
         let message = format!("payment {id} has no invoice");
         return Err(JobError::DeadLetter { code: "unknown_invoice", message });
     };
     let node = match invoice.status {
-        InvoiceStatus::Settled | InvoiceStatus::Refused => return Ok(Standing::Over),
+        InvoiceStatus::Settled | InvoiceStatus::Refused => return Ok(InvoiceProgress::Over),
         InvoiceStatus::Asked | InvoiceStatus::Sent | InvoiceStatus::Open | InvoiceStatus::Expired => {
             context.lightning().context("no Lightning node is configured: set gateways.lightning.phoenixd")?
         }
@@ -85,7 +85,11 @@ async fn look_once(context: &Context, id: PaymentId) -> Result<Standing, JobErro
 }
 
 /// The node has it.
-async fn follow(context: &Context, invoice: &lightning_invoice::Model, found: Invoice) -> Result<Standing, JobError> {
+async fn follow(
+    context: &Context,
+    invoice: &lightning_invoice::Model,
+    found: Invoice,
+) -> Result<InvoiceProgress, JobError> {
     let id = invoice.payment_id;
     let mut tx = context.db.begin().await?;
     if invoice.payment_hash.is_none() {
@@ -93,43 +97,47 @@ async fn follow(context: &Context, invoice: &lightning_invoice::Model, found: In
         lightning::made(&mut tx, id, &found.payment_hash, &found.bolt11, watch_at).await?;
         lightning::found_late(&tx, id, &found.payment_hash, &found.bolt11).await?;
     }
-    let standing = match found.paid {
+    let progress = match found.paid {
         Some(received) => {
             let data = json!({
                 "payment_hash": found.payment_hash, "received_sat": received.amount_sat,
                 "fees_msat": received.fees_msat, "at": received.at,
             });
             lightning::settled(&mut tx, id, received.amount_sat, data).await?;
-            Standing::Over
+            InvoiceProgress::Over
         }
         None if is_over(invoice) => {
             lightning::expired(&mut tx, id).await?;
-            Standing::Over
+            InvoiceProgress::Over
         }
         None => {
             lightning::looked(&*tx, id).await?;
-            Standing::Waiting
+            InvoiceProgress::Waiting
         }
     };
     fail::fail_point!("ask_invoice.followed");
     tx.commit().await?;
-    Ok(standing)
+    Ok(progress)
 }
 
 /// The node certainly does not have it: it is made, as long as there is time.
-async fn miss(context: &Context, node: &Phoenixd, invoice: &lightning_invoice::Model) -> Result<Standing, JobError> {
+async fn miss(
+    context: &Context,
+    node: &Phoenixd,
+    invoice: &lightning_invoice::Model,
+) -> Result<InvoiceProgress, JobError> {
     let id = invoice.payment_id;
     let unmade = matches!(invoice.status, InvoiceStatus::Asked | InvoiceStatus::Sent);
     let left = invoice.expires_at - Utc::now();
     if !unmade || left < LIFE_MIN {
         if !unmade && !is_over(invoice) {
             tracing::warn!(payment_id = %id, "the Lightning node does not know its own invoice");
-            return Ok(Standing::Waiting);
+            return Ok(InvoiceProgress::Waiting);
         }
         let mut tx = context.db.begin().await?;
         lightning::expired(&mut tx, id).await?;
         tx.commit().await?;
-        return Ok(Standing::Over);
+        return Ok(InvoiceProgress::Over);
     }
     if invoice.status == InvoiceStatus::Asked && !note_sent(context, id).await? {
         // Somebody else is asking right now; what comes of it is seen then.
@@ -145,7 +153,7 @@ async fn miss(context: &Context, node: &Phoenixd, invoice: &lightning_invoice::M
             let mut tx = context.db.begin().await?;
             lightning::refused(&mut tx, id, code, message).await?;
             tx.commit().await?;
-            Ok(Standing::Over)
+            Ok(InvoiceProgress::Over)
         }
         Err(error) => Err(again(error)),
     }

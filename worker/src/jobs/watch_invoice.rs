@@ -7,7 +7,7 @@ use entities::PaymentId;
 use payments::{jobs, lightning};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 
-use super::ask_invoice::{self, Standing};
+use super::ask_invoice::{self, InvoiceProgress};
 use crate::Context;
 
 /// Between two looks, as long as the payer probably stands at the till, and later. A node that does not answer is asked
@@ -27,8 +27,8 @@ impl Job<Context> for WatchInvoice {
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
         let id = delivery.payload.payment_id;
         match ask_invoice::look(context, id).await {
-            Ok(Standing::Over) => Ok(()),
-            Ok(Standing::Waiting) => Err(JobError::Snooze(pause(context, id).await?)),
+            Ok(InvoiceProgress::Over) => Ok(()),
+            Ok(InvoiceProgress::Waiting) => Err(JobError::Snooze(pause(context, id).await?)),
             // It is watched for as long as it may be paid, however long the node is away.
             Err(JobError::Retry(error)) => {
                 tracing::warn!(payment_id = %id, "a Lightning invoice could not be looked at: {error:#}");

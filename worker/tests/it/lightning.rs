@@ -52,7 +52,7 @@ impl Worker {
         lightning::read(&**self.db(), id).await.unwrap().unwrap()
     }
 
-    async fn standing(&self, id: PaymentId) -> (PaymentStatus, InvoiceStatus) {
+    async fn statuses(&self, id: PaymentId) -> (PaymentStatus, InvoiceStatus) {
         (self.payment(id).await.status, self.invoice_row(id).await.status)
     }
 
@@ -110,7 +110,7 @@ const PAID: [&str; 5] = ["payment.created", "payment.open", "payment.submitted",
 on_both!(an_invoice_is_made_once_and_settled_once, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Open, InvoiceStatus::Asked));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Open, InvoiceStatus::Asked));
     worker.run().await;
     worker.ask(id).await;
     let there = worker.node.invoices();
@@ -123,7 +123,7 @@ on_both!(an_invoice_is_made_once_and_settled_once, async |database: TestDatabase
     worker.node.pay();
     for _ in 0..3 {
         assert!(worker.call_back(Some(id), &there[0].payment_hash).await);
-        assert_eq!(worker.standing(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
+        assert_eq!(worker.statuses(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
     }
     assert_eq!(worker.transitions(id).await, PAID);
     assert_eq!(worker.invoice_row(id).await.received_sat, Some(12_500));
@@ -136,7 +136,7 @@ on_both!(a_callback_alone_moves_nothing, async |database: TestDatabase| {
     worker.run().await;
     let hash = worker.node.invoices()[0].payment_hash.clone();
     assert!(worker.call_back(None, &hash).await, "by its hash alone");
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Open, InvoiceStatus::Open), "the node says otherwise");
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Open, InvoiceStatus::Open), "the node says otherwise");
     assert!(!worker.call_back(None, &"f".repeat(64)).await, "somebody else's");
     assert!(!worker.call_back(Some(PaymentId::new()), &"f".repeat(64)).await);
 });
@@ -147,7 +147,7 @@ on_both!(a_lost_answer_leads_to_one_invoice, async |database: TestDatabase| {
     {
         let id = worker.invoice().await;
         worker.ask_in_vain(id, *fault).await;
-        assert_eq!(worker.standing(id).await, (PaymentStatus::Open, InvoiceStatus::Sent), "{fault:?}");
+        assert_eq!(worker.statuses(id).await, (PaymentStatus::Open, InvoiceStatus::Sent), "{fault:?}");
         worker.ask(id).await;
         worker.ask(id).await;
         assert_eq!(worker.node.invoices().len(), made + 1, "{fault:?}");
@@ -165,7 +165,7 @@ on_both!(a_node_that_fails_is_asked_again, async |database: TestDatabase| {
     worker.ask_in_vain(id, Fault::Fails).await;
     assert!(worker.node.invoices().is_empty());
     worker.ask(id).await;
-    assert_eq!((worker.node.invoices().len(), worker.standing(id).await.1), (1, InvoiceStatus::Open));
+    assert_eq!((worker.node.invoices().len(), worker.statuses(id).await.1), (1, InvoiceStatus::Open));
 });
 
 on_both!(a_callback_comes_before_we_know_the_hash, async |database: TestDatabase| {
@@ -176,7 +176,7 @@ on_both!(a_callback_comes_before_we_know_the_hash, async |database: TestDatabase
     let hash = worker.node.invoices()[0].payment_hash.clone();
     assert!(!worker.call_back(None, &hash).await, "nobody knows this hash yet");
     assert!(worker.call_back(Some(id), &hash).await);
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
     assert_eq!(worker.invoice_row(id).await.payment_hash, Some(hash));
     assert_eq!(worker.transitions(id).await, PAID);
 });
@@ -192,7 +192,7 @@ on_both!(a_callback_never_comes, async |database: TestDatabase| {
     assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "a node that fails says nothing");
     worker.node.pay();
     worker.watch(id).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
     assert!(worker.dead_letters().await.is_empty());
 });
 
@@ -209,12 +209,12 @@ on_both!(money_that_comes_after_the_expiry_is_looked_at, async |database: TestDa
     assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "nobody knows");
     for _ in 0..2 {
         worker.watch(id).await;
-        assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
+        assert_eq!(worker.statuses(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
     }
     worker.node.pay();
     for _ in 0..2 {
         worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
-        assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
+        assert_eq!(worker.statuses(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
     }
     assert_eq!(
         worker.transitions(id).await,
@@ -227,17 +227,17 @@ on_both!(an_invoice_that_was_given_up_unseen_is_found, async |database: TestData
     let id = worker.invoice().await;
     worker.expires(id, TimeDelta::seconds(-60)).await;
     worker.run().await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired), "there is no time left");
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired), "there is no time left");
     assert!(worker.node.invoices().is_empty());
 
     let id = worker.invoice().await;
     worker.ask_in_vain(id, Fault::AnswerLost).await;
     worker.expires(id, TimeDelta::seconds(-60)).await;
     worker.ask(id).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
     worker.node.pay();
     worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
 });
 
 on_both!(what_is_paid_after_a_cancel_is_looked_at, async |database: TestDatabase| {
@@ -245,10 +245,10 @@ on_both!(what_is_paid_after_a_cancel_is_looked_at, async |database: TestDatabase
     let id = worker.invoice().await;
     worker.run().await;
     worker.cancel(id).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Canceled, InvoiceStatus::Open));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Canceled, InvoiceStatus::Open));
     worker.node.pay();
     worker.watch(id).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
 });
 
 on_both!(a_refused_invoice_ends_its_payment, async |database: TestDatabase| {
@@ -257,7 +257,7 @@ on_both!(a_refused_invoice_ends_its_payment, async |database: TestDatabase| {
     worker.node.break_next(Fault::Refuses);
     worker.run().await;
     worker.ask(id).await;
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Canceled, InvoiceStatus::Refused));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Canceled, InvoiceStatus::Refused));
     assert_eq!(worker.payment(id).await.failure_code.as_deref(), Some("http_400"));
     assert!(worker.node.invoices().is_empty());
 });
@@ -274,11 +274,11 @@ on_both!(invoices_whose_messages_got_lost_are_taken_up, async |database: TestDat
     };
     assert_eq!(take_up(TimeDelta::minutes(10)).await, 0, "its message may still come");
     assert_eq!(take_up(TimeDelta::zero()).await, 1);
-    assert_eq!(worker.standing(id).await.1, InvoiceStatus::Open);
+    assert_eq!(worker.statuses(id).await.1, InvoiceStatus::Open);
     worker.lose_messages().await;
     worker.node.pay();
     assert_eq!(take_up(TimeDelta::zero()).await, 1);
-    assert_eq!(worker.standing(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
+    assert_eq!(worker.statuses(id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
     assert_eq!(take_up(TimeDelta::zero()).await, 0, "it is at its end");
 });
 

@@ -143,8 +143,8 @@ on_both!(an_invoice_in_bitcoin_is_made_paid_and_completed, async |database: Test
         "amount": 0.000125,
     }]);
     assert_eq!(app.get(&token, "/payments").await.expect(200).body, shown);
-    let standing = app.get(&token, &format!("{PATH}/{}", id.as_str().unwrap())).await.expect(200).body;
-    assert_eq!((&standing["status"], &standing["received_sat"]), (&json!("settled"), &json!(12_500)));
+    let status = app.get(&token, &format!("{PATH}/{}", id.as_str().unwrap())).await.expect(200).body;
+    assert_eq!((&status["status"], &status["received_sat"]), (&json!("settled"), &json!(12_500)));
     let logs = app.get(&token, &format!("/api/v1/payments/{}/logs?per_page=100", id.as_str().unwrap())).await;
     let events: Vec<String> = logs.body["items"]
         .as_array()
@@ -225,17 +225,17 @@ on_both!(a_node_that_is_late_leaves_a_payment_that_can_be_read_later, async |dat
     let sentence = late.message(503);
     let id = payment::Entity::find().one(&*app.database.db).await.unwrap().unwrap().id.to_string();
     assert!(sentence.contains(&format!("{PATH}/{id}")), "{sentence}");
-    let mut standing = Value::Null;
+    let mut status = Value::Null;
     for _ in 0..500 {
-        standing = app.get(&token, &format!("{PATH}/{id}")).await.expect(200).body;
-        if standing["status"] == "open" {
+        status = app.get(&token, &format!("{PATH}/{id}")).await.expect(200).body;
+        if status["status"] == "open" {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!((&standing["status"], till.node.invoices().len()), (&json!("open"), 1));
+    assert_eq!((&status["status"], till.node.invoices().len()), (&json!("open"), 1));
     let again = app.post_once(&token, PATH, "once", &bitcoin()).await.expect(201).body;
-    assert_eq!((&again["payment_id"], &again["bolt11"]), (&json!(id), &standing["bolt11"]));
+    assert_eq!((&again["payment_id"], &again["bolt11"]), (&json!(id), &status["bolt11"]));
     assert_eq!(payment::Entity::find().count(&*app.database.db).await.unwrap(), 1);
     app.post_once(&token, PATH, "once", &json!({ "amount": 1, "currency_id": BITCOIN })).await.message(422);
 });
@@ -267,9 +267,9 @@ on_both!(other_currencies_need_a_current_rate, async |database: TestDatabase| {
     // 12.5 / 91234.56 = 0.000137009483…, rounded up.
     assert_eq!(invoice["amount_sat"], 13_701);
     let path = format!("{PATH}/{}", invoice["payment_id"].as_str().unwrap());
-    let standing = app.get(&token, &path).await.expect(200).body;
-    assert_eq!((&standing["rate"], &standing["rate_source"]), (&json!(91_234.56), &json!("operator")));
-    assert_eq!(standing["rate_at"], set["at"]);
+    let status = app.get(&token, &path).await.expect(200).body;
+    assert_eq!((&status["rate"], &status["rate_source"]), (&json!(91_234.56), &json!("operator")));
+    assert_eq!(status["rate_at"], set["at"]);
 
     let old = "UPDATE exchange_rates SET at = '2020-01-01T00:00:00+00:00'";
     app.database.db.execute_unprepared(old).await.unwrap();

@@ -23,7 +23,7 @@ struct Signature<'a> {
 }
 
 #[derive(Deserialize)]
-struct Verdict {
+struct VerificationResult {
     verification_status: String,
 }
 
@@ -150,7 +150,7 @@ async fn verify(paypal: &PayPal, request: String) -> Result<(), Refused> {
         // What PayPal cannot even read as one of its signatures is none.
         return Err(Refused::Forged);
     }
-    let verdict: Verdict = answer.read(Effect::Looks).map_err(unchecked)?;
+    let verdict: VerificationResult = answer.read(Effect::Looks).map_err(unchecked)?;
     match verdict.verification_status.as_str() {
         "SUCCESS" => Ok(()),
         "FAILURE" => Err(Refused::Forged),

@@ -76,7 +76,7 @@ struct Invoice {
 /// How far an invoice is.
 #[derive(Object)]
 #[oai(rename = "LightningInvoiceStanding")]
-struct Standing {
+struct InvoiceAnswer {
     payment_id: Uuid,
     /// `asked`, `sent` (the node may be making it), `open` (it may be paid), `settled`, `expired` or `refused`.
     status: String,
@@ -100,7 +100,7 @@ struct Standing {
     rate_at: Option<Time>,
 }
 
-impl From<lightning_invoice::Model> for Standing {
+impl From<lightning_invoice::Model> for InvoiceAnswer {
     fn from(invoice: lightning_invoice::Model) -> Self {
         Self {
             payment_id: invoice.payment_id.0,
@@ -163,7 +163,7 @@ impl Invoices {
         caller: Allowed<PaymentsRead>,
         /// The payment.
         id: Path<String>,
-    ) -> Result<Json<Standing>, Declined<404>> {
+    ) -> Result<Json<InvoiceAnswer>, Declined<404>> {
         let found = lightning::find(&**self.0.db(), &caller, payment_id(&id.0)?).await;
         Ok(Json(found.map_err(TillError::from)?.into()))
     }

@@ -27,16 +27,11 @@ const binaries = readFileSync(list, "utf8")
   })
   .sort((one, other) => one.rank - other.rank);
 
-/** The slowest of all starts whole processes and waits for them: one more of its tests at a time costs little. */
-const threads = ({ rank }) => String(Number(process.env.RUST_TEST_THREADS ?? availableParallelism()) + (rank === 0 ? 1 : 0));
-
 /** Runs one binary as Cargo would, in its crate's folder. */
-function run(binary) {
-  const { executable, folder, name } = binary;
+function run({ executable, folder, name }) {
   const started = Date.now();
   return new Promise((resolve) => {
-    const env = { ...process.env, CARGO_MANIFEST_DIR: folder, RUST_TEST_THREADS: threads(binary) };
-    const child = spawn(executable, rest, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env });
+    const child = spawn(executable, rest, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, CARGO_MANIFEST_DIR: folder } });
     const output = [];
     child.stdout.on("data", (bytes) => output.push(bytes));
     child.stderr.on("data", (bytes) => output.push(bytes));

@@ -50,7 +50,7 @@ in_both_worlds!(two_hundred_payments_at_once_end_as_they_should, async |world: W
 in_both_worlds!(a_payment_that_nobody_pays_expires_and_its_deal_is_closed, async |world: World| {
     let merchant = Merchant::of(&world).await;
     let mut body = merchant.body("late");
-    body["expires_at"] = serde_json::json!(chrono::Utc::now() + chrono::TimeDelta::seconds(8));
+    body["expires_at"] = serde_json::json!(chrono::Utc::now() + chrono::TimeDelta::seconds(20));
     let payment = merchant.create(&body).await;
     let ids = [payment["id"].as_str().unwrap().to_owned()];
     merchant.reach(&world, &ids, "open").await;

@@ -2,7 +2,7 @@
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 
-use crate::{bootstrap, cli::say, embedded::Devnet, safety, settings::Settings};
+use crate::{bootstrap, embedded::Devnet, output::say, safety, settings::Settings};
 
 /// Secrets are shown at the first start alone: later ones may stand in a log.
 pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>, is_first: bool) -> anyhow::Result<()> {

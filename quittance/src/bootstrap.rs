@@ -13,10 +13,10 @@ use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, prelude::*};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cli::{hand_over, say},
     embedded::Devnet,
     files::write_private,
     node::{Node, without_secrets},
+    output::{hand_over, say},
     process,
     settings::Settings,
 };

@@ -1,12 +1,11 @@
 //! The command line.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
-
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     bootstrap, dead_letters, demo, doctor, embedded, ledger, listen, logging, manual, openapi, process, queues, rates,
-    redrives, reviews, settings::Settings,
+    redrives, reviews,
+    settings::{Overrides, Settings},
 };
 
 /// Takes payments and carries each to exactly one true outcome.
@@ -21,20 +20,6 @@ pub(crate) struct Cli {
     overrides: Overrides,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// Settings that are wanted often enough to have an option; all others come from the file and the environment.
-#[derive(Debug, Default, Args)]
-pub(crate) struct Overrides {
-    /// Folder for everything that is kept in files [default: ./quittance-data]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Address to serve on [default: 127.0.0.1:9154]
-    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Configuration file (TOML); `quittance.sample.toml` explains every setting
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,8 +65,8 @@ impl Cli {
         // What needs no settings works without sound ones.
         match &self.command {
             Some(Command::Openapi(options)) => return openapi::run(options),
-            Some(Command::Completions(options)) => return manual::complete(options),
-            Some(Command::Man(options)) => return manual::man(options),
+            Some(Command::Completions(options)) => return manual::complete(&mut Self::command(), options),
+            Some(Command::Man(options)) => return manual::man(Self::command(), options),
             _ => {}
         }
         let settings = Settings::load(&self.overrides)?;
@@ -109,21 +94,4 @@ impl Cli {
             Some(Command::Openapi(_) | Command::Completions(_) | Command::Man(_)) => Ok(()),
         }
     }
-}
-
-/// Writes what is shown only once: who asked for it must not go on without it.
-pub(crate) fn hand_over(text: &str) -> std::io::Result<()> {
-    let mut terminal = std::io::stdout().lock();
-    writeln!(terminal, "{text}")?;
-    terminal.flush()
-}
-
-/// Writes a line for the person at the terminal; a closed pipe is no reason to stop working.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-/// Tells what went wrong, causes included.
-pub(crate) fn complain(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
 }

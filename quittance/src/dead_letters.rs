@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use self::filter::Filter;
 use crate::{
-    cli::say,
     operator::{Access, Client, terminal},
+    output::say,
     process,
     settings::Settings,
 };

@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::merchant::Merchant;
 use crate::{
     bootstrap::{self, Bootstrap, Playground},
-    cli::say,
+    output::say,
     settings::Settings,
 };
 

@@ -11,8 +11,8 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statem
 use secrecy::SecretString;
 
 use crate::{
-    cli::say,
     node::{Node, without_secrets},
+    output::say,
     process::database_place,
     safety::{self, Danger, Mode, Severity},
     settings::Settings,

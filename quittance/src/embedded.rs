@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     banner, bootstrap,
-    cli::say,
+    output::say,
     process::{self, Roles, WorkerOptions},
     settings::Settings,
 };

@@ -9,7 +9,7 @@ use payments::ledger::{self, Check};
 use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 
-use crate::{cli::say, operator::terminal, process, settings::Settings};
+use crate::{operator::terminal, output::say, process, settings::Settings};
 
 /// Sellers that are shown, those who owe most first.
 const SHOWN: u64 = 1_000;

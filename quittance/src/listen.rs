@@ -15,8 +15,8 @@ use uuid::Uuid;
 use self::receiver::Receiver;
 use crate::{
     bootstrap,
-    cli::say,
     operator::{Access, Client, terminal::text},
+    output::say,
     settings::Settings,
 };
 

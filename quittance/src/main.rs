@@ -18,6 +18,7 @@ mod manual;
 mod node;
 mod openapi;
 mod operator;
+mod output;
 mod process;
 mod queues;
 mod rates;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     match tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::complain(&error);
+            output::complain(&error);
             ExitCode::FAILURE
         }
     }

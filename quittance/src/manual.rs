@@ -3,10 +3,8 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use crate::cli::Cli;
 
 /// Print completions for a shell
 #[derive(Debug, Args)]
@@ -30,20 +28,20 @@ pub(crate) struct Man {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn complete(options: &Completions) -> anyhow::Result<()> {
+pub(crate) fn complete(command: &mut Command, options: &Completions) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "quittance", &mut script);
+    clap_complete::generate(options.shell, command, "quittance", &mut script);
     print(&script)
 }
 
-pub(crate) fn man(options: &Man) -> anyhow::Result<()> {
+pub(crate) fn man(command: Command, options: &Man) -> anyhow::Result<()> {
     if let Some(folder) = &options.write {
         let pages = || format!("pages cannot be written into {}", folder.display());
         std::fs::create_dir_all(folder).with_context(pages)?;
-        return clap_mangen::generate_to(Cli::command(), folder).with_context(pages);
+        return clap_mangen::generate_to(command, folder).with_context(pages);
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(command).render(&mut page)?;
     print(&page)
 }
 
@@ -54,9 +52,12 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::CommandFactory;
 
-    fn each(command: &clap::Command, look: &mut impl FnMut(&clap::Command)) {
+    use super::*;
+    use crate::cli::Cli;
+
+    fn each(command: &Command, look: &mut impl FnMut(&Command)) {
         look(command);
         command.get_subcommands().for_each(|command| each(command, look));
     }

@@ -7,7 +7,7 @@ use api::{CONTRACTS, Contract};
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::Value;
 
-use crate::cli::say;
+use crate::output::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -24,8 +24,8 @@ use webhooks::Lanes;
 
 use crate::{
     chain_questions::chain_questions,
-    cli::say,
     gateway_registry,
+    output::say,
     safety::{self, Mode, Severity},
     settings::Settings,
 };

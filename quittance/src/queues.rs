@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::{
-    cli::say,
     operator::{
         Access, Client,
         terminal::{self, text},
     },
+    output::say,
     settings::Settings,
 };
 

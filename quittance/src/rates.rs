@@ -5,11 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Number, Value, json};
 
 use crate::{
-    cli::say,
     operator::{
         Access, Client,
         terminal::{self, text, time},
     },
+    output::say,
     settings::Settings,
 };
 

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 pub(crate) use self::progress::follow;
 use crate::{
-    cli::say,
     operator::{
         Access, Client,
         terminal::{self, clean, text, time},
     },
+    output::say,
     settings::Settings,
 };
 

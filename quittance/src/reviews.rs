@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    cli::say,
     operator::{Access, Client, terminal},
+    output::say,
     settings::Settings,
 };
 

@@ -3,6 +3,7 @@
 mod environment;
 mod known;
 mod layers;
+mod overrides;
 mod tree;
 
 use std::{
@@ -16,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::layers::Origin;
+pub(crate) use self::{layers::Origin, overrides::Overrides};
 use crate::{files, safety, secrets};
 
 /// Everything that can be configured. `quittance.sample.toml` shows and explains all of it.

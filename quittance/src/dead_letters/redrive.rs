@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::{Filter, print};
 use crate::{
-    cli::say,
     operator::{
         Client,
         terminal::{json, text},
     },
+    output::say,
     redrives,
 };
 

@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, cli::say};
+use crate::{bootstrap::Bootstrap, output::say};
 
 /// The shop, and its customer's browser, which follows no redirect by itself.
 struct Shop<'a> {

@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, cli::say};
+use crate::{bootstrap::Bootstrap, output::say};
 
 /// The shop's back office, and its storefront.
 struct Shop<'a> {

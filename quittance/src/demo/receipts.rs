@@ -4,7 +4,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, cli::say};
+use crate::{bootstrap::Bootstrap, output::say};
 
 /// The shop and its customer.
 struct Shop<'a> {

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, cli::say};
+use crate::{bootstrap::Bootstrap, output::say};
 
 /// Somebody who has signed in at a till.
 struct Till<'a> {

@@ -13,8 +13,8 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 
 use crate::{
-    cli::say,
     operator::terminal::{self, clean, text},
+    output::say,
 };
 
 /// The longest body that is read: events are a few kilobytes.

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::counts;
 use crate::{
-    cli::say,
     operator::{Client, NoAnswer},
+    output::say,
 };
 
 /// How often a run is looked at.

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use super::*;
-use crate::cli::Overrides;
+use crate::settings::Overrides;
 
 /// What is said of a configuration that the environment makes.
 fn assessed(variables: &[(&str, &str)]) -> Assessment {

@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, path::Path, path::PathBuf};
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 
-use super::{Settings, environment, known::Known, tree::Node};
-use crate::cli::Overrides;
+use super::{Overrides, Settings, environment, known::Known, tree::Node};
 
 /// Where the settings of a process come from.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,20 @@
+//! What is written for the person at the terminal.
+
+use std::io::Write;
+
+/// Writes what is shown only once: who asked for it must not go on without it.
+pub(crate) fn hand_over(text: &str) -> std::io::Result<()> {
+    let mut terminal = std::io::stdout().lock();
+    writeln!(terminal, "{text}")?;
+    terminal.flush()
+}
+
+/// Writes a line for the person at the terminal; a closed pipe is no reason to stop working.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Tells what went wrong, causes included.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
+}

@@ -2,17 +2,19 @@
 //! keeps, does beside answering, or serves on other hosts stands below.
 
 pub(crate) mod checkout;
+mod kept;
 pub(crate) mod marketplace;
 pub(crate) mod receipts;
 pub(crate) mod till;
 
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::kept::Kept;
 use crate::{
     config::Config,
     edge::{AllowsOrigin, Contract, Contracts},
     gateways, resources,
-    state::State,
+    state::{Parts, State},
 };
 
 macro_rules! contracts {
@@ -38,19 +40,12 @@ macro_rules! contracts {
 
 contracts!(receipts, till, checkout, marketplace);
 
-/// What contracts keep as long as the process lives.
-pub(crate) struct Kept {
-    pub(crate) uploads: receipts::Uploads,
-}
-
-impl Kept {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { uploads: receipts::Uploads::new(&config.receipts) }
-    }
-
-    /// Forgets what needs no longer be known; called now and then.
-    pub(crate) fn forget_idle(&self) {
-        self.uploads.forget_idle();
+impl State {
+    /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let origins = origins(&parts.config);
+        Self::of(parts, &CONTRACTS, origins)
     }
 }
 
@@ -60,7 +55,7 @@ pub(crate) async fn work(state: State, stop: CancellationToken) {
 }
 
 /// Pages on other hosts that contracts serve, where there are any.
-pub(crate) fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {
+fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {
     let till = config.till.clone();
     let is_asked = !till.allowed_origins.is_empty();
     let allows: Box<AllowsOrigin> = Box::new(move |origin| till.allows(origin));

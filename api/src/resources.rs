@@ -20,52 +20,16 @@ pub(crate) mod payments;
 pub(crate) mod queues;
 pub(crate) mod redrives;
 pub(crate) mod reviews;
+mod tag;
 pub(crate) mod wallets;
 pub(crate) mod webhook_deliveries;
 pub(crate) mod webhook_recoveries;
 pub(crate) mod webhooks;
 pub(crate) mod widget;
 
-pub(crate) use contract::{DEALS, OPERATIONS};
-use poem_openapi::Tags;
-
 use crate::state::State;
-
-/// The groups of the document.
-#[derive(Tags)]
-pub(crate) enum Tag {
-    /// How programs and people sign in.
-    Authentication,
-    /// Payments and what may be asked of them.
-    Payments,
-    /// What the payer's browser may see of one payment.
-    Widget,
-    /// Payments whose outcome is unknown or was broken, and an operator's verdict on them.
-    Reviews,
-    /// Messages that nobody will try again by themselves, and replaying them.
-    #[oai(rename = "Dead letters")]
-    DeadLetters,
-    /// The queues, and who works them.
-    Queues,
-    /// Programs that sign in with an API key.
-    Integrations,
-    /// The tree of tenants: whoever stands on a node acts on it and on every node below.
-    Nodes,
-    /// Chains, networks and currencies, which all nodes share.
-    #[oai(rename = "Reference data")]
-    ReferenceData,
-    /// Signers of a node, and the diamonds they own.
-    Wallets,
-    /// Where events are sent, what became of them, and sending again what was missed. The events themselves stand under
-    /// *Events*.
-    Webhooks,
-    /// What this server sends to webhook endpoints: one entry for each type of event.
-    Events,
-    /// A node's customers.
-    Members,
-    /// Health, metrics and this document.
-    Operations,
-}
+pub(crate) use contract::{DEALS, OPERATIONS};
+pub(crate) use tag::Tag;
 
 /// What operators look at and decide; one of the tuple's places, which are no more than sixteen.
 type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives);

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 
 use crate::{
     config::Config,
-    contracts::{self, CONTRACTS, Kept},
-    edge::{EdgeParts, EdgeState},
+    contracts::Kept,
+    edge::{AllowsOrigin, Contract, Contracts, EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
     resources::chain_questions::ChainQuestions,
 };
@@ -82,12 +82,16 @@ impl Deref for State {
 }
 
 impl State {
-    /// Builds what the handlers share and starts the task that loads callers; needs a Tokio runtime.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    /// Builds it for these contracts and the pages on other hosts that they serve, and starts the task that loads callers;
+    /// needs a Tokio runtime.
+    pub(crate) fn of(
+        parts: Parts,
+        contracts: &'static Contracts,
+        origins: Vec<(&'static Contract, Box<AllowsOrigin>)>,
+    ) -> Self {
         let config = &parts.config;
         let edge = EdgeParts {
-            contracts: &CONTRACTS,
+            contracts,
             database: parts.database.clone(),
             auth: config.auth.clone(),
             http: config.http.clone(),
@@ -95,7 +99,7 @@ impl State {
             disk: config.disk.clone(),
             base_url: parts.checkout_links.base_url().to_owned(),
             is_development: config.is_development,
-            origins: contracts::origins(config),
+            origins,
         };
         Self(Arc::new(Shared {
             edge: EdgeState::new(edge),

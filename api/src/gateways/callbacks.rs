@@ -117,12 +117,13 @@ impl GatewayCallbacks {
         let Some(claimed) = gateway.claims(&callback).map_err(refused)? else {
             return self.look(source, gateway.hear(&callback).await.map_err(refused)?).await;
         };
-        match inquiries::worth(&self.0, source, &claimed, &callback, &address.network()).await? {
+        let inquiries = self.0.inquiries();
+        match inquiries.worth(self.0.db(), source, &claimed, &callback, &address.network()).await? {
             Worth::Nothing => Ok(()),
             Worth::Asking(fingerprint) => {
                 let heard = gateway.hear(&callback).await;
                 if heard == Err(NotHeard::Forged) {
-                    self.0.inquiries().refuse(fingerprint);
+                    inquiries.refuse(fingerprint);
                 }
                 self.look(source, heard.map_err(refused)?).await
             }

@@ -8,12 +8,12 @@ use std::{
 
 use gateways::{Callback, Heard, Source, Subject};
 use payments::sessions;
+use queue::Database;
 use sha2::{Digest, Sha256};
 
 use crate::{
     edge::{Allowance, HttpConfig},
     problem::{Code, Problem},
-    state::State,
 };
 
 /// Callbacks that are remembered as refused; each takes some hundred bytes.
@@ -58,6 +58,29 @@ impl Inquiries {
         self.per_address.forget_idle();
     }
 
+    /// Decides whether the gateway is asked about what somebody claims in its name.
+    pub(super) async fn worth(
+        &self,
+        db: &Database,
+        source: Source,
+        claimed: &Heard,
+        callback: &Callback<'_>,
+        address: &str,
+    ) -> Result<Worth, Problem> {
+        let fingerprint = fingerprint(callback);
+        if self.is_refused(&fingerprint) {
+            return Err(Problem::new(Code::Unauthorized).detail(gateways::Refused::Forged.to_string()));
+        }
+        let Subject::Payment { reference, gateway_id } = &claimed.about else { return Ok(Worth::Nothing) };
+        let (event_id, gateway_id) = (claimed.event_id.as_deref(), gateway_id.as_deref());
+        if !sessions::has_news(&**db, source.code(), event_id, *reference, gateway_id).await? {
+            return Ok(Worth::Nothing);
+        }
+        let asked = self.per_address.take(address).and_then(|()| self.in_all.take(""));
+        asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
+        Ok(Worth::Asking(fingerprint))
+    }
+
     /// Remembers that the gateway does not vouch for it.
     pub(super) fn refuse(&self, fingerprint: Fingerprint) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,35 +97,6 @@ impl Inquiries {
     fn is_refused(&self, fingerprint: &Fingerprint) -> bool {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).known.contains(fingerprint)
     }
-}
-
-/// Decides whether the gateway is asked about what somebody claims in its name.
-pub(super) async fn worth(
-    state: &State,
-    source: Source,
-    claimed: &Heard,
-    callback: &Callback<'_>,
-    address: &str,
-) -> Result<Worth, Problem> {
-    let fingerprint = fingerprint(callback);
-    let inquiries = state.inquiries();
-    if inquiries.is_refused(&fingerprint) {
-        return Err(Problem::new(Code::Unauthorized).detail(gateways::Refused::Forged.to_string()));
-    }
-    let Subject::Payment { reference, gateway_id } = &claimed.about else { return Ok(Worth::Nothing) };
-    let news = sessions::has_news(
-        &**state.db(),
-        source.code(),
-        claimed.event_id.as_deref(),
-        *reference,
-        gateway_id.as_deref(),
-    );
-    if !news.await? {
-        return Ok(Worth::Nothing);
-    }
-    let asked = inquiries.per_address.take(address).and_then(|()| inquiries.in_all.take(""));
-    asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
-    Ok(Worth::Asking(fingerprint))
 }
 
 /// Over everything that the signature is about, and the signature.

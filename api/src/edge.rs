@@ -16,6 +16,7 @@ mod empty_parameters;
 mod endpoint;
 pub(crate) mod free_json;
 mod guard;
+pub(crate) mod idempotency_key;
 pub(crate) mod idempotent;
 pub(crate) mod json_array;
 pub(crate) mod money;

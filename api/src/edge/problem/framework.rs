@@ -11,8 +11,7 @@ use sea_orm::{DbErr, SqlErr};
 
 use super::{Code, Format, Kind, Location, Problem, Wrong};
 use crate::{
-    edge::Contract,
-    idempotent::IdempotencyKey,
+    edge::{Contract, idempotency_key::IdempotencyKey},
     paging::{Limit, Offset, Page, PageLimit, PerPage},
     query_text::QueryText,
     time::Time,

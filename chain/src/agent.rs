@@ -1,22 +1,19 @@
 //! Works one network: a watcher that reads its blocks, a lane for each signer, a reconciliation, under one lease.
 
 mod context;
+mod health;
 mod lane;
 mod lease;
 mod reconciliation;
 mod review;
 mod settlement;
+mod tip;
 mod watcher;
 mod witness;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use alloy::primitives::Address;
-use chrono::{DateTime, Utc};
 use queue::{Database, backoff};
 use sea_orm::entity::prelude::*;
 use tokio::{sync::watch, task::JoinSet};
@@ -24,16 +21,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) use context::Context;
+pub use health::AgentHealth;
+pub(crate) use tip::Tip;
 
-use crate::{
-    config::Config,
-    error::Error,
-    fact::Recorder,
-    keystore::Keystore,
-    network::Network,
-    rpc::{ProviderHealth, Rpc},
-    table,
-};
+use crate::{config::Config, error::Error, fact::Recorder, keystore::Keystore, network::Network, rpc::Rpc, table};
 
 /// How long a graceful stop waits for what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -65,36 +56,6 @@ impl Waker {
     pub fn wake(&self) {
         self.0.send_modify(|calls| *calls = calls.wrapping_add(1));
     }
-}
-
-/// How an agent is doing, for health checks and operators.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AgentHealth {
-    /// Whether this process works the network; if not, another one does, or should.
-    pub leader: bool,
-    /// The block up to which everything is recorded; `None` before the first poll.
-    pub head: Option<u64>,
-    /// When a poll last succeeded.
-    pub polled_at: Option<DateTime<Utc>>,
-    /// What the last poll failed with, if it did.
-    pub last_error: Option<String>,
-    /// The endpoints.
-    pub providers: Vec<ProviderHealth>,
-    /// The signers that send nothing at the moment, and why, as the end of a sentence about them.
-    pub lanes: BTreeMap<Address, &'static str>,
-}
-
-/// The chain as far as it is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tip {
-    pub(crate) number: u64,
-    pub(crate) hash: alloy::primitives::B256,
-    /// `None` where blocks have none.
-    pub(crate) base_fee: Option<u128>,
-    /// The last block with the network's confirmations.
-    pub(crate) final_number: u64,
-    /// How often recorded blocks were replaced since this owner's term began.
-    pub(crate) reorganisations: u64,
 }
 
 impl Agent {

@@ -110,10 +110,10 @@ function largestCircle(sources) {
   return found.toSorted((a, b) => b.length - a.length).find((circle) => circle.length > 1) ?? [];
 }
 
-/** What a file offers from modules below it, as name → where that is defined. */
+/** What a file imports, which modules below it may name as its own, as name → where that is defined. */
 function reexports(name, text, modules) {
   const offered = new Map();
-  for (const [, path] of text.matchAll(/^pub(?:\([^)]*\))? use ([^;]+);/gm)) {
+  for (const [, path] of text.matchAll(/^(?:pub(?:\([^)]*\))? )?use ([^;]+);/gm)) {
     for (const item of items(path.replaceAll(/\s+/g, ""))) {
       offered.set(item.split("::").at(-1), absolute(name, item, modules));
     }

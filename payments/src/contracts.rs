@@ -1,5 +1,7 @@
-//! What each API contract keeps beside the payments: checkouts, orders and receipts, tills and tickets, sellers and their ledger.
+//! What each API contract does and keeps beside the payments: batched acceptance of what the deals' contract asks for,
+//! checkouts, orders and receipts, tills and tickets, sellers and their ledger.
 
+pub mod accept;
 pub mod checkout;
 pub mod checkout_links;
 pub mod intents;

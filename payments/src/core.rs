@@ -1,7 +1,6 @@
 //! What holds for every payment, whatever rail it is paid on and whichever contract it came in by: the one state machine, its
 //! log and events, locks, reach and money. Knows no rail and no contract.
 
-pub mod accept;
 pub mod access_token;
 pub(crate) mod caller;
 pub mod commands;

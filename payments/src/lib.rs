@@ -7,17 +7,17 @@ mod rails;
 #[cfg(test)]
 pub(crate) use self::core::samples;
 pub use self::core::{
-    accept, access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail,
-    reach, subjects, transition, verdict,
+    access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail, reach,
+    subjects, transition, verdict,
 };
 pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error, row};
 pub use contracts::{
-    checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, sellers, till,
-    uploads,
+    accept, checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, sellers,
+    till, uploads,
 };
 pub use rails::sessions;
 
-pub use self::core::accept::{AcceptError, Accepted, Acceptor, NewPayment};
+pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
 pub use access_token::AccessTokens;
 pub use caller::{Actor, Asked, Caller, CallerKind, Permission};
 pub use checkout_links::CheckoutLinks;

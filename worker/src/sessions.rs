@@ -14,6 +14,7 @@ use gateways::{Error, Gateway, Handle, Money, OnBehalf, Order, Payer, Returns, S
 use payments::{
     Actor,
     checkout_links::Return,
+    ledger,
     sessions::{self, Claimed, GatewayStatus, Seen},
 };
 use queue::{JobError, JobResult};
@@ -97,7 +98,7 @@ pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) 
         Err(error) => return give_back(context, &claimed, error).await.and(Ok(Left::Concluded)),
     };
     let mut tx = context.db.begin().await?;
-    let session = sessions::settle(&mut tx, id, seen, Actor::worker(job)).await?;
+    let session = ledger::settle(&mut tx, id, seen, Actor::worker(job)).await?;
     fail::fail_point!("session.before_commit");
     tx.commit().await?;
     Ok(session.map_or(Left::Concluded, |session| left(&session, &claimed.payment)))

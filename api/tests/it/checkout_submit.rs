@@ -8,7 +8,7 @@ use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
 use gateways::Source;
 use payments::{
-    Actor,
+    Actor, ledger,
     sessions::{self, GatewayStatus, Seen},
 };
 use rust_decimal::Decimal;
@@ -47,7 +47,7 @@ pub(crate) async fn gateway_says(app: &TestApp, id: PaymentId, seen: Seen) {
     };
     sessions::claim(db, session.id, TimeDelta::seconds(5), |_| true).await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    sessions::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 

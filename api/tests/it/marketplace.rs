@@ -142,7 +142,7 @@ pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, status: GatewaySta
         ..sessions::Seen::without_money(status)
     };
     let mut tx = app.database.db.begin().await.unwrap();
-    sessions::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap();
+    ledger::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -5,9 +5,9 @@ mod captures;
 mod check;
 pub(crate) mod postings;
 
-pub(crate) use self::{captures::capture_moved, postings::Posting};
+pub(crate) use self::postings::Posting;
 pub use self::{
-    captures::{capture_posted, reversal_posted},
+    captures::{capture_posted, reversal_posted, settle},
     check::{Check, Difference, check},
 };
 

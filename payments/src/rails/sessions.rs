@@ -6,7 +6,8 @@
 mod settle;
 mod surplus;
 
-pub use settle::{GatewayStatus, Seen, settle};
+pub use settle::{GatewayStatus, Seen};
+pub(crate) use settle::{Settled, settle};
 
 use chrono::TimeDelta;
 use entities::{

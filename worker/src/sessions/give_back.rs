@@ -5,7 +5,7 @@ use anyhow::{Context as _, anyhow};
 use entities::{GatewaySessionStatus, PaymentStatus, gateway_session, payment};
 use gateways::{Error, Gateway, Handle, Payment, Refund, Refunded, State};
 use payments::{
-    Actor, Observation, Observed, record,
+    Actor, Observation, Observed, ledger, record,
     sessions::{self, Claimed},
 };
 use queue::JobError;
@@ -33,7 +33,7 @@ pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> 
     match step {
         Ok(Step::Back(known)) => {
             let mut tx = context.db.begin().await?;
-            sessions::settle(&mut tx, claimed.session.id, seen(known), Actor::worker(job)).await?;
+            ledger::settle(&mut tx, claimed.session.id, seen(known), Actor::worker(job)).await?;
             fail::fail_point!("give_back.before_commit");
             tx.commit().await?;
             Ok(Left::Concluded)

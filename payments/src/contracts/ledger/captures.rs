@@ -1,11 +1,39 @@
 //! What gateways tell of sellers' money: what was captured, and what payers' banks took back.
 
-use entities::{Amount, GatewaySessionId, PaymentId, capture, currency, gateway_session, now, payment, refund};
+use entities::{
+    Amount, GatewaySessionId, GatewaySessionStatus, PaymentId, capture, currency, gateway_session, now, payment, refund,
+};
 use queue::{Transaction, insert_unless_there};
 use sea_orm::{DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*};
 
 use super::{Entry, Guard, Kind, LedgerError, Posting, post, postings};
-use crate::money;
+use crate::{
+    caller::Actor,
+    money,
+    sessions::{self, Seen, Settled},
+};
+
+/// Writes down what was seen of a session at its gateway ([`sessions`]), and posts what of it is a seller's; the session as
+/// it is then. Seeing the same once more changes nothing.
+///
+/// # Errors
+/// When a statement fails; nothing may then be committed.
+pub async fn settle(
+    tx: &mut Transaction,
+    id: GatewaySessionId,
+    seen: Seen,
+    actor: Actor,
+) -> Result<Option<gateway_session::Model>, DbErr> {
+    let Some(Settled { session, apart }) = sessions::settle(tx, id, seen, actor).await? else { return Ok(None) };
+    if apart {
+        capture_moved(tx, session.id, session.payment_id).await?;
+    }
+    if session.status == GatewaySessionStatus::Captured {
+        capture_posted(tx, &session, session.captured).await?;
+        reversal_posted(tx, &session, session.reversed).await?;
+    }
+    Ok(Some(session))
+}
 
 /// Posts what a session has captured for a seller, once; sessions without a seller's account have nothing to post. To be
 /// called after the payment was recorded, whose lock comes first.
@@ -47,10 +75,7 @@ pub async fn capture_posted(
 }
 
 /// Has what a session captured, if anything, and its refunds belong to the payment that the session belongs to now.
-///
-/// # Errors
-/// When the database refuses.
-pub(crate) async fn capture_moved(tx: &Transaction, session_id: GatewaySessionId, to: PaymentId) -> Result<(), DbErr> {
+async fn capture_moved(tx: &Transaction, session_id: GatewaySessionId, to: PaymentId) -> Result<(), DbErr> {
     let captures = capture::Entity::update_many().col_expr(capture::Column::PaymentId, Expr::value(to));
     captures.filter(capture::Column::SessionId.eq(session_id)).exec(&**tx).await?;
     let refunds = refund::Entity::update_many().col_expr(refund::Column::PaymentId, Expr::value(to));

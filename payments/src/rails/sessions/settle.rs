@@ -12,7 +12,6 @@ use super::surplus;
 use crate::{
     caller::Actor,
     jobs::CheckSession,
-    ledger,
     lock::Locked,
     observation::{AtGateway, Observation},
 };
@@ -66,17 +65,25 @@ pub enum GatewayStatus {
     Closed,
 }
 
-/// Writes down what was seen, gives the lease back, and lets the payment follow; the session as it is then. Seeing the
-/// same once more changes nothing.
+/// A session of which was written down what was seen.
+pub(crate) struct Settled {
+    /// As it is now.
+    pub(crate) session: gateway_session::Model,
+    /// Whether it belongs to another payment from now on: a surplus of the one that it was begun for.
+    pub(crate) apart: bool,
+}
+
+/// Writes down what was seen, gives the lease back, and lets the payment follow. Seeing the same once more changes nothing.
+/// What it means for a seller is the caller's to write.
 ///
 /// # Errors
 /// When a statement fails; nothing may then be committed.
-pub async fn settle(
+pub(crate) async fn settle(
     tx: &mut Transaction,
     id: GatewaySessionId,
     seen: Seen,
     actor: Actor,
-) -> Result<Option<gateway_session::Model>, DbErr> {
+) -> Result<Option<Settled>, DbErr> {
     let Some(known) = super::find(&**tx, id).await? else { return Ok(None) };
     // The payment first, as everywhere.
     let Some(paid) = Locked::find(tx, known.payment_id).await? else { return Ok(None) };
@@ -102,19 +109,15 @@ pub async fn settle(
         }
     }
     let first_capture = session.status != GatewaySessionStatus::Captured;
-    let stored = write(tx, session, seen).await?;
+    let session = write(tx, session, seen).await?;
     for what in observed {
         locked.observe(Observation::Gateway(what), &asked);
     }
     locked.save(tx).await?;
-    if stored.status == GatewaySessionStatus::Captured {
-        ledger::capture_posted(tx, &stored, stored.captured).await?;
-        ledger::reversal_posted(tx, &stored, stored.reversed).await?;
-        if first_capture {
-            close_newer(tx, &stored).await?;
-        }
+    if first_capture && session.status == GatewaySessionStatus::Captured {
+        close_newer(tx, &session).await?;
     }
-    Ok(Some(stored))
+    Ok(Some(Settled { session, apart }))
 }
 
 /// The payment's other sessions that have captured, where they matter to what was seen.

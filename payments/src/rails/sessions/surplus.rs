@@ -7,7 +7,6 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 
 use crate::{
     caller::Asked,
-    ledger,
     lock::Locked,
     observation::{AtGateway, Observation},
     off_chain,
@@ -55,6 +54,5 @@ pub(super) async fn take_apart(
     let mut row = session.into_active_model();
     (row.payment_id, row.updated_at) = (Set(id), Set(now()));
     let session = row.update(&**tx).await?;
-    ledger::capture_moved(tx, session.id, id).await?;
     Ok((session, surplus))
 }

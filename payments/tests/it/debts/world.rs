@@ -7,7 +7,7 @@ use entities::{
     PaymentStatus, ReceiptMethod, capture, gateway_session, order, payment, payment_log,
 };
 use payments::{
-    Acceptor, Actor, Observation, Observed, Outcome, RequestError, intents,
+    Acceptor, Actor, Observation, Observed, Outcome, RequestError, intents, ledger,
     receipts::{self, NewReceipt, ReceiptVerdict},
     sessions::{self, GatewayStatus, NewSession, Seen},
 };
@@ -132,7 +132,7 @@ impl World {
         let status = if self.captured.contains(&id) { GatewayStatus::Captured } else { status };
         let gateway_id = Some(format!("gw_{id}"));
         let seen = Seen { gateway_id, captured: has, refunded: back, reversed, ..Seen::without_money(status) };
-        sessions::settle(tx, id, seen, Actor::worker("test")).await.unwrap();
+        ledger::settle(tx, id, seen, Actor::worker("test")).await.unwrap();
     }
 
     pub(crate) async fn payments(&self, tx: &Transaction) -> Vec<payment::Model> {

@@ -12,6 +12,7 @@ pub mod payouts;
 pub mod rates;
 pub mod receipts;
 pub mod refunds;
+pub mod reviews;
 pub mod sellers;
 pub mod till;
 pub mod uploads;

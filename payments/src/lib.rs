@@ -12,8 +12,8 @@ pub use self::core::{
 };
 pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error, row};
 pub use contracts::{
-    accept, checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, sellers,
-    till, uploads,
+    accept, checkout, checkout_links, intents, ledger, lightning, orders, payouts, rates, receipts, refunds, reviews,
+    sellers, till, uploads,
 };
 pub use rails::sessions;
 

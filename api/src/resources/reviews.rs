@@ -4,6 +4,7 @@ use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use payments::{
     listing::Listing,
     rail::Shown as RailShown,
+    reviews,
     verdict::{self, VerdictError},
 };
 use poem_openapi::{
@@ -219,7 +220,7 @@ impl Reviews {
     ) -> Result<Json<Payment>, Refused<404, 409, 422>> {
         let (id, to, reason) = (PaymentId(id.0), PaymentStatus::from(body.value.to), &body.value.reason);
         let payment = once.create(&caller, &body.canonical, async |tx| {
-            let resolved = verdict::resolve(tx, &caller, id, to, reason, Some(request_id.as_str())).await?;
+            let resolved = reviews::resolve(tx, &caller, id, to, reason, Some(request_id.as_str())).await?;
             if let Some(shown) = resolved.by {
                 let data = json!({ "as": to, "reason": reason, "shown": shown, "request_id": request_id.as_str() });
                 audit::record(tx, &caller, "payment.resolve", ("payment", id), data).await?;

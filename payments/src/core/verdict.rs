@@ -1,19 +1,16 @@
-//! An operator's verdict on a payment that is in `needs_review`: what the evidence allows, and giving it. The one move
+//! An operator's verdict on a payment that is in `needs_review`: what the evidence is, and what it allows. The one move
 //! outside of [`crate::transition::RULES`].
 
 use chrono::{DateTime, Utc};
 use entities::{PaymentId, PaymentMethod, PaymentStatus, payment, payment_log};
-use queue::{Database, Transaction};
+use queue::Database;
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 use crate::{
-    caller::{Asked, Caller},
+    caller::Caller,
     debt::settled_by,
-    lock::Locked,
-    observation::Observation,
     rail::{Rail, Shown},
     reach::{Denied, find_payment},
-    refunds,
 };
 
 /// A verdict that the evidence may allow.
@@ -107,7 +104,7 @@ pub fn allowed(
     })
 }
 
-/// A verdict that the evidence allows: there is no other way to make one than [`resolve`].
+/// A verdict that the evidence allows: nobody makes one but who has read that evidence under the payment's lock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub(crate) to: PaymentStatus,
@@ -145,57 +142,6 @@ impl From<DbErr> for VerdictError {
 fn words(statuses: &[PaymentStatus]) -> String {
     let words: Vec<String> = statuses.iter().map(ToString::to_string).collect();
     words.join(" or ")
-}
-
-/// What became of a verdict.
-#[derive(Clone, Debug)]
-pub struct Resolved {
-    /// The payment as it is now.
-    pub payment: payment::Model,
-    /// What the rail showed; none when this very verdict was given before and nothing was changed.
-    pub by: Option<Shown>,
-}
-
-/// Gives a verdict within the caller's transaction. Giving the last one again changes nothing.
-///
-/// # Errors
-/// [`VerdictError`]; nothing was changed then.
-pub async fn resolve(
-    tx: &mut Transaction,
-    caller: &Caller,
-    id: PaymentId,
-    to: PaymentStatus,
-    reason: &str,
-    request_id: Option<&str>,
-) -> Result<Resolved, VerdictError> {
-    // Of several operators one goes on; the others then read what that one has decided.
-    let mut locked = Locked::within_reach(tx, caller, id).await?;
-    let payment = locked.payment().clone();
-    let settled = locked.settled_by().is_some();
-    let log = life(&**tx, id).await?;
-    if payment.status != PaymentStatus::NeedsReview {
-        let last = log.iter().rev().find(|row| row.data["trigger"] == VERDICT);
-        let same = last.is_some_and(|row| row.data["to"] == to.word());
-        let status = payment.status;
-        return if same { Ok(Resolved { payment, by: None }) } else { Err(VerdictError::NotInReview(status)) };
-    }
-    let shown = Rail::of(&log).shown();
-    if to == PaymentStatus::Refunded && shown != Shown::Returned && refunds::is_anything_left(tx, id).await? {
-        // A seller's balance still has it: it goes back by a refund that the ledger shows.
-        return Err(VerdictError::NotAllowed { to, shown, allowed: vec![PaymentStatus::Canceling] });
-    }
-    let allowed: Vec<PaymentStatus> = allowed(&payment, shown, settled, entities::now()).map(|rule| rule.to).collect();
-    if !allowed.contains(&to) {
-        return Err(VerdictError::NotAllowed { to, shown, allowed });
-    }
-    let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
-    let by = Asked { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
-    locked.observe(what, &by);
-    locked.save(tx).await?;
-    if to == PaymentStatus::Canceling {
-        refunds::give_back(tx, &payment, reason, &by).await?;
-    }
-    Ok(Resolved { payment: find_payment(&**tx, caller, id).await?, by: Some(shown) })
 }
 
 /// What stands in a verdict's log row where others have their trigger.
@@ -242,7 +188,7 @@ pub async fn review(db: &Database, caller: &Caller, id: PaymentId) -> Result<Rev
 
 /// The payment's log, oldest first, without what only tells of sending: a payment that was sent for days has thousands
 /// of those rows, and none says what stands on the rail.
-async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Vec<payment_log::Model>, DbErr> {
+pub(crate) async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Vec<payment_log::Model>, DbErr> {
     payment_log::Entity::find()
         .filter(payment_log::Column::PaymentId.eq(id))
         .filter(payment_log::Column::EventType.not_like("attempt.%"))

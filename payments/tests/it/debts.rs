@@ -7,7 +7,7 @@ use entities::{GatewaySessionId, PaymentId, PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
 use futures_util::future::join_all;
 use payments::{
-    AcceptError, Acceptor, Closing, Conflict, Observation, RequestError, accept::Reference, orders::Closed,
+    AcceptError, Acceptor, Closing, Conflict, Observation, RequestError, accept::Reference, orders::Closed, reviews,
     sessions::GatewayStatus, verdict,
 };
 use queue::Transaction;
@@ -84,7 +84,7 @@ on_both!(a_surplus_goes_back_by_a_verdict, async |database: TestDatabase| {
     world.tell(&mut tx, intent, GatewayStatus::Captured).await;
     let card = world.stored(&tx).await.card_payment_id.unwrap();
     let caller = shop.merchant.caller();
-    verdict::resolve(&mut tx, &caller, card, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, card, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
     let refund = shop.refunds_of(&tx, &world.payments(&tx).await).await.pop().expect("a refund of all of it");
     assert_eq!((refund.payment_id, refund.amount), (card, world::TOTAL));
     payments::refunds::hand_over(&tx, refund.id).await.unwrap();
@@ -154,12 +154,12 @@ on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async
     world.disputed.clear();
     world.tell(&mut tx, first, GatewayStatus::Captured).await;
     let paid = PaymentStatus::Paid;
-    verdict::resolve(&mut tx, &caller, world.checkout, paid, "the dispute is won", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, world.checkout, paid, "the dispute is won", None).await.unwrap();
     assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
     // It is lost after all, and the payer pays once more: that is no surplus.
     world.disputed.insert(first);
     world.tell(&mut tx, first, GatewayStatus::Captured).await;
-    verdict::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
     let second = world.choose_gateway(&mut tx).await.unwrap();
     world.tell(&mut tx, second, GatewayStatus::Captured).await;
     world.holds(&tx, "a second payment after a lost dispute").await;
@@ -170,7 +170,7 @@ on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async
     world.disputed.insert(second);
     world.tell(&mut tx, second, GatewayStatus::Captured).await;
     let canceling = PaymentStatus::Canceling;
-    verdict::resolve(&mut tx, &caller, world.checkout, canceling, "it is over", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, world.checkout, canceling, "it is over", None).await.unwrap();
     world.tell(&mut tx, second, GatewayStatus::Captured).await;
     tx.commit().await.unwrap();
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
@@ -197,7 +197,7 @@ async fn paid_after_a_dispute(
     world.tell(tx, first, GatewayStatus::Captured).await;
     let id = if at_checkout { world.checkout } else { world.stored(tx).await.card_payment_id.unwrap() };
     let caller = shop.merchant.caller();
-    verdict::resolve(tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    reviews::resolve(tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
     let second = if at_checkout { world.choose_gateway(tx).await } else { world.ask_intent(tx).await }.unwrap();
     world.tell(tx, second, GatewayStatus::Captured).await;
     (id, [first, second])
@@ -233,7 +233,7 @@ on_both!(a_refund_of_an_earlier_capture_ends_nothing_that_a_later_one_paid, asyn
     world.disputed.insert(first);
     world.tell(&mut tx, first, GatewayStatus::Captured).await;
     let caller = shop.merchant.caller();
-    verdict::resolve(&mut tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
     let second = world.ask_intent(&mut tx).await.unwrap();
     world.tell(&mut tx, second, GatewayStatus::Captured).await;
     let actor = payments::Actor::worker("test");
@@ -256,7 +256,7 @@ on_both!(what_the_bank_gives_again_too_late_is_a_payment_of_its_own, async |data
     assert_eq!(surplus.status, PaymentStatus::NeedsReview);
     // And it can be given back: the seller's capture has gone with it.
     let (caller, canceling) = (shop.merchant.caller(), PaymentStatus::Canceling);
-    verdict::resolve(&mut tx, &caller, surplus.id, canceling, "paid twice", None).await.unwrap();
+    reviews::resolve(&mut tx, &caller, surplus.id, canceling, "paid twice", None).await.unwrap();
     let refund = shop.refunds_of(&tx, &payments).await.pop().expect("a refund of all of it");
     assert_eq!((refund.payment_id, refund.session_id, refund.amount), (surplus.id, first, world::TOTAL));
     payments::refunds::hand_over(&tx, refund.id).await.unwrap();

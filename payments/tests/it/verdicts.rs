@@ -5,7 +5,8 @@ use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Caller, Closing, Denied, Observation, Outcome,
     rail::{Lost, Shown},
-    verdict::{self, Resolved, VerdictError},
+    reviews::{self, Resolved},
+    verdict::{self, VerdictError},
 };
 use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
@@ -15,7 +16,7 @@ use super::{accepted, messages, observe, read, transitions};
 
 async fn resolve(db: &Database, caller: &Caller, id: PaymentId, to: PaymentStatus) -> Result<Resolved, VerdictError> {
     let mut tx = db.begin().await.unwrap();
-    let resolved = verdict::resolve(&mut tx, caller, id, to, "a good reason", Some("request-1")).await?;
+    let resolved = reviews::resolve(&mut tx, caller, id, to, "a good reason", Some("request-1")).await?;
     tx.commit().await.unwrap();
     Ok(resolved)
 }

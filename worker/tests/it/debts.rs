@@ -5,7 +5,7 @@ use fixtures::{TestDatabase, on_both};
 use payments::{
     Acceptor,
     receipts::{self, ReceiptVerdict},
-    verdict,
+    reviews,
 };
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Shop {
     async fn decide_to_give_back(&self, id: PaymentId) {
         let mut tx = self.worker.db().begin().await.unwrap();
         let caller = self.worker.merchant.caller();
-        verdict::resolve(&mut tx, &caller, id, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
+        reviews::resolve(&mut tx, &caller, id, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
         tx.commit().await.unwrap();
     }
 }

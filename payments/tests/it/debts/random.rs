@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use entities::{GatewaySessionId, GatewaySessionStatus, PaymentId, PaymentStatus};
 use fixtures::{TestDatabase, on_both};
-use payments::{Acceptor, Actor, Closing, Observation, refunds, sessions::GatewayStatus, verdict};
+use payments::{Acceptor, Actor, Closing, Observation, refunds, reviews, sessions::GatewayStatus};
 use queue::Transaction;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::ConnectionTrait;
@@ -134,7 +134,7 @@ impl Run<'_> {
         let Some(payment) = self.any(&waiting) else { return false };
         let to = PaymentStatus::ALL[self.random.random_range(0..PaymentStatus::ALL.len())];
         let caller = self.shop.merchant.caller();
-        let given = verdict::resolve(tx, &caller, payment.id, to, "a good reason", None).await;
+        let given = reviews::resolve(tx, &caller, payment.id, to, "a good reason", None).await;
         if given.is_ok() && to == PaymentStatus::Refunded {
             world.sent_back.insert(payment.id);
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use alloy::primitives::{Address, B256, U256};
 use chain::{DealEvent, Evidence, Fact, Kind, Recorder};
 use entities::{PaymentId, PaymentStatus, payment_log};
-use payments::{Observation, Observed, commands, jobs, verdict};
+use payments::{Observation, Observed, commands, jobs, reviews, verdict};
 use queue::{NewMessage, Transaction};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement, Value, prelude::*};
 use worker::PaymentRecorder;
@@ -311,7 +311,7 @@ impl<'a> Play<'a> {
         assert!(is_true, "the log shows {shown} while the rail has {:?}: {:#?}", self.deal, self.told);
         let to = review.allowed[choice % review.allowed.len()].to;
         let mut tx = db.begin().await.unwrap();
-        verdict::resolve(&mut tx, &caller, self.id, to, "as the rail has it", None).await.unwrap();
+        reviews::resolve(&mut tx, &caller, self.id, to, "as the rail has it", None).await.unwrap();
         tx.commit().await.unwrap();
         self.told.push(format!("verdict {to}"));
         // What was wished before is the operator's to keep or to drop.

@@ -8,10 +8,9 @@ mod payments;
 mod sellers;
 
 use entities::{now, sandbox_object};
-use queue::Transaction;
+use queue::{Transaction, insert_unless_there};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*,
-    sea_query::OnConflict,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -63,16 +62,10 @@ async fn put(
 ) -> Result<(sandbox_object::Model, bool), DbErr> {
     use sandbox_object::Column as C;
     let now = now();
-    let (id, kind) = (Uuid::now_v7(), kind.to_owned());
-    let row = sandbox_object::Model { id, kind: kind.clone(), reference, body, created_at: now, updated_at: now };
-    let taken = OnConflict::columns([C::Kind, C::Reference]).do_nothing().to_owned();
-    let inserted = sandbox_object::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-    match inserted.exec_without_returning(&**tx).await {
-        Ok(_) | Err(DbErr::RecordNotInserted) => {}
-        Err(error) => return Err(error),
-    }
-    let known = by_reference(tx, &kind, reference).await?.ok_or(DbErr::RecordNotInserted)?;
-    let new = known.id == id;
+    let (id, of_kind) = (Uuid::now_v7(), kind.to_owned());
+    let row = sandbox_object::Model { id, kind: of_kind, reference, body, created_at: now, updated_at: now };
+    let new = insert_unless_there(&**tx, row.into_active_model(), [C::Kind, C::Reference]).await?;
+    let known = by_reference(tx, kind, reference).await?.ok_or(DbErr::RecordNotInserted)?;
     Ok((known, new))
 }
 

@@ -14,8 +14,8 @@ use poem_openapi::{
     param::{Header, Path, Query},
     payload::Json,
 };
-use queue::Transaction;
-use sea_orm::{DbErr, EntityTrait, IntoActiveModel, sea_query::OnConflict};
+use queue::{Transaction, insert_unless_there};
+use sea_orm::{DbErr, IntoActiveModel};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
@@ -151,12 +151,7 @@ impl SandboxLightning {
         let row =
             sandbox_object::Model { id, kind: INVOICE.to_owned(), reference, body, created_at: now, updated_at: now };
         let tx = self.0.db().begin().await?;
-        let taken = OnConflict::columns([C::Kind, C::Reference]).do_nothing().to_owned();
-        let inserted = sandbox_object::Entity::insert_many([row.into_active_model()]).on_conflict(taken);
-        match inserted.exec_without_returning(&*tx).await {
-            Ok(_) | Err(DbErr::RecordNotInserted) => {}
-            Err(error) => return Err(error.into()),
-        }
+        insert_unless_there(&*tx, row.into_active_model(), [C::Kind, C::Reference]).await?;
         let known = by_reference(&tx, INVOICE, reference).await?.ok_or_else(|| Problem::new(Code::Internal))?;
         tx.commit().await?;
         Ok(known.body)

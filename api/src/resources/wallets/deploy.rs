@@ -3,8 +3,8 @@
 use entities::{DiamondId, DiamondStatus, diamond, now, wallet};
 use payments::{Caller, jobs::DeployDiamond};
 use poem_openapi::{Enum, Object, types::Example};
-use queue::{NewMessage, Transaction};
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, prelude::*, sea_query::OnConflict};
+use queue::{NewMessage, Transaction, insert_unless_there};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -107,13 +107,8 @@ pub(crate) async fn start(
         created_at: now(),
         updated_at: now(),
     };
-    let once = OnConflict::columns([diamond::Column::WalletId, diamond::Column::NetworkId]).do_nothing().to_owned();
-    let inserted = diamond::Entity::insert(new.into_active_model()).on_conflict(once).exec_without_returning(&**tx);
-    let inserted = match inserted.await {
-        Ok(rows) => rows > 0,
-        Err(DbErr::RecordNotInserted) => false,
-        Err(error) => return Err(error.into()),
-    };
+    let once = [diamond::Column::WalletId, diamond::Column::NetworkId];
+    let inserted = insert_unless_there(&**tx, new.into_active_model(), once).await?;
     let diamond = diamond::Entity::find()
         .filter(diamond::Column::WalletId.eq(wallet.id))
         .filter(diamond::Column::NetworkId.eq(network.id))

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entities::sign_in_count;
-use queue::{Database, Transaction};
-use sea_orm::{
-    ActiveValue::Set, DbErr, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::OnConflict,
-};
+use queue::{Database, Transaction, insert_missing};
+use sea_orm::{ActiveValue::Set, DbErr, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use serde_json::json;
 
 use super::{
@@ -154,11 +152,7 @@ async fn lock(tx: &Transaction, subjects: &Subjects, account: &Account, now: Dat
         };
         row.into_active_model()
     });
-    let there = OnConflict::column(sign_in_count::Column::Subject).do_nothing().to_owned();
-    match sign_in_count::Entity::insert_many(fresh).on_conflict(there).exec_without_returning(&**tx).await {
-        Ok(_) | Err(DbErr::RecordNotInserted) => {}
-        Err(error) => return Err(error),
-    }
+    insert_missing(&**tx, fresh, [sign_in_count::Column::Subject]).await?;
     Ok(by_kind(subjects, select(subjects).lock_exclusive().all(&**tx).await?))
 }
 

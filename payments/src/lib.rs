@@ -25,4 +25,4 @@ pub use lock::lock_payments;
 pub use observation::{AtGateway, Closing, Observation, Outcome, RefundSeen};
 pub use reach::Denied;
 pub use record::{Observed, record};
-pub use request_error::{Conflict, RequestError};
+pub use request_error::{Conflict, Missing, RequestError};

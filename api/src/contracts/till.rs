@@ -22,7 +22,7 @@ mod users;
 pub use self::config::TillConfig;
 use self::{permissions::till_name, refusal::Declined};
 
-use payments::till::TillError;
+use payments::till::{Reference, TillError};
 use poem::http::Method;
 use poem_openapi::{
     ApiResponse, Tags,
@@ -132,7 +132,7 @@ impl From<TillError> for Problem {
         match error {
             TillError::Denied(payments::Denied::NotFound) => Self::not_found("Payment"),
             TillError::Denied(denied) => denied.into(),
-            TillError::Unknown(what) => Self::not_found(what),
+            TillError::Unknown(what) => Self::not_found(name(what)),
             TillError::Amount(error) => Self::invalid("/amount", error),
             TillError::TransactionTaken
             | TillError::NotOfTheTill
@@ -145,10 +145,20 @@ impl From<TillError> for Problem {
     }
 }
 
+/// What was named, as sentences start with it.
+const fn name(what: Reference) -> &'static str {
+    match what {
+        Reference::Payment => "Payment",
+        Reference::Ticket => "Ticket",
+        Reference::PaymentMethod => "Payment method",
+        Reference::Currency => "Currency",
+    }
+}
+
 /// What a body names and is not there is a mistake in the body, where the contract says so.
 fn in_body(error: TillError) -> Problem {
     match error {
-        TillError::Unknown(_) => Problem::new(Code::ValidationFailed).detail(error.to_string()),
+        TillError::Unknown(what) => Problem::new(Code::ValidationFailed).detail(format!("{} not found", name(what))),
         other => other.into(),
     }
 }

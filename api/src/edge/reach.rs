@@ -1,7 +1,7 @@
 //! The caller's reach, as refusals and as conditions on nodes.
 
 use entities::{NodeId, node};
-use payments::{Caller, Denied, RequestError, reach};
+use payments::{Caller, Denied, Missing, RequestError, reach};
 use sea_orm::{
     ConnectionTrait, EntityTrait, QuerySelect,
     sea_query::{Query, SelectStatement},
@@ -23,7 +23,10 @@ impl From<Denied> for Problem {
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::NotFound(what) => Self::not_found(what),
+            RequestError::NotFound(what) => Self::not_found(match what {
+                Missing::Order => "Order",
+                Missing::Submission => "Submission",
+            }),
             RequestError::OutOfReach => Self::out_of_reach(),
             RequestError::Conflict(conflict) => Self::conflict(conflict.to_string()),
             RequestError::Database(error) => error.into(),

@@ -18,7 +18,7 @@ use crate::{
     off_chain::{self, OffChain},
     orders::{self, NUMBERS},
     record::observe,
-    request_error::{Conflict, RequestError},
+    request_error::{Conflict, Missing, RequestError},
     sellers::{account_of, platform_fee},
     sessions::{self, NewSession, SessionError},
 };
@@ -42,11 +42,11 @@ pub async fn ask(
 ) -> Result<gateway_session::Model, RequestError> {
     // Strangers ask: whatever cannot be paid by card here looks as if it were not there, and so does what could be counted.
     if !NUMBERS.contains(&order_number) {
-        return Err(RequestError::NotFound("Order"));
+        return Err(RequestError::NotFound(Missing::Order));
     }
     let found = orders::find(&**tx, order::Column::Number.eq(order_number)).await?;
     let account = account_of(&**tx, found.node_id).await?.filter(|account| account.charges_enabled);
-    let account_id = account.and_then(|account| account.account_id).ok_or(RequestError::NotFound("Order"))?;
+    let account_id = account.and_then(|account| account.account_id).ok_or(RequestError::NotFound(Missing::Order))?;
     let (order, closed) = lock_order(tx, found.id).await?;
     if let Some(closed) = closed {
         return Err(Conflict::Closed(closed).into());

@@ -22,7 +22,7 @@ use crate::{
     rates::{self, RateError, Trusted},
     reach::{self, Denied},
     record::{Observed, observe, record},
-    till::{TillError, tickets},
+    till::{Reference, TillError, tickets},
 };
 
 /// Word by word the condition of an index.
@@ -122,7 +122,7 @@ async fn currency<C: ConnectionTrait>(db: &C, id: &str) -> Result<currency::Mode
         }
         Err(_) => None,
     };
-    Ok(found.ok_or(TillError::Unknown("Currency"))?)
+    Ok(found.ok_or(TillError::Unknown(Reference::Currency))?)
 }
 
 /// The amount in satoshis, and the rate that says so.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     caller::Caller,
     money::{self, AmountError},
-    request_error::RequestError,
+    request_error::{Missing, RequestError},
 };
 
 /// Fraction digits of the bolívar.
@@ -105,7 +105,7 @@ pub async fn place(tx: &Transaction, new: NewOrder) -> Result<order::Model, Orde
 /// # Errors
 /// [`RequestError::NotFound`].
 pub async fn find<C: ConnectionTrait>(db: &C, which: Expr) -> Result<order::Model, RequestError> {
-    order::Entity::find().filter(which).one(db).await?.ok_or(RequestError::NotFound("Order"))
+    order::Entity::find().filter(which).one(db).await?.ok_or(RequestError::NotFound(Missing::Order))
 }
 
 /// The order that fits, if the caller reaches its node.

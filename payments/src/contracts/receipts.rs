@@ -27,7 +27,7 @@ use crate::{
     off_chain::{self, OffChain},
     orders,
     record::observe,
-    request_error::{Conflict, RequestError},
+    request_error::{Conflict, Missing, RequestError},
 };
 
 /// How long the bank payment of an order may be paid. It is reported in the moment that it comes to be, so that this only
@@ -123,7 +123,7 @@ async fn open_order(tx: &Transaction, id: OrderId) -> Result<order::Model, Reque
     match lock_order(tx, id).await {
         Ok((order, None)) => Ok(order),
         Ok((_, Some(closed))) => Err(Conflict::Closed(closed).into()),
-        Err(DbErr::RecordNotFound(_)) => Err(RequestError::NotFound("Order")),
+        Err(DbErr::RecordNotFound(_)) => Err(RequestError::NotFound(Missing::Order)),
         Err(error) => Err(error.into()),
     }
 }

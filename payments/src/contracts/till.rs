@@ -40,6 +40,16 @@ pub struct Entry {
     pub amount: Decimal,
 }
 
+/// What a till's entry may refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the rows of these names")]
+pub enum Reference {
+    Payment,
+    Ticket,
+    PaymentMethod,
+    Currency,
+}
+
 /// Why a till was refused. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
 pub enum TillError {
@@ -47,8 +57,8 @@ pub enum TillError {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// What the entry names is not there.
-    #[error("{0} not found")]
-    Unknown(&'static str),
+    #[error("{0:?} not found")]
+    Unknown(Reference),
     /// The amount is none of the currency.
     #[error("amount {0}")]
     Amount(#[from] AmountError),
@@ -202,7 +212,7 @@ async fn resolve<C: ConnectionTrait>(db: &C, entry: &Entry) -> Result<(PaymentMe
         Ok(id) => payment_method::Entity::find().filter(payment_method::Column::Id.eq(id)).one(db).await?,
         Err(_) => None,
     };
-    let method = method.ok_or(TillError::Unknown("Payment method"))?;
+    let method = method.ok_or(TillError::Unknown(Reference::PaymentMethod))?;
     let currency = match entry.currency_id.parse::<CurrencyId>() {
         Ok(id) => {
             let live = currency::Column::DeletedAt.is_null();
@@ -210,7 +220,7 @@ async fn resolve<C: ConnectionTrait>(db: &C, entry: &Entry) -> Result<(PaymentMe
         }
         Err(_) => None,
     };
-    Ok((method.method, currency.ok_or(TillError::Unknown("Currency"))?))
+    Ok((method.method, currency.ok_or(TillError::Unknown(Reference::Currency))?))
 }
 
 fn check(entry: &Entry, currency: &currency::Model) -> Result<Amount, AmountError> {

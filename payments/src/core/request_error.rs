@@ -8,9 +8,9 @@ use crate::debt::{Closed, Fulfilment};
 /// Why a request was refused. Nothing was written then, and nothing may be committed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// There is no such thing; the word names its kind.
-    #[error("{0} not found")]
-    NotFound(&'static str),
+    /// There is no such thing.
+    #[error("{0:?} not found")]
+    NotFound(Missing),
     /// It belongs to a node that the caller does not reach.
     #[error("Insufficient permission to access payment's node")]
     OutOfReach,
@@ -20,6 +20,14 @@ pub enum RequestError {
     /// The database did not answer.
     #[error(transparent)]
     Database(#[from] DbErr),
+}
+
+/// What a request is about and is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the rows of these names")]
+pub enum Missing {
+    Order,
+    Submission,
 }
 
 /// What the state of an order, of its payments or of its seller does not allow now.

@@ -6,7 +6,7 @@ pub(crate) mod seller;
 use entities::{PaymentStatus, PayoutStatus, RefundStatus};
 use fixtures::{TestDatabase, on_both};
 use payments::{
-    Actor, Conflict, RequestError, ledger, payouts,
+    Actor, Conflict, Missing, RequestError, ledger, payouts,
     refunds::{self, Became},
 };
 use sea_orm::{ConnectionTrait, EntityTrait};
@@ -84,7 +84,7 @@ on_both!(an_order_that_is_not_paid_is_not_refunded, async |database: TestDatabas
     let early = shop.refund_of(order.number, None).await;
     assert!(matches!(early, Err(RequestError::Conflict(_))), "{early:?}");
     let unknown = shop.refund_of(order.number + 1, None).await;
-    assert!(matches!(unknown, Err(RequestError::NotFound("Order"))), "{unknown:?}");
+    assert!(matches!(unknown, Err(RequestError::NotFound(Missing::Order))), "{unknown:?}");
     let stranger = fixtures::Merchant::insert(&shop.db, 2).await;
     let sale = shop.sale(1_000, 20).await;
     let mut tx = shop.db.begin().await.unwrap();

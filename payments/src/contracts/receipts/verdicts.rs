@@ -15,7 +15,7 @@ use crate::{
     lock::Locked,
     observation::Observation,
     orders::{self, Fulfilment},
-    request_error::{Conflict, RequestError},
+    request_error::{Conflict, Missing, RequestError},
 };
 
 /// What whoever looked at the bank says.
@@ -64,7 +64,7 @@ fn choose<'a>(
     verdict: &ReceiptVerdict,
 ) -> Result<Vec<&'a payment_submission::Model>, RequestError> {
     let Some(id) = verdict.submission_id else { return Ok(receipts.iter().collect()) };
-    let named = receipts.iter().find(|receipt| receipt.id == id).ok_or(RequestError::NotFound("Submission"))?;
+    let named = receipts.iter().find(|receipt| receipt.id == id).ok_or(RequestError::NotFound(Missing::Submission))?;
     Ok(vec![named])
 }
 
@@ -241,7 +241,7 @@ mod tests {
     fn a_receipt_of_another_order_is_not_there() {
         let receipts = [receipt(ReceiptStatus::Reported)];
         let other = choose(&receipts, &verdict(Some(SubmissionId::new()), true));
-        assert!(matches!(other, Err(RequestError::NotFound("Submission"))), "{other:?}");
+        assert!(matches!(other, Err(RequestError::NotFound(Missing::Submission))), "{other:?}");
     }
 
     /// What becomes of a verdict that withdraws nothing.

@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::Query,
 };
 
-use super::TillError;
+use super::{Reference, TillError};
 use crate::{
     caller::Caller,
     lock::Locked,
@@ -121,17 +121,17 @@ pub async fn relate(
     payment_id: Option<PaymentId>,
     ticket_id: Option<TicketId>,
 ) -> Result<(), TillError> {
-    let payment_id = payment_id.ok_or(TillError::Unknown("Payment"))?;
-    let ticket_id = ticket_id.ok_or(TillError::Unknown("Ticket"))?;
+    let payment_id = payment_id.ok_or(TillError::Unknown(Reference::Payment))?;
+    let ticket_id = ticket_id.ok_or(TillError::Unknown(Reference::Ticket))?;
     Locked::find(tx, payment_id).await?;
-    super::find(&**tx, caller, payment_id).await.map_err(|denied| unknown(denied, "Payment"))?;
-    find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, "Ticket"))?;
+    super::find(&**tx, caller, payment_id).await.map_err(|denied| unknown(denied, Reference::Payment))?;
+    find(&**tx, caller, ticket_id).await.map_err(|denied| unknown(denied, Reference::Ticket))?;
     let row = ticket_payment::Model { ticket_id, payment_id, created_at: now() };
     let pair = [ticket_payment::Column::TicketId, ticket_payment::Column::PaymentId];
     if insert_unless_there(&**tx, row.into_active_model(), pair).await? { Ok(()) } else { Err(TillError::Covered) }
 }
 
-fn unknown(denied: Denied, what: &'static str) -> TillError {
+fn unknown(denied: Denied, what: Reference) -> TillError {
     match denied {
         Denied::NotFound => TillError::Unknown(what),
         other => TillError::Denied(other),

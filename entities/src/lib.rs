@@ -2,6 +2,7 @@
 
 mod amount;
 mod id;
+mod owner;
 mod status;
 
 pub mod audit;
@@ -54,6 +55,7 @@ pub mod webhook_recovery;
 
 pub use amount::Amount;
 pub use id::*;
+pub use owner::{OfNode, Shared, Unscoped};
 pub use status::*;
 
 /// Now, in the microseconds that both databases keep, so that what was written equals what is read.

@@ -10,7 +10,7 @@ use aes_gcm::{
     aead::{Aead as _, Payload},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use entities::{WebhookEndpointId, webhook_endpoint};
+use entities::{Unscoped as _, WebhookEndpointId, webhook_endpoint};
 use queue::Database;
 use rand::{TryRngCore as _, rngs::OsRng};
 use sea_orm::{
@@ -167,7 +167,7 @@ pub(crate) async fn seal_plain(db: &Database, secrets: &Secrets) -> Result<usize
 async fn seal_one(db: &Database, secrets: &Secrets, id: WebhookEndpointId) -> Result<bool, NotAllSealed> {
     let tx = db.begin().await?;
     // Locked, and looked at again: its owner may have changed it since.
-    let endpoint = webhook_endpoint::Entity::find_by_id(id).lock_exclusive().one(&*tx).await?;
+    let endpoint = webhook_endpoint::Entity::find_unscoped(id).lock_exclusive().one(&*tx).await?;
     let ours = |endpoint: &webhook_endpoint::Model| {
         secrets.check(endpoint.id, endpoint.secret_version) == endpoint.secret_check && has_plain(endpoint)
     };

@@ -12,7 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{EventId, NetworkId, NodeId, PaymentId, node, notice, now, payment, wallet};
+use entities::{EventId, NetworkId, NodeId, PaymentId, Shared as _, node, notice, now, payment, wallet};
 use payments::event::Event;
 use queue::{
     Database, Transaction,
@@ -98,7 +98,7 @@ async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
 
 /// Up to when letters were told. The first look ever only remembers when it was: what died before is history.
 async fn cursor(db: &Database, looked_at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, DbErr> {
-    if let Some(row) = notice::Entity::find_by_id(CURSOR).one(&**db).await? {
+    if let Some(row) = notice::Entity::find_shared(CURSOR).one(&**db).await? {
         return Ok(Some(row.created_at));
     }
     let tx = db.begin().await?;
@@ -221,7 +221,7 @@ async fn tell_low_balances(context: &Context) -> anyhow::Result<()> {
         };
         // Once for each pause.
         let key = format!("low_balance:{}:{}:{}", told.network_id, told.signer, told.paused_at.timestamp_micros());
-        if notice::Entity::find_by_id(key.as_str()).one(&**db).await?.is_some() {
+        if notice::Entity::find_shared(key.as_str()).one(&**db).await?.is_some() {
             continue;
         }
         let Some(node_id) = of_signer(db, &told.signer).await? else { continue };

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     caller::Caller,
     money::{self, AmountError},
+    reach::{self, Denied},
     request_error::{Missing, RequestError},
 };
 
@@ -117,9 +118,11 @@ pub(crate) async fn find_within_reach<C: ConnectionTrait>(
     caller: &Caller,
     which: Expr,
 ) -> Result<order::Model, RequestError> {
-    let order = find(db, which).await?;
-    within_reach(db, caller, &order).await?;
-    Ok(order)
+    reach::find::<order::Entity>(db, caller, which).await.map_err(|denied| match denied {
+        Denied::NotFound => RequestError::NotFound(Missing::Order),
+        Denied::OutOfReach => RequestError::OutOfReach,
+        Denied::Database(error) => error.into(),
+    })
 }
 
 /// Refuses a caller who does not reach the order's node.

@@ -1,7 +1,7 @@
 //! First answers, kept for a day, so that a repeated request gets the same one (IETF draft `Idempotency-Key`).
 
 use chrono::TimeDelta;
-use entities::{idempotency_key, now};
+use entities::{Unscoped as _, idempotency_key, now};
 use queue::insert_unless_there;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
@@ -48,7 +48,8 @@ pub async fn claim<C: ConnectionTrait>(db: &C, key: &Key, fingerprint: &str) -> 
         if insert(db, key, fingerprint).await? {
             return Ok(Claim::Fresh);
         }
-        let Some(row) = idempotency_key::Entity::find_by_id((key.scope.clone(), key.key.clone())).one(db).await? else {
+        let Some(row) = idempotency_key::Entity::find_unscoped((key.scope.clone(), key.key.clone())).one(db).await?
+        else {
             continue;
         };
         if row.created_at + KEPT_FOR < now() {

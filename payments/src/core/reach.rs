@@ -1,8 +1,11 @@
 //! Reads that start from the caller's reach. Code that answers requests begins here and nowhere else.
 
-use entities::{NodeId, PaymentId, node, payment};
+use entities::{NodeId, OfNode, PaymentId, node, payment};
+use queue::Transaction;
 use sea_orm::{
-    Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select, prelude::*, sea_query::Query,
+    Condition, ConnectionTrait, DbErr, QueryFilter, QuerySelect, Select,
+    prelude::*,
+    sea_query::{IntoCondition, Query, SelectStatement},
 };
 
 use crate::caller::Caller;
@@ -30,17 +33,55 @@ pub fn below(path: &str) -> Condition {
     )
 }
 
-/// Payments of the nodes that the caller reaches.
+/// Ids of the nodes with this path and below it.
 #[must_use]
-pub fn within(caller: &Caller) -> Select<payment::Entity> {
-    if caller.is_admin { payment::Entity::find() } else { of_subtree(&caller.node_path) }
+pub fn nodes_below(path: &str) -> SelectStatement {
+    Query::select().column(node::Column::Id).from(node::Entity).cond_where(below(path)).to_owned()
 }
 
-/// Payments of the node with this path and of all below it; the caller's reach has to be checked before.
+/// Rows of the nodes that the caller reaches.
 #[must_use]
-pub fn of_subtree(path: &str) -> Select<payment::Entity> {
-    let nodes = Query::select().column(node::Column::Id).from(node::Entity).cond_where(below(path)).to_owned();
-    payment::Entity::find().filter(payment::Column::NodeId.in_subquery(nodes))
+pub fn within<E: OfNode>(caller: &Caller) -> Select<E> {
+    limited(E::find(), caller)
+}
+
+/// Rows of the node with this path and of all below it; the caller's reach has to be checked before.
+#[must_use]
+pub fn of_subtree<E: OfNode>(path: &str) -> Select<E> {
+    E::find().filter(E::of_nodes(nodes_below(path)))
+}
+
+/// The row that these conditions name, if it is there and belongs to a node that the caller reaches.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn find<E: OfNode>(
+    db: &impl ConnectionTrait,
+    caller: &Caller,
+    which: impl IntoCondition,
+) -> Result<E::Model, Denied> {
+    one(db, caller, E::find().filter(which)).await
+}
+
+/// The same, locked until the transaction ends.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn lock<E: OfNode>(tx: &Transaction, caller: &Caller, which: impl IntoCondition) -> Result<E::Model, Denied> {
+    one(&**tx, caller, E::find().filter(which).lock_exclusive()).await
+}
+
+/// Whether there is one that is out of reach is looked at only when none is within.
+async fn one<E: OfNode>(db: &impl ConnectionTrait, caller: &Caller, wanted: Select<E>) -> Result<E::Model, Denied> {
+    if let Some(row) = limited(wanted.clone(), caller).one(db).await? {
+        return Ok(row);
+    }
+    let exists = !caller.is_admin && wanted.one(db).await?.is_some();
+    Err(if exists { Denied::OutOfReach } else { Denied::NotFound })
+}
+
+fn limited<E: OfNode>(rows: Select<E>, caller: &Caller) -> Select<E> {
+    if caller.is_admin { rows } else { rows.filter(E::of_nodes(nodes_below(&caller.node_path))) }
 }
 
 /// The node, if it exists and the caller reaches it.
@@ -48,13 +89,8 @@ pub fn of_subtree(path: &str) -> Select<payment::Entity> {
 /// # Errors
 /// [`Denied`].
 pub async fn find_node<C: ConnectionTrait>(db: &C, caller: &Caller, id: NodeId) -> Result<node::Model, Denied> {
-    let node = node::Entity::find()
-        .filter(node::Column::Id.eq(id))
-        .filter(node::Column::DeletedAt.is_null())
-        .one(db)
-        .await?
-        .ok_or(Denied::NotFound)?;
-    if caller.reaches(&node.path) { Ok(node) } else { Err(Denied::OutOfReach) }
+    let live = Condition::all().add(node::Column::Id.eq(id)).add(node::Column::DeletedAt.is_null());
+    find::<node::Entity>(db, caller, live).await
 }
 
 /// The payment, if it exists and the caller reaches its node.
@@ -66,15 +102,5 @@ pub async fn find_payment<C: ConnectionTrait>(
     caller: &Caller,
     id: PaymentId,
 ) -> Result<payment::Model, Denied> {
-    if let Some(payment) = within(caller).filter(payment::Column::Id.eq(id)).one(db).await? {
-        return Ok(payment);
-    }
-    let exists: Option<PaymentId> = payment::Entity::find()
-        .select_only()
-        .column(payment::Column::Id)
-        .filter(payment::Column::Id.eq(id))
-        .into_tuple()
-        .one(db)
-        .await?;
-    Err(if exists.is_some() { Denied::OutOfReach } else { Denied::NotFound })
+    find::<payment::Entity>(db, caller, payment::Column::Id.eq(id)).await
 }

@@ -4,8 +4,8 @@
 //! the database. Dead letters are completed with it, so that each belongs to somebody.
 
 use entities::{
-    DiamondId, GatewaySessionId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, WebhookRecoveryId, diamond,
-    gateway_session, node, payment, payment_log, payout, refund, webhook_endpoint, webhook_recovery,
+    DiamondId, GatewaySessionId, NodeId, PaymentId, PaymentLogId, PayoutId, RefundId, Unscoped as _, WebhookRecoveryId,
+    diamond, gateway_session, node, payment, payment_log, payout, refund, webhook_endpoint, webhook_recovery,
 };
 use queue::{Payload as _, Subject};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::*};
@@ -40,21 +40,21 @@ async fn of_row<C: ConnectionTrait>(db: &C, kind: &str, id: Uuid) -> Result<Subj
     let (mut payment_id, mut node_id) = (None, None);
     match kind {
         OpenSession::TYPE => {
-            let session = gateway_session::Entity::find_by_id(GatewaySessionId(id)).one(db).await?;
+            let session = gateway_session::Entity::find_unscoped(GatewaySessionId(id)).one(db).await?;
             payment_id = session.map(|session| session.payment_id);
         }
         SendRefund::TYPE => {
-            payment_id = refund::Entity::find_by_id(RefundId(id)).one(db).await?.map(|refund| refund.payment_id)
+            payment_id = refund::Entity::find_unscoped(RefundId(id)).one(db).await?.map(|refund| refund.payment_id)
         }
         SendPayout::TYPE => {
-            node_id = payout::Entity::find_by_id(PayoutId(id)).one(db).await?.map(|payout| payout.node_id)
+            node_id = payout::Entity::find_unscoped(PayoutId(id)).one(db).await?.map(|payout| payout.node_id)
         }
         DeployDiamond::TYPE => {
-            node_id = diamond::Entity::find_by_id(DiamondId(id)).one(db).await?.map(|diamond| diamond.node_id)
+            node_id = diamond::Entity::find_unscoped(DiamondId(id)).one(db).await?.map(|diamond| diamond.node_id)
         }
         RecoverWebhooks::TYPE => {
-            if let Some(run) = webhook_recovery::Entity::find_by_id(WebhookRecoveryId(id)).one(db).await? {
-                let endpoint = webhook_endpoint::Entity::find_by_id(run.endpoint_id).one(db).await?;
+            if let Some(run) = webhook_recovery::Entity::find_unscoped(WebhookRecoveryId(id)).one(db).await? {
+                let endpoint = webhook_endpoint::Entity::find_unscoped(run.endpoint_id).one(db).await?;
                 node_id = endpoint.map(|endpoint| endpoint.node_id);
             }
         }

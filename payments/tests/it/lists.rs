@@ -211,7 +211,7 @@ on_both!(a_list_holds_what_a_look_at_every_row_finds, async |database: TestDatab
     let crowd = Crowd::insert(&database).await;
     for path in [&crowd.large.path, &crowd.small.path, &crowd.parent.path] {
         for (what, filter) in crowd.filters() {
-            let mut all = payments::reach::of_subtree(path);
+            let mut all = payments::reach::of_subtree::<payment::Entity>(path);
             use payment::Column as C;
             let conditions = [
                 filter.wallet_id.map(|id| C::WalletId.eq(id)),

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entities::{WebhookDeliveryId, WebhookEndpointId, WebhookStatus, webhook_endpoint};
-use sea_orm::{DbErr, EntityTrait};
+use entities::{Unscoped as _, WebhookDeliveryId, WebhookEndpointId, WebhookStatus, webhook_endpoint};
+use sea_orm::DbErr;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{
@@ -208,7 +208,7 @@ async fn fetch(
     now_due: Option<Wanted>,
     recovered: Option<Wanted>,
 ) -> Result<Fetched, DbErr> {
-    let endpoint = webhook_endpoint::Entity::find_by_id(id).one(&*desk.db).await?;
+    let endpoint = webhook_endpoint::Entity::find_unscoped(id).one(&*desk.db).await?;
     let mut fetched = Fetched { endpoint, now_due: None, recovered: None };
     let usable = |endpoint: &webhook_endpoint::Model| {
         endpoint.status == WebhookStatus::Enabled && endpoint.lane_owner == Some(desk.owner)

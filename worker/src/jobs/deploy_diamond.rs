@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use chain::{Kind, Request};
-use entities::{DiamondId, DiamondStatus, WalletId, diamond, wallet};
+use entities::{DiamondId, DiamondStatus, Unscoped as _, WalletId, diamond, wallet};
 use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -63,7 +63,7 @@ fn request(diamond: &diamond::Model, wallet: Option<&wallet::Model>) -> anyhow::
 
 async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
     let tx = context.db.begin().await?;
-    let found = diamond::Entity::find_by_id(payload.diamond_id).one(&*tx).await?;
+    let found = diamond::Entity::find_unscoped(payload.diamond_id).one(&*tx).await?;
     let Some(diamond) = found else {
         let message = format!("there is no diamond {}", payload.diamond_id);
         return Err(JobError::DeadLetter { code: "unknown_diamond", message });
@@ -71,7 +71,7 @@ async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
     if !wanted(&diamond) {
         return Ok(());
     }
-    let wallet = wallet::Entity::find_by_id(diamond.wallet_id).one(&*tx).await?;
+    let wallet = wallet::Entity::find_unscoped(diamond.wallet_id).one(&*tx).await?;
     let request = request(&diamond, wallet.as_ref())?;
     chain::request(&tx, &[request]).await.context("asking for the deployment")?;
     tx.commit().await?;

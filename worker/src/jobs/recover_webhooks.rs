@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use entities::{
-    DeliveryStatus, PaymentId, PaymentLogId, RecoveryStatus, WebhookDeliveryId, WebhookEndpointId, WebhookRecoveryId,
-    WebhookStatus, id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint, webhook_recovery,
+    DeliveryStatus, PaymentId, PaymentLogId, RecoveryStatus, Unscoped as _, WebhookDeliveryId, WebhookEndpointId,
+    WebhookRecoveryId, WebhookStatus, id_bound, node, now, payment, payment_log, webhook_delivery, webhook_endpoint,
+    webhook_recovery,
 };
 use payments::{jobs, reach::of_subtree};
 use queue::{
@@ -129,7 +130,7 @@ async fn step(tx: &mut Transaction, id: WebhookRecoveryId) -> anyhow::Result<Opt
     let running = running().filter(webhook_recovery::Column::Id.eq(id)).lock_exclusive();
     let Some(run) = running.one(&**tx).await? else { return Ok(None) };
     // Locked until the commit: nothing becomes due to an endpoint that is being disabled.
-    let endpoint = webhook_endpoint::Entity::find_by_id(run.endpoint_id).lock_exclusive().one(&**tx).await?;
+    let endpoint = webhook_endpoint::Entity::find_unscoped(run.endpoint_id).lock_exclusive().one(&**tx).await?;
     let usable =
         |endpoint: &webhook_endpoint::Model| endpoint.deleted_at.is_none() && endpoint.status == WebhookStatus::Enabled;
     let Some(endpoint) = endpoint.filter(usable) else {
@@ -276,8 +277,10 @@ async fn selected(
     payments: impl Iterator<Item = PaymentId>,
 ) -> Result<BTreeSet<PaymentId>, DbErr> {
     let payments: BTreeSet<PaymentId> = payments.collect();
-    let Some(node) = node::Entity::find_by_id(endpoint.node_id).one(&**tx).await? else { return Ok(BTreeSet::new()) };
-    let found: Vec<PaymentId> = of_subtree(&node.path)
+    let Some(node) = node::Entity::find_unscoped(endpoint.node_id).one(&**tx).await? else {
+        return Ok(BTreeSet::new());
+    };
+    let found: Vec<PaymentId> = of_subtree::<payment::Entity>(&node.path)
         .select_only()
         .column(payment::Column::Id)
         .filter(payment::Column::Id.is_in(payments))

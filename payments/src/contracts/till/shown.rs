@@ -39,7 +39,7 @@ impl Shown {
 /// [`Denied`].
 pub async fn show<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) -> Result<Shown, Denied> {
     super::find(db, caller, id).await?;
-    let shown = fields(reach::within(caller).filter(payment::Column::Id.eq(id)));
+    let shown = fields(reach::within::<payment::Entity>(caller).filter(payment::Column::Id.eq(id)));
     shown.into_model::<Shown>().one(db).await?.ok_or(Denied::NotFound)
 }
 

@@ -1,20 +1,19 @@
 //! Tickets, and which payments cover them.
 
-use entities::{Amount, NodeId, PaymentId, TicketId, node, now, ticket, ticket_payment};
+use entities::{Amount, NodeId, PaymentId, TicketId, now, ticket, ticket_payment};
 use queue::{Transaction, insert_unless_there};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     prelude::*,
-    sea_query::Query,
 };
 
 use super::{Reference, TillError};
 use crate::{
     caller::Caller,
     lock::Locked,
-    reach::{Denied, below},
+    reach::{self, Denied},
 };
 
 /// The status of a ticket that says none.
@@ -89,12 +88,7 @@ pub async fn list<C: ConnectionTrait>(
     after: Option<TicketId>,
     limit: u64,
 ) -> Result<Vec<ticket::Model>, DbErr> {
-    let mut tickets = ticket::Entity::find();
-    if !caller.is_admin {
-        let nodes =
-            Query::select().column(node::Column::Id).from(node::Entity).cond_where(below(&caller.node_path)).to_owned();
-        tickets = tickets.filter(ticket::Column::NodeId.in_subquery(nodes));
-    }
+    let mut tickets = reach::within::<ticket::Entity>(caller);
     if let Some(after) = after {
         tickets = tickets.filter(ticket::Column::Id.lt(after));
     }
@@ -106,9 +100,7 @@ pub async fn list<C: ConnectionTrait>(
 /// # Errors
 /// [`Denied`].
 pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: TicketId) -> Result<ticket::Model, Denied> {
-    let ticket = ticket::Entity::find().filter(ticket::Column::Id.eq(id)).one(db).await?.ok_or(Denied::NotFound)?;
-    let node = node::Entity::find().filter(node::Column::Id.eq(ticket.node_id)).one(db).await?;
-    if node.is_some_and(|node| caller.reaches(&node.path)) { Ok(ticket) } else { Err(Denied::OutOfReach) }
+    reach::find::<ticket::Entity>(db, caller, ticket::Column::Id.eq(id)).await
 }
 
 /// Has the payment cover the ticket. The payment is locked, so that nobody deletes it meanwhile.

@@ -1,6 +1,6 @@
 //! Families of networks.
 
-use entities::{ChainId, chain, network, now};
+use entities::{ChainId, Shared as _, chain, network, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
@@ -66,7 +66,7 @@ impl From<chain::Model> for Chain {
 
 /// The chain, if it exists and is in use.
 pub(crate) async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<chain::Model, Problem> {
-    let chain = chain::Entity::find_by_id(ChainId(id)).filter(chain::Column::DeletedAt.is_null()).one(db).await?;
+    let chain = chain::Entity::find_shared(ChainId(id)).filter(chain::Column::DeletedAt.is_null()).one(db).await?;
     chain.ok_or_else(|| Problem::not_found("Chain"))
 }
 

@@ -1,6 +1,6 @@
 //! Currencies and tokens.
 
-use entities::{CurrencyId, NetworkId, currency, now};
+use entities::{CurrencyId, NetworkId, Shared as _, currency, now};
 use payments::{Caller, evm_address};
 use poem_openapi::{
     Object, OpenApi,
@@ -112,7 +112,7 @@ impl From<currency::Model> for Currency {
 
 async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<currency::Model, Problem> {
     let live = currency::Column::DeletedAt.is_null();
-    let currency = currency::Entity::find_by_id(CurrencyId(id)).filter(live).one(db).await?;
+    let currency = currency::Entity::find_shared(CurrencyId(id)).filter(live).one(db).await?;
     currency.ok_or_else(|| Problem::not_found("Currency"))
 }
 

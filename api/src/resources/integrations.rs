@@ -9,7 +9,7 @@ use poem_openapi::{
     types::{Example, ToJSON},
 };
 use queue::Transaction;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, prelude::*};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
@@ -205,11 +205,9 @@ impl Integrations {
         #[oai(default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<Paged<Integration>>, Refused<404>> {
-        let nodes = reach::nodes(&**self.0.db(), &caller, node_id.0).await?;
-        let integrations = integration::Entity::find()
-            .filter(integration::Column::NodeId.in_subquery(nodes))
-            .filter(integration::Column::RevokedAt.is_null())
-            .order_by_desc(integration::Column::Id);
+        let integrations = reach::rows::<integration::Entity>(&**self.0.db(), &caller, node_id.0).await?;
+        let integrations =
+            integrations.filter(integration::Column::RevokedAt.is_null()).order_by_desc(integration::Column::Id);
         Ok(Json(paging::read(self.0.db(), integrations, page.0, per_page.0, Integration::from).await?))
     }
 
@@ -224,10 +222,8 @@ impl Integrations {
         id: Path<Uuid>,
     ) -> Result<Gone, Refused<404>> {
         let tx = self.0.db().begin().await?;
-        let live = integration::Column::RevokedAt.is_null();
-        let found = integration::Entity::find_by_id(IntegrationId(id.0)).filter(live).one(&*tx).await?;
-        let found = found.ok_or_else(|| Problem::not_found("Integration"))?;
-        reach::require(&*tx, &caller, found.node_id).await?;
+        let live = integration::Column::Id.eq(IntegrationId(id.0)).and(integration::Column::RevokedAt.is_null());
+        let found = reach::find::<integration::Entity>(&*tx, &caller, "Integration", live).await?;
         let mut integration = found.into_active_model();
         integration.revoked_at = Set(Some(now()));
         let integration = integration.update(&*tx).await?;

@@ -11,7 +11,7 @@ use poem_openapi::{
     types::Example,
 };
 use queue::Transaction;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, prelude::*};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, IntoActiveModel, prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -48,10 +48,7 @@ impl Example for NewMemberOfNode {
 
 /// The member, if it exists and its node is in reach.
 async fn find(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -> Result<member::Model, Problem> {
-    let member = member::Entity::find_by_id(MemberId(id)).one(db).await?;
-    let member = member.ok_or_else(|| Problem::not_found("Member"))?;
-    reach::require(db, caller, member.node_id).await?;
-    Ok(member)
+    reach::find::<member::Entity>(db, caller, "Member", member::Column::Id.eq(MemberId(id))).await
 }
 
 pub(crate) struct Members(pub(crate) State);

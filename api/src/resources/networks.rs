@@ -1,6 +1,6 @@
 //! Networks of a chain, and how they are reached.
 
-use entities::{NetworkId, network, now};
+use entities::{NetworkId, Shared as _, network, now};
 use payments::Caller;
 use poem_openapi::{
     Object, OpenApi,
@@ -132,7 +132,7 @@ impl Network {
 /// The network, if it exists and is in use.
 pub(crate) async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<network::Model, Problem> {
     let live = network::Column::DeletedAt.is_null();
-    let network = network::Entity::find_by_id(NetworkId(id)).filter(live).one(db).await?;
+    let network = network::Entity::find_shared(NetworkId(id)).filter(live).one(db).await?;
     network.ok_or_else(|| Problem::not_found("Network"))
 }
 

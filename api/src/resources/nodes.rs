@@ -163,11 +163,8 @@ impl Nodes {
         #[oai(default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<Paged<Node>>, Refused> {
-        let mine = reach::nodes(&**self.0.db(), &caller, None).await?;
-        let nodes = node::Entity::find()
-            .filter(node::Column::Id.in_subquery(mine))
-            .filter(node::Column::DeletedAt.is_null())
-            .order_by_desc(node::Column::Id);
+        let nodes = reach::rows::<node::Entity>(&**self.0.db(), &caller, None).await?;
+        let nodes = nodes.filter(node::Column::DeletedAt.is_null()).order_by_desc(node::Column::Id);
         Ok(Json(paging::read(self.0.db(), nodes, page.0, per_page.0, Node::from).await?))
     }
 

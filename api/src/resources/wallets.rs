@@ -12,8 +12,8 @@ use poem_openapi::{
 };
 use queue::Transaction;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    prelude::*,
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, prelude::*,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -107,10 +107,8 @@ impl From<wallet::Model> for Wallet {
 
 /// The wallet, if it exists and its node is in reach.
 pub(crate) async fn find(db: &impl ConnectionTrait, caller: &Caller, id: Uuid) -> Result<wallet::Model, Problem> {
-    let wallet = wallet::Entity::find_by_id(WalletId(id)).filter(wallet::Column::DeletedAt.is_null()).one(db).await?;
-    let wallet = wallet.ok_or_else(|| Problem::not_found("Wallet"))?;
-    reach::require(db, caller, wallet.node_id).await?;
-    Ok(wallet)
+    let live = wallet::Column::Id.eq(WalletId(id)).and(wallet::Column::DeletedAt.is_null());
+    reach::find::<wallet::Entity>(db, caller, "Wallet", live).await
 }
 
 pub(crate) struct Wallets(pub(crate) State);
@@ -149,11 +147,8 @@ impl Wallets {
         #[oai(default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<Paged<Wallet>>, Refused<404>> {
-        let nodes = reach::nodes(&**self.0.db(), &caller, node_id.0).await?;
-        let wallets = wallet::Entity::find()
-            .filter(wallet::Column::NodeId.in_subquery(nodes))
-            .filter(wallet::Column::DeletedAt.is_null())
-            .order_by_desc(wallet::Column::Id);
+        let wallets = reach::rows::<wallet::Entity>(&**self.0.db(), &caller, node_id.0).await?;
+        let wallets = wallets.filter(wallet::Column::DeletedAt.is_null()).order_by_desc(wallet::Column::Id);
         Ok(Json(paging::read(self.0.db(), wallets, page.0, per_page.0, Wallet::from).await?))
     }
 

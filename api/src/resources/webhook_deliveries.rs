@@ -2,7 +2,9 @@
 
 mod list;
 
-use entities::{DeliveryStatus, WebhookDeliveryId, webhook_attempt, webhook_body, webhook_delivery, webhook_endpoint};
+use entities::{
+    DeliveryStatus, Unscoped as _, WebhookDeliveryId, webhook_attempt, webhook_body, webhook_delivery, webhook_endpoint,
+};
 use payments::Caller;
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
@@ -172,10 +174,11 @@ async fn find(
     caller: &Caller,
     id: Uuid,
 ) -> Result<(webhook_delivery::Model, webhook_endpoint::Model), Problem> {
-    let missing = || Problem::not_found("Webhook delivery");
-    let delivery = webhook_delivery::Entity::find_by_id(WebhookDeliveryId(id)).one(db).await?.ok_or_else(missing)?;
-    let endpoint = webhook_endpoint::Entity::find_by_id(delivery.endpoint_id).one(db).await?.ok_or_else(missing)?;
-    reach::require(db, caller, endpoint.node_id).await?;
+    const DELIVERY: &str = "Webhook delivery";
+    let named = webhook_delivery::Column::Id.eq(WebhookDeliveryId(id));
+    let delivery = reach::find::<webhook_delivery::Entity>(db, caller, DELIVERY, named).await?;
+    let endpoint = webhook_endpoint::Entity::find_unscoped(delivery.endpoint_id).one(db).await?;
+    let endpoint = endpoint.ok_or_else(|| Problem::not_found(DELIVERY))?;
     webhooks::require_operator(&endpoint, caller)?;
     Ok((delivery, endpoint))
 }
@@ -239,7 +242,7 @@ impl WebhookDeliveries {
             .limit(ATTEMPTS_SHOWN)
             .all(&**db)
             .await?;
-        let body = webhook_body::Entity::find_by_id((delivery.event_id, delivery.format)).one(&**db).await?;
+        let body = webhook_body::Entity::find_unscoped((delivery.event_id, delivery.format)).one(&**db).await?;
         let pending = delivery.status == DeliveryStatus::Pending;
         // One attempt more than pauses is made.
         let all = i32::try_from(self.0.webhooks().schedule_s.len()).unwrap_or(i32::MAX).saturating_add(1);
@@ -270,7 +273,7 @@ impl WebhookDeliveries {
             return Err(Problem::conflict("The endpoint is deleted").into());
         }
         webhooks::require_enabled(&webhooks::lock(&tx, &caller, endpoint.id.0).await?)?;
-        let body = webhook_body::Entity::find_by_id((delivery.event_id, delivery.format)).one(&*tx).await?;
+        let body = webhook_body::Entity::find_unscoped((delivery.event_id, delivery.format)).one(&*tx).await?;
         if body.is_none() {
             return Err(Problem::conflict("The event is no longer kept").into());
         }

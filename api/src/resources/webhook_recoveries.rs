@@ -1,7 +1,7 @@
 //! Sending again what webhook endpoints have missed.
 
 use chrono::{DateTime, TimeDelta};
-use entities::{RecoveryStatus, WebhookEndpointId, WebhookRecoveryId, now, webhook_endpoint, webhook_recovery};
+use entities::{RecoveryStatus, WebhookEndpointId, WebhookRecoveryId, now, webhook_recovery};
 use payments::{Caller, jobs::RecoverWebhooks};
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
@@ -169,11 +169,8 @@ impl WebhookRecoveries {
         /// The recovery.
         id: Path<Uuid>,
     ) -> Result<Json<Recovery>, Refused<404>> {
-        let db = &**self.0.db();
-        let missing = || Problem::not_found("Webhook recovery");
-        let run = webhook_recovery::Entity::find_by_id(WebhookRecoveryId(id.0)).one(db).await?.ok_or_else(missing)?;
-        let endpoint = webhook_endpoint::Entity::find_by_id(run.endpoint_id).one(db).await?.ok_or_else(missing)?;
-        reach::require(db, &caller, endpoint.node_id).await?;
+        let named = webhook_recovery::Column::Id.eq(WebhookRecoveryId(id.0));
+        let run = reach::find::<webhook_recovery::Entity>(&**self.0.db(), &caller, "Webhook recovery", named).await?;
         Ok(Json(run.into()))
     }
 }

@@ -14,7 +14,7 @@ use poem_openapi::{
     types::Example,
 };
 use queue::Transaction;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -79,29 +79,35 @@ impl Example for Disabling {
     }
 }
 
+/// How sentences about one begin.
+const ENDPOINT: &str = "Webhook endpoint";
+
 /// The endpoint, if it exists and its node is in the caller's reach.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     caller: &Caller,
     id: Uuid,
 ) -> Result<webhook_endpoint::Model, Problem> {
-    reached(db, caller, webhook_endpoint::Entity::find_by_id(WebhookEndpointId(id))).await
+    reach::find::<webhook_endpoint::Entity>(db, caller, ENDPOINT, live(id)).await
 }
 
 /// The same, locked until the transaction ends.
 pub(crate) async fn lock(tx: &Transaction, caller: &Caller, id: Uuid) -> Result<webhook_endpoint::Model, Problem> {
-    reached(&**tx, caller, webhook_endpoint::Entity::find_by_id(WebhookEndpointId(id)).lock_exclusive()).await
+    reach::lock::<webhook_endpoint::Entity>(tx, caller, ENDPOINT, live(id)).await
 }
 
-async fn reached(
+/// The same, also when it is deleted: what was owed to it can still be looked up.
+pub(crate) async fn find_even_deleted(
     db: &impl ConnectionTrait,
     caller: &Caller,
-    endpoint: sea_orm::Select<webhook_endpoint::Entity>,
+    id: Uuid,
 ) -> Result<webhook_endpoint::Model, Problem> {
-    let endpoint = endpoint.filter(webhook_endpoint::Column::DeletedAt.is_null()).one(db).await?;
-    let endpoint = endpoint.ok_or_else(|| Problem::not_found("Webhook endpoint"))?;
-    reach::require(db, caller, endpoint.node_id).await?;
-    Ok(endpoint)
+    let named = webhook_endpoint::Column::Id.eq(WebhookEndpointId(id));
+    reach::find::<webhook_endpoint::Entity>(db, caller, ENDPOINT, named).await
+}
+
+fn live(id: Uuid) -> Expr {
+    webhook_endpoint::Column::Id.eq(WebhookEndpointId(id)).and(webhook_endpoint::Column::DeletedAt.is_null())
 }
 
 /// Whoever reads operators' events, or changes whether, where to and how they are sent, must be allowed to hear them.
@@ -155,9 +161,8 @@ impl Webhooks {
         #[oai(default)]
         per_page: Query<PerPage>,
     ) -> Result<Json<Paged<Webhook>>, Refused<404>> {
-        let nodes = reach::nodes(&**self.0.db(), &caller, node_id.0).await?;
-        let endpoints = webhook_endpoint::Entity::find()
-            .filter(webhook_endpoint::Column::NodeId.in_subquery(nodes))
+        let endpoints = reach::rows::<webhook_endpoint::Entity>(&**self.0.db(), &caller, node_id.0).await?;
+        let endpoints = endpoints
             .filter(Expr::cust("\"webhook_endpoints\".\"deleted_at\" IS NULL"))
             .order_by_desc(webhook_endpoint::Column::Id);
         Ok(Json(paging::read(self.0.db(), endpoints, page.0, per_page.0, Webhook::from).await?))

@@ -4,7 +4,7 @@ mod qr;
 
 use std::sync::LazyLock;
 
-use entities::{PaymentId, currency, network, payment};
+use entities::{PaymentId, Shared as _, Unscoped as _, currency, network, payment};
 use payments::money::base_units;
 use poem_openapi::{
     Object, OpenApi,
@@ -12,7 +12,6 @@ use poem_openapi::{
     payload::Json,
     types::Any,
 };
-use sea_orm::EntityTrait;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -110,8 +109,8 @@ impl Widget {
     ) -> Result<Json<WidgetPayment>, Refused<404>> {
         let payment = self.find(&token, id.0).await?;
         let db = &**self.0.db();
-        let currency = currency::Entity::find_by_id(payment.currency_id).one(db).await?;
-        let network = network::Entity::find_by_id(payment.network_id).one(db).await?;
+        let currency = currency::Entity::find_shared(payment.currency_id).one(db).await?;
+        let network = network::Entity::find_shared(payment.network_id).one(db).await?;
         match (currency, network) {
             (Some(currency), Some(network)) => {
                 Ok(Json(WidgetPayment::new(payment, currency, network, self.0.config().is_development)))
@@ -141,7 +140,7 @@ impl Widget {
 impl Widget {
     async fn find(&self, token: &PaymentToken, id: Uuid) -> Result<payment::Model, Problem> {
         // The token, not a caller's reach, decides about this one payment.
-        let payment = payment::Entity::find_by_id(PaymentId(id)).one(&**self.0.db()).await?;
+        let payment = payment::Entity::find_unscoped(PaymentId(id)).one(&**self.0.db()).await?;
         let payment = payment.ok_or_else(|| Problem::not_found("Payment"))?;
         token.require(&self.0, &payment)?;
         Ok(payment)

@@ -211,12 +211,11 @@ impl Accounts {
         id: Path<String>,
         body: Body<AccountChange, true>,
     ) -> Result<Json<OneAccount>, Declined<404>> {
-        let not_found = || Problem::not_found("Account");
-        let id: BankAccountId = id.0.parse().map_err(|_| not_found())?;
+        const ACCOUNT: &str = "Account";
+        let id: BankAccountId = id.0.parse().map_err(|_| Problem::not_found(ACCOUNT))?;
         let tx = self.state.db().begin().await?;
-        let account = bank_account::Entity::find().filter(bank_account::Column::Id.eq(id)).one(&*tx).await?;
-        let account = account.ok_or_else(not_found)?;
-        reach::require(&*tx, &caller, account.node_id).await?;
+        let named = bank_account::Column::Id.eq(id);
+        let account = reach::find::<bank_account::Entity>(&*tx, &caller, ACCOUNT, named).await?;
         let account = change(&tx, &caller, account, body.value).await?;
         tx.commit().await?;
         self.shown.forget().await;

@@ -1,6 +1,6 @@
 //! Sign-in of a shop's customers and its back office, by e-mail and password.
 
-use entities::{SubjectKind, UserId, now, role, user};
+use entities::{Shared as _, SubjectKind, UserId, now, role, user};
 use payments::{Caller, Permission};
 use poem::web::cookie::CookieJar;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
@@ -170,7 +170,7 @@ impl Customers {
         tx.commit().await?;
         let caller = self.0.callers().load(SubjectKind::User, family.id).await?;
         let caller = caller.ok_or_else(|| Problem::new(Code::Unauthorized))?;
-        let role = role::Entity::find_by_id(user.role_id).one(&**self.0.db()).await?;
+        let role = role::Entity::find_shared(user.role_id).one(&**self.0.db()).await?;
         let role = role_word(&caller, role.as_ref().map_or("", |role| role.name.as_str()));
         let token = self.0.tokens().issue_for_store(user.id.0, family.id, role)?;
         cookies::set_store(jar, &self.0.config().auth, &token, role);

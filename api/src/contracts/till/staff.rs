@@ -1,6 +1,6 @@
 //! Sign-in of people, by name and PIN, with tokens in cookies.
 
-use entities::{SubjectKind, now, refresh_token, role, token_family, user};
+use entities::{Shared as _, SubjectKind, Unscoped as _, now, refresh_token, role, token_family, user};
 use payments::{Caller, CallerKind, Permission};
 use poem::{Request, web::cookie::CookieJar};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
@@ -208,7 +208,7 @@ impl Staff {
     async fn me(&self, caller: Allowed<Nothing>) -> Result<Json<Me>, Declined> {
         let nobody = || Problem::new(Code::Unauthorized).detail("The token does not belong to a user");
         let CallerKind::User(id) = caller.kind else { return Err(nobody().into()) };
-        let user = user::Entity::find_by_id(id).one(&**self.0.db()).await?.ok_or_else(nobody)?;
+        let user = user::Entity::find_unscoped(id).one(&**self.0.db()).await?.ok_or_else(nobody)?;
         Ok(Json(self.describe(user, &caller).await?))
     }
 }
@@ -236,7 +236,7 @@ impl Staff {
     }
 
     async fn describe(&self, user: user::Model, caller: &Caller) -> Result<Me, Problem> {
-        let role = role::Entity::find_by_id(user.role_id).one(&**self.0.db()).await?;
+        let role = role::Entity::find_shared(user.role_id).one(&**self.0.db()).await?;
         let held = Permission::ALL.iter().copied().filter(|permission| caller.can(*permission));
         let perms = held.map(StaffPermission::from).collect();
         let user = StaffUser {

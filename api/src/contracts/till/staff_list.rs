@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entities::{RoleId, node, role, user};
-use payments::{Caller, reach::below};
+use entities::{RoleId, role, user};
+use payments::{Caller, reach};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, prelude::*, sea_query::Query,
 };
@@ -12,18 +12,12 @@ use crate::access::{CUSTOMER, NOBODYS};
 
 /// The staff in the caller's reach, by their names.
 pub(super) async fn within<C: ConnectionTrait>(db: &C, caller: &Caller, max: u64) -> Result<Vec<user::Model>, DbErr> {
-    let mut users = live();
-    if !caller.is_admin {
-        let nodes =
-            Query::select().column(node::Column::Id).from(node::Entity).cond_where(below(&caller.node_path)).to_owned();
-        users = users.filter(user::Column::NodeId.in_subquery(nodes));
-    }
-    users.limit(max).all(db).await
+    staff(reach::within(caller)).limit(max).all(db).await
 }
 
 /// All who may sign in with a PIN.
 pub(super) async fn of_all<C: ConnectionTrait>(db: &C, max: u64) -> Result<Vec<user::Model>, DbErr> {
-    live().filter(user::Column::PinHash.ne(NOBODYS)).limit(max).all(db).await
+    staff(user::Entity::find()).filter(user::Column::PinHash.ne(NOBODYS)).limit(max).all(db).await
 }
 
 /// The roles that these have.
@@ -36,13 +30,13 @@ pub(super) async fn roles<C: ConnectionTrait>(
     Ok(roles.into_iter().map(|role| (role.id, role)).collect())
 }
 
-fn live() -> Select<user::Entity> {
+fn staff(users: Select<user::Entity>) -> Select<user::Entity> {
     let customers = Query::select()
         .column(role::Column::Id)
         .from(role::Entity)
         .and_where(role::Column::Name.eq(CUSTOMER))
         .to_owned();
-    user::Entity::find()
+    users
         .filter(user::Column::DisabledAt.is_null())
         .filter(user::Column::RoleId.not_in_subquery(customers))
         .order_by_asc(user::Column::Name)

@@ -4,7 +4,7 @@ use entities::{UserId, now, order, role, user};
 use payments::{Caller, CallerKind};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use queue::Transaction;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
+use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -263,13 +263,10 @@ impl Users {
 
 /// The user that a client names, if they are there and in reach; what is no id names none.
 async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: &str) -> Result<user::Model, Problem> {
-    let unknown = || Problem::not_found("User");
-    let id: UserId = id.parse().map_err(|_| unknown())?;
-    let live = user::Column::DisabledAt.is_null();
-    let user = user::Entity::find().filter(user::Column::Id.eq(id)).filter(live).one(db).await?;
-    let user = user.ok_or_else(unknown)?;
-    reach::require(db, caller, user.node_id).await?;
-    Ok(user)
+    const USER: &str = "User";
+    let id: UserId = id.parse().map_err(|_| Problem::not_found(USER))?;
+    let live = user::Column::Id.eq(id).and(user::Column::DisabledAt.is_null());
+    reach::find::<user::Entity>(db, caller, USER, live).await
 }
 
 fn is_self(caller: &Caller, id: UserId) -> bool {

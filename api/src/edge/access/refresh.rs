@@ -2,7 +2,7 @@
 //! of its two users must be a thief.
 
 use chrono::TimeDelta;
-use entities::{RefreshTokenId, SubjectKind, TokenFamilyId, now, refresh_token, token_family};
+use entities::{RefreshTokenId, SubjectKind, TokenFamilyId, Unscoped as _, now, refresh_token, token_family};
 use queue::{Database, Transaction};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryFilter, prelude::*};
 use uuid::Uuid;
@@ -78,7 +78,7 @@ pub(crate) async fn find(
         .one(&**db)
         .await?;
     let Some(stored) = stored else { return Ok(None) };
-    let family = token_family::Entity::find_by_id(stored.family_id)
+    let family = token_family::Entity::find_unscoped(stored.family_id)
         .filter(token_family::Column::RevokedAt.is_null())
         .filter(token_family::Column::SubjectKind.eq(kind))
         .one(&**db)

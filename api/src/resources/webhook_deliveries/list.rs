@@ -1,19 +1,16 @@
 //! Lists of deliveries.
 
-use entities::{
-    DeliveryStatus, PaymentId, WebhookDeliveryId, WebhookEndpointId, id_bound, webhook_delivery, webhook_endpoint,
-};
+use entities::{DeliveryStatus, PaymentId, WebhookDeliveryId, WebhookEndpointId, id_bound, webhook_delivery};
 use payments::Caller;
 use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, prelude::*};
 use uuid::Uuid;
 
-use super::{Delivery, DeliveryPage, Status};
+use super::{Delivery, DeliveryPage, Status, webhooks};
 use crate::{
     paging::{self, PerPage},
     problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
-    reach,
     time::Time,
 };
 
@@ -37,10 +34,7 @@ pub(super) async fn read(
 ) -> Result<DeliveryPage, Problem> {
     let invalid = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, Wrong::NotACursor);
     let after = filter.cursor.as_ref().map(|cursor| paging::after_cursor(&cursor.0).ok_or_else(invalid)).transpose()?;
-    // Deleted ones too: what was owed to them can still be looked up.
-    let endpoint = webhook_endpoint::Entity::find_by_id(WebhookEndpointId(endpoint)).one(&**db).await?;
-    let endpoint = endpoint.ok_or_else(|| Problem::not_found("Webhook endpoint"))?;
-    reach::require(&**db, caller, endpoint.node_id).await?;
+    let endpoint = webhooks::find_even_deleted(&**db, caller, endpoint).await?;
     let size = per_page.0 as usize;
     let ordered = filter.select(endpoint.id, after).order_by_desc(webhook_delivery::Column::Id);
     // One more than a page tells whether there is a next.

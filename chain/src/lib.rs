@@ -3,6 +3,7 @@
 //! A caller asks for an *operation* about a subject (a payment, a deployment) inside its own transaction, see
 //! [`request`]; an [`Agent`] per network carries it out and reports *facts* through a [`Recorder`], inside chain's own
 //! transaction, so that chain's state and whatever follows from it commit together.
+#![expect(clippy::disallowed_methods, reason = "its tables know no tenants: they are keyed by networks and signers")]
 
 mod abi;
 mod account;

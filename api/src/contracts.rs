@@ -2,14 +2,12 @@
 //! keeps, does beside answering, or serves on other hosts stands below.
 
 pub(crate) mod checkout;
-mod kept;
 pub(crate) mod marketplace;
 pub(crate) mod receipts;
 pub(crate) mod till;
 
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::kept::Kept;
 use crate::{
     config::Config,
     edge::{AllowsOrigin, Contract, Contracts},

@@ -9,6 +9,7 @@ mod edge;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateways;
+mod kept;
 mod resources;
 mod routes;
 mod state;

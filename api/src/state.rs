@@ -10,9 +10,9 @@ use secrecy::SecretString;
 
 use crate::{
     config::Config,
-    contracts::Kept,
     edge::{AllowsOrigin, Contract, Contracts, EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
+    kept::Kept,
     resources::chain_questions::ChainQuestions,
 };
 

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod listing;
 pub(crate) mod lock;
 pub mod log;
+pub mod method;
 pub mod money;
 pub mod observation;
 pub(crate) mod off_chain;

@@ -7,8 +7,8 @@ mod rails;
 #[cfg(test)]
 pub(crate) use self::core::samples;
 pub use self::core::{
-    access_token, commands, event, evm_address, idempotency, jobs, listing, log, money, observation, rail, reach,
-    subjects, transition, verdict,
+    access_token, commands, event, evm_address, idempotency, jobs, listing, log, method, money, observation, rail,
+    reach, subjects, transition, verdict,
 };
 pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error, row};
 pub use contracts::{
@@ -22,6 +22,7 @@ pub use access_token::AccessTokens;
 pub use caller::{Actor, Asked, Caller, CallerKind, Permission};
 pub use checkout_links::CheckoutLinks;
 pub use lock::lock_payments;
+pub use method::{Capabilities, Expiry};
 pub use observation::{AtGateway, Closing, Observation, Outcome, RefundSeen};
 pub use reach::Denied;
 pub use record::{Observed, record};

@@ -9,8 +9,9 @@
 use std::{fmt::Display, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{PaymentId, PaymentLogId, PaymentMethod, WebhookRecoveryId, now, payment, payment_log};
+use entities::{PaymentId, PaymentLogId, WebhookRecoveryId, now, payment, payment_log};
 use payments::{
+    Capabilities, Expiry,
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     lightning,
 };
@@ -290,7 +291,7 @@ async fn lapsed(context: &Context, after: Option<Place<PaymentId>>) -> Result<Ve
         .columns([Id, ExpiresAt])
         // Word by word the condition of an index.
         .filter(Expr::cust("status = 'pending'"))
-        .filter(payment::Column::PaymentMethod.eq(PaymentMethod::Web3))
+        .filter(payment::Column::PaymentMethod.is_in(Capabilities::methods(|rail| rail.on_chain)))
         .filter(ExpiresAt.lt(now() - LAPSED_FOR))
         .filter(Condition::all().add_option(after.map(|(id, _)| Id.gt(id))))
         .order_by_asc(Id)
@@ -342,20 +343,20 @@ async fn waiting(
         Step::Expire => {
             let rest = after.map(|(id, at)| ExpiresAt.gt(at).or(ExpiresAt.eq(at).and(Id.gt(id))));
             // The invoice's own straggler asks its node first.
-            let by_the_clock = PaymentMethod.ne(entities::PaymentMethod::Lightning);
+            let by_the_clock = PaymentMethod.is_not_in(Capabilities::methods(|rail| rail.expiry == Expiry::Answered));
             query = query.filter(by_the_clock);
             query.filter(ExpiresAt.lt(before)).filter(Condition::all().add_option(rest)).order_by_asc(ExpiresAt)
         }
         Step::Open => {
             let rest = after.map(|(id, _)| Id.gt(id));
             // Other rails have nobody who opens anything by a message.
-            let on_chain = PaymentMethod.eq(entities::PaymentMethod::Web3);
+            let on_chain = PaymentMethod.is_in(Capabilities::methods(|rail| rail.on_chain));
             query.filter(UpdatedAt.lt(before)).filter(on_chain).filter(Condition::all().add_option(rest))
         }
         Step::Release | Step::Cancel | Step::Close => {
             let rest = after.map(|(id, _)| Id.gt(id));
             // What a gateway is asked for is the session's to take up.
-            let on_chain = PaymentMethod.eq(entities::PaymentMethod::Web3);
+            let on_chain = PaymentMethod.is_in(Capabilities::methods(|rail| rail.on_chain));
             query.filter(UpdatedAt.lt(before)).filter(on_chain).filter(Condition::all().add_option(rest))
         }
     };

@@ -1,13 +1,14 @@
 //! What callers may ask of a payment that exists. Each is one transaction and may be repeated without harm.
 
 use chrono::Utc;
-use entities::{PaymentId, PaymentMethod, PaymentStatus, payment};
+use entities::{PaymentId, PaymentStatus, payment};
 use queue::{Database, Transaction};
 use sea_orm::DbErr;
 
 use crate::{
     caller::Caller,
     lock::Locked,
+    method::Capabilities,
     observation::{Observation, Outcome},
     reach::{Denied, find_payment},
 };
@@ -123,7 +124,7 @@ pub async fn retry_send(
 ) -> Result<payment::Model, CommandError> {
     let mut tx = db.begin().await?;
     let payment = find_payment(&*tx, caller, id).await?;
-    let eligible = payment.payment_method == PaymentMethod::Web3
+    let eligible = Capabilities::of(payment.payment_method).on_chain
         && matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Failed)
         && payment.deal_id.is_none()
         && payment.expires_at > Utc::now();

@@ -19,7 +19,7 @@ pub use self::{closing::Closing, gateway::AtGateway, refund::RefundSeen, told::e
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{PaymentId, PaymentMethod, PaymentStatus, payment};
+use entities::{PaymentId, PaymentStatus, payment};
 use queue::NewMessage;
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ use crate::{
     caller::{Actor, Asked},
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
+    method::Capabilities,
     rail::Lost,
     transition::{self, Trigger},
     verdict::Verdict,
@@ -135,6 +136,11 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// What the payment's method allows.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::of(self.payment.payment_method)
+    }
+
     pub(crate) fn new(payment: payment::Model, now: DateTime<Utc>) -> Self {
         Self {
             payment,
@@ -333,7 +339,7 @@ impl Subject {
         if self.payment.status != PaymentStatus::Paid || self.payment.release_requested_at.is_some() {
             return Outcome::Unchanged;
         }
-        if self.payment.payment_method != PaymentMethod::Web3 {
+        if !self.capabilities().on_chain {
             // The money went into the payee's own account: nobody holds it who would have to hand it over.
             let message = "The payee has the money already";
             return self.try_move(Trigger::Released, message, json!({}), actor).unwrap_or(Outcome::Unchanged);
@@ -393,12 +399,13 @@ impl Subject {
     /// What has to happen because the payment has come into this state.
     fn follow_up(&mut self, to: PaymentStatus) {
         let payment_id = self.payment.id;
-        if gateway::is_method(self.payment.payment_method) {
+        let rail = self.capabilities();
+        if rail.at_gateway {
             return self.follow_up_at_gateway(to, self.payment.expires_at);
         }
-        if self.payment.payment_method != PaymentMethod::Web3 {
+        if !rail.on_chain {
             // A transfer has no rail to ask; all that may happen by itself is that nobody makes it in time.
-            if self.payment.payment_method == PaymentMethod::BankTransfer && to == PaymentStatus::Open {
+            if rail.reported && to == PaymentStatus::Open {
                 self.send(NewMessage::of(&ExpirePayment { payment_id }).due_at(self.payment.expires_at));
             }
             return;

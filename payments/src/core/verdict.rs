@@ -2,13 +2,14 @@
 //! outside of [`crate::transition::RULES`].
 
 use chrono::{DateTime, Utc};
-use entities::{PaymentId, PaymentMethod, PaymentStatus, payment, payment_log};
+use entities::{PaymentId, PaymentStatus, payment, payment_log};
 use queue::Database;
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 
 use crate::{
     caller::Caller,
     debt::settled_by,
+    method::Capabilities,
     rail::{Rail, Shown},
     reach::{Denied, find_payment},
 };
@@ -89,11 +90,9 @@ pub fn allowed(
 ) -> impl Iterator<Item = &'static Rule> {
     let in_review = payment.status == PaymentStatus::NeedsReview;
     // The contract refuses a deal whose time is over, and only a chain can be asked again.
-    let on_chain = payment.payment_method == PaymentMethod::Web3;
+    let Capabilities { on_chain, returnable, .. } = Capabilities::of(payment.payment_method);
     let sendable = on_chain && payment.expires_at > now;
     let rules = RULES.iter().filter(move |rule| in_review && rule.shown == shown);
-    // Nobody gives a bank transfer back by itself.
-    let returnable = on_chain || payment.payment_method == PaymentMethod::CreditCard;
     rules.filter(move |rule| match rule.to {
         PaymentStatus::Pending => sendable && !settled,
         PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Paid => !settled,

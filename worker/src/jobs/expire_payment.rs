@@ -7,8 +7,8 @@ use std::{
 
 use chain::{Kind, Withdrawn};
 use chrono::{DateTime, Utc};
-use entities::{NetworkId, PaymentId, PaymentMethod, PaymentStatus, payment};
-use payments::{Actor, Observation, Observed, jobs};
+use entities::{NetworkId, PaymentId, PaymentStatus, payment};
+use payments::{Actor, Capabilities, Expiry, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
 
@@ -67,18 +67,15 @@ async fn read_until(
 }
 
 fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
-    match payment.payment_method {
-        PaymentMethod::Web3 => {}
-        // Its node is asked once more before it is given up, see `watch_invoice`.
-        PaymentMethod::Lightning => return false,
+    match Capabilities::of(payment.payment_method).expiry {
+        Expiry::Recorded => {
+            read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
+        }
+        // Its node is requested once more before it is given up, see `watch_invoice`.
+        Expiry::Answered => false,
         // No chain knows of it: the time itself is all there is to wait for, and that nobody can pay at a gateway.
-        PaymentMethod::CreditCard
-        | PaymentMethod::BankTransfer
-        | PaymentMethod::Cash
-        | PaymentMethod::DebitCard
-        | PaymentMethod::MobileMoney => return payment.expires_at < Utc::now() && payment.sending_since.is_none(),
+        Expiry::Time => payment.expires_at < Utc::now() && payment.sending_since.is_none(),
     }
-    read_until.get(&payment.network_id).copied().flatten().is_some_and(|until| until > payment.expires_at)
 }
 
 /// Expires the open ones, which must be due; some have to wait for the chain.
@@ -108,7 +105,7 @@ pub(crate) async fn lapse(context: &Context, ids: impl Iterator<Item = PaymentId
     let payments = payments::lock_payments(&tx, ids, &[PaymentStatus::Pending]).await?;
     let mut observed = Vec::new();
     for payment in payments {
-        if payment.payment_method != PaymentMethod::Web3 || payment.expires_at >= Utc::now() {
+        if !Capabilities::of(payment.payment_method).on_chain || payment.expires_at >= Utc::now() {
             continue;
         }
         match chain::withdraw(&tx, payment.id.0, Kind::Open).await? {

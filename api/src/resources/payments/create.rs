@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, TimeDelta};
 use entities::{ChainId, CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, now};
 use payments::{
-    AcceptError, Accepted, Caller,
+    AcceptError, Accepted, Caller, Capabilities,
     accept::{Answer, MemberRef, Misfit, Reference},
     evm_address,
 };
@@ -156,7 +156,7 @@ impl NewPayment {
         if *self.expires_at <= now() + TimeDelta::seconds(ahead.into()) {
             return Err(Problem::invalid("/expires_at", Wrong::TooSoon(ahead)));
         }
-        if PaymentMethod::from(self.payment_method) == PaymentMethod::Web3
+        if Capabilities::of(PaymentMethod::from(self.payment_method)).on_chain
             && !evm_address::is_valid(&self.payment_address)
         {
             return Err(Problem::invalid("/payment_address", Format::EvmAddress));

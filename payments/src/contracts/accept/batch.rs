@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entities::{Amount, MemberId, NodeId, OrderId, PaymentId, PaymentMethod, member, now, payment};
+use entities::{Amount, MemberId, NodeId, OrderId, PaymentId, member, now, payment};
 use queue::{Database, NewMessage, Transaction};
 use sea_orm::{
     Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, prelude::*, sea_query::OnConflict,
@@ -19,6 +19,7 @@ use crate::{
     event, idempotency,
     jobs::OpenDeal,
     log::{self, NewLog},
+    method::Capabilities,
     observation::with_context,
     record,
     row::NewRow,
@@ -78,7 +79,7 @@ async fn insert(
             continue;
         }
         logs.push(NewLog::created(&payment, &caller.asks(new.request_id.clone())));
-        if payment.payment_method == PaymentMethod::Web3 {
+        if Capabilities::of(payment.payment_method).on_chain {
             let message = NewMessage::of(&OpenDeal { payment_id: payment.id });
             messages.push(with_context(message, &payment, new.request_id.as_deref()));
         }

@@ -2,32 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entities::{PaymentId, PaymentMethod, payment};
+use entities::{PaymentId, payment};
 use queue::Transaction;
 use sea_orm::DbErr;
 
 use super::{Accepted, NewPayment};
-use crate::{
-    caller::Caller,
-    checkout,
-    lock::lock_subjects,
-    observation::{AtGateway, Observation},
-    orders,
-    record::save,
-};
-
-/// What makes a payment by this method open at once.
-const fn opening(method: PaymentMethod) -> Option<Observation> {
-    match method {
-        PaymentMethod::BankTransfer => Some(Observation::TransferAccepted),
-        PaymentMethod::CreditCard => Some(Observation::Gateway(AtGateway::Payable)),
-        PaymentMethod::Web3
-        | PaymentMethod::Cash
-        | PaymentMethod::DebitCard
-        | PaymentMethod::Lightning
-        | PaymentMethod::MobileMoney => None,
-    }
-}
+use crate::{caller::Caller, checkout, lock::lock_subjects, method::Capabilities, orders, record::save};
 
 /// A bank transfer gets an order that its payer names in receipts, a card payment a checkout on whose page its payer
 /// chooses a gateway.
@@ -37,7 +17,8 @@ pub(super) async fn open_at_once(
     accepted: &mut [(usize, Accepted)],
 ) -> Result<(), DbErr> {
     let ids = accepted.iter().map(|(_, accepted)| &accepted.payment);
-    let ids = ids.filter(|payment| opening(payment.payment_method).is_some()).map(|payment| payment.id);
+    let ids =
+        ids.filter(|payment| Capabilities::of(payment.payment_method).opened_by.is_some()).map(|payment| payment.id);
     let ids: BTreeSet<PaymentId> = ids.collect();
     if ids.is_empty() {
         return Ok(());
@@ -45,8 +26,9 @@ pub(super) async fn open_at_once(
     let (mut debts, mut subjects) = lock_subjects(tx, ids).await?;
     for (index, accepted) in accepted.iter() {
         let Some(subject) = subjects.get_mut(&accepted.payment.id) else { continue };
-        let Some(what) = opening(subject.payment.payment_method) else { continue };
-        if subject.payment.payment_method == PaymentMethod::BankTransfer {
+        let rail = Capabilities::of(subject.payment.payment_method);
+        let Some(what) = rail.opened_by else { continue };
+        if rail.reported {
             subject.payment.order_id = Some(orders::of_payment(tx, &subject.payment).await?);
         }
         let (caller, new) = &requests[*index];
@@ -58,7 +40,7 @@ pub(super) async fn open_at_once(
     for (_, accepted) in accepted.iter_mut() {
         let Some(row) = saved.remove(&accepted.payment.id) else { continue };
         accepted.payment = row;
-        if accepted.payment.payment_method != PaymentMethod::BankTransfer {
+        if !Capabilities::of(accepted.payment.payment_method).reported {
             by_card.push(&accepted.payment);
         }
     }

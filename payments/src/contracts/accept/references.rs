@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entities::{
-    CurrencyId, MemberId, NetworkId, NodeId, OrderId, PaymentMethod, WalletId, currency, member, network, node, order,
-    wallet,
+    CurrencyId, MemberId, NetworkId, NodeId, OrderId, WalletId, currency, member, network, node, order, wallet,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::Value;
@@ -13,6 +12,7 @@ use super::{AcceptError, MemberRef, Misfit, NewPayment, Reference};
 use crate::{
     caller::Caller,
     evm_address,
+    method::Capabilities,
     money::{self, AmountError},
 };
 
@@ -100,7 +100,7 @@ impl References {
         let Some(id) = new.order_id else { return Ok(()) };
         let order = self.orders.get(&id).filter(|order| order.node_id == new.node_id);
         let order = order.ok_or(AcceptError::NotFound(Reference::Order))?;
-        if new.payment_method == PaymentMethod::BankTransfer {
+        if Capabilities::of(new.payment_method).reported {
             return Err(Misfit::OrderOfTransfer.into());
         }
         if order.currency_id == new.currency_id && order.total.0 != paid_price {
@@ -126,10 +126,10 @@ impl References {
             owned.retain(|wallet| wallet.chain_id == network.chain_id);
             owned.into_iter().map(|wallet| wallet.id).min()
         });
-        match (nearest, new.payment_method) {
-            (None, PaymentMethod::Web3) => Err(AcceptError::NotFound(Reference::Wallet)),
-            (nearest, _) => Ok(nearest),
+        if nearest.is_none() && Capabilities::of(new.payment_method).on_chain {
+            return Err(AcceptError::NotFound(Reference::Wallet));
         }
+        Ok(nearest)
     }
 
     fn on_line_in_reach(&self, caller: &Caller, node: &node::Model, owner: NodeId) -> bool {
@@ -147,7 +147,7 @@ type Check = fn(Decimal, u32) -> Result<Decimal, AmountError>;
 fn check_money(new: &NewPayment, currency: &currency::Model) -> Result<Amounts, Misfit> {
     let decimals = u32::try_from(currency.decimals).unwrap_or(0);
     // What is paid on chain is counted there alone.
-    let on_chain = new.payment_method == PaymentMethod::Web3;
+    let on_chain = Capabilities::of(new.payment_method).on_chain;
     let check: Check = if on_chain { money::check_on_chain } else { money::check_cost };
     let positive = |amount: Decimal| {
         if amount > Decimal::ZERO { check(amount, decimals) } else { Err(AmountError::NotPositive) }

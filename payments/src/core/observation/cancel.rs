@@ -1,21 +1,24 @@
 //! What follows from a cancel, whoever asks for it.
 
-use entities::{PaymentMethod, PaymentStatus};
+use entities::PaymentStatus;
 use serde_json::{Value, json};
 
-use super::{Outcome, Subject, gateway};
+use super::{Outcome, Subject};
 use crate::{caller::Actor, transition::Trigger};
 
 impl Subject {
     /// Takes back what was asked for, through the rail where that may have it.
     pub(super) fn cancel(&mut self, message: &str, data: Value, actor: &Actor) -> Outcome {
-        let on_chain = self.payment.payment_method == PaymentMethod::Web3;
+        let rail = self.capabilities();
         // What a gateway has taken goes back by refunds, of which there may be several.
-        let at_gateway = gateway::is_method(self.payment.payment_method) && self.payment.status != PaymentStatus::Paid;
+        let at_gateway = rail.at_gateway && self.payment.status != PaymentStatus::Paid;
         // A deal that opened although its sending had been said to have failed has to be closed as well.
         let sent = self.payment.sending_since.is_some() || self.payment.deal_id.is_some();
-        let trigger =
-            if (on_chain || at_gateway) && sent { Trigger::CancelRequested } else { Trigger::CanceledBeforeSending };
+        let trigger = if (rail.on_chain || at_gateway) && sent {
+            Trigger::CancelRequested
+        } else {
+            Trigger::CanceledBeforeSending
+        };
         self.try_move(trigger, message, data, actor).unwrap_or(Outcome::Unchanged)
     }
 
@@ -31,7 +34,7 @@ impl Subject {
 
 #[cfg(test)]
 mod tests {
-    use entities::now;
+    use entities::{PaymentMethod, now};
 
     use super::*;
     use crate::{observation::Observation, samples};
@@ -47,7 +50,7 @@ mod tests {
     fn what_its_rail_may_have_is_canceled_through_the_rail() {
         use PaymentStatus::{Canceled, Canceling, Open, Paid, Pending, Submitted};
         for method in PaymentMethod::ALL {
-            let asks = matches!(method, PaymentMethod::Web3) || gateway::is_method(*method);
+            let asks = matches!(method, PaymentMethod::Web3 | PaymentMethod::CreditCard | PaymentMethod::MobileMoney);
             for status in [Pending, Open, Submitted] {
                 assert_eq!(canceled(*method, status, false), Outcome::Moved(Canceled), "{method} {status}");
                 let sent = if asks { Canceling } else { Canceled };

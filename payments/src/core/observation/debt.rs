@@ -1,6 +1,6 @@
 //! What follows for a payment from the other payments of its order.
 
-use entities::{PaymentId, PaymentMethod, PaymentStatus};
+use entities::{PaymentId, PaymentStatus};
 use serde_json::{Value, json};
 
 use super::{Outcome, Subject};
@@ -13,8 +13,7 @@ impl Subject {
     /// The order was paid by another payment: nobody can pay this one any more.
     pub(super) fn order_paid(&mut self, by: PaymentId, actor: &Actor) -> Outcome {
         // A receipt waits for its verdict whatever else was paid: whoever looks at the bank says what is there.
-        let reported = self.payment.payment_method == PaymentMethod::BankTransfer
-            && self.payment.status == PaymentStatus::Submitted;
+        let reported = self.capabilities().reported && self.payment.status == PaymentStatus::Submitted;
         let payable =
             matches!(self.payment.status, PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted);
         if reported || !payable {
@@ -42,7 +41,7 @@ impl Subject {
         told["trigger"] = json!(Trigger::PaidTwice);
         self.tell(DUPLICATE, message, told, actor);
         // A deal that is being closed gives its deposit back by itself.
-        if self.payment.payment_method == PaymentMethod::Web3 && self.payment.status == PaymentStatus::Canceling {
+        if self.capabilities().on_chain && self.payment.status == PaymentStatus::Canceling {
             return Outcome::Noted;
         }
         self.try_move(Trigger::PaidTwice, message, data, actor).unwrap_or(Outcome::Noted)
@@ -51,6 +50,8 @@ impl Subject {
 
 #[cfg(test)]
 mod tests {
+    use entities::PaymentMethod;
+
     use super::*;
     use crate::{observation::Observation, samples};
 

@@ -1,7 +1,7 @@
 //! What follows from what is asked of a gateway, and from what it tells.
 
 use chrono::{DateTime, Utc};
-use entities::{GatewaySessionKind, PaymentMethod, PaymentStatus};
+use entities::{GatewaySessionKind, PaymentStatus};
 use queue::NewMessage;
 use serde_json::{Value, json};
 
@@ -30,11 +30,6 @@ pub enum AtGateway {
     Reversed { data: Value },
     /// All of it went back to the payer.
     Returned { data: Value },
-}
-
-/// Whether payments by this method are opened at a gateway.
-pub(super) const fn is_method(method: PaymentMethod) -> bool {
-    matches!(method, PaymentMethod::CreditCard | PaymentMethod::MobileMoney)
 }
 
 impl Subject {

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
-use crate::{samples, verdict::VERDICT};
+use crate::{method::Capabilities, samples, verdict::VERDICT};
 
 fn seen() -> Vec<Observation> {
     use entities::GatewaySessionKind::{Checkout, Intent};
@@ -143,7 +143,7 @@ proptest! {
         use PaymentStatus::{Completed, Paid, Refunded};
         let has_it = |status| matches!(status, Paid | Completed | Refunded);
         let by_operator = matches!(what, Observation::Resolved(_));
-        let possible = gateway::is_method(method) || !matches!(what, Observation::Gateway(_));
+        let possible = Capabilities::of(method).at_gateway || !matches!(what, Observation::Gateway(_));
         prop_assume!(!has_it(status) && !by_operator && possible);
         let mut subject = subject(method, status);
         subject.settled_by = Some(PaymentId::new());

@@ -1,6 +1,7 @@
 // Counts the house: what a crate holds, how it is tested, how its files know each other, and how large commits are.
 //   node scripts/counts.mjs [COMMIT]          every crate as of a commit (default: the files as they lie here)
-//   node scripts/counts.mjs [COMMIT] --circle CRATE   the files of its largest circle of imports
+//   node scripts/counts.mjs [COMMIT] --circle CRATE    the files of its largest circle of imports
+//   node scripts/counts.mjs --circle-max N             fails where a crate has a larger one
 //   node scripts/counts.mjs --commits A..B    how many lines commits edit; moved lines and generated files do not count
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -13,7 +14,7 @@ const option = (name) => {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args.splice(at, 2)[1];
 };
-const [range, circle] = [option("--commits"), option("--circle")];
+const [range, circle, circleMax] = [option("--commits"), option("--circle"), option("--circle-max")];
 if (range) countCommits(range);
 else countCrates(args[0]);
 
@@ -49,6 +50,7 @@ function countCrates(commit) {
     crates.get(crate).push(read(commit, path));
   }
   if (circle) return console.log(largestCircle(crates.get(circle)).join("\n"));
+  if (circleMax) return boundCircles(crates, Number(circleMax));
   console.log("crate          code  tests  tests/code  longest file  functions > 70  largest circle");
   const total = { code: 0, tests: 0 };
   for (const [crate, sources] of crates) {
@@ -62,6 +64,15 @@ function countCrates(commit) {
     console.log(crate.padEnd(12) + row.map((cell, index) => String(cell).padStart([7, 7, 12, 14, 16, 16][index])).join(""));
   }
   console.log(`all         ${String(total.code).padStart(7)}${String(total.tests).padStart(7)}${(total.tests / total.code).toFixed(2).padStart(12)}`);
+}
+
+function boundCircles(crates, max) {
+  for (const [crate, sources] of crates) {
+    const files = largestCircle(sources);
+    if (files.length <= max) continue;
+    process.exitCode = 1;
+    console.error(`${crate}: ${files.length} files import each other in a circle, ${max} may:\n  ${files.join("\n  ")}`);
+  }
 }
 
 function read(commit, path) {

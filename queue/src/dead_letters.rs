@@ -38,7 +38,7 @@ pub use letter::{DeadLetter, State, UnknownState};
 pub use listing::{Found, Page, count, list, newest, search, show};
 pub use replay::{ReplayError, replay};
 pub use set_aside::set_aside;
-pub use tending::{assign, forsaken, judged, overdue};
+pub use tending::{assign, due_for_review, record_foresight, unassigned};
 pub use waiting::waiting;
 
 /// Header that a replay carries: the id of the dead letter that it replays.

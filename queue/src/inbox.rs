@@ -35,7 +35,7 @@ pub async fn first_time(tx: &Transaction, consumer: &str, message_id: Uuid) -> R
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn seen(db: &Database, consumer: &str, message_ids: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
+pub async fn processed(db: &Database, consumer: &str, message_ids: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
     let seen: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::MessageId)

@@ -47,7 +47,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
 /// # Errors
 /// When the database fails.
 pub async fn assign(context: &Context) -> anyhow::Result<usize> {
-    let letters = dead_letters::forsaken(&context.db, ASSIGNED_TOGETHER).await?;
+    let letters = dead_letters::unassigned(&context.db, ASSIGNED_TOGETHER).await?;
     let mut subjects = Vec::with_capacity(letters.len());
     for letter in &letters {
         subjects.push((letter.id, subject(context, letter).await?));
@@ -80,7 +80,7 @@ async fn subject(context: &Context, letter: &DeadLetter) -> Result<Subject, DbEr
 /// # Errors
 /// When the database fails.
 pub async fn resolve(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let letters = dead_letters::overdue(&context.db, now() - patience, JUDGED_TOGETHER).await?;
+    let letters = dead_letters::due_for_review(&context.db, now() - patience, JUDGED_TOGETHER).await?;
     if letters.is_empty() {
         return Ok(0);
     }
@@ -88,7 +88,7 @@ pub async fn resolve(context: &Context, patience: TimeDelta) -> anyhow::Result<u
     let mut resolved = 0;
     let tx = context.db.begin().await?;
     for (letter, foresight) in letters.iter().zip(foreseen) {
-        if dead_letters::judged(&*tx, letter.id, foresight.outlook, &foresight.reason).await? {
+        if dead_letters::record_foresight(&*tx, letter.id, foresight.outlook, &foresight.reason).await? {
             metrics::counter!("quittance_dead_letters_resolved_total", "queue" => letter.queue.clone()).increment(1);
             tracing::info!(dead_letter = %letter.id, reason = %foresight.reason, "a dead letter has nothing left to do");
             resolved += 1;

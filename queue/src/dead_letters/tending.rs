@@ -14,7 +14,7 @@ use crate::{database::Database, foresight::Outlook, subject::Subject};
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn forsaken(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
+pub async fn unassigned(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     tended_before(db, Column::TendedAt.lt(ever()), most).await
 }
 
@@ -22,7 +22,7 @@ pub async fn forsaken(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn overdue(db: &Database, before: DateTime<Utc>, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
+pub async fn due_for_review(db: &Database, before: DateTime<Utc>, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     let looked_at = Column::TendedAt.gte(ever()).and(Column::TendedAt.lt(before));
     tended_before(db, looked_at, most).await
 }
@@ -59,7 +59,7 @@ pub async fn assign<C: ConnectionTrait>(connection: &C, id: Uuid, subject: Subje
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn judged<C: ConnectionTrait>(
+pub async fn record_foresight<C: ConnectionTrait>(
     connection: &C,
     id: Uuid,
     outlook: Outlook,

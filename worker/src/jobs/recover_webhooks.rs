@@ -55,7 +55,7 @@ impl Job<Context> for RecoverWebhooks {
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
         let messages: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.message_id).collect();
-        let seen = inbox::seen(&context.db, CONSUMER, &messages).await?;
+        let processed = inbox::processed(&context.db, CONSUMER, &messages).await?;
         let ids: BTreeSet<WebhookRecoveryId> = deliveries.iter().map(|delivery| delivery.payload.recovery_id).collect();
         let running: Vec<WebhookRecoveryId> = running()
             .filter(webhook_recovery::Column::Id.is_in(ids))
@@ -65,7 +65,7 @@ impl Job<Context> for RecoverWebhooks {
             .all(&*context.db)
             .await?;
         let foresee = |delivery: &Delivery<Self::Payload>| {
-            if seen.contains(&delivery.message_id) {
+            if processed.contains(&delivery.message_id) {
                 Foresight::already_done("this step was made, and the next one has a message of its own")
             } else if running.contains(&delivery.payload.recovery_id) {
                 Foresight::would_resume("the recovery would go on where it stands")

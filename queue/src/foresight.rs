@@ -144,7 +144,7 @@ impl Foreseer {
         }
         for (queue, places) in by_queue {
             let messages: Vec<Message> = places.iter().map(|place| message(&letters[*place])).collect();
-            for (place, foresight) in places.iter().zip(self.ask(queue, &messages).await?) {
+            for (place, foresight) in places.iter().zip(self.foresee_queue(queue, &messages).await?) {
                 foreseen[*place] = Some(foresight);
             }
         }
@@ -154,7 +154,7 @@ impl Foreseer {
 
     /// One question for all. Where it fails, one for each as far as [`ALONE`], so that a letter whose surroundings are
     /// damaged does not keep its neighbours from being judged: what the job stumbles over now, it would stumble over again.
-    async fn ask(&self, queue: &str, messages: &[Message]) -> anyhow::Result<Vec<Foresight>> {
+    async fn foresee_queue(&self, queue: &str, messages: &[Message]) -> anyhow::Result<Vec<Foresight>> {
         let failed = match self.0.foresee(queue, messages).await {
             Err(error) if !is_away(&error) => error,
             answered => return answered,
@@ -164,7 +164,7 @@ impl Foreseer {
         }
         let mut foreseen = Vec::with_capacity(messages.len());
         for message in messages.iter().take(ALONE) {
-            foreseen.extend(Box::pin(self.ask(queue, std::slice::from_ref(message))).await?);
+            foreseen.extend(Box::pin(self.foresee_queue(queue, std::slice::from_ref(message))).await?);
         }
         foreseen.resize(messages.len(), Foresight::unknown("its job stumbles over other letters of this choice"));
         Ok(foreseen)

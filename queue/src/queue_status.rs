@@ -72,14 +72,14 @@ pub async fn queue_statuses(db: &Database) -> Result<BTreeMap<String, QueueStatu
 }
 
 #[derive(FromQueryResult)]
-struct Counted {
+struct QueueRow {
     queue: String,
     messages: i64,
     oldest: Option<DateTime<Utc>>,
 }
 
 /// Counts by queue along the index on `due_at`, which ends the count where it is long enough.
-async fn counted(db: &Database, which: &str, times: Vec<DateTime<Utc>>) -> Result<Vec<Counted>, DbErr> {
+async fn counted(db: &Database, which: &str, times: Vec<DateTime<Utc>>) -> Result<Vec<QueueRow>, DbErr> {
     let sql = format!(
         "SELECT queue, COUNT(*) AS messages, MIN(due_at) AS oldest FROM \
          (SELECT queue, due_at FROM outbox WHERE {which} ORDER BY due_at LIMIT {}) AS looked_at GROUP BY queue",
@@ -87,5 +87,5 @@ async fn counted(db: &Database, which: &str, times: Vec<DateTime<Utc>>) -> Resul
     );
     let values = times.into_iter().map(Into::into).collect::<Vec<sea_orm::Value>>();
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    Counted::find_by_statement(statement).all(&**db).await
+    QueueRow::find_by_statement(statement).all(&**db).await
 }

@@ -26,10 +26,10 @@ const TRIED_EVERY: Duration = Duration::from_millis(500);
 
 /// Shared by everything that uses a pool. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Watch(Arc<Mutex<Seen>>);
+pub(super) struct Watch(Arc<Mutex<WatchState>>);
 
 #[derive(Default)]
-struct Seen {
+struct WatchState {
     refused: Option<(Instant, Unwritable)>,
     tried: Option<Instant>,
     /// Connections that were opened before are closed instead of being used again.
@@ -41,7 +41,7 @@ impl Watch {
     pub(super) fn note(&self, error: &DbErr) {
         if let Some(why) = unwritable(error) {
             metrics::counter!("quittance_database_refused_writes_total", "why" => why.word()).increment(1);
-            let before = self.seen().refused.replace((Instant::now(), why));
+            let before = self.state().refused.replace((Instant::now(), why));
             if before.is_none() {
                 tracing::error!(%error, "the database takes nothing that is written: {why}");
             }
@@ -53,41 +53,41 @@ impl Watch {
 
     /// Has all connections closed that are open now, as soon as nobody uses them.
     pub(super) fn give_up(&self) {
-        let mut seen = self.seen();
-        if seen.given_up.is_none_or(|at| at.elapsed() >= GIVEN_UP_EVERY) {
-            seen.given_up = Some(Instant::now());
+        let mut state = self.state();
+        if state.given_up.is_none_or(|at| at.elapsed() >= GIVEN_UP_EVERY) {
+            state.given_up = Some(Instant::now());
         }
     }
 
     /// Something that was begun at this time has been written.
     pub(super) fn written(&self, begun: Instant) {
-        let mut seen = self.seen();
-        if seen.refused.is_some_and(|(at, _)| at < begun && at.elapsed() >= HELD) {
-            seen.refused = None;
+        let mut state = self.state();
+        if state.refused.is_some_and(|(at, _)| at < begun && at.elapsed() >= HELD) {
+            state.refused = None;
             tracing::info!("the database takes again what is written");
         }
     }
 
     /// Why nothing is written, if something was refused and nothing has been taken since.
     pub(super) fn refused(&self) -> Option<Unwritable> {
-        self.seen().refused.map(|(_, why)| why)
+        self.state().refused.map(|(_, why)| why)
     }
 
     /// Whether it is time to try again; who is told so does it.
     pub(super) fn may_try(&self) -> bool {
-        let mut seen = self.seen();
-        let may = seen.tried.is_none_or(|at| at.elapsed() >= TRIED_EVERY);
+        let mut state = self.state();
+        let may = state.tried.is_none_or(|at| at.elapsed() >= TRIED_EVERY);
         if may {
-            seen.tried = Some(Instant::now());
+            state.tried = Some(Instant::now());
         }
         may
     }
 
     fn is_given_up(&self, connection: &PoolConnectionMetadata) -> bool {
-        self.seen().given_up.is_some_and(|at| connection.age >= at.elapsed())
+        self.state().given_up.is_some_and(|at| connection.age >= at.elapsed())
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,11 +153,11 @@ mod tests {
     fn what_was_begun_before_a_refusal_does_not_end_it() {
         let watch = Watch::default();
         let begun = Instant::now();
-        watch.seen().refused = Some((Instant::now(), Unwritable::Full));
+        watch.state().refused = Some((Instant::now(), Unwritable::Full));
         watch.written(begun);
         assert_eq!(watch.refused(), Some(Unwritable::Full));
         let long_ago = Instant::now().checked_sub(HELD * 2).expect("the clock runs for longer");
-        watch.seen().refused = Some((long_ago, Unwritable::Full));
+        watch.state().refused = Some((long_ago, Unwritable::Full));
         watch.written(Instant::now());
         assert_eq!(watch.refused(), None);
     }

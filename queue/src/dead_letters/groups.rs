@@ -55,7 +55,7 @@ impl Groups {
 }
 
 #[derive(FromQueryResult)]
-struct Counted {
+struct GroupRow {
     fingerprint: String,
     letters: i64,
     sample_id: Uuid,
@@ -69,7 +69,7 @@ struct Counted {
 /// When the database cannot be asked.
 pub async fn groups(db: &Database, filter: &Filter, limit: u64) -> Result<Groups, DbErr> {
     let states = filter.state.map_or(State::ALL.to_vec(), |state| vec![state]);
-    let (mut together, mut searched): (Vec<Counted>, bool) = (Vec::new(), true);
+    let (mut together, mut searched): (Vec<GroupRow>, bool) = (Vec::new(), true);
     // State by state: then an index answers without a look at the rows.
     for state in states {
         let (counted, all) = counted(db, &filter.in_state(state)).await?;
@@ -84,7 +84,7 @@ pub async fn groups(db: &Database, filter: &Filter, limit: u64) -> Result<Groups
     describe(db, together, limit, searched).await
 }
 
-impl Counted {
+impl GroupRow {
     fn add(&mut self, other: &Self) {
         self.letters += other.letters;
         self.sample_id = self.sample_id.max(other.sample_id);
@@ -94,7 +94,7 @@ impl Counted {
 }
 
 /// The groups among the newest that match, and whether these were all.
-async fn counted(db: &Database, filter: &Filter) -> Result<(Vec<Counted>, bool), DbErr> {
+async fn counted(db: &Database, filter: &Filter) -> Result<(Vec<GroupRow>, bool), DbErr> {
     let backend = db.get_database_backend();
     let stretch = filter.stretch(&**db, Direction::NewestFirst, None, None).await?;
     let looked_at = stretch
@@ -113,13 +113,13 @@ async fn counted(db: &Database, filter: &Filter) -> Result<(Vec<Counted>, bool),
         .expr_as(Expr::cust("MAX(last_at)"), Alias::new("last_at"))
         .from_subquery(looked_at, Alias::new("looked_at"))
         .group_by_col(Column::Fingerprint);
-    let counted = Counted::find_by_statement(backend.build(&by_cause)).all(&**db).await?;
+    let counted = GroupRow::find_by_statement(backend.build(&by_cause)).all(&**db).await?;
     let letters: u64 = counted.iter().map(|group| group.letters.unsigned_abs()).sum();
     Ok((counted, stretch.edge.is_none() && letters < Groups::COUNTED))
 }
 
 /// Keeps the largest and looks their samples up.
-async fn describe(db: &Database, mut counted: Vec<Counted>, limit: u64, searched: bool) -> Result<Groups, DbErr> {
+async fn describe(db: &Database, mut counted: Vec<GroupRow>, limit: u64, searched: bool) -> Result<Groups, DbErr> {
     counted.sort_by(|one, other| (other.letters, &one.fingerprint).cmp(&(one.letters, &other.fingerprint)));
     let letters: u64 = counted.iter().map(|group| group.letters.unsigned_abs()).sum();
     let causes = counted.len();

@@ -7,7 +7,7 @@ use sea_orm::{DbErr, FromQueryResult, Statement};
 use crate::{database::Database, outbox::Backlog};
 
 #[derive(FromQueryResult)]
-struct Counted {
+struct QueueRow {
     queue: String,
     letters: i64,
 }
@@ -22,6 +22,6 @@ pub async fn waiting(db: &Database) -> Result<BTreeMap<String, u64>, DbErr> {
          (SELECT queue FROM dead_letters WHERE state = 'dead' ORDER BY id DESC LIMIT {}) AS looked_at GROUP BY queue",
         Backlog::COUNTED
     );
-    let counted = Counted::find_by_statement(Statement::from_string(db.get_database_backend(), sql));
+    let counted = QueueRow::find_by_statement(Statement::from_string(db.get_database_backend(), sql));
     Ok(counted.all(&**db).await?.into_iter().map(|row| (row.queue, row.letters.unsigned_abs())).collect())
 }

@@ -30,7 +30,7 @@ pub(super) use tally::tally;
 const LEASE: Duration = Duration::from_secs(10);
 
 /// Pause between looks while there are runs under way.
-const PACE: Duration = Duration::from_millis(100);
+const STEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Pause between looks while there are none.
 const IDLE: Duration = Duration::from_millis(500);
@@ -42,12 +42,12 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub struct Conductor {
     db: Database,
     lease: Duration,
-    held: HashMap<Uuid, Held>,
+    held: HashMap<Uuid, LeasedRun>,
     gauge: Gauge,
 }
 
 /// A run whose lease this process has.
-struct Held {
+struct LeasedRun {
     lease: Uuid,
     allowance: Allowance,
     tallied: Option<Instant>,
@@ -61,7 +61,7 @@ enum Stepped {
     /// Nothing to do before time has passed.
     Waiting,
     /// The run is not ours any more: held by an operator, ended, or taken over.
-    Gone,
+    LeaseLost,
 }
 
 impl Conductor {
@@ -85,7 +85,7 @@ impl Conductor {
             let pause = match self.round().await {
                 Ok(_) if self.held.is_empty() => IDLE,
                 Ok(Stepped::Busy) => Duration::ZERO,
-                Ok(Stepped::Waiting | Stepped::Gone) => PACE,
+                Ok(Stepped::Waiting | Stepped::LeaseLost) => STEP_PAUSE,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot get on with the redrives");
                     pauses.next()
@@ -96,7 +96,7 @@ impl Conductor {
             }
             cancellation.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
-        if let Err(error) = self.let_go().await {
+        if let Err(error) = self.release_leases().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the leases of redrives lapse by themselves");
         }
     }
@@ -117,7 +117,7 @@ impl Conductor {
             match step.await {
                 Ok(Stepped::Busy) => stepped = Stepped::Busy,
                 Ok(Stepped::Waiting) => {}
-                Ok(Stepped::Gone) => drop(self.held.remove(&run.id)),
+                Ok(Stepped::LeaseLost) => drop(self.held.remove(&run.id)),
                 // The others need not suffer from it.
                 Err(error) => failed = Some(error),
             }
@@ -147,7 +147,7 @@ impl Conductor {
         if taken.rows_affected == 1 {
             tracing::info!(redrive_id = %run.id, state = %run.state, "redrive taken in hand");
             let allowance = Allowance::of(run.rate_per_second.unsigned_abs());
-            self.held.insert(run.id, Held { lease, allowance, tallied: None });
+            self.held.insert(run.id, LeasedRun { lease, allowance, tallied: None });
         }
         Ok(taken.rows_affected == 1)
     }
@@ -165,7 +165,7 @@ impl Conductor {
         Ok(ours.into_iter().next())
     }
 
-    async fn let_go(&mut self) -> Result<(), DbErr> {
+    async fn release_leases(&mut self) -> Result<(), DbErr> {
         let leases: Vec<Uuid> = self.held.drain().map(|(_, held)| held.lease).collect();
         if leases.is_empty() {
             return Ok(());

@@ -26,7 +26,7 @@ use crate::{
 const BATCH: u64 = 200;
 
 /// How often the outcomes are looked at, at most.
-const LOOK: Duration = Duration::from_millis(250);
+const TALLY_EVERY: Duration = Duration::from_millis(250);
 
 /// What a transaction replayed.
 struct Sent {
@@ -41,14 +41,14 @@ impl Conductor {
             RunState::Claiming => self.claim(run.id).await,
             RunState::Canary | RunState::Running => self.replay(run).await,
             RunState::Aborted => self.give_back(run.id).await,
-            RunState::Paused | RunState::Stopped | RunState::Done => Ok(Stepped::Gone),
+            RunState::Paused | RunState::Stopped | RunState::Done => Ok(Stepped::LeaseLost),
         }
     }
 
     async fn claim(&self, id: Uuid) -> Result<Stepped, DbErr> {
-        let Some(held) = self.held.get(&id) else { return Ok(Stepped::Gone) };
+        let Some(held) = self.held.get(&id) else { return Ok(Stepped::LeaseLost) };
         let tx = self.db.begin().await?;
-        let Some(run) = self.fence(&tx, id, held.lease).await? else { return Ok(Stepped::Gone) };
+        let Some(run) = self.fence(&tx, id, held.lease).await? else { return Ok(Stepped::LeaseLost) };
         let stepped = claim(&tx, &run).await?;
         tx.commit().await?;
         fail::fail_point!("redrive.claimed");
@@ -56,10 +56,10 @@ impl Conductor {
     }
 
     async fn give_back(&self, id: Uuid) -> Result<Stepped, DbErr> {
-        let Some(held) = self.held.get(&id) else { return Ok(Stepped::Gone) };
+        let Some(held) = self.held.get(&id) else { return Ok(Stepped::LeaseLost) };
         let tx = self.db.begin().await?;
         if self.fence(&tx, id, held.lease).await?.is_none() {
-            return Ok(Stepped::Gone);
+            return Ok(Stepped::LeaseLost);
         }
         let left = give_back(&tx, id).await?;
         if !left {
@@ -67,15 +67,15 @@ impl Conductor {
             tended.filter(Column::Id.eq(id)).exec(&*tx).await?;
         }
         tx.commit().await?;
-        Ok(if left { Stepped::Busy } else { Stepped::Gone })
+        Ok(if left { Stepped::Busy } else { Stepped::LeaseLost })
     }
 
     /// Looks at the outcomes and does what follows from them.
     async fn replay(&mut self, run: &Model) -> Result<Stepped, DbErr> {
         let now = Instant::now();
-        let Some(held) = self.held.get_mut(&run.id) else { return Ok(Stepped::Gone) };
+        let Some(held) = self.held.get_mut(&run.id) else { return Ok(Stepped::LeaseLost) };
         let (lease, allowed) = (held.lease, held.allowance.letters(now));
-        let due = held.tallied.is_none_or(|at| now.saturating_duration_since(at) >= LOOK);
+        let due = held.tallied.is_none_or(|at| now.saturating_duration_since(at) >= TALLY_EVERY);
         if !due && allowed == 0 {
             return Ok(Stepped::Waiting);
         }
@@ -90,7 +90,7 @@ impl Conductor {
         let mut tx = self.db.begin().await?;
         // Resumed in between, it is judged anew.
         let Some(run) = self.fence(&tx, run.id, lease).await?.filter(|now| now.state == run.state) else {
-            return Ok(Stepped::Gone);
+            return Ok(Stepped::LeaseLost);
         };
         let sent = self.act(&mut tx, &run, verdict, allowed, &counted).await?;
         fail::fail_point!("redrive.before_commit");

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Pauses,
-    broker::{Broker, Consumer, Incoming, Ticket},
+    broker::{AckHandle, Broker, Consumer, Incoming},
     database::Database,
     dead_letters::{self, DeadMessage},
     inbox,
@@ -61,7 +61,7 @@ impl Archivist {
             {
                 batch.push(next);
             }
-            let (dead, tickets): (Vec<_>, Vec<_>) = batch.into_iter().map(read).unzip();
+            let (dead, ack_handles): (Vec<_>, Vec<_>) = batch.into_iter().map(read).unzip();
             // Holding on rather than giving back: the dead queue has no further place to put a message.
             while let Err(error) = self.record(&dead).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot record dead letters");
@@ -69,7 +69,7 @@ impl Archivist {
             }
             pauses.reset();
             fail::fail_point!("archivist.recorded");
-            join_all(tickets.into_iter().map(Ticket::ack)).await;
+            join_all(ack_handles.into_iter().map(AckHandle::ack)).await;
         }
     }
 
@@ -95,10 +95,10 @@ impl Archivist {
     }
 }
 
-fn read(incoming: Incoming) -> (DeadMessage, Ticket) {
+fn read(incoming: Incoming) -> (DeadMessage, AckHandle) {
     let dead = match incoming.content {
         Ok(message) => DeadMessage::broker(message, "dead_lettered", "dead-lettered by the broker"),
         Err(dead) => *dead,
     };
-    (dead, incoming.ticket)
+    (dead, incoming.ack_handle)
 }

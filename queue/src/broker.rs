@@ -217,17 +217,17 @@ pub struct Incoming {
     pub content: Result<Message, Box<DeadMessage>>,
     /// How long it had waited at the broker; zero where that is not known.
     pub waited: Duration,
-    pub(crate) ticket: Ticket,
+    pub(crate) ack_handle: AckHandle,
 }
 
 /// The means to answer a delivery.
-pub struct Ticket(AnswerTo);
+pub struct AckHandle(AckTarget);
 
-enum AnswerTo {
+enum AckTarget {
     /// Whoever delivered sees to the row itself.
-    Nobody,
-    Embedded(embedded::Answer),
-    Rabbit(rabbit::Answer),
+    None,
+    Embedded(embedded::EmbeddedAck),
+    Rabbit(rabbit::RabbitAck),
 }
 
 /// Whether an acknowledgement arrived.
@@ -239,26 +239,26 @@ pub enum Acked {
     RedeliveryToCome,
 }
 
-impl Ticket {
+impl AckHandle {
     pub(crate) fn none() -> Self {
-        Self(AnswerTo::Nobody)
+        Self(AckTarget::None)
     }
 
     /// The message is dealt with.
     pub async fn ack(self) -> Acked {
         match self.0 {
-            AnswerTo::Nobody => Acked::Yes,
-            AnswerTo::Embedded(answer) => answer.ack(),
-            AnswerTo::Rabbit(answer) => answer.ack().await,
+            AckTarget::None => Acked::Yes,
+            AckTarget::Embedded(ack) => ack.ack(),
+            AckTarget::Rabbit(ack) => ack.ack().await,
         }
     }
 
     /// The message was not looked at: it may be given to somebody else at once, and this does not count as a failure.
     pub async fn release(self) {
         match self.0 {
-            AnswerTo::Nobody => {}
-            AnswerTo::Embedded(answer) => drop(answer),
-            AnswerTo::Rabbit(answer) => answer.release().await,
+            AckTarget::None => {}
+            AckTarget::Embedded(ack) => drop(ack),
+            AckTarget::Rabbit(ack) => ack.release().await,
         }
     }
 }

@@ -40,11 +40,11 @@ impl Health {
     }
 
     /// Puts a part on the board, down until it says otherwise.
-    pub(crate) fn part(&self, name: impl Into<String>) -> Part {
+    pub(crate) fn part(&self, name: impl Into<String>) -> PartHandle {
         let name = name.into();
         let status = PartStatus { name: name.clone(), up: false, since: Utc::now(), last_error: None };
         self.board().insert(name.clone(), status);
-        Part { board: self.clone(), name }
+        PartHandle { board: self.clone(), name }
     }
 
     fn board(&self) -> MutexGuard<'_, BTreeMap<String, PartStatus>> {
@@ -53,12 +53,12 @@ impl Health {
 }
 
 /// A part's own line on the board; it leaves the board when this is dropped.
-pub(crate) struct Part {
+pub(crate) struct PartHandle {
     board: Health,
     name: String,
 }
 
-impl Part {
+impl PartHandle {
     pub(crate) fn up(&self) {
         self.set(true, None);
     }
@@ -78,7 +78,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartHandle {
     fn drop(&mut self) {
         self.board.board().remove(&self.name);
     }

@@ -26,13 +26,13 @@ const STOP: Duration = Duration::from_secs(5);
 
 /// The outbox relay of this process.
 pub struct Relay {
-    desk: Desk,
+    publisher: OutboxPublisher,
     committed: CommittedMessages,
 }
 
 /// What both ways to the broker share.
 #[derive(Clone)]
-struct Desk {
+struct OutboxPublisher {
     db: Database,
     broker: Arc<dyn Broker>,
 }
@@ -41,28 +41,28 @@ impl Relay {
     /// `committed` comes with the database's connection.
     #[must_use]
     pub fn new(db: Database, committed: CommittedMessages, broker: Arc<dyn Broker>) -> Self {
-        Self { desk: Desk { db, broker }, committed }
+        Self { publisher: OutboxPublisher { db, broker }, committed }
     }
 
     /// Runs until cancelled, which should be after everything that commits has ended: what is handed over by then is
     /// still published.
     pub async fn run(self, cancellation: CancellationToken) {
-        let Self { desk, mut committed } = self;
-        let eraser = Eraser::start(desk.db.clone());
-        let part = desk.broker.health().part("relay");
+        let Self { publisher, mut committed } = self;
+        let eraser = Eraser::start(publisher.db.clone());
+        let part = publisher.broker.health().part("relay");
         let forward = async {
-            cancellation.run_until_cancelled(desk.forward(&mut committed, &eraser)).await;
+            cancellation.run_until_cancelled(publisher.forward(&mut committed, &eraser)).await;
             committed.0.close();
-            if tokio::time::timeout(STOP, desk.forward(&mut committed, &eraser)).await.is_err() {
+            if tokio::time::timeout(STOP, publisher.forward(&mut committed, &eraser)).await.is_err() {
                 tracing::warn!("not everything could be published; a sweeper will do it");
             }
         };
-        tokio::join!(forward, sweeper::sweep(&desk, &eraser, &part, &cancellation));
+        tokio::join!(forward, sweeper::sweep(&publisher, &eraser, &part, &cancellation));
         eraser.finish(STOP).await;
     }
 }
 
-impl Desk {
+impl OutboxPublisher {
     /// Publishes what commits hand over until no more can come.
     async fn forward(&self, committed: &mut CommittedMessages, eraser: &Eraser) {
         let mut commits = Vec::new();

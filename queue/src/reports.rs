@@ -41,10 +41,10 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// What one lane counts; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Arc<Counts>);
+pub(crate) struct LaneCounters(Arc<Counters>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct Counters {
     in_flight: AtomicU64,
     done: AtomicU64,
     failed: AtomicU64,
@@ -53,21 +53,21 @@ struct Counts {
 
 /// Deliveries that are being worked on; dropped when they are answered, or given up.
 pub(crate) struct InFlight {
-    tally: Tally,
+    counters: LaneCounters,
     messages: u64,
 }
 
-impl Tally {
+impl LaneCounters {
     /// Deliveries were taken, the oldest of which had waited for this long.
     pub(crate) fn taken(&self, messages: usize, waited: Duration) -> InFlight {
         let messages = u64::try_from(messages).unwrap_or(u64::MAX);
         self.0.in_flight.fetch_add(messages, Ordering::Relaxed);
         self.0.waited_ms.fetch_max(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        InFlight { tally: self.clone(), messages }
+        InFlight { counters: self.clone(), messages }
     }
 
     /// Jobs answered.
-    pub(crate) fn answered(&self, done: usize, failed: usize) {
+    pub(crate) fn finished(&self, done: usize, failed: usize) {
         self.0.done.fetch_add(u64::try_from(done).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.failed.fetch_add(u64::try_from(failed).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -90,14 +90,14 @@ impl Tally {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.tally.0.in_flight.fetch_sub(self.messages, Ordering::Relaxed);
+        self.counters.0.in_flight.fetch_sub(self.messages, Ordering::Relaxed);
     }
 }
 
 /// Reports until cancelled, then takes the reports back. A report that fails is of no consequence: it is passed over,
 /// and the next one comes in a few seconds.
-pub(crate) async fn report(db: Database, tallies: Vec<(&'static str, Tally)>, cancellation: CancellationToken) {
-    if tallies.is_empty() {
+pub(crate) async fn report(db: Database, counters: Vec<(&'static str, LaneCounters)>, cancellation: CancellationToken) {
+    if counters.is_empty() {
         return;
     }
     let process_id = Uuid::now_v7();
@@ -105,7 +105,7 @@ pub(crate) async fn report(db: Database, tallies: Vec<(&'static str, Tally)>, ca
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last = Instant::now();
     while cancellation.run_until_cancelled(ticks.tick()).await.is_some() {
-        let rows = tallies.iter().map(|(queue, tally)| tally.row(process_id, queue, last.elapsed())).collect();
+        let rows = counters.iter().map(|(queue, counters)| counters.row(process_id, queue, last.elapsed())).collect();
         last = Instant::now();
         if let Err(error) = write(&db, rows).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot report on the queues");
@@ -127,13 +127,13 @@ async fn write(db: &Database, rows: Vec<ActiveModel>) -> Result<(), DbErr> {
             Column::ReportedAt,
         ])
         .to_owned();
-    let gone = Column::ReportedAt.lt(Utc::now() - FRESH * 3);
+    let expired = Column::ReportedAt.lt(Utc::now() - FRESH * 3);
     // Most of the time nobody is gone, and a read costs no lock.
-    let anybody_gone = Entity::find().filter(gone.clone()).one(&**db).await?.is_some();
+    let any_expired = Entity::find().filter(expired.clone()).one(&**db).await?.is_some();
     let tx = db.begin().await?;
     Entity::insert_many(rows).on_conflict(renew).exec_without_returning(&*tx).await?;
-    if anybody_gone {
-        Entity::delete_many().filter(gone).exec(&*tx).await?;
+    if any_expired {
+        Entity::delete_many().filter(expired).exec(&*tx).await?;
     }
     tx.commit().await
 }
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn a_report_tells_of_its_window_and_of_what_is_still_under_way() {
-        let tally = Tally::default();
-        let row = || tally.row(Uuid::nil(), "errand.v1", Duration::from_secs(5));
-        let first = tally.taken(3, Duration::from_millis(40));
-        let second = tally.taken(1, Duration::from_millis(7));
-        tally.answered(2, 1);
+        let counters = LaneCounters::default();
+        let row = || counters.row(Uuid::nil(), "errand.v1", Duration::from_secs(5));
+        let first = counters.taken(3, Duration::from_millis(40));
+        let second = counters.taken(1, Duration::from_millis(7));
+        counters.finished(2, 1);
         drop(first);
         let told = row();
         assert_eq!((told.in_flight.unwrap(), told.done.unwrap(), told.failed.unwrap()), (1, 2, 1));

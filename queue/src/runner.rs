@@ -9,7 +9,7 @@ use crate::{
     broker::Broker,
     database::Database,
     registry::{AnyJob, Registry},
-    reports::{self, Tally},
+    reports::{self, LaneCounters},
 };
 
 mod lane;
@@ -82,12 +82,12 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// comes again elsewhere.
     pub async fn run(self, cancellation: CancellationToken) {
         let mut lanes = JoinSet::new();
-        let tallies: Vec<_> = self.jobs.iter().map(|job| (job.traits().queue, Tally::default())).collect();
-        lanes.spawn(reports::report(self.db.clone(), tallies.clone(), cancellation.clone()));
-        for (job, (_, tally)) in self.jobs.into_iter().zip(tallies) {
+        let counters: Vec<_> = self.jobs.iter().map(|job| (job.traits().queue, LaneCounters::default())).collect();
+        lanes.spawn(reports::report(self.db.clone(), counters.clone(), cancellation.clone()));
+        for (job, (_, counters)) in self.jobs.into_iter().zip(counters) {
             lanes.spawn(measure(Arc::clone(&self.broker), job.traits().queue, cancellation.clone()));
             let (context, marks) = (Arc::clone(&self.context), Arc::clone(&self.marks));
-            let work = Work { db: self.db.clone(), job, context, tally, marks };
+            let work = Work { db: self.db.clone(), job, context, counters, marks };
             lanes.spawn(Lane::new(Arc::clone(&self.broker), work).run(cancellation.clone(), self.drain));
         }
         while let Some(ended) = lanes.join_next().await {

@@ -14,21 +14,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AnswerTo, Broker, BrokerError, Consumer, ConsumerEnd, DELIVERY_LIMIT, Incoming, Intake, Publication, Ticket,
+    AckHandle, AckTarget, Broker, BrokerError, Consumer, ConsumerEnd, DELIVERY_LIMIT, Incoming, Intake, Publication,
 };
 use crate::{
     backoff::Pauses,
     database::Database,
     dead_letters::DeadMessage,
-    health::{Health, Part},
+    health::{Health, PartHandle},
     message::{EVENTS, Message},
     outbox::{self, Backlog, CLAIM, claim},
 };
 
-mod shelf;
+mod store;
 
-pub(super) use shelf::Answer;
-use shelf::{Settled, Shelf};
+pub(super) use store::EmbeddedAck;
+use store::{QueueStore, Settled};
 
 /// How long closing may take to delete finished rows.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -36,24 +36,24 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// See the module's description.
 pub struct EmbeddedBroker {
     db: Database,
-    shelf: Arc<Shelf>,
+    store: Arc<QueueStore>,
     tending: Mutex<JoinHandle<()>>,
     stop: CancellationToken,
     health: Health,
-    _part: Part,
+    _part: PartHandle,
 }
 
 impl EmbeddedBroker {
     /// Starts with nothing in hand; the sweeper brings what the table holds. Must be called within a Tokio runtime.
     #[must_use]
     pub fn new(db: &Database) -> Self {
-        let shelf = Arc::<Shelf>::default();
+        let store = Arc::<QueueStore>::default();
         let stop = CancellationToken::new();
-        let tending = Mutex::new(tokio::spawn(tend(db.clone(), Arc::clone(&shelf), stop.clone())));
+        let tending = Mutex::new(tokio::spawn(tend(db.clone(), Arc::clone(&store), stop.clone())));
         let health = Health::default();
         let part = health.part("embedded broker");
         part.up();
-        Self { db: db.clone(), shelf, tending, stop, health, _part: part }
+        Self { db: db.clone(), store, tending, stop, health, _part: part }
     }
 }
 
@@ -67,20 +67,20 @@ impl Drop for EmbeddedBroker {
 impl Broker for EmbeddedBroker {
     async fn intake(&self) -> Intake {
         // Events have no listener in the process; taking them is what deletes their rows.
-        let mut queues = self.shelf.roomy_queues();
+        let mut queues = self.store.roomy_queues();
         queues.push(EVENTS.to_owned());
         Intake::Queues(queues)
     }
 
     async fn publish(&self, messages: Vec<Message>) -> Vec<Publication> {
         let event = |message: &Message| message.queue == EVENTS;
-        self.shelf.offer(messages, |message| event(message).then_some(Publication::Confirmed))
+        self.store.offer(messages, |message| event(message).then_some(Publication::Confirmed))
     }
 
     fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
         let (consumer, end) = Consumer::new(prefetch);
-        self.shelf.open(queue);
-        tokio::spawn(deliver(Arc::clone(&self.shelf), queue.to_owned(), prefetch, end));
+        self.store.open(queue);
+        tokio::spawn(deliver(Arc::clone(&self.store), queue.to_owned(), prefetch, end));
         consumer
     }
 
@@ -107,13 +107,13 @@ impl Broker for EmbeddedBroker {
 }
 
 /// Moves messages from the shelf to a consumer while it has fewer than `prefetch` unacknowledged.
-async fn deliver(shelf: Arc<Shelf>, queue: String, prefetch: u16, end: ConsumerEnd) {
+async fn deliver(store: Arc<QueueStore>, queue: String, prefetch: u16, end: ConsumerEnd) {
     let prefetched = Arc::new(Semaphore::new(usize::from(prefetch.max(1))));
     let feed = async {
         while let Ok(permit) = Arc::clone(&prefetched).acquire_owned().await {
-            let (waited, message) = shelf.next(&queue).await;
-            let ticket = Ticket(AnswerTo::Embedded(Answer::new(&shelf, message.id, permit)));
-            let incoming = Incoming { content: within_limit(message), waited, ticket };
+            let (waited, message) = store.next(&queue).await;
+            let ack_handle = AckHandle(AckTarget::Embedded(EmbeddedAck::new(&store, message.id, permit)));
+            let incoming = Incoming { content: within_limit(message), waited, ack_handle };
             if end.incoming.send(incoming).await.is_err() {
                 break;
             }
@@ -124,7 +124,7 @@ async fn deliver(shelf: Arc<Shelf>, queue: String, prefetch: u16, end: ConsumerE
         () = end.stop.cancelled() => {}
         () = end.closed.cancelled() => {}
     }
-    shelf.close(&queue);
+    store.close(&queue);
 }
 
 /// A message that was taken up so often without an end has probably ended the process each time.
@@ -136,15 +136,15 @@ fn within_limit(message: Message) -> Result<Message, Box<DeadMessage>> {
 }
 
 /// Deletes what is done, gives back what was let go, and keeps claiming what is in hand.
-async fn tend(db: Database, shelf: Arc<Shelf>, stop: CancellationToken) {
+async fn tend(db: Database, store: Arc<QueueStore>, stop: CancellationToken) {
     let mut renewals = tokio::time::interval(CLAIM / 5);
     renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
         let done = tokio::select! {
-            () = shelf.settled() => settle(&db, &shelf).await,
-            _ = renewals.tick() => claim::renew(&db, &shelf.claims_to_renew(CLAIM * 2 / 5)).await,
-            () = stop.cancelled() => match settle(&db, &shelf).await {
+            () = store.settled() => settle(&db, &store).await,
+            _ = renewals.tick() => claim::renew(&db, &store.claims_to_renew(CLAIM * 2 / 5)).await,
+            () = stop.cancelled() => match settle(&db, &store).await {
                 Ok(()) => return,
                 error => error,
             },
@@ -161,8 +161,8 @@ async fn tend(db: Database, shelf: Arc<Shelf>, stop: CancellationToken) {
 
 /// While a deletion is under way, the next batch gathers. An id is forgotten only once its row is gone, so that a sweep
 /// in between cannot bring it back.
-async fn settle(db: &Database, shelf: &Shelf) -> Result<(), sea_orm::DbErr> {
-    let Settled { finished, released } = shelf.take_settled();
+async fn settle(db: &Database, store: &QueueStore) -> Result<(), sea_orm::DbErr> {
+    let Settled { finished, released } = store.take_settled();
     if !finished.is_empty() {
         fail::fail_point!("shelf.acknowledged");
     }
@@ -172,8 +172,8 @@ async fn settle(db: &Database, shelf: &Shelf) -> Result<(), sea_orm::DbErr> {
     };
     let result = done.await;
     match &result {
-        Ok(()) => shelf.forget(&finished),
-        Err(_) => shelf.put_back(Settled { finished, released }),
+        Ok(()) => store.forget(&finished),
+        Err(_) => store.put_back(Settled { finished, released }),
     }
     result
 }

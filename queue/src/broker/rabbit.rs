@@ -10,23 +10,23 @@ use secrecy::ExposeSecret;
 use super::{Broker, BrokerConfig, BrokerError, Consumer, Intake, Publication};
 use crate::{health::Health, message::Message};
 
-mod link;
+mod connection;
 mod publisher;
 mod subscription;
 mod topology;
 pub(crate) mod wire;
 
-use link::{Link, within};
+use connection::{SharedConnection, within};
 use publisher::Publisher;
-pub(super) use subscription::Answer;
-use subscription::{Source, Subscription};
+pub(super) use subscription::RabbitAck;
+use subscription::{ConsumedQueue, Subscription};
 use topology::Topology;
 
 /// See the module's description.
 pub struct RabbitBroker {
     publisher: Publisher,
     /// Apart from the publisher's: under an alarm the broker blocks connections that publish.
-    consumers: Arc<Link>,
+    consumers: Arc<SharedConnection>,
     topology: Arc<Topology>,
     health: Health,
 }
@@ -40,17 +40,19 @@ impl RabbitBroker {
         let health = Health::default();
         let url = config.url.expose_secret();
         let authorities = config.authorities()?;
-        let link = |name: &str| Link::new(name, url, authorities.clone(), config.timeout(), health.clone());
+        let connection =
+            |name: &str| SharedConnection::new(name, url, authorities.clone(), config.timeout(), health.clone());
         let topology = Arc::new(Topology::new(&config.prefix));
-        let publisher = Publisher::new(link("publisher")?, Arc::clone(&topology), config, health.part("publishing"));
-        Ok(Self { publisher, consumers: Arc::new(link("consumers")?), topology, health })
+        let publisher =
+            Publisher::new(connection("publisher")?, Arc::clone(&topology), config, health.part("publishing"));
+        Ok(Self { publisher, consumers: Arc::new(connection("consumers")?), topology, health })
     }
 
-    fn subscribe(&self, source: Source, prefetch: u16) -> Consumer {
+    fn subscribe(&self, source: ConsumedQueue, prefetch: u16) -> Consumer {
         let (consumer, end) = Consumer::new(prefetch);
         let part = self.health.part(format!("consumer {}", source.name()));
-        let (link, topology) = (Arc::clone(&self.consumers), Arc::clone(&self.topology));
-        tokio::spawn(Subscription { link, topology, source, prefetch, end, part }.supervise());
+        let (connection, topology) = (Arc::clone(&self.consumers), Arc::clone(&self.topology));
+        tokio::spawn(Subscription { connection, topology, source, prefetch, end, part }.supervise());
         consumer
     }
 }
@@ -66,11 +68,11 @@ impl Broker for RabbitBroker {
     }
 
     fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
-        self.subscribe(Source::Jobs(queue.to_owned()), prefetch)
+        self.subscribe(ConsumedQueue::Jobs(queue.to_owned()), prefetch)
     }
 
     fn consume_dead(&self, prefetch: u16) -> Option<Consumer> {
-        Some(self.subscribe(Source::Dead, prefetch))
+        Some(self.subscribe(ConsumedQueue::Dead, prefetch))
     }
 
     async fn depth(&self, queue: &str) -> Result<u64, BrokerError> {
@@ -92,7 +94,7 @@ impl Broker for RabbitBroker {
     }
 
     async fn close(&self) {
-        self.publisher.link.close().await;
+        self.publisher.connection.close().await;
         self.consumers.close().await;
     }
 }

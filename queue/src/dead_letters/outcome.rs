@@ -12,7 +12,7 @@ const IDS: usize = 500;
 
 /// A replay that has failed and is tried again.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct FailedReplay {
     pub(crate) letter: Uuid,
     /// Attempts of the replay so far.
     pub(crate) attempts: u32,
@@ -26,8 +26,8 @@ pub(crate) fn replay_of(message: &Message) -> Option<Uuid> {
 
 /// Writes down that replays of letters have failed so often, and with which error, and are tried again: a run's canary
 /// need not wait for the last of them.
-pub(crate) async fn failing<C: ConnectionTrait>(connection: &C, failures: &[Failure]) -> Result<(), DbErr> {
-    for Failure { letter, attempts, error } in failures {
+pub(crate) async fn failing<C: ConnectionTrait>(connection: &C, failures: &[FailedReplay]) -> Result<(), DbErr> {
+    for FailedReplay { letter, attempts, error } in failures {
         Entity::update_many()
             .col_expr(Column::ReplayFailures, Expr::value(i32::try_from(*attempts).unwrap_or(i32::MAX)))
             .col_expr(Column::ReplayError, Expr::value(error.as_str()))

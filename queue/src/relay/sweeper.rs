@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Desk;
+use super::OutboxPublisher;
 use crate::{
     backoff::Pauses,
     broker::Intake,
-    health::Part,
+    health::PartHandle,
     outbox::{self, claim, eraser::Eraser},
 };
 
@@ -33,16 +33,21 @@ enum Swept {
 }
 
 /// Sweeps until cancelled.
-pub(super) async fn sweep(desk: &Desk, eraser: &Eraser, part: &Part, cancellation: &CancellationToken) {
+pub(super) async fn sweep(
+    publisher: &OutboxPublisher,
+    eraser: &Eraser,
+    part: &PartHandle,
+    cancellation: &CancellationToken,
+) {
     let mut pauses = Pauses::new(PAUSE, PAUSE_MAX);
     let mut measured: Option<Instant> = None;
     while !cancellation.is_cancelled() {
         if measured.is_none_or(|at| at.elapsed() >= MEASURE) {
-            measure(desk).await;
+            measure(publisher).await;
             measured = Some(Instant::now());
         }
-        let Some(intake) = cancellation.run_until_cancelled(desk.broker.intake()).await else { return };
-        let pause = match once(desk, eraser, part, &intake).await {
+        let Some(intake) = cancellation.run_until_cancelled(publisher.broker.intake()).await else { return };
+        let pause = match once(publisher, eraser, part, &intake).await {
             Swept::Full => continue,
             Swept::Empty => {
                 pauses.reset();
@@ -54,12 +59,12 @@ pub(super) async fn sweep(desk: &Desk, eraser: &Eraser, part: &Part, cancellatio
     }
 }
 
-async fn once(desk: &Desk, eraser: &Eraser, part: &Part, intake: &Intake) -> Swept {
+async fn once(publisher: &OutboxPublisher, eraser: &Eraser, part: &PartHandle, intake: &Intake) -> Swept {
     if *intake == Intake::Nothing {
         part.down("the broker takes nothing");
         return Swept::Failed;
     }
-    let messages = match claim::claim(&desk.db, intake).await {
+    let messages = match claim::claim(&publisher.db, intake).await {
         Ok(messages) => messages,
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep the outbox");
@@ -67,7 +72,7 @@ async fn once(desk: &Desk, eraser: &Eraser, part: &Part, intake: &Intake) -> Swe
             return Swept::Failed;
         }
     };
-    let (found, unknown) = (messages.len(), desk.publish(messages, eraser).await);
+    let (found, unknown) = (messages.len(), publisher.publish(messages, eraser).await);
     if unknown > 0 {
         part.down(format!("{unknown} of {found} messages were not confirmed"));
         // As long as some get through, it is not the broker that is away.
@@ -78,8 +83,8 @@ async fn once(desk: &Desk, eraser: &Eraser, part: &Part, intake: &Intake) -> Swe
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the count is bounded")]
-async fn measure(desk: &Desk) {
-    if let Ok(backlog) = outbox::backlog(&desk.db).await {
+async fn measure(publisher: &OutboxPublisher) {
+    if let Ok(backlog) = outbox::backlog(&publisher.db).await {
         metrics::gauge!("quittance_outbox_pending").set(backlog.rows as f64);
         let age = backlog.oldest_due_at.and_then(|at| (chrono::Utc::now() - at).to_std().ok()).unwrap_or_default();
         metrics::gauge!("quittance_outbox_oldest_seconds").set(age.as_secs_f64());

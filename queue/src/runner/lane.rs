@@ -39,7 +39,7 @@ impl<C: Send + Sync + 'static> Lane<C> {
         consumer.stop();
         let leftovers = async {
             while let Some(incoming) = consumer.next().await {
-                incoming.ticket.release().await;
+                incoming.ack_handle.release().await;
             }
         };
         if tokio::time::timeout(STOP, leftovers).await.is_err() {

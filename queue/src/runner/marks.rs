@@ -21,11 +21,11 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct Marks {
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Vec<PendingMark>>,
     turn: Turn<()>,
 }
 
-struct Waiting {
+struct PendingMark {
     letters: Vec<Uuid>,
     written: oneshot::Sender<()>,
 }
@@ -38,13 +38,13 @@ impl Marks {
             return;
         }
         let (written, mut done) = oneshot::channel();
-        self.add(Waiting { letters: letters.clone(), written });
+        self.add(PendingMark { letters: letters.clone(), written });
         let _turn = self.turn.lock().await;
         match done.try_recv() {
             Ok(()) => return,
             Err(TryRecvError::Empty) => {}
             // Whoever had taken them was cancelled, and nobody knows whether they are written.
-            Err(TryRecvError::Closed) => self.add(Waiting { letters, written: oneshot::channel().0 }),
+            Err(TryRecvError::Closed) => self.add(PendingMark { letters, written: oneshot::channel().0 }),
         }
         let together = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let letters: Vec<Uuid> = together.iter().flat_map(|waiting| waiting.letters.iter().copied()).collect();
@@ -60,7 +60,7 @@ impl Marks {
         }
     }
 
-    fn add(&self, waiting: Waiting) {
+    fn add(&self, waiting: PendingMark) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
     }
 }

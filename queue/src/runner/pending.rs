@@ -7,10 +7,10 @@ use sea_orm::DbErr;
 
 use super::{Runner, work::Work};
 use crate::{
-    broker::{Incoming, Intake, Ticket},
+    broker::{AckHandle, Incoming, Intake},
     message::{EVENTS, Message},
     outbox::claim,
-    reports::Tally,
+    reports::LaneCounters,
 };
 
 impl<C: Send + Sync + 'static> Runner<C> {
@@ -46,10 +46,10 @@ impl<C: Send + Sync + 'static> Runner<C> {
             db: self.db.clone(),
             job: job.clone(),
             context: self.context.clone(),
-            tally: Tally::default(),
+            counters: LaneCounters::default(),
             marks: Arc::clone(&self.marks),
         };
-        work.work(vec![Incoming { content: Ok(message), waited: Duration::ZERO, ticket: Ticket::none() }]).await;
+        work.work(vec![Incoming { content: Ok(message), waited: Duration::ZERO, ack_handle: AckHandle::none() }]).await;
         true
     }
 }

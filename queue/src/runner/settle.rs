@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::{
     backoff::{self, Pauses},
-    broker::{Acked, Ticket},
+    broker::{AckHandle, Acked},
     database::Database,
     dead_letters::{
         self, DeadMessage,
         dead_message::storable,
-        outcome::{self, Failure},
+        outcome::{self, FailedReplay},
     },
     job::{JobError, JobResult},
     message::{Continues, Message, NewMessage},
@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// A delivery and the answer of its job.
-pub(super) struct Answered {
+pub(super) struct FinishedDelivery {
     pub(super) message: Message,
-    pub(super) ticket: Ticket,
+    pub(super) ack_handle: AckHandle,
     pub(super) result: JobResult,
 }
 
@@ -37,28 +37,28 @@ pub(super) struct Answered {
 struct Consequences {
     again: Vec<NewMessage>,
     /// Replays among those.
-    failing: Vec<Failure>,
+    failing: Vec<FailedReplay>,
     dead: Vec<DeadMessage>,
 }
 
-pub(super) async fn settle(db: &Database, marks: &Marks, traits: &Traits, answered: Vec<Answered>) {
+pub(super) async fn settle(db: &Database, marks: &Marks, traits: &Traits, finished: Vec<FinishedDelivery>) {
     let (mut done, mut open) = (Vec::new(), Vec::new());
     let (mut resolved, mut replays) = (Vec::new(), Vec::new());
     let mut consequences = Consequences::default();
-    for Answered { message, ticket, result } in answered {
+    for FinishedDelivery { message, ack_handle, result } in finished {
         let outcome = match result {
             Ok(()) => {
                 match outcome::replay_of(&message) {
                     Some(letter) => {
                         resolved.push(letter);
-                        replays.push(ticket);
+                        replays.push(ack_handle);
                     }
-                    None => done.push(ticket),
+                    None => done.push(ack_handle),
                 }
                 "done"
             }
             Err(error) => {
-                open.push(ticket);
+                open.push(ack_handle);
                 consequences.add(traits, message, error)
             }
         };
@@ -80,14 +80,14 @@ pub(super) async fn settle(db: &Database, marks: &Marks, traits: &Traits, answer
 }
 
 /// Writes messages that no job can read to the dead letters.
-pub(super) async fn bury(db: &Database, traits: &Traits, unreadable: Vec<(DeadMessage, Ticket)>) {
-    let (dead, tickets): (Vec<_>, Vec<_>) = unreadable.into_iter().unzip();
+pub(super) async fn dead_letter_unreadable(db: &Database, traits: &Traits, unreadable: Vec<(DeadMessage, AckHandle)>) {
+    let (dead, ack_handles): (Vec<_>, Vec<_>) = unreadable.into_iter().unzip();
     for message in &dead {
         tracing::warn!(queue = traits.queue, message_id = %message.message_id, code = message.error_code, "dead letter");
         metrics::counter!("quittance_jobs_total", "queue" => traits.queue, "outcome" => "dead").increment(1);
     }
     Consequences { dead, ..Consequences::default() }.write(db).await;
-    acknowledge(traits, tickets).await;
+    acknowledge(traits, ack_handles).await;
 }
 
 impl Consequences {
@@ -105,7 +105,11 @@ impl Consequences {
                     let wait = backoff::of_policy(&traits.retry, attempts);
                     tracing::warn!(message_id = %message.message_id, attempts, ?wait, error, "job failed; trying again");
                     let replay = outcome::replay_of(&message);
-                    self.failing.extend(replay.map(|letter| Failure { letter, attempts, error: storable(&error) }));
+                    self.failing.extend(replay.map(|letter| FailedReplay {
+                        letter,
+                        attempts,
+                        error: storable(&error),
+                    }));
                     self.again.push(again(message, attempts, wait));
                     return "retried";
                 }
@@ -175,8 +179,8 @@ fn successor(row: Uuid) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-async fn acknowledge(traits: &Traits, tickets: Vec<Ticket>) {
-    let answers = join_all(tickets.into_iter().map(Ticket::ack)).await;
+async fn acknowledge(traits: &Traits, ack_handles: Vec<AckHandle>) {
+    let answers = join_all(ack_handles.into_iter().map(AckHandle::ack)).await;
     let again = answers.iter().filter(|acked| **acked == Acked::RedeliveryToCome).count();
     if again > 0 {
         let lost = u64::try_from(again).unwrap_or(u64::MAX);

@@ -6,15 +6,15 @@ use tracing::Instrument as _;
 
 use super::{
     marks::Marks,
-    settle::{self, Answered},
+    settle::{self, FinishedDelivery},
 };
 use crate::{
-    broker::{Incoming, Ticket},
+    broker::{AckHandle, Incoming},
     database::Database,
     job::{JobError, JobResult},
     message::Message,
     registry::{AnyJob, Traits},
-    reports::Tally,
+    reports::LaneCounters,
 };
 
 /// A job with all it needs.
@@ -22,7 +22,7 @@ pub(super) struct Work<C> {
     pub(super) db: Database,
     pub(super) job: Arc<dyn AnyJob<C>>,
     pub(super) context: Arc<C>,
-    pub(super) tally: Tally,
+    pub(super) counters: LaneCounters,
     pub(super) marks: Arc<Marks>,
 }
 
@@ -31,39 +31,39 @@ impl<C: Send + Sync + 'static> Work<C> {
     pub(super) async fn work(&self, batch: Vec<Incoming>) {
         let traits = self.job.traits();
         let waited = batch.iter().map(|incoming| incoming.waited).max().unwrap_or_default();
-        let _in_flight = self.tally.taken(batch.len(), waited);
-        let (mut messages, mut tickets, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for Incoming { content, ticket, .. } in batch {
+        let _in_flight = self.counters.taken(batch.len(), waited);
+        let (mut messages, mut ack_handles, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        for Incoming { content, ack_handle, .. } in batch {
             match content {
                 Ok(message) => {
                     messages.push(message);
-                    tickets.push(ticket);
+                    ack_handles.push(ack_handle);
                 }
-                Err(dead) => unreadable.push((*dead, ticket)),
+                Err(dead) => unreadable.push((*dead, ack_handle)),
             }
         }
-        self.tally.answered(0, unreadable.len());
-        settle::bury(&self.db, &traits, unreadable).await;
+        self.counters.finished(0, unreadable.len());
+        settle::dead_letter_unreadable(&self.db, &traits, unreadable).await;
         if messages.is_empty() {
             return;
         }
         let span = span(&traits, &messages);
         fail::fail_point!("job.delivered");
-        let answered = self.attempt(messages, tickets).instrument(span.clone()).await;
+        let finished = self.attempt(messages, ack_handles).instrument(span.clone()).await;
         fail::fail_point!("job.done");
-        settle::settle(&self.db, &self.marks, &traits, answered).instrument(span).await;
+        settle::settle(&self.db, &self.marks, &traits, finished).instrument(span).await;
     }
 
-    async fn attempt(&self, messages: Vec<Message>, tickets: Vec<Ticket>) -> Vec<Answered> {
+    async fn attempt(&self, messages: Vec<Message>, ack_handles: Vec<AckHandle>) -> Vec<FinishedDelivery> {
         let started = Instant::now();
         let results = self.job.attempt(&self.context, &messages).await;
         let queue = self.job.traits().queue;
         metrics::histogram!("quittance_job_seconds", "queue" => queue).record(started.elapsed());
         let ended = |result: &&JobResult| !matches!(result, Err(JobError::Snooze(_)));
         let done = results.iter().filter(|result| result.is_ok()).count();
-        self.tally.answered(done, results.iter().filter(ended).count() - done);
-        let answered = messages.into_iter().zip(tickets).zip(results);
-        answered.map(|((message, ticket), result)| Answered { message, ticket, result }).collect()
+        self.counters.finished(done, results.iter().filter(ended).count() - done);
+        let finished = messages.into_iter().zip(ack_handles).zip(results);
+        finished.map(|((message, ack_handle), result)| FinishedDelivery { message, ack_handle, result }).collect()
     }
 }
 

@@ -19,52 +19,52 @@ use tokio::{
 };
 
 use super::{
-    link::{Link, within},
+    connection::{SharedConnection, within},
     topology::Topology,
     wire,
 };
 use crate::{
     broker::{BrokerConfig, BrokerError, Publication},
-    health::Part,
+    health::PartHandle,
+    log_throttle::LogThrottle,
     message::{EVENTS, Message},
-    news::News,
 };
 
 /// How often a wait for confirms looks whether the broker has blocked us.
-const LOOK: Duration = Duration::from_millis(250);
+const BLOCKED_POLL: Duration = Duration::from_millis(250);
 
 /// How long a queue that cannot be declared is left alone.
 const REFUSED: Duration = Duration::from_secs(5);
 
 pub(super) struct Publisher {
-    pub(super) link: Link,
+    pub(super) connection: SharedConnection,
     topology: Arc<Topology>,
     window: usize,
     timeout: Duration,
-    part: Part,
+    part: PartHandle,
     /// What was last reported is that the broker blocks us.
     blocked: AtomicBool,
-    news: News,
+    throttle: LogThrottle,
     /// One window at a time: a returned message must belong to the window whose confirms are being read.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    session: Option<Session>,
+    open: Option<PublishChannel>,
     /// Queues that exist with other arguments than ours, and when to try again. Their messages wait in the outbox, the
     /// others' do not.
     refused: HashMap<String, Instant>,
 }
 
 /// A channel and the queues that were declared through it.
-struct Session {
+struct PublishChannel {
     channel: Channel,
     declared: HashSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum PublishOutcome {
     Confirmed,
     /// Unroutable: its queue has been deleted.
     Returned,
@@ -75,19 +75,24 @@ enum Outcome {
 }
 
 impl Publisher {
-    pub(super) fn new(link: Link, topology: Arc<Topology>, config: &BrokerConfig, part: Part) -> Self {
+    pub(super) fn new(
+        connection: SharedConnection,
+        topology: Arc<Topology>,
+        config: &BrokerConfig,
+        part: PartHandle,
+    ) -> Self {
         let (window, timeout) = (config.publish_window, config.timeout());
-        let (blocked, news) = (AtomicBool::new(false), News::default());
-        Self { link, topology, window, timeout, part, blocked, news, state: Mutex::default() }
+        let (blocked, throttle) = (AtomicBool::new(false), LogThrottle::default());
+        Self { connection, topology, window, timeout, part, blocked, throttle, state: Mutex::default() }
     }
 
     /// Whether messages can be published now; restores the channel if it can be.
     pub(super) async fn is_ready(&self) -> bool {
         let mut state = self.state.lock().await;
-        let ready = match self.link.is_blocked().await {
+        let ready = match self.connection.is_blocked().await {
             true => Err(BrokerError::Blocked),
             false => match self.retry_refused(&mut state).await {
-                Ok(()) => self.restore(&mut state.session).await.map(drop),
+                Ok(()) => self.restore(&mut state.open).await.map(drop),
                 Err(error) => Err(error),
             },
         };
@@ -97,7 +102,7 @@ impl Publisher {
         }
         if ready && state.refused.is_empty() {
             self.part.up();
-            self.news.is_over();
+            self.throttle.reset();
         }
         ready
     }
@@ -108,7 +113,7 @@ impl Publisher {
             let mut state = self.state.lock().await;
             let mut outcomes = self.publish_window(&mut state, window).await;
             // The queues of returned messages have been forgotten, so the second try declares them anew.
-            let returned: Vec<_> = (0..window.len()).filter(|at| outcomes[*at] == Outcome::Returned).collect();
+            let returned: Vec<_> = (0..window.len()).filter(|at| outcomes[*at] == PublishOutcome::Returned).collect();
             if !returned.is_empty() {
                 let again: Vec<_> = returned.iter().map(|at| window[*at].clone()).collect();
                 for (at, outcome) in returned.into_iter().zip(self.publish_window(&mut state, &again).await) {
@@ -116,8 +121,8 @@ impl Publisher {
                 }
             }
             publications.extend(outcomes.into_iter().map(|outcome| match outcome {
-                Outcome::Confirmed => Publication::Confirmed,
-                Outcome::Returned | Outcome::Refused | Outcome::Unknown => Publication::Unknown,
+                PublishOutcome::Confirmed => Publication::Confirmed,
+                PublishOutcome::Returned | PublishOutcome::Refused | PublishOutcome::Unknown => Publication::Unknown,
             }));
         }
         publications
@@ -125,10 +130,10 @@ impl Publisher {
 
     /// After an error or a missing confirm the channel is given up: a confirm that came late would be taken for one of
     /// the next window.
-    async fn publish_window(&self, state: &mut State, window: &[Message]) -> Vec<Outcome> {
-        if self.link.is_blocked().await {
+    async fn publish_window(&self, state: &mut State, window: &[Message]) -> Vec<PublishOutcome> {
+        if self.connection.is_blocked().await {
             self.report(&BrokerError::Blocked);
-            return vec![Outcome::Unknown; window.len()];
+            return vec![PublishOutcome::Unknown; window.len()];
         }
         let outcomes = match self.declare_queues(state, window).await {
             Ok(()) => self.exchange(state, window).await,
@@ -136,24 +141,24 @@ impl Publisher {
         };
         let outcomes = outcomes.unwrap_or_else(|error| {
             self.report(&error);
-            vec![Outcome::Unknown; window.len()]
+            vec![PublishOutcome::Unknown; window.len()]
         });
-        if outcomes.contains(&Outcome::Unknown) {
-            state.session = None;
+        if outcomes.contains(&PublishOutcome::Unknown) {
+            state.open = None;
         }
         outcomes
     }
 
-    async fn restore<'a>(&self, session: &'a mut Option<Session>) -> Result<&'a mut Session, BrokerError> {
-        if session.as_ref().is_none_or(|session| !session.channel.status().connected()) {
-            *session = None;
-            let channel = self.link.channel().await?;
+    async fn restore<'a>(&self, open: &'a mut Option<PublishChannel>) -> Result<&'a mut PublishChannel, BrokerError> {
+        if open.as_ref().is_none_or(|open| !open.channel.status().connected()) {
+            *open = None;
+            let channel = self.connection.channel().await?;
             let confirms = channel.confirm_select(ConfirmSelectOptions::default());
             within(self.timeout, "asking for confirms", confirms).await?;
             self.topology.declare_base(&channel, self.timeout).await?;
-            *session = Some(Session { channel, declared: HashSet::new() });
+            *open = Some(PublishChannel { channel, declared: HashSet::new() });
         }
-        session.as_mut().ok_or(BrokerError::Disconnected)
+        open.as_mut().ok_or(BrokerError::Disconnected)
     }
 
     async fn declare_queues(&self, state: &mut State, window: &[Message]) -> Result<(), BrokerError> {
@@ -179,19 +184,19 @@ impl Publisher {
     }
 
     async fn declare_queue(&self, state: &mut State, queue: &str) -> Result<(), BrokerError> {
-        let session = self.restore(&mut state.session).await?;
-        if session.declared.contains(queue) {
+        let open = self.restore(&mut state.open).await?;
+        if open.declared.contains(queue) {
             return Ok(());
         }
-        match self.topology.declare_queue(&session.channel, self.timeout, queue).await {
+        match self.topology.declare_queue(&open.channel, self.timeout, queue).await {
             Ok(()) => {
-                session.declared.insert(queue.to_owned());
+                open.declared.insert(queue.to_owned());
                 Ok(())
             }
             Err(error @ BrokerError::Mismatch { .. }) => {
                 // The refusal has closed the channel.
                 self.report(&error);
-                state.session = None;
+                state.open = None;
                 state.refused.insert(queue.to_owned(), Instant::now() + REFUSED);
                 Ok(())
             }
@@ -199,18 +204,18 @@ impl Publisher {
         }
     }
 
-    async fn exchange(&self, state: &mut State, window: &[Message]) -> Result<Vec<Outcome>, BrokerError> {
-        let State { session, refused } = state;
-        let session = self.restore(session).await?;
+    async fn exchange(&self, state: &mut State, window: &[Message]) -> Result<Vec<PublishOutcome>, BrokerError> {
+        let State { open, refused } = state;
+        let open = self.restore(open).await?;
         let deadline = Instant::now() + self.timeout;
-        let mut outcomes = vec![Outcome::Unknown; window.len()];
+        let mut outcomes = vec![PublishOutcome::Unknown; window.len()];
         let mut confirms = Vec::with_capacity(window.len());
         for (outcome, message) in outcomes.iter_mut().zip(window) {
             if refused.contains_key(&message.queue) {
-                *outcome = Outcome::Refused;
+                *outcome = PublishOutcome::Refused;
                 continue;
             }
-            match timeout_at(deadline, self.send(&session.channel, message)).await {
+            match timeout_at(deadline, self.send(&open.channel, message)).await {
                 Ok(Ok(confirm)) => confirms.push((outcome, confirm)),
                 // Confirms of what was sent before may still arrive.
                 Ok(Err(_)) | Err(_) => break,
@@ -222,7 +227,7 @@ impl Publisher {
             // An error, a refusal and silence all mean that nobody knows.
             if let Some(confirmation) = self.confirmation(confirm, deadline).await {
                 if confirmation.is_ack() {
-                    *outcome = Outcome::Confirmed;
+                    *outcome = PublishOutcome::Confirmed;
                 }
                 returned.extend(returned_id(confirmation));
             }
@@ -232,8 +237,8 @@ impl Publisher {
         for (outcome, message) in outcomes.iter_mut().zip(window) {
             if returned.contains(&message.message_id.to_string()) {
                 tracing::warn!(message_id = %message.message_id, queue = message.queue, "returned as unroutable");
-                session.declared.remove(&message.queue);
-                *outcome = Outcome::Returned;
+                open.declared.remove(&message.queue);
+                *outcome = PublishOutcome::Returned;
             }
         }
         Ok(outcomes)
@@ -243,10 +248,10 @@ impl Publisher {
     /// what had arrived.
     async fn confirmation(&self, mut confirm: PublisherConfirm, deadline: Instant) -> Option<Confirmation> {
         loop {
-            let look = (Instant::now() + LOOK).min(deadline);
+            let look = (Instant::now() + BLOCKED_POLL).min(deadline);
             match timeout_at(look, &mut confirm).await {
                 Ok(answer) => return answer.ok(),
-                Err(_) if self.link.is_blocked().await => {
+                Err(_) if self.connection.is_blocked().await => {
                     self.report(&BrokerError::Blocked);
                     return None;
                 }
@@ -276,7 +281,7 @@ impl Publisher {
             // Said once: the board keeps it for as long as it lasts.
             BrokerError::Blocked if was_blocked => {}
             BrokerError::Mismatch { .. } => tracing::error!(error = %error, "messages wait in the outbox"),
-            _ if self.news.is_worth_telling(error) => tracing::warn!(error = %error, "cannot publish; trying again"),
+            _ if self.throttle.should_log(error) => tracing::warn!(error = %error, "cannot publish; trying again"),
             _ => tracing::debug!(error = %error, "cannot publish; trying again"),
         }
     }

@@ -10,15 +10,15 @@ use lapin::{
 };
 
 use super::{
-    link::{Link, within},
+    connection::{SharedConnection, within},
     topology::Topology,
     wire,
 };
 use crate::{
     backoff::Pauses,
-    broker::{Acked, AnswerTo, BrokerError, ConsumerEnd, Incoming, Ticket},
-    health::Part,
-    news::News,
+    broker::{AckHandle, AckTarget, Acked, BrokerError, ConsumerEnd, Incoming},
+    health::PartHandle,
+    log_throttle::LogThrottle,
 };
 
 /// After so long without a delivery, and with none to be answered, the subscription is made anew on another channel.
@@ -30,14 +30,14 @@ const IDLE: Duration = Duration::from_secs(10);
 const TAG: &str = "quittance";
 
 /// What is consumed.
-pub(super) enum Source {
+pub(super) enum ConsumedQueue {
     /// A queue of jobs.
     Jobs(String),
     /// The queue of dead letters.
     Dead,
 }
 
-impl Source {
+impl ConsumedQueue {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Jobs(queue) => queue,
@@ -47,16 +47,16 @@ impl Source {
 }
 
 pub(super) struct Subscription {
-    pub(super) link: Arc<Link>,
+    pub(super) connection: Arc<SharedConnection>,
     pub(super) topology: Arc<Topology>,
-    pub(super) source: Source,
+    pub(super) source: ConsumedQueue,
     pub(super) prefetch: u16,
     pub(super) end: ConsumerEnd,
-    pub(super) part: Part,
+    pub(super) part: PartHandle,
 }
 
 /// Why a subscription ended without an error.
-enum Ended {
+enum EndReason {
     /// It was asked to, or nobody listens any more.
     Stopped,
     /// Nothing came for a while.
@@ -66,19 +66,20 @@ enum Ended {
 impl Subscription {
     /// Consumes until it is stopped or nobody listens, and starts from scratch after whatever goes wrong.
     pub(super) async fn supervise(self) {
-        let (mut pauses, news) = (Pauses::new(Duration::from_millis(200), Duration::from_secs(5)), News::default());
+        let (mut pauses, throttle) =
+            (Pauses::new(Duration::from_millis(200), Duration::from_secs(5)), LogThrottle::default());
         loop {
             let error = tokio::select! {
                 ended = self.consume(&mut pauses) => match ended {
-                    Ok(Ended::Idle) => continue,
-                    Ok(Ended::Stopped) => return,
+                    Ok(EndReason::Idle) => continue,
+                    Ok(EndReason::Stopped) => return,
                     Err(error) => error,
                 },
                 () = self.end.closed.cancelled() => return,
             };
             let pause = pauses.next();
             let queue = self.source.name();
-            if self.link.is_connected().await && news.is_worth_telling(&error) {
+            if self.connection.is_connected().await && throttle.should_log(&error) {
                 tracing::warn!(queue, error = %error, "not consuming; trying again");
             } else {
                 tracing::debug!(queue, error = %error, again_in = ?pause, "not consuming");
@@ -92,9 +93,9 @@ impl Subscription {
     }
 
     /// The channel outlives this call for as long as there are deliveries of it to be answered.
-    async fn consume(&self, pauses: &mut Pauses) -> Result<Ended, BrokerError> {
-        let timeout = self.link.timeout;
-        let channel = Arc::new(self.link.channel().await?);
+    async fn consume(&self, pauses: &mut Pauses) -> Result<EndReason, BrokerError> {
+        let timeout = self.connection.timeout;
+        let channel = Arc::new(self.connection.channel().await?);
         let queue = self.declare(&channel).await?;
         let qos = channel.basic_qos(self.prefetch, BasicQosOptions::default());
         within(timeout, "setting the prefetch", qos).await?;
@@ -106,17 +107,17 @@ impl Subscription {
         let ended = loop {
             tokio::select! {
                 biased;
-                () = self.end.stop.cancelled() => break Ended::Stopped,
+                () = self.end.stop.cancelled() => break EndReason::Stopped,
                 delivery = deliveries.next() => {
                     // The stream ends without an error when the broker cancels the consumer.
                     let delivery = delivery.ok_or(BrokerError::Unsubscribed)??;
                     if self.end.incoming.send(self.read(delivery, &channel)).await.is_err() {
-                        return Ok(Ended::Stopped);
+                        return Ok(EndReason::Stopped);
                     }
                 }
                 () = tokio::time::sleep(IDLE) => {
                     if Arc::strong_count(&channel) == 1 {
-                        break Ended::Idle;
+                        break EndReason::Idle;
                     }
                 }
             }
@@ -125,45 +126,45 @@ impl Subscription {
         within(timeout, "cancelling the consumer", cancel).await?;
         // What arrived in between was not looked at.
         while let Some(Ok(delivery)) = deliveries.next().await {
-            self.read(delivery, &channel).ticket.release().await;
+            self.read(delivery, &channel).ack_handle.release().await;
         }
         Ok(ended)
     }
 
     async fn declare(&self, channel: &Channel) -> Result<String, BrokerError> {
-        let timeout = self.link.timeout;
+        let timeout = self.connection.timeout;
         self.topology.declare_base(channel, timeout).await?;
         match &self.source {
-            Source::Jobs(queue) => {
+            ConsumedQueue::Jobs(queue) => {
                 self.topology.declare_queue(channel, timeout, queue).await?;
                 Ok(self.topology.queue(queue))
             }
-            Source::Dead => Ok(self.topology.dead.clone()),
+            ConsumedQueue::Dead => Ok(self.topology.dead.clone()),
         }
     }
 
     fn read(&self, delivery: lapin::message::Delivery, channel: &Arc<Channel>) -> Incoming {
         let waited = wire::waited(&delivery.properties);
         let (content, acker) = match &self.source {
-            Source::Jobs(queue) => wire::read(queue, delivery),
-            Source::Dead => {
+            ConsumedQueue::Jobs(queue) => wire::read(queue, delivery),
+            ConsumedQueue::Dead => {
                 let (dead, acker) = wire::read_dead(delivery);
                 (Err(Box::new(dead)), acker)
             }
         };
-        let answer = Answer { acker, timeout: self.link.timeout, _channel: Arc::clone(channel) };
-        Incoming { content, waited, ticket: Ticket(AnswerTo::Rabbit(answer)) }
+        let ack = RabbitAck { acker, timeout: self.connection.timeout, _channel: Arc::clone(channel) };
+        Incoming { content, waited, ack_handle: AckHandle(AckTarget::Rabbit(ack)) }
     }
 }
 
 /// Answers one delivery. Without an answer it comes again when its channel closes, with the last of its answers.
-pub(in crate::broker) struct Answer {
+pub(in crate::broker) struct RabbitAck {
     acker: lapin::Acker,
     timeout: Duration,
     _channel: Arc<Channel>,
 }
 
-impl Answer {
+impl RabbitAck {
     pub(in crate::broker) async fn ack(self) -> Acked {
         let ack = self.acker.ack(BasicAckOptions::default());
         match within(self.timeout, "acknowledging", ack).await {

@@ -8,7 +8,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::link::within;
+use super::connection::within;
 use crate::broker::{BrokerError, DELIVERY_LIMIT};
 
 /// Deliveries before the broker drops a dead letter, which must never happen: there is no further place for it to go.

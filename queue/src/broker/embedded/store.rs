@@ -19,7 +19,7 @@ use crate::{
 const ROOM: usize = 5_000;
 
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(super) struct QueueStore {
     state: Mutex<State>,
     settled: Notify,
 }
@@ -50,7 +50,7 @@ pub(super) struct Settled {
     pub(super) released: Vec<Uuid>,
 }
 
-impl Shelf {
+impl QueueStore {
     /// Takes what there are consumers and room for. `decided` names the messages that need neither.
     pub(super) fn offer(
         &self,
@@ -174,16 +174,16 @@ impl State {
 }
 
 /// Answers one delivery. Dropped without an answer, the row is given back.
-pub(in crate::broker) struct Answer {
-    shelf: Arc<Shelf>,
+pub(in crate::broker) struct EmbeddedAck {
+    store: Arc<QueueStore>,
     id: Uuid,
     acked: bool,
     _prefetched: OwnedSemaphorePermit,
 }
 
-impl Answer {
-    pub(super) fn new(shelf: &Arc<Shelf>, id: Uuid, prefetched: OwnedSemaphorePermit) -> Self {
-        Self { shelf: Arc::clone(shelf), id, acked: false, _prefetched: prefetched }
+impl EmbeddedAck {
+    pub(super) fn new(store: &Arc<QueueStore>, id: Uuid, prefetched: OwnedSemaphorePermit) -> Self {
+        Self { store: Arc::clone(store), id, acked: false, _prefetched: prefetched }
     }
 
     pub(in crate::broker) fn ack(mut self) -> Acked {
@@ -192,14 +192,14 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for EmbeddedAck {
     fn drop(&mut self) {
-        let mut state = self.shelf.state();
+        let mut state = self.store.state();
         if self.acked {
             state.settled.finished.push(self.id);
         } else {
             state.release(self.id);
         }
-        self.shelf.settled.notify_one();
+        self.store.settled.notify_one();
     }
 }

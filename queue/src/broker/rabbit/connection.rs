@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use crate::{
     backoff::Pauses,
     broker::BrokerError,
-    health::{Health, Part},
-    news::News,
+    health::{Health, PartHandle},
+    log_throttle::LogThrottle,
 };
 
 /// Seconds between heartbeats unless the URL says otherwise: a half-open connection is noticed within twice that.
@@ -21,7 +21,7 @@ const HEARTBEAT_S: u16 = 10;
 /// Longest pause between two attempts to connect.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-pub(super) struct Link {
+pub(super) struct SharedConnection {
     name: String,
     uri: AMQPUri,
     /// Certificates of authorities (PEM), besides the system's.
@@ -29,8 +29,8 @@ pub(super) struct Link {
     pub(super) timeout: Duration,
     health: Health,
     /// On the board from the first use on: a process that never consumes is not ill for lack of that connection.
-    part: OnceLock<Part>,
-    news: News,
+    part: OnceLock<PartHandle>,
+    throttle: LogThrottle,
     state: Mutex<State>,
 }
 
@@ -41,7 +41,7 @@ struct State {
     not_before: Instant,
 }
 
-impl Link {
+impl SharedConnection {
     pub(super) fn new(
         name: &str,
         url: &str,
@@ -57,8 +57,8 @@ impl Link {
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let pauses = Pauses::new(Duration::from_millis(200), PAUSE_MAX);
         let state = State { connection: None, pauses, not_before: Instant::now() };
-        let (name, part, news) = (name.to_owned(), OnceLock::new(), News::default());
-        Ok(Self { name, uri, authorities, timeout, health, part, news, state: Mutex::new(state) })
+        let (name, part, throttle) = (name.to_owned(), OnceLock::new(), LogThrottle::default());
+        Ok(Self { name, uri, authorities, timeout, health, part, throttle, state: Mutex::new(state) })
     }
 
     /// A new channel, over a new connection if there is none.
@@ -75,7 +75,7 @@ impl Link {
             Ok(channel) => {
                 state.pauses.reset();
                 part.up();
-                if self.news.is_over() {
+                if self.throttle.reset() {
                     tracing::info!(connection = self.name, "connected to RabbitMQ again");
                 }
                 Ok(channel)
@@ -84,7 +84,7 @@ impl Link {
                 let pause = state.pauses.next();
                 state.not_before = Instant::now() + pause;
                 state.connection = None;
-                if self.news.is_worth_telling(&error) {
+                if self.throttle.should_log(&error) {
                     tracing::warn!(connection = self.name, error = %error, "no connection to RabbitMQ; trying again");
                 } else {
                     tracing::debug!(connection = self.name, error = %error, again_in = ?pause, "no connection to RabbitMQ");

@@ -4,7 +4,7 @@ use entities::{DeliveryStatus, EventId, WebhookDeliveryId, now, webhook_body, we
 use queue::Transaction;
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::*, sea_query::Expr};
 
-use crate::fan_out::{self, Listener, Outgoing};
+use crate::fan_out::{self, Outgoing, Subscriber};
 
 /// Which of an endpoint's deliveries go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub async fn send_again(tx: &Transaction, deliveries: &[WebhookDeliveryId], urge
 /// # Errors
 /// When the database refuses; the transaction is then unusable.
 pub async fn owe(tx: &Transaction, endpoint: &webhook_endpoint::Model, events: &[Outgoing]) -> Result<u64, DbErr> {
-    let listener = Listener::new(endpoint.clone());
-    let wanted: Vec<&Outgoing> = events.iter().filter(|event| listener.wants(event)).collect();
+    let subscriber = Subscriber::new(endpoint.clone());
+    let wanted: Vec<&Outgoing> = events.iter().filter(|event| subscriber.is_subscribed_to(event)).collect();
     let ids: Vec<EventId> = wanted.iter().map(|event| event.id).collect();
     if ids.is_empty() {
         return Ok(0);
@@ -57,7 +57,7 @@ pub async fn owe(tx: &Transaction, endpoint: &webhook_endpoint::Model, events: &
         .await?;
     let new = wanted.iter().filter(|event| !owed.iter().any(|(_, id, _)| *id == event.id));
     let (bodies, deliveries): (Vec<_>, Vec<_>) =
-        new.map(|event| (fan_out::body(event, endpoint.format), recovered(&listener, event))).unzip();
+        new.map(|event| (fan_out::body(event, endpoint.format), recovered(&subscriber, event))).unzip();
     let added = deliveries.len() as u64;
     fan_out::insert(tx, bodies, deliveries).await?;
     keep_bodies(tx, &ids).await?;
@@ -65,8 +65,8 @@ pub async fn owe(tx: &Transaction, endpoint: &webhook_endpoint::Model, events: &
     Ok(added + send_again(tx, &ended.map(|(id, ..)| id).collect::<Vec<_>>(), Urgency::Recovered).await?)
 }
 
-fn recovered(listener: &Listener, event: &Outgoing) -> webhook_delivery::ActiveModel {
-    webhook_delivery::ActiveModel { recovered: Set(true), ..fan_out::delivery(listener, event) }
+fn recovered(subscriber: &Subscriber, event: &Outgoing) -> webhook_delivery::ActiveModel {
+    webhook_delivery::ActiveModel { recovered: Set(true), ..fan_out::delivery(subscriber, event) }
 }
 
 /// Bodies go by their age; those that are owed anew are kept for as long as new ones.

@@ -13,16 +13,16 @@ use chrono::TimeDelta;
 use crate::{Config, config::milliseconds};
 
 /// Parts of the time that is counted over: what is forgotten is forgotten in such steps.
-const PARTS: u32 = 30;
+const BUCKETS: u32 = 30;
 
 /// Requests and failures of the last minutes.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    parts: VecDeque<Part>,
+    buckets: VecDeque<Bucket>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct Bucket {
     since: Instant,
     requests: usize,
     failures: usize,
@@ -33,15 +33,15 @@ impl Window {
     pub(crate) fn trips(&mut self, config: &Config, now: Instant, failed: bool) -> bool {
         let length = Duration::from_secs(config.breaker_window_s);
         self.forget(now, length);
-        if self.parts.back().is_none_or(|part| now.duration_since(part.since) >= length / PARTS) {
-            self.parts.push_back(Part { since: now, requests: 0, failures: 0 });
+        if self.buckets.back().is_none_or(|bucket| now.duration_since(bucket.since) >= length / BUCKETS) {
+            self.buckets.push_back(Bucket { since: now, requests: 0, failures: 0 });
         }
-        if let Some(part) = self.parts.back_mut() {
-            part.requests += 1;
-            part.failures += usize::from(failed);
+        if let Some(bucket) = self.buckets.back_mut() {
+            bucket.requests += 1;
+            bucket.failures += usize::from(failed);
         }
-        let requests: usize = self.parts.iter().map(|part| part.requests).sum();
-        let failures: usize = self.parts.iter().map(|part| part.failures).sum();
+        let requests: usize = self.buckets.iter().map(|bucket| bucket.requests).sum();
+        let failures: usize = self.buckets.iter().map(|bucket| bucket.failures).sum();
         let percent = usize::try_from(config.breaker_percent).unwrap_or(usize::MAX);
         failed
             && requests >= config.breaker_requests_min
@@ -51,12 +51,12 @@ impl Window {
     /// Whether it remembers nothing that still counts.
     pub(crate) fn is_empty(&mut self, config: &Config, now: Instant) -> bool {
         self.forget(now, Duration::from_secs(config.breaker_window_s));
-        self.parts.is_empty()
+        self.buckets.is_empty()
     }
 
     fn forget(&mut self, now: Instant, length: Duration) {
-        while self.parts.front().is_some_and(|part| now.duration_since(part.since) >= length) {
-            self.parts.pop_front();
+        while self.buckets.front().is_some_and(|bucket| now.duration_since(bucket.since) >= length) {
+            self.buckets.pop_front();
         }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
         for place in 0..50_000_u64 {
             window.trips(&config, start + Duration::from_millis(place * 20), place % 2 == 0);
         }
-        assert!(window.parts.len() <= 31, "{}", window.parts.len());
+        assert!(window.buckets.len() <= 31, "{}", window.buckets.len());
     }
 
     #[test]

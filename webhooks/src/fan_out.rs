@@ -62,21 +62,21 @@ pub struct Waiting(pub BTreeSet<WebhookEndpointId>);
 /// # Errors
 /// When the database refuses; the transaction is then unusable.
 pub async fn fan_out(tx: &mut Transaction, events: &[Outgoing]) -> Result<Waiting, DbErr> {
-    fan_out_but(tx, events, None).await
+    fan_out_except(tx, events, None).await
 }
 
 /// As [`fan_out`], but to one endpoint less: the one that the events are about.
-pub(crate) async fn fan_out_but(
+pub(crate) async fn fan_out_except(
     tx: &mut Transaction,
     events: &[Outgoing],
-    but: Option<WebhookEndpointId>,
+    except: Option<WebhookEndpointId>,
 ) -> Result<Waiting, DbErr> {
-    let listeners = listeners(tx, events).await?;
+    let subscribers = subscribers(tx, events).await?;
     let (mut deliveries, mut bodies, mut waiting) = (Vec::new(), Vec::new(), Waiting::default());
     for event in events {
         let mut formats = BTreeSet::new();
-        let wanting = |endpoint: &&Listener| endpoint.wants(event) && Some(endpoint.row.id) != but;
-        for endpoint in listeners.get(&event.node_id).into_iter().flatten().filter(wanting) {
+        let is_recipient = |endpoint: &&Subscriber| endpoint.is_subscribed_to(event) && Some(endpoint.row.id) != except;
+        for endpoint in subscribers.get(&event.node_id).into_iter().flatten().filter(is_recipient) {
             deliveries.push(delivery(endpoint, event));
             formats.insert(endpoint.row.format);
             if endpoint.row.status == WebhookStatus::Enabled {
@@ -122,17 +122,17 @@ async fn due_now(db: &Database, endpoints: &[WebhookEndpointId]) -> Result<(), D
 }
 
 /// An endpoint with its list of types.
-pub(crate) struct Listener {
+pub(crate) struct Subscriber {
     row: webhook_endpoint::Model,
     events: Vec<String>,
 }
 
-impl Listener {
+impl Subscriber {
     pub(crate) fn new(row: webhook_endpoint::Model) -> Self {
         Self { events: serde_json::from_value(row.events.clone()).unwrap_or_default(), row }
     }
 
-    pub(crate) fn wants(&self, event: &Outgoing) -> bool {
+    pub(crate) fn is_subscribed_to(&self, event: &Outgoing) -> bool {
         let Self { row, events } = self;
         (formats::of(row.format).name)(event).is_some_and(|name| selects(events, name))
             && (row.operators || !event.operators)
@@ -142,7 +142,7 @@ impl Listener {
 }
 
 /// For each node that something happened at, the endpoints of that node and of those above it.
-async fn listeners(tx: &Transaction, events: &[Outgoing]) -> Result<HashMap<NodeId, Vec<Listener>>, DbErr> {
+async fn subscribers(tx: &Transaction, events: &[Outgoing]) -> Result<HashMap<NodeId, Vec<Subscriber>>, DbErr> {
     let ids: BTreeSet<NodeId> = events.iter().map(|event| event.node_id).collect();
     let nodes = node::Entity::find().filter(node::Column::Id.is_in(ids)).all(&**tx).await?;
     let line: BTreeSet<&str> = nodes.iter().flat_map(|node| ancestry(&node.path)).collect();
@@ -159,10 +159,10 @@ async fn listeners(tx: &Transaction, events: &[Outgoing]) -> Result<HashMap<Node
     Ok(nodes
         .iter()
         .map(|node| {
-            let hears = |row: &&webhook_endpoint::Model| {
+            let is_above = |row: &&webhook_endpoint::Model| {
                 paths.get(&row.node_id).is_some_and(|path| ancestry(&node.path).any(|above| above == *path))
             };
-            (node.id, found.iter().filter(hears).cloned().map(Listener::new).collect())
+            (node.id, found.iter().filter(is_above).cloned().map(Subscriber::new).collect())
         })
         .collect())
 }
@@ -172,7 +172,7 @@ fn ancestry(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
 }
 
-pub(crate) fn delivery(endpoint: &Listener, event: &Outgoing) -> webhook_delivery::ActiveModel {
+pub(crate) fn delivery(endpoint: &Subscriber, event: &Outgoing) -> webhook_delivery::ActiveModel {
     let now = now();
     let enabled = endpoint.row.status == WebhookStatus::Enabled;
     webhook_delivery::ActiveModel {

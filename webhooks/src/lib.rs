@@ -4,6 +4,7 @@ mod again;
 mod breaker;
 mod config;
 mod courtesy;
+mod event_data;
 mod fan_out;
 mod formats;
 mod guard;
@@ -19,10 +20,12 @@ mod schedule;
 mod secret;
 mod switch;
 mod test_event;
-mod told;
 
 pub use again::{Urgency, owe, send_again};
 pub use config::Config;
+pub use event_data::{
+    AccountUpdated, DeadLetterCreated, EndpointDisabled, PayoutChanged, SignInBlocked, SignerLowBalance,
+};
 pub use fan_out::{Outgoing, Waiting, fan_out, wake};
 pub use guard::{Lookup, UrlRefused, check_url, same_origin, without_query};
 pub use header_values::{NotSealed, Unopened, length_of};
@@ -31,5 +34,4 @@ pub use meters::describe_metrics;
 pub use retention::forget_before;
 pub use secret::{Secrets, derived_secret};
 pub use switch::{delete, disable, enable};
-pub use test_event::{Tested, send_test};
-pub use told::{AccountUpdated, DeadLetterCreated, EndpointDisabled, PayoutChanged, SignInBlocked, SignerLowBalance};
+pub use test_event::{EndpointTested, send_test};

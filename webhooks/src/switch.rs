@@ -13,9 +13,9 @@ use sea_orm::{
 };
 
 use crate::{
-    fan_out::{Outgoing, Waiting, fan_out_but},
+    event_data::EndpointDisabled,
+    fan_out::{Outgoing, Waiting, fan_out_except},
     guard::without_query,
-    told::EndpointDisabled,
 };
 
 /// Deliveries that are held in one transaction.
@@ -48,7 +48,7 @@ pub async fn disable(tx: &mut Transaction, id: WebhookEndpointId, reason: &str) 
     webhook_endpoint::Entity::update(row).exec_without_returning(&**tx).await?;
     hold_some(tx, id).await?;
     metrics::counter!("quittance_webhook_endpoints_disabled_total").increment(1);
-    fan_out_but(tx, &[event], Some(id)).await.map(Some)
+    fan_out_except(tx, &[event], Some(id)).await.map(Some)
 }
 
 /// Enables the endpoint: it is sent what happens from now on. What was held stays so until it is recovered. `false`: it

@@ -6,11 +6,11 @@ use queue::Transaction;
 use sea_orm::{ActiveValue::Set, DbErr};
 use serde::Serialize;
 
-use crate::fan_out::{self, Listener, Outgoing};
+use crate::fan_out::{self, Outgoing, Subscriber};
 
 /// What a test tells.
 #[derive(Clone, Debug, Serialize)]
-pub struct Tested {
+pub struct EndpointTested {
     /// The endpoint that is tested.
     pub endpoint_id: WebhookEndpointId,
     /// The same for people.
@@ -31,7 +31,7 @@ pub async fn send_test(
         name: TEST.to_owned(),
         occurred_at: now(),
         sequence: None,
-        data: Tested {
+        data: EndpointTested {
             endpoint_id: endpoint.id,
             message: "A test of this endpoint. Nothing happened, and there is nothing to do.".to_owned(),
         },
@@ -50,7 +50,7 @@ pub async fn send_test(
         occurred_at: event.occurred_at,
     };
     let delivery_id = WebhookDeliveryId::new();
-    let mut delivery = fan_out::delivery(&Listener::new(endpoint.clone()), &outgoing);
+    let mut delivery = fan_out::delivery(&Subscriber::new(endpoint.clone()), &outgoing);
     delivery.id = Set(delivery_id);
     fan_out::insert(tx, vec![fan_out::body(&outgoing, endpoint.format)], vec![delivery]).await?;
     Ok((delivery_id, outgoing.id))

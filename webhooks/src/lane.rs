@@ -18,20 +18,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     breaker::{self, Window},
     config::Config,
-    lanes::{Desk, claim},
+    in_flight_memory::MemoryPermit,
+    lanes::{LaneContext, claim},
     limit::{LEAST, Limit},
-    room::Place,
     switch,
 };
 
 mod envelope;
-mod intake;
 mod page;
+mod prefetch;
 mod results;
 
-use intake::{Fetched, Intake};
 use page::Due;
-use results::{Breaker, Tried, Written};
+use prefetch::{Fetched, Prefetch};
+use results::{Breaker, FinishedAttempt, Written};
 
 /// Deliveries that a lane has in hand besides those in flight, at least; and results that are written without waiting
 /// for more.
@@ -68,22 +68,22 @@ impl EndpointPace {
 }
 
 /// What comes of a turn.
-pub(crate) struct Ended {
+pub(crate) struct TurnEnd {
     pub(crate) pace: EndpointPace,
     /// The endpoint's secret was made with another installation secret.
-    pub(crate) strange: bool,
+    pub(crate) foreign_secret: bool,
 }
 
 /// An endpoint that this process has.
 pub(crate) struct Lane {
-    desk: Arc<Desk>,
+    context: Arc<LaneContext>,
     endpoint: webhook_endpoint::Model,
     pace: EndpointPace,
     started: Instant,
     renewed: Instant,
-    intake: Intake,
-    in_flight: JoinSet<Tried>,
-    results: Vec<Tried>,
+    prefetch: Prefetch,
+    in_flight: JoinSet<FinishedAttempt>,
+    results: Vec<FinishedAttempt>,
     writing: Option<JoinHandle<Written>>,
     /// When results are written that are few.
     write_at: Instant,
@@ -106,22 +106,22 @@ enum Halt {
 }
 
 /// The process has as many requests under way as its memory allows.
-struct NoRoom;
+struct OutOfMemory;
 
 impl Lane {
     pub(crate) fn new(
-        desk: Arc<Desk>,
+        context: Arc<LaneContext>,
         endpoint: webhook_endpoint::Model,
         claimed_at: Instant,
         pace: EndpointPace,
     ) -> Self {
         Self {
-            desk,
+            context,
             endpoint,
             pace,
             started: claimed_at,
             renewed: claimed_at,
-            intake: Intake::new(claimed_at),
+            prefetch: Prefetch::new(claimed_at),
             in_flight: JoinSet::new(),
             results: Vec::new(),
             writing: None,
@@ -131,20 +131,20 @@ impl Lane {
         }
     }
 
-    pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> TurnEnd {
         if self.endpoint.status == WebhookStatus::Disabled || self.endpoint.deleted_at.is_some() {
             self.hold(&stop).await;
-            return self.end(claim::Again::Due(None), false).await;
+            return self.end(claim::Recheck::Due(None), false).await;
         }
         if !self.secret_fits() {
-            return self.end(claim::Again::Now, true).await;
+            return self.end(claim::Recheck::Now, true).await;
         }
         let halted = self.work(&stop).await;
         let again = match halted {
-            None => claim::Again::Due(None),
-            Some(Halt::Open(until)) => claim::Again::Due(Some(until)),
-            Some(Halt::Stop) => claim::Again::Due(None),
-            Some(Halt::Turn | Halt::Lost) => claim::Again::Now,
+            None => claim::Recheck::Due(None),
+            Some(Halt::Open(until)) => claim::Recheck::Due(Some(until)),
+            Some(Halt::Stop) => claim::Recheck::Due(None),
+            Some(Halt::Turn | Halt::Lost) => claim::Recheck::Now,
         };
         self.end(again, false).await
     }
@@ -155,13 +155,13 @@ impl Lane {
             self.keep().await;
             let halt = self.halt(stop);
             match halt {
-                Some(_) => self.intake.put_back(),
+                Some(_) => self.prefetch.put_back(),
                 None => self.fill(),
             }
             let paced = self.dispatch(halt);
             self.write(halt);
             let idle = self.in_flight.is_empty() && self.results.is_empty() && self.writing.is_none();
-            if idle && !self.intake.is_fetching() && (halt.is_some() || self.intake.is_done()) {
+            if idle && !self.prefetch.is_fetching() && (halt.is_some() || self.prefetch.is_done()) {
                 return halt;
             }
             self.rest(paced, halt, stop).await;
@@ -171,24 +171,25 @@ impl Lane {
     /// Waits until there is something to do. Where a rate is in the way, that is at the latest when it no longer is.
     async fn rest(&mut self, paced: Option<Instant>, halt: Option<Halt>, stop: &CancellationToken) {
         let kept = if self.lost { Instant::now() + TURN } else { self.renewed + self.renew_after() };
-        let look_at = if halt.is_none() && self.may_fetch() { self.intake.looks_at(self.ahead()) } else { None };
+        let rescan_at =
+            if halt.is_none() && self.may_fetch() { self.prefetch.next_fetch_at(self.ahead()) } else { None };
         let write_at = (self.writing.is_none() && !self.results.is_empty()).then_some(self.write_at);
-        let wake = [paced, look_at, write_at].into_iter().flatten().fold(kept, Instant::min);
+        let wake = [paced, rescan_at, write_at].into_iter().flatten().fold(kept, Instant::min);
         tokio::select! {
-            Some(tried) = self.in_flight.join_next() => self.tried(tried),
+            Some(attempt) = self.in_flight.join_next() => self.record_attempt(attempt),
             written = finished(&mut self.writing) => self.written(written),
-            fetched = self.intake.arrived() => self.fetched(fetched),
+            fetched = self.prefetch.arrived() => self.fetched(fetched),
             () = tokio::time::sleep_until(wake.into()) => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
         }
-        while let Some(tried) = self.in_flight.try_join_next() {
-            self.tried(tried);
+        while let Some(attempt) = self.in_flight.try_join_next() {
+            self.record_attempt(attempt);
         }
     }
 
     /// How many may be in flight as the endpoint stands.
     fn most(&self) -> usize {
-        self.pace.limit.allowed(self.desk.config.in_flight_max)
+        self.pace.limit.allowed(self.context.config.in_flight_max)
     }
 
     /// How many deliveries are to be in hand ahead of those in flight; and how many results may wait to be written.
@@ -202,14 +203,14 @@ impl Lane {
     }
 
     fn halt(&self, stop: &CancellationToken) -> Option<Halt> {
-        let lease = Duration::from_millis(self.desk.config.lease_ms);
+        let lease = Duration::from_millis(self.context.config.lease_ms);
         if self.lost || self.renewed.elapsed() >= lease {
             return Some(Halt::Lost);
         }
         if stop.is_cancelled() {
             return Some(Halt::Stop);
         }
-        let crowded = self.desk.crowded.load(Ordering::Relaxed) && self.started.elapsed() >= TURN;
+        let crowded = self.context.crowded.load(Ordering::Relaxed) && self.started.elapsed() >= TURN;
         if crowded || self.endpoint.status == WebhookStatus::Disabled {
             return Some(Halt::Turn);
         }
@@ -217,7 +218,7 @@ impl Lane {
     }
 
     fn renew_after(&self) -> Duration {
-        Duration::from_millis(self.desk.config.lease_ms / 3)
+        Duration::from_millis(self.context.config.lease_ms / 3)
     }
 
     /// Keeps the lease.
@@ -226,7 +227,7 @@ impl Lane {
             return;
         }
         let at = Instant::now();
-        match claim::renew(&self.desk, self.endpoint.id).await {
+        match claim::renew(&self.context, self.endpoint.id).await {
             Ok(true) => self.renewed = at,
             Ok(false) => self.lost = true,
             Err(error) => {
@@ -239,15 +240,15 @@ impl Lane {
     /// Has a page fetched when there is room for it.
     fn fill(&mut self) {
         let ahead = self.ahead();
-        if self.may_fetch() && self.intake.looks_at(ahead).is_some_and(|at| at <= Instant::now()) {
-            self.intake.fetch(&self.desk, self.endpoint.id, ahead);
+        if self.may_fetch() && self.prefetch.next_fetch_at(ahead).is_some_and(|at| at <= Instant::now()) {
+            self.prefetch.fetch(&self.context, self.endpoint.id, ahead);
         }
     }
 
     /// Goes on with the endpoint as it is now.
     fn fetched(&mut self, fetched: Result<Result<Fetched, DbErr>, JoinError>) {
-        let Some(found) = self.intake.fetched(&self.desk, fetched) else { return };
-        let Some(fresh) = found.filter(|fresh| fresh.lane_owner == Some(self.desk.owner)) else {
+        let Some(found) = self.prefetch.fetched(&self.context, fetched) else { return };
+        let Some(fresh) = found.filter(|fresh| fresh.lane_owner == Some(self.context.owner)) else {
             self.lost = true;
             return;
         };
@@ -262,7 +263,7 @@ impl Lane {
 
     fn secret_fits(&self) -> bool {
         let endpoint = &self.endpoint;
-        self.desk.secrets.check(endpoint.id, endpoint.secret_version) == endpoint.secret_check
+        self.context.secrets.check(endpoint.id, endpoint.secret_version) == endpoint.secret_check
     }
 
     /// Sends what may be sent now. Returns when more may, where a rate is in the way.
@@ -282,18 +283,18 @@ impl Lane {
                 Ok(None) => break,
                 Err(at) => return Some(at),
             };
-            let Ok(place) = self.place(&due) else {
-                self.intake.give_back(due);
+            let Ok(permit) = self.permit(&due) else {
+                self.prefetch.give_back(due);
                 break;
             };
             self.probing = probe;
             self.pace();
-            self.send(due, probe, place);
+            self.send(due, probe, permit);
         }
         // An endpoint that is slow by itself shows nothing about the process.
         let quick = !probe && self.pace.limit.is_quick();
-        if halt.is_none() && quick && self.intake.late().is_some_and(|late| late > LATE) {
-            self.desk.courtesy.behind(Instant::now());
+        if halt.is_none() && quick && self.prefetch.late().is_some_and(|late| late > LATE) {
+            self.context.recovery_throttle.behind(Instant::now());
         }
         None
     }
@@ -301,21 +302,21 @@ impl Lane {
     /// What is sent next, if there is something that may be. What a recovery has released has to leave room for what is
     /// due meanwhile, and gives way to it at all endpoints.
     fn next(&mut self, most: usize) -> Result<Option<Due>, Instant> {
-        if self.intake.has_now_due() {
-            return Ok(self.intake.pop_now_due());
+        if self.prefetch.has_now_due() {
+            return Ok(self.prefetch.pop_now_due());
         }
-        if !self.intake.has_recovered() || self.in_flight.len() >= most - most / 4 {
+        if !self.prefetch.has_recovered() || self.in_flight.len() >= most - most / 4 {
             return Ok(None);
         }
-        self.desk.courtesy.take(Instant::now()).map(|()| self.intake.pop_recovered())
+        self.context.recovery_throttle.take(Instant::now()).map(|()| self.prefetch.pop_recovered())
     }
 
     /// Room for the request, which the first few need not have.
-    fn place(&self, due: &Due) -> Result<Option<Place>, NoRoom> {
+    fn permit(&self, due: &Due) -> Result<Option<MemoryPermit>, OutOfMemory> {
         if self.in_flight.len() < LEAST {
             return Ok(None);
         }
-        self.desk.room.take(due.body.as_ref().map_or(0, String::len)).map(Some).ok_or(NoRoom)
+        self.context.in_flight_memory.take(due.body.as_ref().map_or(0, String::len)).map(Some).ok_or(OutOfMemory)
     }
 
     fn pace(&mut self) {
@@ -327,42 +328,50 @@ impl Lane {
         });
     }
 
-    fn send(&mut self, due: Due, probe: bool, place: Option<Place>) {
+    fn send(&mut self, due: Due, probe: bool, permit: Option<MemoryPermit>) {
         let Due { delivery, body, merchant } = due;
         let Some(body) = body else {
-            self.results.push(Tried::without_body(delivery));
+            self.results.push(FinishedAttempt::without_body(delivery));
             self.probing = false;
             return;
         };
-        let request = match envelope::request(&self.desk.secrets, &self.endpoint, &delivery, body, merchant) {
+        let request = match envelope::request(&self.context.secrets, &self.endpoint, &delivery, body, merchant) {
             Ok(request) => request,
             Err(unopened) => {
                 metrics::counter!("quittance_webhook_headers_unopened_total").increment(1);
                 tracing::error!(endpoint_id = %self.endpoint.id, error = %unopened, "a webhook is not sent");
-                return self.tried(Ok(Tried::unsent(delivery, unopened.to_string(), probe)));
+                return self.record_attempt(Ok(FinishedAttempt::unsent(delivery, unopened.to_string(), probe)));
             }
         };
-        let post = self.desk.post.clone();
+        let post = self.context.post.clone();
         self.in_flight.spawn(async move {
             let in_flight = metrics::gauge!("quittance_webhook_in_flight");
             in_flight.increment(1.0);
             let (started_at, started) = (now(), Instant::now());
-            let answer = post.send(request).await;
+            let response = post.send(request).await;
             in_flight.decrement(1.0);
             fail::fail_point!("webhook.sent");
             metrics::histogram!("quittance_webhook_attempt_seconds").record(started.elapsed().as_secs_f64());
-            Tried { delivery, started_at, took: started.elapsed(), answer: Some(answer), probe, started, place }
+            FinishedAttempt {
+                delivery,
+                started_at,
+                took: started.elapsed(),
+                response: Some(response),
+                probe,
+                started,
+                permit,
+            }
         });
     }
 
-    fn tried(&mut self, tried: Result<Tried, JoinError>) {
-        match tried {
-            Ok(tried) => {
-                let failed = tried.answer.as_ref().is_some_and(|answer| !answer.is_success());
-                let most = self.desk.config.in_flight_max;
-                self.pace.limit.answered(Instant::now(), tried.started, tried.took, failed, most);
-                self.count(failed, tried.probe);
-                self.results.push(tried);
+    fn record_attempt(&mut self, attempt: Result<FinishedAttempt, JoinError>) {
+        match attempt {
+            Ok(attempt) => {
+                let failed = attempt.response.as_ref().is_some_and(|response| !response.is_success());
+                let most = self.context.config.in_flight_max;
+                self.pace.limit.record(Instant::now(), attempt.started, attempt.took, failed, most);
+                self.count(failed, attempt.probe);
+                self.results.push(attempt);
             }
             Err(error) => {
                 // Nobody knows which it was: all that was in hand is looked for anew.
@@ -373,7 +382,7 @@ impl Lane {
     }
 
     fn count(&mut self, failed: bool, probe: bool) {
-        let config = &self.desk.config;
+        let config = &self.context.config;
         let trips = self.pace.window.trips(config, Instant::now(), failed);
         let step = self.endpoint.breaker_step;
         let next = match (probe, failed) {
@@ -403,15 +412,16 @@ impl Lane {
         }
         self.write_at = Instant::now() + GATHER;
         let breaker = Breaker { step: self.endpoint.breaker_step, until: self.endpoint.breaker_until };
-        let (desk, endpoint_id, tried) = (Arc::clone(&self.desk), self.endpoint.id, std::mem::take(&mut self.results));
-        self.writing = Some(tokio::spawn(results::write(desk, endpoint_id, tried, breaker)));
+        let (context, endpoint_id, attempt) =
+            (Arc::clone(&self.context), self.endpoint.id, std::mem::take(&mut self.results));
+        self.writing = Some(tokio::spawn(results::write(context, endpoint_id, attempt, breaker)));
     }
 
     fn written(&mut self, written: Result<Written, JoinError>) {
         self.writing = None;
         match written {
             Ok(Written { ids, disabled }) => {
-                self.intake.settle(&ids);
+                self.prefetch.settle(&ids);
                 if disabled {
                     self.endpoint.status = WebhookStatus::Disabled;
                 }
@@ -439,7 +449,7 @@ impl Lane {
     }
 
     async fn hold_some(&self) -> Result<bool, DbErr> {
-        let tx = self.desk.db.begin().await?;
+        let tx = self.context.db.begin().await?;
         let endpoint = switch::locked(&tx, self.endpoint.id).await?;
         let off = |endpoint: webhook_endpoint::Model| {
             endpoint.status == WebhookStatus::Disabled || endpoint.deleted_at.is_some()
@@ -450,18 +460,18 @@ impl Lane {
     }
 
     /// Gives the endpoint up.
-    async fn end(self, again: claim::Again, strange: bool) -> Ended {
-        if strange {
+    async fn end(self, again: claim::Recheck, foreign_secret: bool) -> TurnEnd {
+        if foreign_secret {
             metrics::counter!("quittance_webhook_secret_mismatches_total").increment(1);
             tracing::error!(
                 endpoint_id = %self.endpoint.id,
                 "nothing is sent to this webhook endpoint: webhooks.secret is not the one that it was made with"
             );
         }
-        if let Err(error) = claim::release(&self.desk, self.endpoint.id, again).await {
+        if let Err(error) = claim::release(&self.context, self.endpoint.id, again).await {
             tracing::warn!(%error, "a webhook endpoint could not be given up; its lease runs out");
         }
-        Ended { pace: self.pace, strange }
+        TurnEnd { pace: self.pace, foreign_secret }
     }
 }
 

@@ -22,12 +22,12 @@ use uuid::Uuid;
 
 use crate::{
     Config, Secrets,
-    courtesy::Courtesy,
     guard::{Lookup, system_lookup},
     header_values,
-    lane::{Ended, EndpointPace, Lane},
+    in_flight_memory::InFlightMemory,
+    lane::{EndpointPace, Lane, TurnEnd},
     post::Post,
-    room::Room,
+    recovery_throttle::RecoveryThrottle,
 };
 
 pub(crate) mod claim;
@@ -40,10 +40,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long a process leaves an endpoint alone whose secret it does not know.
-const STRANGE_FOR: Duration = Duration::from_secs(30);
+const FOREIGN_SECRET_PAUSE: Duration = Duration::from_secs(30);
 
 /// Endpoints that a process leaves alone for that, at most; with more of them it takes none at all.
-const STRANGE_MAX: usize = 200;
+const FOREIGN_SECRET_MAX: usize = 200;
 
 /// Wakes the lanes of this process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub struct Lanes {
 }
 
 /// What all lanes of a process share.
-pub(crate) struct Desk {
+pub(crate) struct LaneContext {
     pub(crate) db: Database,
     pub(crate) config: Config,
     pub(crate) secrets: Secrets,
@@ -79,8 +79,8 @@ pub(crate) struct Desk {
     /// This process, in the endpoints' rows.
     pub(crate) owner: Uuid,
     pub(crate) waker: Waker,
-    pub(crate) room: Room,
-    pub(crate) courtesy: Courtesy,
+    pub(crate) in_flight_memory: InFlightMemory,
+    pub(crate) recovery_throttle: RecoveryThrottle,
     /// Endpoints wait although every lane is taken: whoever had its turn makes room.
     pub(crate) crowded: AtomicBool,
 }
@@ -110,10 +110,10 @@ impl Lanes {
                 return;
             }
         };
-        let desk = Arc::new(Desk {
+        let context = Arc::new(LaneContext {
             secrets: Secrets::new(&self.config.secret),
-            room: Room::new(&self.config),
-            courtesy: Courtesy::default(),
+            in_flight_memory: InFlightMemory::new(&self.config),
+            recovery_throttle: RecoveryThrottle::default(),
             db: self.db,
             config: self.config,
             post,
@@ -121,14 +121,18 @@ impl Lanes {
             waker: self.waker,
             crowded: AtomicBool::new(false),
         });
-        tokio::join!(Yard::new(Arc::clone(&desk)).run(&stop), sweep::run(&desk, &stop), seal_plain(&desk, &stop));
+        tokio::join!(
+            LanePool::new(Arc::clone(&context)).run(&stop),
+            sweep::run(&context, &stop),
+            seal_plain(&context, &stop)
+        );
     }
 }
 
 /// Seals, once, what earlier versions have stored of headers as plain text. Requests go out meanwhile: both are read.
-async fn seal_plain(desk: &Desk, stop: &CancellationToken) {
+async fn seal_plain(context: &LaneContext, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        match header_values::seal_plain(&desk.db, &desk.secrets).await {
+        match header_values::seal_plain(&context.db, &context.secrets).await {
             Ok(0) => return,
             Ok(endpoints) => return tracing::info!(endpoints, "values of webhook headers are sealed from now on"),
             Err(error) => tracing::warn!(%error, "values of webhook headers are not sealed yet; trying again"),
@@ -138,21 +142,21 @@ async fn seal_plain(desk: &Desk, stop: &CancellationToken) {
 }
 
 /// The lanes that are being worked, and what is remembered between two turns of one.
-struct Yard {
-    desk: Arc<Desk>,
-    lanes: JoinSet<(WebhookEndpointId, Ended)>,
+struct LanePool {
+    context: Arc<LaneContext>,
+    lanes: JoinSet<(WebhookEndpointId, TurnEnd)>,
     paces: HashMap<WebhookEndpointId, EndpointPace>,
-    strange: HashMap<WebhookEndpointId, Instant>,
+    foreign_secret: HashMap<WebhookEndpointId, Instant>,
 }
 
-impl Yard {
-    fn new(desk: Arc<Desk>) -> Self {
-        Self { desk, lanes: JoinSet::new(), paces: HashMap::new(), strange: HashMap::new() }
+impl LanePool {
+    fn new(context: Arc<LaneContext>) -> Self {
+        Self { context, lanes: JoinSet::new(), paces: HashMap::new(), foreign_secret: HashMap::new() }
     }
 
     async fn run(mut self, stop: &CancellationToken) {
-        let mut woken = self.desk.waker.0.subscribe();
-        let poll = Duration::from_millis(self.desk.config.poll_interval_ms);
+        let mut woken = self.context.waker.0.subscribe();
+        let poll = Duration::from_millis(self.context.config.poll_interval_ms);
         let mut pause = poll;
         while !stop.is_cancelled() {
             woken.mark_unchanged();
@@ -181,39 +185,39 @@ impl Yard {
         while let Some(ended) = self.lanes.try_join_next() {
             self.ended(ended);
         }
-        self.strange.retain(|_, until| *until > Instant::now());
-        let desk = &self.desk;
-        let free = desk.config.lanes_max.saturating_sub(self.lanes.len()).min(claim::TOGETHER);
-        if self.strange.len() >= STRANGE_MAX {
+        self.foreign_secret.retain(|_, until| *until > Instant::now());
+        let context = &self.context;
+        let free = context.config.lanes_max.saturating_sub(self.lanes.len()).min(claim::TOGETHER);
+        if self.foreign_secret.len() >= FOREIGN_SECRET_MAX {
             return Ok(false);
         }
-        let strange: Vec<WebhookEndpointId> = self.strange.keys().copied().collect();
+        let foreign_secret: Vec<WebhookEndpointId> = self.foreign_secret.keys().copied().collect();
         if free == 0 {
-            desk.crowded.store(claim::anything(desk, &strange).await?, Ordering::Relaxed);
+            context.crowded.store(claim::anything(context, &foreign_secret).await?, Ordering::Relaxed);
             return Ok(false);
         }
-        desk.crowded.store(false, Ordering::Relaxed);
+        context.crowded.store(false, Ordering::Relaxed);
         let claimed_at = Instant::now();
-        let claimed = claim::claim(desk, free, &strange).await?;
+        let claimed = claim::claim(context, free, &foreign_secret).await?;
         let all = claimed.len() == free;
         for endpoint in claimed {
             let id = endpoint.id;
             let pace = self.paces.remove(&id).unwrap_or_default();
-            let lane = Lane::new(Arc::clone(desk), endpoint, claimed_at, pace);
+            let lane = Lane::new(Arc::clone(context), endpoint, claimed_at, pace);
             let stop = stop.clone();
             self.lanes.spawn(async move { (id, lane.run(stop).await) });
         }
         Ok(all)
     }
 
-    fn ended(&mut self, ended: Result<(WebhookEndpointId, Ended), tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<(WebhookEndpointId, TurnEnd), tokio::task::JoinError>) {
         match ended {
-            Ok((id, Ended { pace, strange })) => {
-                let (now, config) = (Instant::now(), &self.desk.config);
+            Ok((id, TurnEnd { pace, foreign_secret })) => {
+                let (now, config) = (Instant::now(), &self.context.config);
                 self.paces.retain(|_, pace| !pace.is_empty(config, now));
                 self.paces.insert(id, pace);
-                if strange {
-                    self.strange.insert(id, now + STRANGE_FOR);
+                if foreign_secret {
+                    self.foreign_secret.insert(id, now + FOREIGN_SECRET_PAUSE);
                 }
             }
             // Its lease runs out by itself.

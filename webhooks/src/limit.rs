@@ -74,7 +74,7 @@ impl Limit {
     }
 
     /// Counts an answer.
-    pub(crate) fn answered(&mut self, now: Instant, sent_at: Instant, took: Duration, failed: bool, most: usize) {
+    pub(crate) fn record(&mut self, now: Instant, sent_at: Instant, took: Duration, failed: bool, most: usize) {
         if self.round.since.is_some_and(|since| sent_at < since) {
             return;
         }
@@ -166,7 +166,7 @@ mod tests {
                 let (took, failed) = answer(under_way);
                 self.now += took + Duration::from_millis(1);
                 for _ in 0..under_way {
-                    self.limit.answered(self.now, sent_at, took, failed, MOST);
+                    self.limit.record(self.now, sent_at, took, failed, MOST);
                 }
             }
             self.limit.allowed(MOST)
@@ -222,7 +222,7 @@ mod tests {
         let (mut limit, start) = (Limit::default(), Instant::now());
         for place in 0..1_000 {
             let sent_at = start + ms(place * 30);
-            limit.answered(sent_at + ms(20), sent_at, ms(20), false, MOST);
+            limit.record(sent_at + ms(20), sent_at, ms(20), false, MOST);
         }
         assert_eq!(limit.allowed(MOST), START);
     }
@@ -240,7 +240,7 @@ mod tests {
                 }
                 let sent_at = now;
                 now += ms(took / 100);
-                limit.answered(now, sent_at, ms(took), failed, most);
+                limit.record(now, sent_at, ms(took), failed, most);
                 let allowed = limit.allowed(most);
                 prop_assert!(allowed <= most && allowed >= LEAST.min(most), "{allowed}");
             }

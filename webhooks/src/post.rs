@@ -54,33 +54,33 @@ pub(crate) struct Request {
 
 /// What came back.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct EndpointResponse {
     pub(crate) address: Option<SocketAddr>,
     /// HTTP status.
     pub(crate) status: Option<u16>,
     /// The beginning of the body.
-    pub(crate) response: Option<String>,
+    pub(crate) body: Option<String>,
     pub(crate) retry_after: Option<TimeDelta>,
-    pub(crate) error: Option<Failure>,
+    pub(crate) error: Option<PostFailure>,
 }
 
 /// Why there is no whole answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct PostFailure {
     /// For programs.
     pub(crate) code: &'static str,
     /// For people.
     pub(crate) message: String,
 }
 
-impl Answer {
+impl EndpointResponse {
     /// Whether the event has arrived.
     pub(crate) fn is_success(&self) -> bool {
         self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
     }
 
     /// What went wrong, in a few words.
-    pub(crate) fn complaint(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         match (&self.error, self.status) {
             (Some(failure), _) => failure.message.clone(),
             (None, Some(status)) => format!("answered {status}"),
@@ -89,7 +89,7 @@ impl Answer {
     }
 
     fn fail(&mut self, code: &'static str, message: &str) {
-        self.error = Some(Failure { code, message: message.replace('\0', "").chars().take(ERROR_MAX).collect() });
+        self.error = Some(PostFailure { code, message: message.replace('\0', "").chars().take(ERROR_MAX).collect() });
     }
 }
 
@@ -102,41 +102,41 @@ impl Post {
         Ok(Self { http: client(config.in_flight_max)?, anew: client(0)?, timeout: config.timeout(), guard })
     }
 
-    pub(crate) async fn send(&self, request: Request) -> Answer {
-        let mut answer = Answer::default();
+    pub(crate) async fn send(&self, request: Request) -> EndpointResponse {
+        let mut response = EndpointResponse::default();
         let url = match self.guard.check(&request.url) {
             Ok(url) => url,
             Err(refused) => {
-                answer.fail("refused_url", &refused.to_string());
-                return answer;
+                response.fail("refused_url", &refused.to_string());
+                return response;
             }
         };
-        if tokio::time::timeout(self.timeout, self.exchange(url, request, &mut answer)).await.is_err() {
-            let whole = if answer.status.is_some() { "whole answer" } else { "answer" };
-            answer.fail("timeout", &format!("no {whole} within {} ms", self.timeout.as_millis()));
+        if tokio::time::timeout(self.timeout, self.exchange(url, request, &mut response)).await.is_err() {
+            let whole = if response.status.is_some() { "whole answer" } else { "answer" };
+            response.fail("timeout", &format!("no {whole} within {} ms", self.timeout.as_millis()));
         }
-        answer
+        response
     }
 
-    async fn exchange(&self, url: Url, request: Request, answer: &mut Answer) {
+    async fn exchange(&self, url: Url, request: Request, response: &mut EndpointResponse) {
         let sent = self.exchanged(url, request).await;
-        let mut response = match sent {
-            Ok(response) => response,
+        let mut http_response = match sent {
+            Ok(http_response) => http_response,
             Err(error) => {
                 let error = error.without_url();
-                return answer.fail(code(&error), &in_full(&error));
+                return response.fail(code(&error), &in_full(&error));
             }
         };
-        answer.address = response.remote_addr();
-        answer.status = Some(response.status().as_u16());
-        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        answer.retry_after = header.and_then(|value| schedule::retry_after(value, now()));
+        response.address = http_response.remote_addr();
+        response.status = Some(http_response.status().as_u16());
+        let header = http_response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        response.retry_after = header.and_then(|value| schedule::retry_after(value, now()));
         let mut bytes = Vec::new();
-        let read = read(&mut response, &mut bytes).await;
-        answer.response = Some(storable(&bytes));
+        let read = read(&mut http_response, &mut bytes).await;
+        response.body = Some(storable(&bytes));
         if let Err(error) = read {
             let error = error.without_url();
-            answer.fail(code(&error), &in_full(&error));
+            response.fail(code(&error), &in_full(&error));
         }
     }
 
@@ -187,10 +187,10 @@ fn is_closed(error: &reqwest::Error) -> bool {
 }
 
 /// Reads until the end, or until it is more than anybody needs.
-async fn read(response: &mut Response, bytes: &mut Vec<u8>) -> reqwest::Result<()> {
-    while let Some(chunk) = response.chunk().await? {
-        let room = READ_MAX - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+async fn read(http_response: &mut Response, bytes: &mut Vec<u8>) -> reqwest::Result<()> {
+    while let Some(chunk) = http_response.chunk().await? {
+        let in_flight_memory = READ_MAX - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(in_flight_memory)]);
         if bytes.len() == READ_MAX {
             break;
         }

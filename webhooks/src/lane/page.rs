@@ -30,7 +30,7 @@ pub(super) type Mark = (DateTime<Utc>, WebhookDeliveryId);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct PageRequest {
     /// What a recovery has released, or all else.
     pub(super) recovered: bool,
     /// At least so many, if there are.
@@ -48,11 +48,11 @@ pub(super) struct Page {
 }
 
 /// Reads a page. What is in hand is due as well until its result is written, and among the first.
-pub(super) async fn due(db: &Database, id: WebhookEndpointId, wanted: Wanted) -> Result<Page, DbErr> {
-    let limit = wanted.count.next_multiple_of(STEP);
-    let mut values: Vec<Value> = vec![id.0.into(), wanted.recovered.into(), now().into()];
+pub(super) async fn due(db: &Database, id: WebhookEndpointId, request: PageRequest) -> Result<Page, DbErr> {
+    let limit = request.count.next_multiple_of(STEP);
+    let mut values: Vec<Value> = vec![id.0.into(), request.recovered.into(), now().into()];
     let mut after = "";
-    if let Some((at, id)) = wanted.after {
+    if let Some((at, id)) = request.after {
         after = "AND (next_attempt_at, id) > ($4, $5)";
         values.extend([Value::from(at), Value::from(id.0)]);
     }

@@ -23,43 +23,43 @@ use super::PAUSE;
 use crate::{
     config::{Config, milliseconds},
     fan_out::{Waiting, wake},
-    lanes::Desk,
-    post::{Answer, Failure},
-    room::Place,
+    in_flight_memory::MemoryPermit,
+    lanes::LaneContext,
+    post::{EndpointResponse, PostFailure},
     schedule, switch,
 };
 
 /// What came of an attempt; or, without an answer, a delivery whose body is gone.
 #[derive(Debug)]
-pub(super) struct Tried {
+pub(super) struct FinishedAttempt {
     /// As it was before.
     pub(super) delivery: webhook_delivery::Model,
     pub(super) started_at: DateTime<Utc>,
     pub(super) took: Duration,
-    pub(super) answer: Option<Answer>,
+    pub(super) response: Option<EndpointResponse>,
     /// Whether it was to find out if the endpoint answers again.
     pub(super) probe: bool,
     pub(super) started: Instant,
     /// What it holds of the process's memory until it is written down.
     #[expect(dead_code, reason = "held, not read")]
-    pub(super) place: Option<Place>,
+    pub(super) permit: Option<MemoryPermit>,
 }
 
-impl Tried {
+impl FinishedAttempt {
     pub(super) fn without_body(delivery: webhook_delivery::Model) -> Self {
         Self::now(delivery, None, false)
     }
 
     /// Failed before anything was sent, since a header of the endpoint's cannot be opened.
     pub(super) fn unsent(delivery: webhook_delivery::Model, message: String, probe: bool) -> Self {
-        let error = Some(Failure { code: "header_unopened", message });
-        let answer = Some(Answer { error, ..Answer::default() });
-        Self::now(delivery, answer, probe)
+        let error = Some(PostFailure { code: "header_unopened", message });
+        let response = Some(EndpointResponse { error, ..EndpointResponse::default() });
+        Self::now(delivery, response, probe)
     }
 
-    fn now(delivery: webhook_delivery::Model, answer: Option<Answer>, probe: bool) -> Self {
+    fn now(delivery: webhook_delivery::Model, response: Option<EndpointResponse>, probe: bool) -> Self {
         let (started_at, started) = (now(), Instant::now());
-        Self { delivery, started_at, took: Duration::ZERO, answer, probe, started, place: None }
+        Self { delivery, started_at, took: Duration::ZERO, response, probe, started, permit: None }
     }
 }
 
@@ -78,20 +78,20 @@ pub(super) struct Written {
 }
 
 /// An attempt with what follows from it.
-struct AttemptOutcome<'tried> {
-    tried: &'tried Tried,
-    answer: &'tried Answer,
+struct AttemptOutcome<'attempt> {
+    finished: &'attempt FinishedAttempt,
+    response: &'attempt EndpointResponse,
     /// When it is tried again; none: it is delivered, or given up.
     next: Option<DateTime<Utc>>,
 }
 
 impl AttemptOutcome<'_> {
     fn number(&self) -> i32 {
-        self.tried.delivery.attempts + 1
+        self.finished.delivery.attempts + 1
     }
 
     fn status(&self) -> DeliveryStatus {
-        match (self.answer.is_success(), self.next) {
+        match (self.response.is_success(), self.next) {
             (true, _) => DeliveryStatus::Delivered,
             (false, Some(_)) => DeliveryStatus::Pending,
             (false, None) => DeliveryStatus::Failed,
@@ -102,64 +102,64 @@ impl AttemptOutcome<'_> {
 /// Writes until it is written. Should that take for longer than the lease, somebody else sends it again; the guard on the
 /// number of attempts then lets only one of the two be counted.
 pub(super) async fn write(
-    desk: Arc<Desk>,
+    context: Arc<LaneContext>,
     endpoint_id: WebhookEndpointId,
-    tried: Vec<Tried>,
+    finished: Vec<FinishedAttempt>,
     breaker: Breaker,
 ) -> Written {
-    let ids = tried.iter().map(|tried| tried.delivery.id).collect();
-    let outcomes = outcomes(&desk.config, &tried);
+    let ids = finished.iter().map(|finished| finished.delivery.id).collect();
+    let outcomes = outcomes(&context.config, &finished);
     for pause in 1..=PATIENCE {
-        match once(&desk, endpoint_id, &tried, &outcomes, breaker).await {
+        match once(&context, endpoint_id, &finished, &outcomes, breaker).await {
             Ok(disabled) => return Written { ids, disabled },
             Err(error) => tracing::warn!(%error, "webhooks' results could not be written; trying again"),
         }
         tokio::time::sleep(PAUSE * pause).await;
     }
-    tracing::error!(results = tried.len(), "webhooks' results are lost; what they are about is sent again");
+    tracing::error!(results = finished.len(), "webhooks' results are lost; what they are about is sent again");
     Written { ids, disabled: false }
 }
 
 /// How often writing is tried: for half a minute.
 const PATIENCE: u32 = 10;
 
-fn outcomes<'tried>(config: &Config, tried: &'tried [Tried]) -> Vec<AttemptOutcome<'tried>> {
+fn outcomes<'attempt>(config: &Config, finished: &'attempt [FinishedAttempt]) -> Vec<AttemptOutcome<'attempt>> {
     let now = now();
-    let outcome = |tried: &'tried Tried| {
-        let answer = tried.answer.as_ref()?;
-        let failed = tried.delivery.round_attempts.saturating_add(1);
-        let pause = if answer.is_success() { None } else { schedule::pause(config, failed, answer.retry_after) };
-        Some(AttemptOutcome { tried, answer, next: pause.map(|pause| now + pause) })
+    let outcome = |finished: &'attempt FinishedAttempt| {
+        let response = finished.response.as_ref()?;
+        let failed = finished.delivery.round_attempts.saturating_add(1);
+        let pause = if response.is_success() { None } else { schedule::pause(config, failed, response.retry_after) };
+        Some(AttemptOutcome { finished, response, next: pause.map(|pause| now + pause) })
     };
-    tried.iter().filter_map(outcome).collect()
+    finished.iter().filter_map(outcome).collect()
 }
 
 async fn once(
-    desk: &Desk,
+    context: &LaneContext,
     endpoint_id: WebhookEndpointId,
-    tried: &[Tried],
+    finished: &[FinishedAttempt],
     outcomes: &[AttemptOutcome<'_>],
     breaker: Breaker,
 ) -> Result<bool, DbErr> {
-    let mut tx = desk.db.begin().await?;
+    let mut tx = context.db.begin().await?;
     let Some(endpoint) = switch::locked(&tx, endpoint_id).await? else { return Ok(false) };
     let mut written = delivered(&tx, outcomes).await?;
-    for outcome in outcomes.iter().filter(|outcome| !outcome.answer.is_success()) {
+    for outcome in outcomes.iter().filter(|outcome| !outcome.response.is_success()) {
         if failed(&tx, outcome).await? {
-            written.insert(outcome.tried.delivery.id);
+            written.insert(outcome.finished.delivery.id);
         }
     }
-    for gone in tried.iter().filter(|tried| tried.answer.is_none()) {
-        give_up(&tx, &gone.delivery).await?;
+    for bodiless in finished.iter().filter(|attempt| attempt.response.is_none()) {
+        give_up(&tx, &bodiless.delivery).await?;
     }
     let written: Vec<&AttemptOutcome<'_>> =
-        outcomes.iter().filter(|outcome| written.contains(&outcome.tried.delivery.id)).collect();
+        outcomes.iter().filter(|outcome| written.contains(&outcome.finished.delivery.id)).collect();
     if !written.is_empty() {
         let attempts = written.iter().map(|outcome| attempt(outcome));
         webhook_attempt::Entity::insert_many(attempts).exec_without_returning(&*tx).await?;
         log::append(&*tx, written.iter().filter_map(|outcome| trace(endpoint_id, outcome)).collect()).await?;
     }
-    let reason = stand(&tx, desk, endpoint, &written, breaker).await?;
+    let reason = update_endpoint(&tx, context, endpoint, &written, breaker).await?;
     let waiting = match reason {
         Some(reason) => switch::disable(&mut tx, endpoint_id, &reason).await?,
         None => None,
@@ -168,25 +168,25 @@ async fn once(
     tx.commit().await?;
     fail::fail_point!("webhook.results_committed");
     count(&written);
-    told(desk, waiting.as_ref()).await;
+    notify(context, waiting.as_ref()).await;
     Ok(waiting.is_some())
 }
 
 /// The lanes' sweep finds what cannot be told.
-async fn told(desk: &Desk, waiting: Option<&Waiting>) {
+async fn notify(context: &LaneContext, waiting: Option<&Waiting>) {
     let Some(waiting) = waiting else { return };
-    if let Err(error) = wake(&desk.db, waiting).await {
+    if let Err(error) = wake(&context.db, waiting).await {
         tracing::warn!(%error, "endpoints could not be told of a disabled one; the sweep does it");
     }
-    desk.waker.wake();
+    context.waker.wake();
 }
 
 /// Writes the successes, one statement for all that are alike. Returns which of them were as they were before.
 async fn delivered(tx: &Transaction, outcomes: &[AttemptOutcome<'_>]) -> Result<HashSet<WebhookDeliveryId>, DbErr> {
     let mut alike: BTreeMap<(i32, Option<u16>), Vec<WebhookDeliveryId>> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.answer.is_success()) {
-        let delivery = &outcome.tried.delivery;
-        alike.entry((delivery.attempts, outcome.answer.status)).or_default().push(delivery.id);
+    for outcome in outcomes.iter().filter(|outcome| outcome.response.is_success()) {
+        let delivery = &outcome.finished.delivery;
+        alike.entry((delivery.attempts, outcome.response.status)).or_default().push(delivery.id);
     }
     let mut written = HashSet::new();
     for ((attempts, status), ids) in alike {
@@ -211,7 +211,7 @@ async fn delivered(tx: &Transaction, outcomes: &[AttemptOutcome<'_>]) -> Result<
 
 /// Writes a failure. What became of the delivery meanwhile (held, asked for once more) stays, the attempt counts.
 async fn failed(tx: &Transaction, outcome: &AttemptOutcome<'_>) -> Result<bool, DbErr> {
-    let delivery = &outcome.tried.delivery;
+    let delivery = &outcome.finished.delivery;
     let same = "status = 'pending' AND round_attempts = $6";
     let sql = format!(
         "UPDATE webhook_deliveries SET attempts = attempts + 1, updated_at = $1, last_status = $2, last_error = $3, \
@@ -222,8 +222,8 @@ async fn failed(tx: &Transaction, outcome: &AttemptOutcome<'_>) -> Result<bool, 
     );
     let values: [Value; 8] = [
         now().into(),
-        outcome.answer.status.map(i32::from).into(),
-        outcome.answer.complaint().into(),
+        outcome.response.status.map(i32::from).into(),
+        outcome.response.summary().into(),
         outcome.status().word().into(),
         outcome.next.into(),
         delivery.round_attempts.into(),
@@ -250,17 +250,17 @@ async fn give_up(tx: &Transaction, delivery: &webhook_delivery::Model) -> Result
 }
 
 fn attempt(outcome: &AttemptOutcome<'_>) -> webhook_attempt::ActiveModel {
-    let (tried, answer) = (outcome.tried, outcome.answer);
-    let error = answer.error.as_ref();
+    let (finished, response) = (outcome.finished, outcome.response);
+    let error = response.error.as_ref();
     webhook_attempt::ActiveModel {
         id: Set(WebhookAttemptId::new()),
-        delivery_id: Set(tried.delivery.id),
+        delivery_id: Set(finished.delivery.id),
         number: Set(outcome.number()),
-        started_at: Set(tried.started_at),
-        duration_ms: Set(i32::try_from(tried.took.as_millis()).unwrap_or(i32::MAX)),
-        address: Set(answer.address.map(|address| address.to_string())),
-        status: Set(answer.status.map(i32::from)),
-        response: Set(answer.response.clone()),
+        started_at: Set(finished.started_at),
+        duration_ms: Set(i32::try_from(finished.took.as_millis()).unwrap_or(i32::MAX)),
+        address: Set(response.address.map(|address| address.to_string())),
+        status: Set(response.status.map(i32::from)),
+        response: Set(response.body.clone()),
         error_code: Set(error.map(|failure| failure.code.to_owned())),
         error_message: Set(error.map(|failure| failure.message.clone())),
     }
@@ -268,7 +268,7 @@ fn attempt(outcome: &AttemptOutcome<'_>) -> webhook_attempt::ActiveModel {
 
 /// The row in the payment's log, where the event is about one.
 fn trace(endpoint_id: WebhookEndpointId, outcome: &AttemptOutcome<'_>) -> Option<NewLog> {
-    let delivery = &outcome.tried.delivery;
+    let delivery = &outcome.finished.delivery;
     let (event_type, message) = match outcome.status() {
         DeliveryStatus::Delivered => ("webhook.delivered", format!("{} was delivered", delivery.event_type)),
         DeliveryStatus::Pending => {
@@ -290,25 +290,25 @@ fn trace(endpoint_id: WebhookEndpointId, outcome: &AttemptOutcome<'_>) -> Option
             "event_id": delivery.event_id,
             "event_type": delivery.event_type,
             "attempt": outcome.number(),
-            "status": outcome.answer.status,
-            "duration_ms": u64::try_from(outcome.tried.took.as_millis()).unwrap_or(u64::MAX),
-            "error_code": outcome.answer.error.as_ref().map(|failure| failure.code),
+            "status": outcome.response.status,
+            "duration_ms": u64::try_from(outcome.finished.took.as_millis()).unwrap_or(u64::MAX),
+            "error_code": outcome.response.error.as_ref().map(|failure| failure.code),
             "next_attempt_at": outcome.next.map(entities::rfc3339),
         }),
     })
 }
 
 /// Writes how the endpoint stands after these attempts. Returns why it has to be disabled, if it has to.
-async fn stand(
+async fn update_endpoint(
     tx: &Transaction,
-    desk: &Desk,
+    context: &LaneContext,
     mut endpoint: webhook_endpoint::Model,
     written: &[&AttemptOutcome<'_>],
     breaker: Breaker,
 ) -> Result<Option<String>, DbErr> {
     for outcome in written {
-        let ended = outcome.tried.started_at + TimeDelta::from_std(outcome.tried.took).unwrap_or_default();
-        if outcome.answer.is_success() {
+        let ended = outcome.finished.started_at + TimeDelta::from_std(outcome.finished.took).unwrap_or_default();
+        if outcome.response.is_success() {
             endpoint.last_success_at = Some(endpoint.last_success_at.map_or(ended, |last| last.max(ended)));
             (endpoint.failing_since, endpoint.failures) = (None, 0);
         } else {
@@ -316,12 +316,13 @@ async fn stand(
             endpoint.failures = endpoint.failures.saturating_add(1);
         }
     }
-    if endpoint.lane_owner == Some(desk.owner) {
+    if endpoint.lane_owner == Some(context.owner) {
         (endpoint.breaker_step, endpoint.breaker_until) = (breaker.step, breaker.until);
     }
-    let gone = written.iter().any(|outcome| outcome.answer.error.is_none() && outcome.answer.status == Some(410));
+    let gone = written.iter().any(|outcome| outcome.response.error.is_none() && outcome.response.status == Some(410));
     let enabled = endpoint.status == WebhookStatus::Enabled;
-    let reason = if gone { Some("it answered 410 Gone".to_owned()) } else { hopeless(&desk.config, &endpoint) };
+    let reason =
+        if gone { Some("it answered 410 Gone".to_owned()) } else { disable_reason(&context.config, &endpoint) };
     let mut row = webhook_endpoint::ActiveModel { id: Set(endpoint.id), ..Default::default() };
     row.last_success_at = Set(endpoint.last_success_at);
     row.failing_since = Set(endpoint.failing_since);
@@ -333,7 +334,7 @@ async fn stand(
 }
 
 /// Why nothing more is expected of an endpoint that has failed for so long and so often.
-fn hopeless(config: &Config, endpoint: &webhook_endpoint::Model) -> Option<String> {
+fn disable_reason(config: &Config, endpoint: &webhook_endpoint::Model) -> Option<String> {
     let since = endpoint.failing_since?;
     let long = now() - since >= milliseconds(config.disable_after_s.saturating_mul(1_000));
     let often = u32::try_from(endpoint.failures).unwrap_or(0) >= config.disable_failures_min;

@@ -5,7 +5,7 @@ use entities::{WebhookEndpointId, now, webhook_endpoint};
 use queue::Database;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, Statement, Value, prelude::*};
 
-use super::Desk;
+use super::LaneContext;
 
 /// Endpoints that are taken with one statement, at most.
 pub(super) const TOGETHER: usize = 32;
@@ -25,27 +25,27 @@ fn due(but: &[WebhookEndpointId]) -> (String, Vec<Value>) {
 }
 
 /// Whether anything is due, but for these. A read costs neither a write lock (SQLite) nor a transaction id (PostgreSQL).
-pub(super) async fn anything(desk: &Desk, but: &[WebhookEndpointId]) -> Result<bool, DbErr> {
+pub(super) async fn anything(context: &LaneContext, but: &[WebhookEndpointId]) -> Result<bool, DbErr> {
     let (condition, values) = due(but);
     let sql = format!("SELECT id FROM webhook_endpoints WHERE {condition} LIMIT 1");
-    let statement = Statement::from_sql_and_values(desk.db.get_database_backend(), sql, values);
-    Ok(desk.db.query_one_raw(statement).await?.is_some())
+    let statement = Statement::from_sql_and_values(context.db.get_database_backend(), sql, values);
+    Ok(context.db.query_one_raw(statement).await?.is_some())
 }
 
 /// Takes up to so many endpoints, the longest due first. What another process is taking at this moment is passed over on
 /// PostgreSQL; SQLite has one writer, which amounts to the same.
 pub(super) async fn claim(
-    desk: &Desk,
+    context: &LaneContext,
     limit: usize,
     but: &[WebhookEndpointId],
 ) -> Result<Vec<webhook_endpoint::Model>, DbErr> {
-    if !anything(desk, but).await? {
+    if !anything(context, but).await? {
         return Ok(Vec::new());
     }
-    let backend = desk.db.get_database_backend();
+    let backend = context.db.get_database_backend();
     let (condition, mut values) = due(but);
     let (owner, until) = (values.len() + 1, values.len() + 2);
-    values.extend([Value::from(desk.owner), Value::from(now() + desk.config.lease())]);
+    values.extend([Value::from(context.owner), Value::from(now() + context.config.lease())]);
     let lock = if backend == DatabaseBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
     let sql = format!(
         "WITH due AS MATERIALIZED \
@@ -54,7 +54,7 @@ pub(super) async fn claim(
          WHERE id IN (SELECT id FROM due) RETURNING *"
     );
     let statement = Statement::from_sql_and_values(backend, sql, values);
-    let tx = desk.db.begin().await?;
+    let tx = context.db.begin().await?;
     let endpoints = webhook_endpoint::Entity::find().from_raw_sql(statement).all(&*tx).await?;
     tx.commit().await?;
     fail::fail_point!("webhook.lane_taken");
@@ -62,12 +62,12 @@ pub(super) async fn claim(
 }
 
 /// Keeps the endpoint for another lease. `false`: somebody else has it.
-pub(crate) async fn renew(desk: &Desk, id: WebhookEndpointId) -> Result<bool, DbErr> {
-    let tx = desk.db.begin().await?;
+pub(crate) async fn renew(context: &LaneContext, id: WebhookEndpointId) -> Result<bool, DbErr> {
+    let tx = context.db.begin().await?;
     let kept = webhook_endpoint::Entity::update_many()
-        .col_expr(webhook_endpoint::Column::LaneUntil, Expr::value(now() + desk.config.lease()))
+        .col_expr(webhook_endpoint::Column::LaneUntil, Expr::value(now() + context.config.lease()))
         .filter(webhook_endpoint::Column::Id.eq(id))
-        .filter(webhook_endpoint::Column::LaneOwner.eq(desk.owner))
+        .filter(webhook_endpoint::Column::LaneOwner.eq(context.owner))
         .exec(&*tx)
         .await?;
     tx.commit().await?;
@@ -76,14 +76,14 @@ pub(crate) async fn renew(desk: &Desk, id: WebhookEndpointId) -> Result<bool, Db
 
 /// When an endpoint is to be looked at again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Again {
+pub(crate) enum Recheck {
     /// When its next delivery is due, but not before this.
     Due(Option<DateTime<Utc>>),
     /// Now; others may be before it.
     Now,
 }
 
-impl Again {
+impl Recheck {
     async fn at(self, db: &Database, id: WebhookEndpointId) -> Result<Option<DateTime<Utc>>, DbErr> {
         match self {
             Self::Now => Ok(Some(now())),
@@ -101,15 +101,15 @@ impl Again {
 /// endpoint due and thinks that its lane goes on. So it is looked at once more after it was given up: what was committed
 /// before is seen then, and what comes later finds an endpoint that waits. If the process dies in between, the sweep
 /// finds it.
-pub(crate) async fn release(desk: &Desk, id: WebhookEndpointId, again: Again) -> Result<(), DbErr> {
-    let at = again.at(&desk.db, id).await?;
-    let tx = desk.db.begin().await?;
+pub(crate) async fn release(context: &LaneContext, id: WebhookEndpointId, again: Recheck) -> Result<(), DbErr> {
+    let at = again.at(&context.db, id).await?;
+    let tx = context.db.begin().await?;
     let released = webhook_endpoint::Entity::update_many()
         .col_expr(webhook_endpoint::Column::DueAt, Expr::value(at))
         .col_expr(webhook_endpoint::Column::LaneOwner, Expr::value(None::<Uuid>))
         .col_expr(webhook_endpoint::Column::LaneUntil, Expr::value(None::<DateTime<Utc>>))
         .filter(webhook_endpoint::Column::Id.eq(id))
-        .filter(webhook_endpoint::Column::LaneOwner.eq(desk.owner))
+        .filter(webhook_endpoint::Column::LaneOwner.eq(context.owner))
         .exec(&*tx)
         .await?;
     tx.commit().await?;
@@ -117,10 +117,10 @@ pub(crate) async fn release(desk: &Desk, id: WebhookEndpointId, again: Again) ->
     if released.rows_affected == 0 {
         return Ok(());
     }
-    let Some(earlier) = again.at(&desk.db, id).await?.filter(|now| at.is_none_or(|at| *now < at)) else {
+    let Some(earlier) = again.at(&context.db, id).await?.filter(|now| at.is_none_or(|at| *now < at)) else {
         return Ok(());
     };
-    let tx = desk.db.begin().await?;
+    let tx = context.db.begin().await?;
     webhook_endpoint::Entity::update_many()
         .col_expr(webhook_endpoint::Column::DueAt, Expr::value(earlier))
         .filter(webhook_endpoint::Column::Id.eq(id))
@@ -128,7 +128,7 @@ pub(crate) async fn release(desk: &Desk, id: WebhookEndpointId, again: Again) ->
         .exec(&*tx)
         .await?;
     tx.commit().await?;
-    desk.waker.wake();
+    context.waker.wake();
     Ok(())
 }
 

@@ -16,29 +16,29 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::{
     PAUSE,
-    page::{self, Due, Mark, Page, Wanted},
+    page::{self, Due, Mark, Page, PageRequest},
 };
-use crate::lanes::Desk;
+use crate::lanes::LaneContext;
 
 /// How often a lane looks from the beginning while it has a page ahead.
-const FROM_THE_BEGINNING: Duration = Duration::from_secs(1);
+const RESCAN_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
-pub(super) struct Intake {
-    now_due: Stock,
-    recovered: Stock,
+pub(super) struct Prefetch {
+    now_due: Buffer,
+    recovered: Buffer,
     /// In hand: waiting, in flight, or with a result that is not written yet.
     taken: HashSet<WebhookDeliveryId>,
     /// Written down while a page was being fetched, which may still show them as due.
     settled: Vec<WebhookDeliveryId>,
     fetching: Option<JoinHandle<Result<Fetched, DbErr>>>,
     /// When it is looked from the beginning.
-    look_at: Instant,
+    rescan_at: Instant,
     /// Not before this, after the database has failed.
     not_before: Instant,
 }
 
-struct Stock {
+struct Buffer {
     waiting: VecDeque<Due>,
     /// Whether there may be more, and where.
     more: bool,
@@ -52,7 +52,7 @@ pub(super) struct Fetched {
     recovered: Option<Page>,
 }
 
-impl Stock {
+impl Buffer {
     fn new() -> Self {
         Self { waiting: VecDeque::new(), more: true, after: None }
     }
@@ -68,15 +68,15 @@ impl Stock {
     }
 }
 
-impl Intake {
+impl Prefetch {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            now_due: Stock::new(),
-            recovered: Stock::new(),
+            now_due: Buffer::new(),
+            recovered: Buffer::new(),
             taken: HashSet::new(),
             settled: Vec::new(),
             fetching: None,
-            look_at: now,
+            rescan_at: now,
             not_before: now,
         }
     }
@@ -93,8 +93,8 @@ impl Intake {
 
     /// It could not be sent after all.
     pub(super) fn give_back(&mut self, due: Due) {
-        let stock = if due.delivery.recovered { &mut self.recovered } else { &mut self.now_due };
-        stock.waiting.push_front(due);
+        let buffer = if due.delivery.recovered { &mut self.recovered } else { &mut self.now_due };
+        buffer.waiting.push_front(due);
     }
 
     pub(super) fn has_now_due(&self) -> bool {
@@ -137,27 +137,27 @@ impl Intake {
     }
 
     /// When it has to look, if so much ahead is wanted; none while there is enough, or a page is on its way.
-    pub(super) fn looks_at(&self, ahead: usize) -> Option<Instant> {
+    pub(super) fn next_fetch_at(&self, ahead: usize) -> Option<Instant> {
         if self.fetching.is_some() || self.now_due.waiting.len() >= ahead / 2 {
             return None;
         }
         let more = self.now_due.more || (self.recovered.more && self.recovered.waiting.len() < ahead / 2);
-        Some(if more { self.not_before } else { self.look_at.max(self.not_before) })
+        Some(if more { self.not_before } else { self.rescan_at.max(self.not_before) })
     }
 
     /// Fetches what is wanted, in the background.
-    pub(super) fn fetch(&mut self, desk: &Arc<Desk>, id: WebhookEndpointId, ahead: usize) {
-        let beginning = Instant::now() >= self.look_at;
+    pub(super) fn fetch(&mut self, context: &Arc<LaneContext>, id: WebhookEndpointId, ahead: usize) {
+        let beginning = Instant::now() >= self.rescan_at;
         let count = if beginning { ahead + self.taken.len() } else { ahead };
-        let wanted = |stock: &Stock, recovered| {
-            let after = stock.after.filter(|_| !beginning);
-            let low = stock.waiting.len() < ahead / 2;
-            (low && (beginning || stock.more)).then_some(Wanted { recovered, count, after })
+        let request = |buffer: &Buffer, recovered| {
+            let after = buffer.after.filter(|_| !beginning);
+            let low = buffer.waiting.len() < ahead / 2;
+            (low && (beginning || buffer.more)).then_some(PageRequest { recovered, count, after })
         };
-        let (now_due, recovered) = (wanted(&self.now_due, false), wanted(&self.recovered, true));
-        self.fetching = Some(tokio::spawn(fetch(Arc::clone(desk), id, now_due, recovered)));
+        let (now_due, recovered) = (request(&self.now_due, false), request(&self.recovered, true));
+        self.fetching = Some(tokio::spawn(fetch(Arc::clone(context), id, now_due, recovered)));
         if beginning {
-            self.look_at = Instant::now() + FROM_THE_BEGINNING;
+            self.rescan_at = Instant::now() + RESCAN_EVERY;
         }
     }
 
@@ -165,7 +165,7 @@ impl Intake {
     /// failed.
     pub(super) fn fetched(
         &mut self,
-        desk: &Desk,
+        context: &LaneContext,
         fetched: Result<Result<Fetched, DbErr>, JoinError>,
     ) -> Option<Option<webhook_endpoint::Model>> {
         self.fetching = None;
@@ -173,14 +173,14 @@ impl Intake {
             fetched.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()));
         let endpoint = match fetched {
             Ok(fetched) => {
-                for (stock, page) in [(&mut self.now_due, fetched.now_due), (&mut self.recovered, fetched.recovered)] {
+                for (buffer, page) in [(&mut self.now_due, fetched.now_due), (&mut self.recovered, fetched.recovered)] {
                     if let Some(page) = page {
-                        stock.put(page, &mut self.taken);
+                        buffer.put(page, &mut self.taken);
                     }
                 }
                 if !self.now_due.more && !self.recovered.more {
-                    let soon = Instant::now() + Duration::from_millis(desk.config.poll_interval_ms);
-                    self.look_at = self.look_at.min(soon);
+                    let soon = Instant::now() + Duration::from_millis(context.config.poll_interval_ms);
+                    self.rescan_at = self.rescan_at.min(soon);
                 }
                 Some(fetched.endpoint)
             }
@@ -203,26 +203,26 @@ impl Intake {
 }
 
 async fn fetch(
-    desk: Arc<Desk>,
+    context: Arc<LaneContext>,
     id: WebhookEndpointId,
-    now_due: Option<Wanted>,
-    recovered: Option<Wanted>,
+    now_due: Option<PageRequest>,
+    recovered: Option<PageRequest>,
 ) -> Result<Fetched, DbErr> {
-    let endpoint = webhook_endpoint::Entity::find_unscoped(id).one(&*desk.db).await?;
+    let endpoint = webhook_endpoint::Entity::find_unscoped(id).one(&*context.db).await?;
     let mut fetched = Fetched { endpoint, now_due: None, recovered: None };
     let usable = |endpoint: &webhook_endpoint::Model| {
-        endpoint.status == WebhookStatus::Enabled && endpoint.lane_owner == Some(desk.owner)
+        endpoint.status == WebhookStatus::Enabled && endpoint.lane_owner == Some(context.owner)
     };
     if !fetched.endpoint.as_ref().is_some_and(usable) {
         return Ok(fetched);
     }
-    if let Some(wanted) = now_due {
-        fetched.now_due = Some(page::due(&desk.db, id, wanted).await?);
+    if let Some(request) = now_due {
+        fetched.now_due = Some(page::due(&context.db, id, request).await?);
     }
     // What recoveries have released has its turn when nothing else is left.
     let nothing_else = fetched.now_due.as_ref().is_none_or(|page| page.more_after.is_none());
-    if let Some(wanted) = recovered.filter(|_| nothing_else) {
-        fetched.recovered = Some(page::due(&desk.db, id, wanted).await?);
+    if let Some(request) = recovered.filter(|_| nothing_else) {
+        fetched.recovered = Some(page::due(&context.db, id, request).await?);
     }
     Ok(fetched)
 }

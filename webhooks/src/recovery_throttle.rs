@@ -29,7 +29,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// Shared by the lanes of a process.
 #[derive(Default)]
-pub(crate) struct Courtesy(Mutex<Pace>);
+pub(crate) struct RecoveryThrottle(Mutex<Pace>);
 
 struct Pace {
     per_second: u32,
@@ -44,7 +44,7 @@ impl Default for Pace {
     }
 }
 
-impl Courtesy {
+impl RecoveryThrottle {
     /// An endpoint is behind with what is due now.
     pub(crate) fn behind(&self, now: Instant) {
         let mut pace = self.pace();
@@ -92,26 +92,26 @@ mod tests {
     use super::*;
 
     /// How many were sent in so many seconds, asked for every millisecond.
-    fn sent(courtesy: &Courtesy, start: Instant, seconds: u64, busy: bool) -> usize {
+    fn sent(recovery_throttle: &RecoveryThrottle, start: Instant, seconds: u64, busy: bool) -> usize {
         let moments = (0..seconds * 1_000).map(|place| start + Duration::from_millis(place));
         moments
             .map(|now| {
                 if busy {
-                    courtesy.behind(now);
+                    recovery_throttle.behind(now);
                 }
-                std::iter::from_fn(|| courtesy.take(now).ok()).count()
+                std::iter::from_fn(|| recovery_throttle.take(now).ok()).count()
             })
             .sum()
     }
 
     #[test]
     fn released_events_are_slow_beside_others_and_fast_alone() {
-        let (courtesy, start) = (Courtesy::default(), Instant::now());
-        let busy = sent(&courtesy, start, 10, true);
+        let (recovery_throttle, start) = (RecoveryThrottle::default(), Instant::now());
+        let busy = sent(&recovery_throttle, start, 10, true);
         assert!((1_900..3_000).contains(&busy), "{busy}");
-        let alone = sent(&courtesy, start + Duration::from_secs(10), 10, false);
+        let alone = sent(&recovery_throttle, start + Duration::from_secs(10), 10, false);
         assert!(alone > 50_000, "{alone}");
-        let again = sent(&courtesy, start + Duration::from_secs(20), 10, true);
+        let again = sent(&recovery_throttle, start + Duration::from_secs(20), 10, true);
         assert!(again < 20_000, "it gives way within a second: {again}");
     }
 }

@@ -11,13 +11,13 @@ const REQUEST_KIB: usize = 128;
 
 /// Shared by the lanes of a process. What each endpoint may always have is not counted, so that no endpoint, and no
 /// number of them, can take from another what it needs to be sent to at all.
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct InFlightMemory(Arc<Semaphore>);
 
 /// Room for one request, until its result is written down or it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub(crate) struct MemoryPermit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-impl Room {
+impl InFlightMemory {
     /// As much as the settings say, and no more requests than half of the files that may be open.
     pub(crate) fn new(config: &Config) -> Self {
         let memory_kib = config.in_flight_memory_mib.saturating_mul(1_024);
@@ -26,9 +26,9 @@ impl Room {
     }
 
     /// Room for a request with a body of so many bytes; none while the others have it all.
-    pub(crate) fn take(&self, body: usize) -> Option<Place> {
+    pub(crate) fn take(&self, body: usize) -> Option<MemoryPermit> {
         let kib = u32::try_from(REQUEST_KIB + body.div_ceil(1_024)).unwrap_or(u32::MAX);
-        Arc::clone(&self.0).try_acquire_many_owned(kib).ok().map(Place)
+        Arc::clone(&self.0).try_acquire_many_owned(kib).ok().map(MemoryPermit)
     }
 }
 
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_and_large_bodies_take_more() {
-        let room = Room::new(&Config { in_flight_memory_mib: 1, ..Config::default() });
-        let places: Vec<Place> = std::iter::from_fn(|| room.take(100)).collect();
-        assert_eq!(places.len(), 7, "1,024 KiB for 129 KiB each");
-        drop(places);
-        assert!(room.take(700 * 1_024).is_some_and(|_| room.take(300 * 1_024).is_none()));
+        let in_flight_memory = InFlightMemory::new(&Config { in_flight_memory_mib: 1, ..Config::default() });
+        let permits: Vec<MemoryPermit> = std::iter::from_fn(|| in_flight_memory.take(100)).collect();
+        assert_eq!(permits.len(), 7, "1,024 KiB for 129 KiB each");
+        drop(permits);
+        assert!(in_flight_memory.take(700 * 1_024).is_some_and(|_| in_flight_memory.take(300 * 1_024).is_none()));
     }
 
     #[test]

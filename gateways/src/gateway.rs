@@ -182,17 +182,17 @@ impl<'a> Callback<'a> {
 
 /// What a callback that is the gateway's own says: what to look at. It moves nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct Notification {
     /// The gateway's id of this event, where it has one: told again, it is the same.
     pub event_id: Option<String>,
     /// What it is about.
-    pub about: Subject,
+    pub about: CallbackSubject,
 }
 
 /// What a callback is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "ids are ours (`reference`) or the gateway's")]
-pub enum Subject {
+pub enum CallbackSubject {
     /// A payment, by whichever of the ids the gateway has named.
     Payment { reference: Option<Uuid>, gateway_id: Option<String> },
     /// A payout of a connected account.
@@ -205,7 +205,7 @@ pub enum Subject {
 
 /// Why a callback is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum CallbackRefused {
     /// It is not the gateway's, or too old: a replay.
     #[error("the signature is missing, wrong or too old")]
     Forged,
@@ -240,14 +240,14 @@ pub trait Gateway: Send + Sync {
     async fn look_up_refund(&self, handle: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error>;
 
     /// What a callback says that could be the gateway's own, where only the gateway itself can tell whether it is: asking
-    /// is what anybody can have us do, and should be worth it. None where [`Self::hear`] asks nobody about that.
+    /// is what anybody can have us do, and should be worth it. None where [`Self::receive`] asks nobody about that.
     ///
     /// # Errors
-    /// [`Refused`] when it cannot be the gateway's own.
-    fn claims(&self, _: &Callback<'_>) -> Result<Option<Heard>, Refused> {
+    /// [`CallbackRefused`] when it cannot be the gateway's own.
+    fn claims(&self, _: &Callback<'_>) -> Result<Option<Notification>, CallbackRefused> {
         Ok(None)
     }
 
     /// Checks that a callback is the gateway's own, and what it is about.
-    async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused>;
+    async fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused>;
 }

@@ -17,17 +17,17 @@ const TEXT_MAX: usize = 300;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Nothing; it may be asked as often as we like.
-    Looks,
+    Reads,
     /// It opens, takes or gives back.
-    Moves,
+    Writes,
 }
 
 impl Effect {
     /// The error of a request that has left and has no answer that can be used.
     pub(crate) fn lost(self, what: impl Into<String>) -> Error {
         match self {
-            Self::Looks => Error::Unavailable(what.into()),
-            Self::Moves => Error::Unknown(what.into()),
+            Self::Reads => Error::Unavailable(what.into()),
+            Self::Writes => Error::Unknown(what.into()),
         }
     }
 }
@@ -41,7 +41,7 @@ pub(crate) struct Http {
 
 /// A whole answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     /// HTTP status.
     pub(crate) status: u16,
     body: Vec<u8>,
@@ -70,7 +70,7 @@ impl Http {
 }
 
 /// Sends, and reads the whole answer, whatever its status is.
-pub(crate) async fn send(request: RequestBuilder, effect: Effect) -> Result<Answer, Error> {
+pub(crate) async fn send(request: RequestBuilder, effect: Effect) -> Result<HttpResponse, Error> {
     let mut response = request.send().await.map_err(|error| failure(error, effect))?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
@@ -80,7 +80,7 @@ pub(crate) async fn send(request: RequestBuilder, effect: Effect) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(HttpResponse { status, body })
 }
 
 fn failure(error: reqwest::Error, effect: Effect) -> Error {
@@ -106,7 +106,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     short(&cause.to_string())
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -151,25 +151,25 @@ pub(crate) fn segment(id: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16) -> Answer {
-        Answer { status, body: Vec::new() }
+    fn response(status: u16) -> HttpResponse {
+        HttpResponse { status, body: Vec::new() }
     }
 
     #[test]
     fn a_status_says_whether_anything_can_have_happened() {
-        use Effect::{Looks, Moves};
-        let error = |status, effect| answer(status).checked(effect).unwrap_err();
+        use Effect::{Reads, Writes};
+        let error = |status, effect| response(status).checked(effect).unwrap_err();
         for status in [500, 502, 503, 504, 408] {
-            assert!(matches!(error(status, Moves), Error::Unknown(_)), "{status}");
-            assert!(matches!(error(status, Looks), Error::Unavailable(_)), "{status}");
+            assert!(matches!(error(status, Writes), Error::Unknown(_)), "{status}");
+            assert!(matches!(error(status, Reads), Error::Unavailable(_)), "{status}");
         }
-        for effect in [Looks, Moves] {
+        for effect in [Reads, Writes] {
             assert!(matches!(error(429, effect), Error::Unavailable(_)));
             for status in [301, 302, 401, 403] {
                 assert!(matches!(error(status, effect), Error::Misconfigured(_)), "{status}");
             }
             for status in [200, 201, 202, 400, 402, 404, 409, 422] {
-                assert_eq!(answer(status).checked(effect).unwrap().status, status);
+                assert_eq!(response(status).checked(effect).unwrap().status, status);
             }
         }
     }

@@ -23,8 +23,8 @@ pub use config::{
     StripeConfig,
 };
 pub use gateway::{
-    Callback, Error, Gateway, Handle, Heard, OnBehalf, Order, Payer, Payment, Refund, Refunded, Refused, Returns,
-    State, Subject,
+    Callback, CallbackRefused, CallbackSubject, Error, Gateway, Handle, Notification, OnBehalf, Order, Payer, Payment,
+    Refund, Refunded, Returns, State,
 };
 pub use money::Money;
 pub use phoenixd::Phoenixd;

@@ -2,9 +2,9 @@
 //!
 //! How the operators differ is written down as data, one profile each.
 
-mod answers;
 mod callback;
 mod profiles;
+mod responses;
 
 use chrono::{SecondsFormat, Utc};
 use reqwest::{Method, RequestBuilder};
@@ -17,13 +17,13 @@ use uuid::Uuid;
 pub(crate) use self::profiles::{HOLO, HURI, MVOLA_KM, MVOLA_MG, Profile};
 
 use self::{
-    answers::{Missed, Refusal, RequestState, Transaction},
     profiles::{Access, Proof},
+    responses::{Missed, Refusal, RequestState, Transaction},
 };
 use crate::{
-    BuildError, Callback, Error, Gateway, Handle, Heard, Money, OperatorConfig, Order, Payment, Refund, Refunded,
-    Refused, State,
-    http::{self, Answer, Effect, Http, segment},
+    BuildError, Callback, CallbackRefused, Error, Gateway, Handle, Money, Notification, OperatorConfig, Order, Payment,
+    Refund, Refunded, State,
+    http::{self, Effect, Http, HttpResponse, segment},
     oauth::OAuth,
 };
 
@@ -83,24 +83,24 @@ impl MobileMoney {
         request
     }
 
-    async fn send(&self, request: RequestBuilder, effect: Effect) -> Result<Answer, Error> {
+    async fn send(&self, request: RequestBuilder, effect: Effect) -> Result<HttpResponse, Error> {
         let secret = self.config.client_secret.expose_secret();
-        let answer = match (&self.oauth, &self.profile.access) {
+        let response = match (&self.oauth, &self.profile.access) {
             (Some(oauth), _) => oauth.send(request, effect).await,
             (None, Access::Key { header }) => http::send(request.header(*header, secret), effect).await,
             (None, _) => http::send(request.basic_auth(&self.config.client_id, Some(secret)), effect).await,
         };
-        answer?.checked(effect)
+        response?.checked(effect)
     }
 
     /// Asks for something to be done. None when the operator has been asked for it before, under the same id.
-    async fn ask(&self, request: RequestBuilder) -> Result<Option<RequestState>, Error> {
-        let answer = self.send(request, Effect::Moves).await?;
-        if answer.is_success() {
-            return answer.read(Effect::Moves).map(Some);
+    async fn submit(&self, request: RequestBuilder) -> Result<Option<RequestState>, Error> {
+        let response = self.send(request, Effect::Writes).await?;
+        if response.is_success() {
+            return response.read(Effect::Writes).map(Some);
         }
-        let refusal: Refusal = answer.read_refusal();
-        match answer.status {
+        let refusal: Refusal = response.read_refusal();
+        match response.status {
             409 => Ok(None),
             _ if refusal.is_duplicate() => Ok(None),
             404 => Err(Error::Misconfigured("answered 404: the base URL is not the API's".to_owned())),
@@ -111,10 +111,10 @@ impl MobileMoney {
     /// None when there is nothing of this kind under the id.
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
         let request = self.request(Method::GET, path, Uuid::now_v7());
-        let answer = self.send(request, Effect::Looks).await?;
-        match answer.status {
+        let response = self.send(request, Effect::Reads).await?;
+        match response.status {
             404 => Ok(None),
-            _ if answer.is_success() => answer.read(Effect::Looks).map(Some),
+            _ if response.is_success() => response.read(Effect::Reads).map(Some),
             status => Err(Error::Unavailable(format!("answered {status} to a look"))),
         }
     }
@@ -142,10 +142,10 @@ impl MobileMoney {
     /// A payment under our id. None when the operator was never asked.
     async fn find(&self, reference: Uuid, amount: &Money) -> Result<Option<Payment>, Error> {
         let Some(id) = self.missed(reference).await? else { return Ok(None) };
-        self.look(Id::of(&id).ok_or_else(lost)?, amount).await?.ok_or_else(lost).map(Some)
+        self.retrieve(Id::of(&id).ok_or_else(lost)?, amount).await?.ok_or_else(lost).map(Some)
     }
 
-    async fn look(&self, id: Id<'_>, amount: &Money) -> Result<Option<Payment>, Error> {
+    async fn retrieve(&self, id: Id<'_>, amount: &Money) -> Result<Option<Payment>, Error> {
         match id {
             Id::Transaction(id) => {
                 let Some(transaction) = self.transaction(id).await? else { return Ok(None) };
@@ -252,11 +252,11 @@ impl Gateway for MobileMoney {
         if let Some(url) = self.callback_url(order) {
             request = request.header("X-Callback-URL", url.as_str());
         }
-        if let Some(opened) = self.ask(request).await? {
+        if let Some(opened) = self.submit(request).await? {
             return Ok(payment(opened.id()?.to_owned(), opened.transaction(), opened.state()?, &order.amount));
         }
         let found = self.find(order.reference, &order.amount).await;
-        found.map_err(asked_before)?.ok_or_else(lost)
+        found.map_err(duplicate_request)?.ok_or_else(lost)
     }
 
     /// Without the operator's id, only operators with a resource for missing responses can be asked. The others' word is
@@ -265,7 +265,7 @@ impl Gateway for MobileMoney {
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error> {
         let kept = handle.gateway_id.as_deref();
         if let Some(id) = kept.and_then(Id::of)
-            && let Some(payment) = self.look(id, &handle.amount).await?
+            && let Some(payment) = self.retrieve(id, &handle.amount).await?
         {
             return Ok(Some(payment));
         }
@@ -300,9 +300,9 @@ impl Gateway for MobileMoney {
             "requestingOrganisationTransactionReference": refund.reference,
         });
         let request = self.request(Method::POST, &path, refund.reference).json(&body);
-        match self.ask(request).await? {
+        match self.submit(request).await? {
             Some(asked) => Ok(Refunded { gateway_id: asked.id()?.to_owned(), state: asked.state()? }),
-            None => self.look_up_refund(handle, refund).await.map_err(asked_before)?.ok_or_else(lost),
+            None => self.look_up_refund(handle, refund).await.map_err(duplicate_request)?.ok_or_else(lost),
         }
     }
 
@@ -318,17 +318,17 @@ impl Gateway for MobileMoney {
         Ok(Some(Refunded { gateway_id: kept, state }))
     }
 
-    async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused> {
+    async fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
         let Self { profile, config, .. } = self;
         if !callback::is_operators(profile, &config.callback_user, &config.callback_secret, callback) {
-            return Err(Refused::Forged);
+            return Err(CallbackRefused::Forged);
         }
         callback::read(profile, callback)
     }
 }
 
 /// The error of a look at what the operator says it was asked for before: it may well have been carried out.
-fn asked_before(error: Error) -> Error {
+fn duplicate_request(error: Error) -> Error {
     match error {
         Error::Unavailable(what) | Error::Misconfigured(what) | Error::Unknown(what) => Error::Unknown(what),
         Error::Declined { code, .. } => Error::Unknown(code),

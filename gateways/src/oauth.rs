@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Error,
-    http::{self, Answer, Effect, Http},
+    http::{self, Effect, Http, HttpResponse},
 };
 
 /// How long before its end a token is no longer used, at most.
@@ -23,11 +23,11 @@ pub(crate) struct OAuth {
     client_id: String,
     client_secret: SecretString,
     /// Held while a token is fetched, so that those who come meanwhile wait for that one.
-    kept: Mutex<Kept>,
+    cache: Mutex<TokenCache>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct TokenCache {
     token: Option<Token>,
     /// The last time that there was none.
     failed: Option<(Instant, Error)>,
@@ -39,7 +39,7 @@ struct Token {
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     access_token: SecretString,
     /// Seconds.
     expires_in: u64,
@@ -54,43 +54,43 @@ impl OAuth {
         client_secret: &SecretString,
     ) -> Self {
         let (client_id, client_secret) = (client_id.to_owned(), client_secret.clone());
-        Self { http, path, scope, client_id, client_secret, kept: Mutex::default() }
+        Self { http, path, scope, client_id, client_secret, cache: Mutex::default() }
     }
 
     /// Sends; a token that the gateway no longer takes is replaced, once. What is refused for its token was not carried
     /// out, so that it may be sent again whatever its effect is.
-    pub(crate) async fn send(&self, request: RequestBuilder, effect: Effect) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, request: RequestBuilder, effect: Effect) -> Result<HttpResponse, Error> {
         let again = request.try_clone();
         let token = self.token(None).await?;
-        let answer = http::send(request.bearer_auth(token.expose_secret()), effect).await?;
+        let response = http::send(request.bearer_auth(token.expose_secret()), effect).await?;
         match again {
-            Some(again) if answer.status == 401 => {
+            Some(again) if response.status == 401 => {
                 let token = self.token(Some(&token)).await?;
                 http::send(again.bearer_auth(token.expose_secret()), effect).await
             }
-            _ => Ok(answer),
+            _ => Ok(response),
         }
     }
 
     /// A token other than the refused one.
     async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, Error> {
         let asked = Instant::now();
-        let mut kept = self.kept.lock().await;
+        let mut cache = self.cache.lock().await;
         let is_refused = |token: &Token| refused.is_some_and(|it| it.expose_secret() == token.value.expose_secret());
-        match &kept.token {
+        match &cache.token {
             Some(token) if token.until > Instant::now() && !is_refused(token) => return Ok(token.value.clone()),
-            _ => kept.token = None,
+            _ => cache.token = None,
         }
         // Those who have waited for an attempt share its failure, or the last of them would wait for all attempts.
-        if let Some((at, error)) = &kept.failed
+        if let Some((at, error)) = &cache.failed
             && *at > asked
         {
             return Err(error.clone());
         }
         match self.fetch().await {
-            Ok(token) => Ok(kept.token.insert(token).value.clone()),
+            Ok(token) => Ok(cache.token.insert(token).value.clone()),
             Err(error) => {
-                kept.failed = Some((Instant::now(), error.clone()));
+                cache.failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -113,12 +113,15 @@ impl OAuth {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(self.form());
         let asked = Instant::now();
-        let answer = http::send(request, Effect::Looks).await?.checked(Effect::Looks)?;
-        if !answer.is_success() {
-            return Err(Error::Misconfigured(format!("no access token for our client id: answered {}", answer.status)));
+        let response = http::send(request, Effect::Reads).await?.checked(Effect::Reads)?;
+        if !response.is_success() {
+            return Err(Error::Misconfigured(format!(
+                "no access token for our client id: answered {}",
+                response.status
+            )));
         }
-        let told: TokenAnswer = answer.read(Effect::Looks)?;
-        let lifetime = Duration::from_secs(told.expires_in.min(24 * 3_600));
-        Ok(Token { value: told.access_token, until: asked + (lifetime - MARGIN.min(lifetime / 10)) })
+        let response: TokenResponse = response.read(Effect::Reads)?;
+        let lifetime = Duration::from_secs(response.expires_in.min(24 * 3_600));
+        Ok(Token { value: response.access_token, until: asked + (lifetime - MARGIN.min(lifetime / 10)) })
     }
 }

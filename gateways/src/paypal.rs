@@ -1,7 +1,7 @@
 //! PayPal's Orders v2: an order is opened, the payer approves it on PayPal's page, and we capture it.
 
-mod answers;
 mod callback;
+mod responses;
 
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    BuildError, Callback, Error, Gateway, Handle, Heard, Money, Order, PayPalConfig, Payment, Refund, Refunded,
-    Refused, State,
-    http::{Answer, Effect, Http, segment},
+    BuildError, Callback, CallbackRefused, Error, Gateway, Handle, Money, Notification, Order, PayPalConfig, Payment,
+    Refund, Refunded, State,
+    http::{Effect, Http, HttpResponse, segment},
     oauth::OAuth,
 };
-use answers::{OrderAnswer, RefundAnswer, Refusal};
+use responses::{OrderResponse, RefundResponse, Refusal};
 
 /// Currencies that PayPal takes without fraction, whatever ISO 4217 says.
 const WHOLE: &[&str] = &["HUF", "JPY", "TWD"];
@@ -48,26 +48,26 @@ impl PayPal {
         })
     }
 
-    async fn post(&self, path: &str, request_id: &str, body: &impl Serialize) -> Result<Answer, Error> {
+    async fn post(&self, path: &str, request_id: &str, body: &impl Serialize) -> Result<HttpResponse, Error> {
         let request = self
             .http
             .request(Method::POST, path)
             .header("PayPal-Request-Id", request_id)
             .header("Prefer", "return=representation")
             .json(body);
-        let answer = self.oauth.send(request, Effect::Moves).await?.checked(Effect::Moves)?;
+        let response = self.oauth.send(request, Effect::Writes).await?.checked(Effect::Writes)?;
         // Another request under the same id is being carried out.
-        if answer.status == 409 { Err(Error::Unknown("answered 409".to_owned())) } else { Ok(answer) }
+        if response.status == 409 { Err(Error::Unknown("answered 409".to_owned())) } else { Ok(response) }
     }
 
     /// None when PayPal has no such order, or none any more: what nobody approves is forgotten after some hours.
-    async fn order(&self, id: &str) -> Result<Option<OrderAnswer>, Error> {
+    async fn order(&self, id: &str) -> Result<Option<OrderResponse>, Error> {
         let Some(id) = segment(id) else { return Ok(None) };
         let request = self.http.request(Method::GET, &format!("/v2/checkout/orders/{id}"));
-        let answer = self.oauth.send(request, Effect::Looks).await?.checked(Effect::Looks)?;
-        match answer.status {
+        let response = self.oauth.send(request, Effect::Reads).await?.checked(Effect::Reads)?;
+        match response.status {
             404 => Ok(None),
-            _ if answer.is_success() => answer.read(Effect::Looks).map(Some),
+            _ if response.is_success() => response.read(Effect::Reads).map(Some),
             status => Err(Error::Unavailable(format!("answered {status} to a look at an order"))),
         }
     }
@@ -122,14 +122,14 @@ impl Gateway for PayPal {
             return Err(declined("on_behalf_unsupported", "PayPal takes no money for connected accounts here"));
         }
         let body = self.order_body(order, &value(&order.amount)?);
-        let answer = self.post("/v2/checkout/orders", &order.reference.to_string(), &body).await?;
-        if answer.status == 404 {
+        let response = self.post("/v2/checkout/orders", &order.reference.to_string(), &body).await?;
+        if response.status == 404 {
             return Err(Error::Misconfigured("answered 404: the base URL is not PayPal's".to_owned()));
         }
-        if !answer.is_success() {
-            return Err(answer.read_refusal::<Refusal>().into_error(answer.status));
+        if !response.is_success() {
+            return Err(response.read_refusal::<Refusal>().into_error(response.status));
         }
-        let opened: OrderAnswer = answer.read(Effect::Moves)?;
+        let opened: OrderResponse = response.read(Effect::Writes)?;
         opened.payment(&order.amount.currency)
     }
 
@@ -151,11 +151,11 @@ impl Gateway for PayPal {
         }
         let request_id = format!("{}-capture-{}", handle.reference, order.updated_at());
         let path = format!("/v2/checkout/orders/{}/capture", segment(id).unwrap_or_default());
-        let answer = self.post(&path, &request_id, &json!({})).await?;
-        if answer.is_success() {
-            return answer.read::<OrderAnswer>(Effect::Moves)?.payment(&handle.amount.currency);
+        let response = self.post(&path, &request_id, &json!({})).await?;
+        if response.is_success() {
+            return response.read::<OrderResponse>(Effect::Writes)?.payment(&handle.amount.currency);
         }
-        let refusal: Refusal = answer.read_refusal();
+        let refusal: Refusal = response.read_refusal();
         match refusal.issue() {
             // Another means of payment may do: the payer is sent to the page again.
             Some("INSTRUMENT_DECLINED" | "PAYER_ACTION_REQUIRED") => {
@@ -163,8 +163,8 @@ impl Gateway for PayPal {
                 Ok(Payment { state: State::Waiting, approve_url, ..payment })
             }
             Some("ORDER_ALREADY_CAPTURED" | "ORDER_NOT_APPROVED") => self.known(handle).await,
-            _ if answer.status == 404 => Ok(closed(id)),
-            _ => Err(refusal.into_error(answer.status)),
+            _ if response.status == 404 => Ok(closed(id)),
+            _ => Err(refusal.into_error(response.status)),
         }
     }
 
@@ -183,7 +183,7 @@ impl Gateway for PayPal {
 
     async fn refund(&self, handle: &Handle, refund: &Refund) -> Result<Refunded, Error> {
         let order = self.order(order_id(handle)?).await?;
-        let capture = order.as_ref().and_then(OrderAnswer::refundable).and_then(segment);
+        let capture = order.as_ref().and_then(OrderResponse::refundable).and_then(segment);
         let Some(capture) = capture else {
             return Err(declined("nothing_captured", "PayPal has taken no money that could be given back"));
         };
@@ -197,25 +197,25 @@ impl Gateway for PayPal {
             body["note_to_payer"] = reason.chars().take(255).collect::<String>().into();
         }
         let path = format!("/v2/payments/captures/{capture}/refund");
-        let answer = self.post(&path, &refund.reference.to_string(), &body).await?;
-        if !answer.is_success() {
-            return Err(answer.read_refusal::<Refusal>().into_error(answer.status));
+        let response = self.post(&path, &refund.reference.to_string(), &body).await?;
+        if !response.is_success() {
+            return Err(response.read_refusal::<Refusal>().into_error(response.status));
         }
-        answer.read::<RefundAnswer>(Effect::Moves)?.refunded()
+        response.read::<RefundResponse>(Effect::Writes)?.refunded()
     }
 
     async fn look_up_refund(&self, handle: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error> {
         let order = self.order(order_id(handle)?).await?;
         let found = order.as_ref().and_then(|order| order.refund(&refund.reference.to_string()));
-        found.map(RefundAnswer::refunded).transpose()
+        found.map(RefundResponse::refunded).transpose()
     }
 
-    fn claims(&self, callback: &Callback<'_>) -> Result<Option<Heard>, Refused> {
+    fn claims(&self, callback: &Callback<'_>) -> Result<Option<Notification>, CallbackRefused> {
         callback::claims(self, callback).map(Some)
     }
 
-    async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused> {
-        callback::hear(self, callback).await
+    async fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
+        callback::receive(self, callback).await
     }
 }
 

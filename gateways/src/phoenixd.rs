@@ -16,13 +16,13 @@ use sha2::Sha256;
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
-use crate::{Callback, Error, Heard, PhoenixdConfig, Refused, Subject};
+use crate::{Callback, CallbackRefused, CallbackSubject, Error, Notification, PhoenixdConfig};
 
 /// What signs a callback: the HMAC-SHA256 of its body, in hex.
 const SIGNATURE: &str = "x-phoenix-signature";
 
 /// Most of an answer that is read, bytes; what the node tells of one invoice is a few kilobytes.
-const ANSWER_MAX: usize = 1 << 20;
+const RESPONSE_MAX: usize = 1 << 20;
 
 /// Longest text of the node's that is kept with a refusal, characters.
 const REFUSAL_MAX: usize = 200;
@@ -58,7 +58,7 @@ pub struct Received {
 
 /// How an invoice is found again.
 #[derive(Clone, Copy, Debug)]
-pub enum Name<'a> {
+pub enum InvoiceKey<'a> {
     /// Ours, its `externalId` there.
     Reference(Uuid),
     /// The node's.
@@ -67,14 +67,14 @@ pub enum Name<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+struct CreatedInvoice {
     payment_hash: String,
     serialized: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Incoming {
+struct IncomingPayment {
     payment_hash: String,
     invoice: Option<String>,
     is_paid: bool,
@@ -89,7 +89,7 @@ struct Incoming {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct CallbackBody {
     #[serde(rename = "type")]
     kind: String,
     payment_hash: Option<String>,
@@ -136,13 +136,13 @@ impl Phoenixd {
             .request(Method::POST, &["createinvoice"])?
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
-        let answer = request.send().await.map_err(|error| not_sent(error, Error::Unknown))?;
-        match answer.status() {
+        let response = request.send().await.map_err(|error| not_sent(error, Error::Unknown))?;
+        match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(nobody_there(answer.status())),
-            status => return Err(refusal(status, answer, Error::Unknown).await),
+            StatusCode::NOT_FOUND => return Err(nobody_there(response.status())),
+            status => return Err(refusal(status, response, Error::Unknown).await),
         }
-        let Made { payment_hash, serialized } = read(answer).await.map_err(Error::Unknown)?;
+        let CreatedInvoice { payment_hash, serialized } = read(response).await.map_err(Error::Unknown)?;
         Ok(Invoice { payment_hash: hash(payment_hash).map_err(Error::Unknown)?, bolt11: serialized, paid: None })
     }
 
@@ -150,23 +150,23 @@ impl Phoenixd {
     ///
     /// # Errors
     /// [`Error`]; nothing has happened there in any case.
-    pub async fn look_up(&self, name: Name<'_>) -> Result<Option<Invoice>, Error> {
-        let request = match name {
-            Name::Hash(hash) => self.request(Method::GET, &["payments", "incoming", hash])?,
-            Name::Reference(reference) => {
+    pub async fn look_up(&self, key: InvoiceKey<'_>) -> Result<Option<Invoice>, Error> {
+        let request = match key {
+            InvoiceKey::Hash(hash) => self.request(Method::GET, &["payments", "incoming", hash])?,
+            InvoiceKey::Reference(reference) => {
                 let mut url = self.url(&["payments", "incoming"])?;
                 // Without `all` the node only tells of those that are paid.
                 url.query_pairs_mut().append_pair("externalId", &reference.to_string()).append_pair("all", "true");
                 self.http.get(url).basic_auth("", Some(self.config.password.expose_secret()))
             }
         };
-        let answer = request.send().await.map_err(|error| not_sent(error, Error::Unavailable))?;
-        let found: Vec<Incoming> = match (answer.status(), name) {
-            (StatusCode::OK, Name::Hash(_)) => vec![read(answer).await.map_err(Error::Unavailable)?],
-            (StatusCode::OK, Name::Reference(_)) => read(answer).await.map_err(Error::Unavailable)?,
-            (StatusCode::NOT_FOUND, Name::Hash(_)) => Vec::new(),
-            (status @ StatusCode::NOT_FOUND, Name::Reference(_)) => return Err(nobody_there(status)),
-            (status, _) => return Err(refusal(status, answer, Error::Unavailable).await),
+        let response = request.send().await.map_err(|error| not_sent(error, Error::Unavailable))?;
+        let found: Vec<IncomingPayment> = match (response.status(), key) {
+            (StatusCode::OK, InvoiceKey::Hash(_)) => vec![read(response).await.map_err(Error::Unavailable)?],
+            (StatusCode::OK, InvoiceKey::Reference(_)) => read(response).await.map_err(Error::Unavailable)?,
+            (StatusCode::NOT_FOUND, InvoiceKey::Hash(_)) => Vec::new(),
+            (status @ StatusCode::NOT_FOUND, InvoiceKey::Reference(_)) => return Err(nobody_there(status)),
+            (status, _) => return Err(refusal(status, response, Error::Unavailable).await),
         };
         // A paid one first: somebody may have been shown either.
         let best = found.into_iter().min_by_key(|incoming| (!incoming.is_paid, incoming.created_at));
@@ -187,11 +187,11 @@ impl Phoenixd {
     }
 }
 
-impl TryFrom<Incoming> for Invoice {
+impl TryFrom<IncomingPayment> for Invoice {
     type Error = String;
 
-    fn try_from(incoming: Incoming) -> Result<Self, String> {
-        let Incoming { payment_hash, invoice, is_paid, received_sat, fees, completed_at, .. } = incoming;
+    fn try_from(incoming: IncomingPayment) -> Result<Self, String> {
+        let IncomingPayment { payment_hash, invoice, is_paid, received_sat, fees, completed_at, .. } = incoming;
         let completed = completed_at.and_then(DateTime::from_timestamp_millis);
         let paid = || Received { amount_sat: received_sat, fees_msat: fees, at: completed.unwrap_or_else(Utc::now) };
         Ok(Self {
@@ -207,24 +207,24 @@ impl PhoenixdConfig {
     /// by its hash.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused> {
+    /// [`CallbackRefused`].
+    pub fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
         if self.webhook_secret.expose_secret().is_empty() {
             // Anybody could sign with it.
-            return Err(Refused::Forged);
+            return Err(CallbackRefused::Forged);
         }
-        let signature = callback.header(SIGNATURE).ok_or(Refused::Forged)?;
-        let signature = hex::decode(signature.trim()).map_err(|_| Refused::Forged)?;
-        self.mac(callback.body).verify_slice(&signature).map_err(|_| Refused::Forged)?;
-        let told: Told =
-            serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?;
-        if told.kind != "payment_received" {
-            return Ok(Heard { event_id: None, about: Subject::Nothing });
+        let signature = callback.header(SIGNATURE).ok_or(CallbackRefused::Forged)?;
+        let signature = hex::decode(signature.trim()).map_err(|_| CallbackRefused::Forged)?;
+        self.mac(callback.body).verify_slice(&signature).map_err(|_| CallbackRefused::Forged)?;
+        let body: CallbackBody =
+            serde_json::from_slice(callback.body).map_err(|error| CallbackRefused::Malformed(error.to_string()))?;
+        if body.kind != "payment_received" {
+            return Ok(Notification { event_id: None, about: CallbackSubject::Nothing });
         }
-        let missing = || Refused::Malformed("paymentHash is missing".to_owned());
-        let gateway_id = hash(told.payment_hash.ok_or_else(missing)?).map_err(Refused::Malformed)?;
-        let reference = told.external_id.and_then(|id| id.parse().ok());
-        Ok(Heard { event_id: None, about: Subject::Payment { reference, gateway_id: Some(gateway_id) } })
+        let missing = || CallbackRefused::Malformed("paymentHash is missing".to_owned());
+        let gateway_id = hash(body.payment_hash.ok_or_else(missing)?).map_err(CallbackRefused::Malformed)?;
+        let reference = body.external_id.and_then(|id| id.parse().ok());
+        Ok(Notification { event_id: None, about: CallbackSubject::Payment { reference, gateway_id: Some(gateway_id) } })
     }
 
     /// What the node signs a callback's body with.
@@ -266,7 +266,7 @@ fn nobody_there(status: StatusCode) -> Error {
     Error::Misconfigured(format!("no phoenixd answers at gateways.lightning.phoenixd.base_url ({status})"))
 }
 
-async fn refusal(status: StatusCode, answer: Response, otherwise: fn(String) -> Error) -> Error {
+async fn refusal(status: StatusCode, response: Response, otherwise: fn(String) -> Error) -> Error {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             Error::Misconfigured("the node refuses gateways.lightning.phoenixd.password".to_owned())
@@ -275,7 +275,7 @@ async fn refusal(status: StatusCode, answer: Response, otherwise: fn(String) -> 
             Error::Unavailable(format!("the node answered {status}"))
         }
         _ if status.is_client_error() => {
-            let text = bytes(answer).await.unwrap_or_default();
+            let text = bytes(response).await.unwrap_or_default();
             let message = String::from_utf8_lossy(&text).chars().take(REFUSAL_MAX).collect();
             Error::Declined { code: format!("http_{}", status.as_u16()), message }
         }
@@ -283,16 +283,16 @@ async fn refusal(status: StatusCode, answer: Response, otherwise: fn(String) -> 
     }
 }
 
-async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, String> {
-    let bytes = bytes(answer).await?;
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, String> {
+    let bytes = bytes(response).await?;
     serde_json::from_slice(&bytes).map_err(|error| format!("the node's answer cannot be read: {error}"))
 }
 
-async fn bytes(mut answer: Response) -> Result<Vec<u8>, String> {
+async fn bytes(mut response: Response) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| "the node's answer was cut off".to_owned())? {
+    while let Some(chunk) = response.chunk().await.map_err(|_| "the node's answer was cut off".to_owned())? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > ANSWER_MAX {
+        if bytes.len() > RESPONSE_MAX {
             return Err("the node's answer is too long".to_owned());
         }
     }

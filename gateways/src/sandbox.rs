@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, SandboxConfig, Source, State,
+    Callback, CallbackRefused, Error, Gateway, Handle, Notification, Order, Payment, Refund, Refunded, SandboxConfig,
+    Source, State,
     http::{self, Effect, Http},
 };
 
@@ -39,21 +40,21 @@ impl SandboxClient {
 
     /// None when there is no such thing.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Option<Value>, Error> {
-        let looks = method == Method::GET;
+        let reads = method == Method::GET;
         let mut request =
             self.http.request(method, &format!("/sandbox{path}")).bearer_auth(self.secret.expose_secret());
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let effect = if looks { Effect::Looks } else { Effect::Moves };
-        let answer = http::send(request, effect).await?.checked(effect)?;
-        match answer.status {
+        let effect = if reads { Effect::Reads } else { Effect::Writes };
+        let response = http::send(request, effect).await?.checked(effect)?;
+        match response.status {
             404 => Ok(None),
             402 => {
-                let said: Declined = answer.read(effect)?;
-                Err(Error::Declined { code: said.code, message: said.message })
+                let declined: Declined = response.read(effect)?;
+                Err(Error::Declined { code: declined.code, message: declined.message })
             }
-            _ if answer.is_success() => answer.read(effect).map(Some),
+            _ if response.is_success() => response.read(effect).map(Some),
             status => Err(effect.lost(format!("answered {status}"))),
         }
     }
@@ -67,7 +68,7 @@ struct Declined {
 
 /// A payment or a refund as the routes tell it.
 #[derive(Deserialize)]
-struct Told {
+struct SandboxPayment {
     id: String,
     state: String,
     code: Option<String>,
@@ -82,7 +83,7 @@ struct Told {
     reversed: Decimal,
 }
 
-impl Told {
+impl SandboxPayment {
     fn of(body: Value) -> Result<Self, Error> {
         serde_json::from_value(body).map_err(|error| Error::Unknown(error.to_string()))
     }
@@ -125,21 +126,21 @@ impl Sandbox {
 
     async fn payment(&self, method: Method, path: &str, body: Option<Value>) -> Result<Option<Payment>, Error> {
         let Some(body) = self.client.call(method, path, body).await? else { return Ok(None) };
-        Told::of(body)?.payment().map(Some)
+        SandboxPayment::of(body)?.payment().map(Some)
     }
 }
 
 fn refunded(body: Value) -> Result<Refunded, Error> {
-    let told = Told::of(body)?;
-    Ok(Refunded { state: told.state()?, gateway_id: told.id })
+    let payment = SandboxPayment::of(body)?;
+    Ok(Refunded { state: payment.state()?, gateway_id: payment.id })
 }
 
-fn gone() -> Error {
+fn not_found() -> Error {
     Error::Unknown("the sandbox does not know the payment any more".to_owned())
 }
 
 fn path(handle: &Handle) -> Result<String, Error> {
-    let id = handle.gateway_id.as_deref().ok_or_else(gone)?;
+    let id = handle.gateway_id.as_deref().ok_or_else(not_found)?;
     Ok(format!("/payments/{id}"))
 }
 
@@ -159,7 +160,7 @@ impl Gateway for Sandbox {
             "account": order.on_behalf.as_ref().map(|seller| &seller.account),
             "fee": order.on_behalf.as_ref().map(|seller| seller.fee.to_string()),
         });
-        self.payment(Method::POST, "/payments", Some(body)).await?.ok_or_else(gone)
+        self.payment(Method::POST, "/payments", Some(body)).await?.ok_or_else(not_found)
     }
 
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error> {
@@ -171,11 +172,11 @@ impl Gateway for Sandbox {
     }
 
     async fn capture(&self, handle: &Handle) -> Result<Payment, Error> {
-        self.look_up(handle).await?.ok_or_else(gone)
+        self.look_up(handle).await?.ok_or_else(not_found)
     }
 
     async fn close(&self, handle: &Handle) -> Result<Payment, Error> {
-        self.payment(Method::POST, &format!("{}/close", path(handle)?), None).await?.ok_or_else(gone)
+        self.payment(Method::POST, &format!("{}/close", path(handle)?), None).await?.ok_or_else(not_found)
     }
 
     async fn refund(&self, handle: &Handle, refund: &Refund) -> Result<Refunded, Error> {
@@ -186,7 +187,7 @@ impl Gateway for Sandbox {
             "fee": refund.fee.to_string(),
         });
         let path = format!("{}/refunds", path(handle)?);
-        refunded(self.client.call(Method::POST, &path, Some(body)).await?.ok_or_else(gone)?)
+        refunded(self.client.call(Method::POST, &path, Some(body)).await?.ok_or_else(not_found)?)
     }
 
     async fn look_up_refund(&self, _: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error> {
@@ -195,7 +196,7 @@ impl Gateway for Sandbox {
     }
 
     /// It sends no callbacks: it is in the house, and says there itself what to look at.
-    async fn hear(&self, _: &Callback<'_>) -> Result<Heard, Refused> {
-        Err(Refused::Forged)
+    async fn receive(&self, _: &Callback<'_>) -> Result<Notification, CallbackRefused> {
+        Err(CallbackRefused::Forged)
     }
 }

@@ -19,7 +19,7 @@ pub struct SandboxProcessor(SandboxClient);
 
 /// An account as the routes tell it.
 #[derive(Deserialize)]
-struct AccountTold {
+struct SandboxAccount {
     id: String,
     charges_enabled: bool,
     payouts_enabled: bool,
@@ -28,7 +28,7 @@ struct AccountTold {
 
 /// A payout as the routes tell it.
 #[derive(Deserialize)]
-struct PayoutTold {
+struct SandboxPayout {
     id: String,
     state: String,
     arrival_date: Option<NaiveDate>,
@@ -61,25 +61,25 @@ impl SandboxProcessor {
     }
 }
 
-fn gone() -> Error {
+fn not_found() -> Error {
     Error::Unknown("the sandbox does not know the account any more".to_owned())
 }
 
-fn account(told: AccountTold) -> Account {
-    let AccountTold { id, charges_enabled, payouts_enabled, requirements_due } = told;
+fn account(account: SandboxAccount) -> Account {
+    let SandboxAccount { id, charges_enabled, payouts_enabled, requirements_due } = account;
     Account { id, charges_enabled, payouts_enabled, requirements_due }
 }
 
-fn paid_out(told: PayoutTold) -> Result<PaidOut, Error> {
-    let state = match told.state.as_str() {
+fn paid_out(payout: SandboxPayout) -> Result<PaidOut, Error> {
+    let state = match payout.state.as_str() {
         "pending" => PayoutState::Pending,
         "paid" => PayoutState::Paid,
         "failed" => {
-            PayoutState::Failed { code: told.code.unwrap_or_default(), message: told.message.unwrap_or_default() }
+            PayoutState::Failed { code: payout.code.unwrap_or_default(), message: payout.message.unwrap_or_default() }
         }
         other => return Err(Error::Unknown(format!("the sandbox says {other}"))),
     };
-    Ok(PaidOut { id: told.id, state, arrival_date: told.arrival_date })
+    Ok(PaidOut { id: payout.id, state, arrival_date: payout.arrival_date })
 }
 
 #[async_trait::async_trait]
@@ -95,7 +95,7 @@ impl Processor for SandboxProcessor {
             "iban_ends_in": iban.get(iban.len().saturating_sub(4)..),
             "told_at": seller.told_at,
         });
-        self.call(Method::POST, "/accounts", Some(body)).await?.map(account).ok_or_else(gone)
+        self.call(Method::POST, "/accounts", Some(body)).await?.map(account).ok_or_else(not_found)
     }
 
     async fn find_account(&self, reference: Uuid, _: DateTime<Utc>) -> Result<Option<Account>, Error> {
@@ -104,12 +104,12 @@ impl Processor for SandboxProcessor {
     }
 
     async fn account(&self, id: &str) -> Result<Account, Error> {
-        self.call(Method::GET, &format!("/accounts/{id}"), None).await?.map(account).ok_or_else(gone)
+        self.call(Method::GET, &format!("/accounts/{id}"), None).await?.map(account).ok_or_else(not_found)
     }
 
     async fn login_link(&self, id: &str) -> Result<Url, Error> {
         let link: LoginLink =
-            self.call(Method::POST, &format!("/accounts/{id}/login-links"), None).await?.ok_or_else(gone)?;
+            self.call(Method::POST, &format!("/accounts/{id}/login-links"), None).await?.ok_or_else(not_found)?;
         link.url.parse().map_err(|_| Error::Unknown("the sandbox's link is none".to_owned()))
     }
 
@@ -121,7 +121,7 @@ impl Processor for SandboxProcessor {
             "decimals": payout.amount.decimals,
         });
         let path = format!("/accounts/{}/payouts", payout.account);
-        paid_out(self.call(Method::POST, &path, Some(body)).await?.ok_or_else(gone)?)
+        paid_out(self.call(Method::POST, &path, Some(body)).await?.ok_or_else(not_found)?)
     }
 
     async fn look_up_payout(&self, payout: &Payout) -> Result<Option<PaidOut>, Error> {

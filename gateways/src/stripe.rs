@@ -4,11 +4,11 @@
 //! and objects that are older than a second are in Stripe's lists.
 
 mod amount;
-mod answers;
 mod client;
 mod events;
 mod opening;
 mod reading;
+mod responses;
 mod sellers;
 
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
@@ -21,10 +21,12 @@ use stripe_types::RangeQueryTs;
 
 use self::{
     amount::Use,
-    answers::{Intent, Listed, Named, Session, referring},
     client::{Call, Client, PAGE, missing},
+    responses::{Intent, Listed, Named, Session, referring},
 };
-use crate::{Callback, Error, Gateway, Handle, Heard, Order, Payment, Refund, Refunded, Refused, StripeConfig};
+use crate::{
+    Callback, CallbackRefused, Error, Gateway, Handle, Notification, Order, Payment, Refund, Refunded, StripeConfig,
+};
 
 /// How much older than our request an object of Stripe's may seem, seconds: clocks differ.
 const CLOCKS_DIFFER_S: i64 = 60;
@@ -39,13 +41,13 @@ pub struct Stripe {
 }
 
 /// Where a payment is kept.
-enum Kept {
+enum PaymentObject {
     /// In a Checkout Session, of which we have no PaymentIntent before the payer has tried.
     Session(String),
     Intent(String),
 }
 
-impl Kept {
+impl PaymentObject {
     /// None of an id that Stripe cannot have given.
     fn of(id: &str) -> Option<Self> {
         if !is_id(id) {
@@ -87,9 +89,9 @@ impl Stripe {
     }
 
     /// None when Stripe certainly has no such payment.
-    async fn kept(&self, handle: &Handle) -> Result<Option<Kept>, Error> {
+    async fn find_object(&self, handle: &Handle) -> Result<Option<PaymentObject>, Error> {
         if let Some(id) = &handle.gateway_id {
-            return Ok(Kept::of(id));
+            return Ok(PaymentObject::of(id));
         }
         let ours = |found: &Named| found.reference() == Some(handle.reference);
         let created = || since(handle.asked_at);
@@ -97,22 +99,22 @@ impl Stripe {
             let page =
                 |after: Option<&str>| Call::new(page!(ListPaymentIntent::new().created(created()).limit(PAGE), after));
             let found = self.client.find(page, ours).await?;
-            return Ok(found.map(|intent| Kept::Intent(intent.id)));
+            return Ok(found.map(|intent| PaymentObject::Intent(intent.id)));
         }
         let page =
             |after: Option<&str>| Call::new(page!(ListCheckoutSession::new().created(created()).limit(PAGE), after));
         let found = self.client.find(page, ours).await?;
-        Ok(found.map(|session| Kept::Session(session.id)))
+        Ok(found.map(|session| PaymentObject::Session(session.id)))
     }
 
-    async fn read(&self, kept: Kept) -> Result<Option<Payment>, Error> {
-        match kept {
-            Kept::Session(id) => {
+    async fn read(&self, object: PaymentObject) -> Result<Option<Payment>, Error> {
+        match object {
+            PaymentObject::Session(id) => {
                 let request = RetrieveCheckoutSession::new(id).expand([WITH_CHARGE.to_owned()]);
-                let session = self.client.look(Call::new(request.build())).await?;
+                let session = self.client.retrieve(Call::new(request.build())).await?;
                 self.of_session(session).await
             }
-            Kept::Intent(id) => match self.intent(&id).await? {
+            PaymentObject::Intent(id) => match self.intent(&id).await? {
                 Some(intent) => self.payment_of_intent(&intent).await.map(Some),
                 None => Ok(None),
             },
@@ -128,30 +130,30 @@ impl Stripe {
 
     async fn intent(&self, id: &str) -> Result<Option<Intent>, Error> {
         let request = RetrievePaymentIntent::new(id).expand(["latest_charge".to_owned()]);
-        self.client.look(Call::new(request.build())).await
+        self.client.retrieve(Call::new(request.build())).await
     }
 
     /// The id of the PaymentIntent by which money is given back.
     async fn intent_id(&self, handle: &Handle) -> Result<Option<String>, Error> {
-        match self.kept(handle).await? {
+        match self.find_object(handle).await? {
             None => Ok(None),
-            Some(Kept::Intent(id)) => Ok(Some(id)),
-            Some(Kept::Session(id)) => {
+            Some(PaymentObject::Intent(id)) => Ok(Some(id)),
+            Some(PaymentObject::Session(id)) => {
                 let session: Option<Session> =
-                    self.client.look(Call::new(RetrieveCheckoutSession::new(id).build())).await?;
+                    self.client.retrieve(Call::new(RetrieveCheckoutSession::new(id).build())).await?;
                 Ok(session.and_then(|session| session.payment_intent).map(|intent| intent.id().to_owned()))
             }
         }
     }
 
-    async fn shut(&self, kept: &Kept) -> Result<Payment, Error> {
-        match kept {
-            Kept::Session(id) => {
+    async fn shut(&self, object: &PaymentObject) -> Result<Payment, Error> {
+        match object {
+            PaymentObject::Session(id) => {
                 let request = ExpireCheckoutSession::new(id.as_str()).expand([WITH_CHARGE.to_owned()]);
                 let session = self.client.send(Call::new(request.build())).await?;
                 self.payment_of_session(&session).await
             }
-            Kept::Intent(id) => {
+            PaymentObject::Intent(id) => {
                 let request = CancelPaymentIntent::new(id.as_str()).expand(["latest_charge".to_owned()]);
                 let intent = self.client.send(Call::new(request.build())).await?;
                 self.payment_of_intent(&intent).await
@@ -174,8 +176,8 @@ impl Gateway for Stripe {
     }
 
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error> {
-        match self.kept(handle).await? {
-            Some(kept) => self.read(kept).await,
+        match self.find_object(handle).await? {
+            Some(object) => self.read(object).await,
             None => Ok(None),
         }
     }
@@ -186,10 +188,10 @@ impl Gateway for Stripe {
     }
 
     async fn close(&self, handle: &Handle) -> Result<Payment, Error> {
-        let kept = self.kept(handle).await?.ok_or_else(|| missing("payment"))?;
-        match self.shut(&kept).await {
+        let object = self.find_object(handle).await?.ok_or_else(|| missing("payment"))?;
+        match self.shut(&object).await {
             // It is closed or paid already, or is being paid.
-            Err(Error::Declined { .. }) => self.read(kept).await?.ok_or_else(|| missing("payment")),
+            Err(Error::Declined { .. }) => self.read(object).await?.ok_or_else(|| missing("payment")),
             outcome => outcome,
         }
     }
@@ -207,7 +209,7 @@ impl Gateway for Stripe {
             // The money comes from the seller, who had it; of the fee Stripe gives back the same share.
             request = request.reverse_transfer(true).refund_application_fee(!refund.fee.is_zero());
         }
-        let refund: answers::Refund = self.client.send(Call::once(request.build(), refund.reference)).await?;
+        let refund: responses::Refund = self.client.send(Call::once(request.build(), refund.reference)).await?;
         Ok(reading::refunded(refund))
     }
 
@@ -216,11 +218,11 @@ impl Gateway for Stripe {
         let page = |after: Option<&str>| {
             Call::new(page!(ListRefund::new().payment_intent(intent.as_str()).limit(PAGE), after))
         };
-        let ours = |found: &answers::Refund| found.reference() == Some(refund.reference);
+        let ours = |found: &responses::Refund| found.reference() == Some(refund.reference);
         Ok(self.client.find(page, ours).await?.map(reading::refunded))
     }
 
-    async fn hear(&self, callback: &Callback<'_>) -> Result<Heard, Refused> {
-        events::hear(self, callback).await
+    async fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
+        events::receive(self, callback).await
     }
 }

@@ -5,7 +5,7 @@ mod inquiries;
 pub(crate) use inquiries::Inquiries;
 
 use entities::now;
-use gateways::{Callback, Heard, Refused as NotHeard, Source, Subject};
+use gateways::{Callback, CallbackRefused, CallbackSubject, Notification, Source};
 use payments::{
     sellers::{self, About},
     sessions,
@@ -13,7 +13,7 @@ use payments::{
 use poem::{Body, Request};
 use poem_openapi::OpenApi;
 
-use self::inquiries::Worth;
+use self::inquiries::InquiryDecision;
 use super::Tag;
 use crate::{
     body::require_uncoded,
@@ -35,7 +35,7 @@ impl GatewayCallbacks {
     /// read, 404 where Stripe is not configured. The same event again is answered 200 and changes nothing.
     #[oai(path = "/stripe", method = "post", operation_id = "stripe_webhook")]
     async fn stripe(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::Stripe, request, &address, body).await
+        self.receive(Source::Stripe, request, &address, body).await
     }
 
     /// PayPal calls back
@@ -45,7 +45,7 @@ impl GatewayCallbacks {
     /// does not answer, so that the event is sent again.
     #[oai(path = "/paypal", method = "post", operation_id = "paypal_webhook")]
     async fn paypal(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::PayPal, request, &address, body).await
+        self.receive(Source::PayPal, request, &address, body).await
     }
 
     /// MVola Madagascar calls back
@@ -59,7 +59,7 @@ impl GatewayCallbacks {
         address: ClientAddress,
         body: Body,
     ) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::MvolaMadagascar, request, &address, body).await
+        self.receive(Source::MvolaMadagascar, request, &address, body).await
     }
 
     /// MVola Comoros calls back
@@ -73,7 +73,7 @@ impl GatewayCallbacks {
         address: ClientAddress,
         body: Body,
     ) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::MvolaComoros, request, &address, body).await
+        self.receive(Source::MvolaComoros, request, &address, body).await
     }
 
     /// Holo calls back
@@ -82,7 +82,7 @@ impl GatewayCallbacks {
     /// read, 404 where it is not configured.
     #[oai(path = "/holo", method = "get", operation_id = "holo_callback")]
     async fn holo(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::Holo, request, &address, body).await
+        self.receive(Source::Holo, request, &address, body).await
     }
 
     /// Huri Money calls back
@@ -91,12 +91,12 @@ impl GatewayCallbacks {
     /// configured.
     #[oai(path = "/huri", method = "post", operation_id = "huri_money_callback")]
     async fn huri_money(&self, request: &Request, address: ClientAddress, body: Body) -> Result<(), Refused<401, 404>> {
-        self.hear(Source::HuriMoney, request, &address, body).await
+        self.receive(Source::HuriMoney, request, &address, body).await
     }
 }
 
 impl GatewayCallbacks {
-    async fn hear(
+    async fn receive(
         &self,
         source: Source,
         request: &Request,
@@ -115,47 +115,48 @@ impl GatewayCallbacks {
         let query = request.uri().query().unwrap_or_default();
         let callback = Callback { headers: &headers, query, body: &body, at: now() };
         let Some(claimed) = gateway.claims(&callback).map_err(refused)? else {
-            return self.look(source, gateway.hear(&callback).await.map_err(refused)?).await;
+            return self.record(source, gateway.receive(&callback).await.map_err(refused)?).await;
         };
         let inquiries = self.0.inquiries();
-        match inquiries.worth(self.0.db(), source, &claimed, &callback, &address.network()).await? {
-            Worth::Nothing => Ok(()),
-            Worth::Asking(fingerprint) => {
-                let heard = gateway.hear(&callback).await;
-                if heard == Err(NotHeard::Forged) {
+        match inquiries.decide(self.0.db(), source, &claimed, &callback, &address.network()).await? {
+            InquiryDecision::Skip => Ok(()),
+            InquiryDecision::Ask(fingerprint) => {
+                let notification = gateway.receive(&callback).await;
+                if notification == Err(CallbackRefused::Forged) {
                     inquiries.refuse(fingerprint);
                 }
-                self.look(source, heard.map_err(refused)?).await
+                self.record(source, notification.map_err(refused)?).await
             }
         }
     }
 
-    async fn look(&self, source: Source, heard: Heard) -> Result<(), Refused<401, 404>> {
-        let (finds_by_id, source, event_id) = (source.is_mobile_money(), source.code().to_owned(), heard.event_id);
+    async fn record(&self, source: Source, notification: Notification) -> Result<(), Refused<401, 404>> {
+        let (finds_by_id, source, event_id) =
+            (source.is_mobile_money(), source.code().to_owned(), notification.event_id);
         let mut tx = self.0.db().begin().await?;
-        match heard.about {
-            Subject::Payment { reference, gateway_id } => {
+        match notification.about {
+            CallbackSubject::Payment { reference, gateway_id } => {
                 let callback = sessions::Callback { source, event_id, reference, gateway_id, finds_by_id };
                 sessions::hear(&mut tx, callback).await?;
             }
-            Subject::Payout { reference, gateway_id } => {
+            CallbackSubject::Payout { reference, gateway_id } => {
                 sellers::hear(&mut tx, &source, event_id, About::Payout { reference, gateway_id }).await?;
             }
-            Subject::Account { account } => {
+            CallbackSubject::Account { account } => {
                 sellers::hear(&mut tx, &source, event_id, About::Account { account }).await?;
             }
-            Subject::Nothing => {}
+            CallbackSubject::Nothing => {}
         }
         Ok(tx.commit().await?)
     }
 }
 
-fn refused(error: NotHeard) -> Problem {
+fn refused(error: CallbackRefused) -> Problem {
     match error {
-        NotHeard::Forged => Problem::new(Code::Unauthorized).detail(error.to_string()),
-        NotHeard::Malformed(_) => Problem::new(Code::MalformedRequest).detail(error.to_string()),
+        CallbackRefused::Forged => Problem::new(Code::Unauthorized).detail(error.to_string()),
+        CallbackRefused::Malformed(_) => Problem::new(Code::MalformedRequest).detail(error.to_string()),
         // It is sent again.
-        NotHeard::Unchecked(why) => {
+        CallbackRefused::Unchecked(why) => {
             tracing::warn!(why, "a callback could not be checked");
             Problem::new(Code::Unavailable).detail("The callback could not be checked now").retry_after(60)
         }

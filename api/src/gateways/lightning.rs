@@ -1,7 +1,7 @@
 //! What the Lightning node tells us: that there is something to look at. Nothing moves by a callback alone.
 
 use entities::now;
-use gateways::{Callback, Refused as NotHeard, Subject};
+use gateways::{Callback, CallbackRefused, CallbackSubject};
 use payments::lightning;
 use poem::{Body, Request, error::ReadBodyError};
 use poem_openapi::OpenApi;
@@ -39,8 +39,8 @@ impl LightningCallbacks {
             .collect();
         let callback = Callback { headers: &headers, query: "", body: &body, at: now() };
         let node = self.0.config().lightning.phoenixd.as_ref().ok_or_else(|| Problem::new(Code::Unauthorized))?;
-        let heard = node.hear(&callback).map_err(refused)?;
-        let Subject::Payment { reference, gateway_id } = heard.about else { return Ok(()) };
+        let notification = node.receive(&callback).map_err(refused)?;
+        let CallbackSubject::Payment { reference, gateway_id } = notification.about else { return Ok(()) };
         let mut tx = self.0.db().begin().await?;
         if !lightning::heard(&mut tx, reference, gateway_id.as_deref()).await? {
             tracing::info!(payment_hash = gateway_id, "the Lightning node tells of an invoice that is not ours");
@@ -49,11 +49,11 @@ impl LightningCallbacks {
     }
 }
 
-fn refused(error: NotHeard) -> Problem {
+fn refused(error: CallbackRefused) -> Problem {
     let code = match error {
-        NotHeard::Forged => Code::Unauthorized,
-        NotHeard::Malformed(_) => Code::MalformedRequest,
-        NotHeard::Unchecked(_) => Code::Internal,
+        CallbackRefused::Forged => Code::Unauthorized,
+        CallbackRefused::Malformed(_) => Code::MalformedRequest,
+        CallbackRefused::Unchecked(_) => Code::Internal,
     };
     Problem::new(code).detail(error.to_string())
 }

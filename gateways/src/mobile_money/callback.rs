@@ -6,13 +6,13 @@ use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
-use super::profiles::{Profile, Proof, ToldIn};
-use crate::{Callback, Heard, Refused, Subject, http::segment};
+use super::profiles::{CallbackFormat, Profile, Proof};
+use crate::{Callback, CallbackRefused, CallbackSubject, Notification, http::segment};
 
 /// The final transaction, or what failed.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Told {
+struct CallbackBody {
     server_correlation_id: Option<String>,
     transaction_reference: Option<String>,
     client_correlation_id: Option<String>,
@@ -45,34 +45,36 @@ pub(super) fn is_operators(profile: &Profile, user: &str, secret: &SecretString,
     is_right.into()
 }
 
-pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Heard, Refused> {
-    let told = match profile.told_in {
-        ToldIn::Query => Told {
+pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
+    let body = match profile.callback_format {
+        CallbackFormat::Query => CallbackBody {
             server_correlation_id: query(callback, "serverCorrelationId"),
             transaction_reference: query(callback, "transactionReference"),
             client_correlation_id: query(callback, "clientCorrelationId"),
             requesting_organisation_transaction_reference: None,
             metadata: None,
         },
-        ToldIn::Body => serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?,
+        CallbackFormat::Json => {
+            serde_json::from_slice(callback.body).map_err(|error| CallbackRefused::Malformed(error.to_string()))?
+        }
     };
     let echoed =
-        told.metadata.iter().flatten().find(|pair| pair.key == "XCorrelationId").and_then(|pair| pair.value.as_str());
+        body.metadata.iter().flatten().find(|pair| pair.key == "XCorrelationId").and_then(|pair| pair.value.as_str());
     let names = [
         echoed.map(str::to_owned),
-        told.requesting_organisation_transaction_reference,
-        told.client_correlation_id,
+        body.requesting_organisation_transaction_reference,
+        body.client_correlation_id,
         // We have put it there, see `MobileMoney::callback_url`.
         query(callback, "reference"),
     ];
     let reference = names.into_iter().flatten().find_map(|name| Uuid::parse_str(&name).ok());
-    let ids = [told.server_correlation_id, told.transaction_reference];
+    let ids = [body.server_correlation_id, body.transaction_reference];
     let gateway_id = ids.into_iter().flatten().find(|id| segment(id).is_some());
     if reference.is_none() && gateway_id.is_none() {
-        return Err(Refused::Malformed("it names no payment".to_owned()));
+        return Err(CallbackRefused::Malformed("it names no payment".to_owned()));
     }
     // Operators do not number what they tell. Told twice, it is looked at twice.
-    Ok(Heard { event_id: None, about: Subject::Payment { reference, gateway_id } })
+    Ok(Notification { event_id: None, about: CallbackSubject::Payment { reference, gateway_id } })
 }
 
 fn query(callback: &Callback<'_>, name: &str) -> Option<String> {

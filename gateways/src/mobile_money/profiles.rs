@@ -31,7 +31,7 @@ pub(crate) struct Profile {
     pub(super) description_max: usize,
     pub(super) description_plain: bool,
     /// Where callbacks have what they say.
-    pub(super) told_in: ToldIn,
+    pub(super) callback_format: CallbackFormat,
     pub(super) proof: Proof,
 }
 
@@ -55,8 +55,8 @@ pub(super) enum Phones {
 
 /// What a callback's verb makes of it: `GET` has nothing but a query.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ToldIn {
-    Body,
+pub(super) enum CallbackFormat {
+    Json,
     Query,
 }
 
@@ -88,7 +88,7 @@ pub(crate) const MVOLA_MG: Profile = Profile {
     phones: Phones::National { country: "261", trunk: "0" },
     description_max: 50,
     description_plain: true,
-    told_in: ToldIn::Body,
+    callback_format: CallbackFormat::Json,
     proof: Proof::Query("token"),
 };
 
@@ -116,14 +116,19 @@ pub(crate) const HOLO: Profile = Profile {
     phones: Phones::International,
     description_max: 160,
     description_plain: false,
-    told_in: ToldIn::Query,
+    callback_format: CallbackFormat::Query,
     proof: Proof::Header("x-callback-key"),
 };
 
 /// Huri Money publishes no documentation. This is the GSMA's API, with Basic credentials both ways; calls back with
 /// `POST`.
-pub(crate) const HURI: Profile =
-    Profile { source: Source::HuriMoney, access: Access::Basic, told_in: ToldIn::Body, proof: Proof::Basic, ..HOLO };
+pub(crate) const HURI: Profile = Profile {
+    source: Source::HuriMoney,
+    access: Access::Basic,
+    callback_format: CallbackFormat::Json,
+    proof: Proof::Basic,
+    ..HOLO
+};
 
 impl Profile {
     /// Whether the settings must have a client id.

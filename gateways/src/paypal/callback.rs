@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::PayPal;
 use crate::{
-    Callback, Heard, Refused, Subject,
+    Callback, CallbackRefused, CallbackSubject, Notification,
     http::{Effect, short},
 };
 
@@ -87,13 +87,14 @@ const HEADER_MAX: usize = 1_024;
 const ALGORITHM: &str = "SHA256withRSA";
 
 /// What the callback says, if it could be one of PayPal's as far as that shows without asking.
-pub(super) fn claims(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
+pub(super) fn claims(paypal: &PayPal, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
     signature(paypal, callback)?;
-    let event: Event = serde_json::from_slice(callback.body).map_err(|error| Refused::Malformed(error.to_string()))?;
-    Ok(Heard { event_id: Some(event.id.clone()), about: event.about() })
+    let event: Event =
+        serde_json::from_slice(callback.body).map_err(|error| CallbackRefused::Malformed(error.to_string()))?;
+    Ok(Notification { event_id: Some(event.id.clone()), about: event.about() })
 }
 
-pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Heard, Refused> {
+pub(super) async fn receive(paypal: &PayPal, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
     let heard = claims(paypal, callback)?;
     let request = verification(&signature(paypal, callback)?, callback.body)?;
     verify(paypal, request).await?;
@@ -101,9 +102,9 @@ pub(super) async fn hear(paypal: &PayPal, callback: &Callback<'_>) -> Result<Hea
 }
 
 /// The headers, as far as they could be PayPal's.
-fn signature<'a>(paypal: &'a PayPal, callback: &Callback<'a>) -> Result<Signature<'a>, Refused> {
+fn signature<'a>(paypal: &'a PayPal, callback: &Callback<'a>) -> Result<Signature<'a>, CallbackRefused> {
     let header = |name| callback.header(name).filter(|value| (1..=HEADER_MAX).contains(&value.len()));
-    let header = |name| header(name).ok_or(Refused::Forged);
+    let header = |name| header(name).ok_or(CallbackRefused::Forged);
     let signature = Signature {
         transmission_id: header("paypal-transmission-id")?,
         transmission_time: header("paypal-transmission-time")?,
@@ -112,10 +113,10 @@ fn signature<'a>(paypal: &'a PayPal, callback: &Callback<'a>) -> Result<Signatur
         auth_algo: header("paypal-auth-algo")?,
         webhook_id: &paypal.webhook_id,
     };
-    let sent_at = DateTime::parse_from_rfc3339(signature.transmission_time).map_err(|_| Refused::Forged)?;
+    let sent_at = DateTime::parse_from_rfc3339(signature.transmission_time).map_err(|_| CallbackRefused::Forged)?;
     let late = callback.at.signed_duration_since(sent_at).abs() > paypal.tolerance;
     if late || signature.auth_algo != ALGORITHM || !is_paypals(signature.cert_url) {
-        return Err(Refused::Forged);
+        return Err(CallbackRefused::Forged);
     }
     Ok(signature)
 }
@@ -128,10 +129,10 @@ fn is_paypals(cert_url: &str) -> bool {
 }
 
 /// The event goes in as it came: PayPal signs its bytes, which would not survive being read and written again.
-fn verification(signature: &Signature<'_>, body: &[u8]) -> Result<String, Refused> {
-    let malformed = |_| Refused::Malformed("it is not a JSON object".to_owned());
+fn verification(signature: &Signature<'_>, body: &[u8]) -> Result<String, CallbackRefused> {
+    let malformed = |_| CallbackRefused::Malformed("it is not a JSON object".to_owned());
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).map_err(malformed)?;
-    let event = std::str::from_utf8(body).map_err(|_| Refused::Malformed("it is not UTF-8".to_owned()))?;
+    let event = std::str::from_utf8(body).map_err(|_| CallbackRefused::Malformed("it is not UTF-8".to_owned()))?;
     let mut request = serde_json::to_string(signature).map_err(malformed)?;
     request.pop();
     request.push_str(r#","webhook_event":"#);
@@ -140,40 +141,40 @@ fn verification(signature: &Signature<'_>, body: &[u8]) -> Result<String, Refuse
     Ok(request)
 }
 
-async fn verify(paypal: &PayPal, request: String) -> Result<(), Refused> {
-    let unchecked = |error: crate::Error| Refused::Unchecked(error.to_string());
+async fn verify(paypal: &PayPal, request: String) -> Result<(), CallbackRefused> {
+    let unchecked = |error: crate::Error| CallbackRefused::Unchecked(error.to_string());
     let path = "/v1/notifications/verify-webhook-signature";
     let request = paypal.http.request(Method::POST, path).header(CONTENT_TYPE, "application/json").body(request);
-    let answer = paypal.oauth.send(request, Effect::Looks).await.and_then(|answer| answer.checked(Effect::Looks));
-    let answer = answer.map_err(unchecked)?;
-    if !answer.is_success() {
+    let response = paypal.oauth.send(request, Effect::Reads).await.and_then(|response| response.checked(Effect::Reads));
+    let response = response.map_err(unchecked)?;
+    if !response.is_success() {
         // What PayPal cannot even read as one of its signatures is none.
-        return Err(Refused::Forged);
+        return Err(CallbackRefused::Forged);
     }
-    let verdict: VerificationResult = answer.read(Effect::Looks).map_err(unchecked)?;
+    let verdict: VerificationResult = response.read(Effect::Reads).map_err(unchecked)?;
     match verdict.verification_status.as_str() {
         "SUCCESS" => Ok(()),
-        "FAILURE" => Err(Refused::Forged),
-        other => Err(Refused::Unchecked(format!("the verdict is {}", short(other)))),
+        "FAILURE" => Err(CallbackRefused::Forged),
+        other => Err(CallbackRefused::Unchecked(format!("the verdict is {}", short(other)))),
     }
 }
 
 impl Event {
-    fn about(self) -> Subject {
+    fn about(self) -> CallbackSubject {
         let (custom_id, gateway_id) = match self.event_type.split_once('.') {
             Some(("CHECKOUT", rest)) if rest.starts_with("ORDER.") => self.resource.into_order(),
             Some(("PAYMENT", "CAPTURE.REFUNDED" | "CAPTURE.REVERSED")) => self.resource.into_refund(),
             Some(("PAYMENT", rest)) if rest.starts_with("REFUND.") => self.resource.into_refund(),
             Some(("PAYMENT", rest)) if rest.starts_with("CAPTURE.") => self.resource.into_capture(),
             Some(("CUSTOMER", rest)) if rest.starts_with("DISPUTE.") => self.resource.into_dispute(),
-            _ => return Subject::Nothing,
+            _ => return CallbackSubject::Nothing,
         };
         let reference = Uuid::parse_str(&custom_id).ok();
         let gateway_id = Some(gateway_id).filter(|id| !id.is_empty());
         if reference.is_none() && gateway_id.is_none() {
-            return Subject::Nothing;
+            return CallbackSubject::Nothing;
         }
-        Subject::Payment { reference, gateway_id }
+        CallbackSubject::Payment { reference, gateway_id }
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn call_back(config: &PhoenixdConfig, body: &str) {
             .header(header::CONTENT_TYPE, "application/json")
             .header(SIGNATURE, config.signature(body.as_bytes()))
             .body(body.to_owned());
-        if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+        if request.send().await.is_ok_and(|response| response.status().is_success()) {
             return;
         }
     }

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
-use super::answers::{Listed, Page, Refusal};
+use super::responses::{Listed, Page, Refusal};
 use crate::{Error, StripeConfig};
 
 /// Most of an answer that is read, bytes. A page of a hundred sessions has a tenth of it.
@@ -139,7 +139,7 @@ impl Client {
     }
 
     /// Looks at one object. None when Stripe says that it does not have it.
-    pub(super) async fn look<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, Error> {
+    pub(super) async fn retrieve<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, Error> {
         match self.send(call).await {
             Ok(object) => Ok(Some(object)),
             Err(Error::Declined { code, .. }) if code == MISSING => Ok(None),
@@ -157,7 +157,7 @@ impl Client {
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             // A list within something that is not there has nothing.
-            let Some(Page { data, has_more }) = self.look(page(after.as_deref())).await? else { return Ok(None) };
+            let Some(Page { data, has_more }) = self.retrieve(page(after.as_deref())).await? else { return Ok(None) };
             after = data.last().map(|last: &T| last.id().to_owned());
             if let Some(found) = data.into_iter().find(&fits) {
                 return Ok(Some(found));
@@ -204,22 +204,22 @@ async fn read(mut response: Response, effect: Effect) -> Result<Vec<u8>, Error> 
 fn refusal(status: StatusCode, body: &[u8], effect: Effect) -> Error {
     let refusal = Refusal::read(body);
     let code = refusal.code.or_else(|| refusal.kind.clone()).unwrap_or_else(|| format!("http_{}", status.as_u16()));
-    let told = format!("Stripe answered {} ({code})", status.as_u16());
+    let message = format!("Stripe answered {} ({code})", status.as_u16());
     match status.as_u16() {
         // Its message repeats a part of the key.
-        401 | 403 => Error::Misconfigured(told),
-        300..400 => Error::Misconfigured(format!("{told}: is gateways.stripe.base_url right?")),
-        429 => Error::Unavailable(told),
+        401 | 403 => Error::Misconfigured(message),
+        300..400 => Error::Misconfigured(format!("{message}: is gateways.stripe.base_url right?")),
+        429 => Error::Unavailable(message),
         // The same key is under way, or something behind Stripe failed.
-        409 | 424 => effect.lost(told),
+        409 | 424 => effect.lost(message),
         // A look can only be refused because of how we ask: that says nothing of what we ask about.
-        400..500 if effect == Effect::Reads && code != MISSING => Error::Misconfigured(told),
+        400..500 if effect == Effect::Reads && code != MISSING => Error::Misconfigured(message),
         // Another request was made under this key: what became of it is not said.
-        400..500 if refusal.kind.as_deref() == Some(ANOTHER_REQUEST) => effect.lost(told),
+        400..500 if refusal.kind.as_deref() == Some(ANOTHER_REQUEST) => effect.lost(message),
         400..500 => {
-            let message = refusal.message.map_or(told, |message| message.chars().take(MESSAGE_MAX).collect());
+            let message = refusal.message.map_or(message, |message| message.chars().take(MESSAGE_MAX).collect());
             Error::Declined { code, message }
         }
-        _ => effect.lost(told),
+        _ => effect.lost(message),
     }
 }

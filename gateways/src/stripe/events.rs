@@ -12,11 +12,10 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
-    Stripe,
-    answers::{Expandable, Intent, Listed, Metadata, reference},
-    is_id,
+    Stripe, is_id,
+    responses::{Expandable, Intent, Listed, Metadata, reference},
 };
-use crate::{Callback, Heard, Refused, Subject};
+use crate::{Callback, CallbackRefused, CallbackSubject, Notification};
 
 /// How far a signature's time may be from ours, either way: what is older is a replay.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
@@ -45,29 +44,29 @@ struct Object {
     payment_intent: Option<Expandable<Intent>>,
 }
 
-pub(super) async fn hear(stripe: &Stripe, callback: &Callback<'_>) -> Result<Heard, Refused> {
+pub(super) async fn receive(stripe: &Stripe, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
     if !is_signed(callback, stripe.config.webhook_secret.expose_secret()) {
-        return Err(Refused::Forged);
+        return Err(CallbackRefused::Forged);
     }
     let event: Event = serde_json::from_slice(callback.body).map_err(|error| malformed(&error))?;
     let about = about(stripe, &event).await?;
-    Ok(Heard { event_id: Some(event.id), about })
+    Ok(Notification { event_id: Some(event.id), about })
 }
 
-async fn about(stripe: &Stripe, event: &Event) -> Result<Subject, Refused> {
+async fn about(stripe: &Stripe, event: &Event) -> Result<CallbackSubject, CallbackRefused> {
     let (family, rest) = event.kind.split_once('.').unwrap_or((&event.kind, ""));
     // Our payments are the platform's; what a connected account takes by itself is not ours.
     let ours = event.account.is_none();
     match family {
         "payment_intent" if ours => {
             let object = read(event)?;
-            Ok(Subject::Payment { reference: reference(object.metadata.as_ref()), gateway_id: Some(object.id) })
+            Ok(CallbackSubject::Payment { reference: reference(object.metadata.as_ref()), gateway_id: Some(object.id) })
         }
         "checkout" if ours && rest.starts_with("session.") => {
             let object = read(event)?;
-            let told = object.client_reference_id.as_deref().and_then(|told| told.parse().ok());
-            Ok(Subject::Payment {
-                reference: reference(object.metadata.as_ref()).or(told),
+            let reference_of_session = object.client_reference_id.as_deref().and_then(|id| id.parse().ok());
+            Ok(CallbackSubject::Payment {
+                reference: reference(object.metadata.as_ref()).or(reference_of_session),
                 gateway_id: Some(object.id),
             })
         }
@@ -80,10 +79,10 @@ async fn about(stripe: &Stripe, event: &Event) -> Result<Subject, Refused> {
         "charge" | "refund" if ours => of_charge(stripe, read(event)?.payment_intent, None).await,
         "payout" => {
             let object = read(event)?;
-            Ok(Subject::Payout { reference: reference(object.metadata.as_ref()), gateway_id: Some(object.id) })
+            Ok(CallbackSubject::Payout { reference: reference(object.metadata.as_ref()), gateway_id: Some(object.id) })
         }
-        "account" if rest == "updated" => Ok(Subject::Account { account: read(event)?.id }),
-        _ => Ok(Subject::Nothing),
+        "account" if rest == "updated" => Ok(CallbackSubject::Account { account: read(event)?.id }),
+        _ => Ok(CallbackSubject::Nothing),
     }
 }
 
@@ -93,30 +92,30 @@ async fn of_charge(
     stripe: &Stripe,
     intent: Option<Expandable<Intent>>,
     reference: Option<Uuid>,
-) -> Result<Subject, Refused> {
+) -> Result<CallbackSubject, CallbackRefused> {
     // A charge without a PaymentIntent was not made by us.
-    let Some(intent) = intent else { return Ok(Subject::Nothing) };
+    let Some(intent) = intent else { return Ok(CallbackSubject::Nothing) };
     let id = intent.id().to_owned();
     if !is_id(&id) {
-        return Err(Refused::Malformed("the payment's id is none of Stripe's".to_owned()));
+        return Err(CallbackRefused::Malformed("the payment's id is none of Stripe's".to_owned()));
     }
     let reference = match reference {
         Some(reference) => Some(reference),
         None => stripe
             .intent(&id)
             .await
-            .map_err(|error| Refused::Unchecked(error.to_string()))?
+            .map_err(|error| CallbackRefused::Unchecked(error.to_string()))?
             .and_then(|intent| intent.reference()),
     };
-    Ok(Subject::Payment { reference, gateway_id: Some(id) })
+    Ok(CallbackSubject::Payment { reference, gateway_id: Some(id) })
 }
 
-fn read(event: &Event) -> Result<Object, Refused> {
+fn read(event: &Event) -> Result<Object, CallbackRefused> {
     Object::deserialize(&event.data.object).map_err(|error| malformed(&error))
 }
 
-fn malformed(error: &serde_json::Error) -> Refused {
-    Refused::Malformed(error.to_string())
+fn malformed(error: &serde_json::Error) -> CallbackRefused {
+    CallbackRefused::Malformed(error.to_string())
 }
 
 /// Whether one of the signatures in `Stripe-Signature: t=…,v1=…,v1=…` is made with our secret, and lately. There are

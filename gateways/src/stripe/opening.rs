@@ -14,8 +14,8 @@ use stripe_types::Currency;
 
 use super::{
     amount::{self, Use},
-    answers::referring,
     is_id,
+    responses::referring,
 };
 use crate::{Error, Money, OnBehalf, Order};
 

@@ -7,9 +7,9 @@ use stripe_core::dispute::ListDispute;
 use super::{
     Stripe,
     amount::value,
-    answers::{self, Charge, Dispute, Intent, Page, Refusal, Session},
     client::{Call, PAGE},
     page,
+    responses::{self, Charge, Dispute, Intent, Page, Refusal, Session},
 };
 use crate::{Error, Payment, Refunded, State};
 
@@ -150,7 +150,7 @@ fn failed(refusal: Option<&Refusal>) -> State {
     State::Failed { code, message: message.unwrap_or_else(|| "The payment did not succeed.".to_owned()) }
 }
 
-pub(super) fn refunded(refund: answers::Refund) -> Refunded {
+pub(super) fn refunded(refund: responses::Refund) -> Refunded {
     let state = match refund.status.as_deref() {
         Some("succeeded") => State::Captured,
         Some(status @ ("failed" | "canceled")) => State::Failed {

@@ -29,9 +29,10 @@ use uuid::Uuid;
 use super::{
     Stripe,
     amount::{self, Use},
-    answers::{self, Link, Listed, referring},
     client::{Call, PAGE, missing},
-    is_id, opening, page, since,
+    is_id, opening, page,
+    responses::{self, Link, Listed, referring},
+    since,
 };
 use crate::{Account, Error, PaidOut, Payout, PayoutState, Processor, Seller};
 
@@ -52,19 +53,19 @@ impl Processor for Stripe {
                 Call::once(request, key)
             }
         };
-        let account: answers::Account = self.client.send(call).await?;
-        Ok(told(account))
+        let account: responses::Account = self.client.send(call).await?;
+        Ok(account_of(account))
     }
 
     async fn find_account(&self, reference: Uuid, asked_at: DateTime<Utc>) -> Result<Option<Account>, Error> {
         let page =
             |after: Option<&str>| Call::new(page!(ListAccount::new().created(since(asked_at)).limit(PAGE), after));
-        let ours = |account: &answers::Account| account.reference() == Some(reference);
-        Ok(self.client.find(page, ours).await?.map(told))
+        let ours = |account: &responses::Account| account.reference() == Some(reference);
+        Ok(self.client.find(page, ours).await?.map(account_of))
     }
 
     async fn account(&self, id: &str) -> Result<Account, Error> {
-        self.seller(id).await.map(told)
+        self.seller(id).await.map(account_of)
     }
 
     /// Stripe refuses a login link before the account is complete: the link then leads to completing it.
@@ -96,14 +97,14 @@ impl Processor for Stripe {
         let found = match &payout.processor_id {
             Some(id) => {
                 let request = RetrievePayout::new(path_segment(id)?).build();
-                self.client.look(Call::new(request).within(account)).await?
+                self.client.retrieve(Call::new(request).within(account)).await?
             }
             None => {
                 let page = |after: Option<&str>| {
                     Call::new(page!(ListPayout::new().created(since(payout.asked_at)).limit(PAGE), after))
                         .within(account)
                 };
-                let ours = |found: &answers::Payout| found.reference() == Some(payout.reference);
+                let ours = |found: &responses::Payout| found.reference() == Some(payout.reference);
                 self.client.find(page, ours).await?
             }
         };
@@ -112,9 +113,9 @@ impl Processor for Stripe {
 }
 
 impl Stripe {
-    async fn seller(&self, id: &str) -> Result<answers::Account, Error> {
+    async fn seller(&self, id: &str) -> Result<responses::Account, Error> {
         let request = RetrieveAccount::new(path_segment(id)?).build();
-        self.client.look(Call::new(request)).await?.ok_or_else(|| missing("account"))
+        self.client.retrieve(Call::new(request)).await?.ok_or_else(|| missing("account"))
     }
 }
 
@@ -234,7 +235,7 @@ fn with_bank_account(mut request: RequestBuilder, seller: &Seller) -> RequestBui
     request
 }
 
-fn told(account: answers::Account) -> Account {
+fn account_of(account: responses::Account) -> Account {
     Account {
         id: account.id,
         charges_enabled: account.charges_enabled,
@@ -243,7 +244,7 @@ fn told(account: answers::Account) -> Account {
     }
 }
 
-fn paid_out(payout: answers::Payout) -> PaidOut {
+fn paid_out(payout: responses::Payout) -> PaidOut {
     let state = match payout.status.as_str() {
         "paid" => PayoutState::Paid,
         status @ ("failed" | "canceled") => PayoutState::Failed {

@@ -33,9 +33,9 @@ fn body(size: usize, (start, part, end): (&str, &str, &str)) -> String {
     format!("{start}{}{end}", part.repeat(size / part.len()))
 }
 
-fn hear(runtime: &Runtime, gateway: &dyn Gateway, headers: &[(String, String)], query: &str, body: &str) {
+fn receive(runtime: &Runtime, gateway: &dyn Gateway, headers: &[(String, String)], query: &str, body: &str) {
     let callback = Callback { headers, query, body: body.as_bytes(), at: Utc::now() };
-    let _ = runtime.block_on(gateway.hear(&callback));
+    let _ = runtime.block_on(gateway.receive(&callback));
 }
 
 #[test]
@@ -50,12 +50,14 @@ fn callbacks_of_operators() {
         for kind in BODIES {
             let input = |size| body(size, kind);
             assert_linear(source.code(), CALLBACK, input, |body| {
-                hear(&runtime, gateway.as_ref(), &headers, &token, body)
+                receive(&runtime, gateway.as_ref(), &headers, &token, body)
             });
         }
         for part in ["a=b&", "%", "&", "reference=1&"] {
             let input = |size: usize| part.repeat(size / part.len());
-            assert_linear(source.code(), QUERY, input, |query| hear(&runtime, gateway.as_ref(), &headers, query, "{}"));
+            assert_linear(source.code(), QUERY, input, |query| {
+                receive(&runtime, gateway.as_ref(), &headers, query, "{}")
+            });
         }
     }
 }
@@ -68,14 +70,14 @@ fn callbacks_of_stripe() {
             let body = body(size, kind);
             (vec![("stripe-signature".to_owned(), signed(body.as_bytes(), now))], body)
         };
-        assert_linear("Stripe", CALLBACK, input, |(headers, body)| hear(&runtime, &stripe, headers, "", body));
+        assert_linear("Stripe", CALLBACK, input, |(headers, body)| receive(&runtime, &stripe, headers, "", body));
     }
     for part in ["v1=00,", ",", "=", "t=1"] {
         let input = |size: usize| {
             let header = format!("t={},{}", now.timestamp(), part.repeat(size / part.len()));
             vec![("stripe-signature".to_owned(), header)]
         };
-        assert_linear("Stripe's header", 2 * QUERY, input, |headers| hear(&runtime, &stripe, headers, "", "{}"));
+        assert_linear("Stripe's header", 2 * QUERY, input, |headers| receive(&runtime, &stripe, headers, "", "{}"));
     }
 }
 
@@ -102,7 +104,7 @@ fn callbacks_of_phoenixd() {
             (vec![("x-phoenix-signature".to_owned(), node.signature(body.as_bytes()))], body)
         };
         assert_linear("phoenixd", CALLBACK, input, |(headers, body)| {
-            let _ = node.hear(&Callback { headers, query: "", body: body.as_bytes(), at: Utc::now() });
+            let _ = node.receive(&Callback { headers, query: "", body: body.as_bytes(), at: Utc::now() });
         });
     }
 }

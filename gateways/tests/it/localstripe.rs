@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::Utc;
-use gateways::{Callback, Error, Gateway, Handle, PayoutState, Processor, Refund, State, Stripe, Subject};
+use gateways::{Callback, CallbackSubject, Error, Gateway, Handle, PayoutState, Processor, Refund, State, Stripe};
 use serde_json::Value;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -140,9 +140,9 @@ async fn hears(stripe: &Stripe, receiver: &FakeStripe, reference: Uuid, id: &str
     };
     let headers: Vec<_> = call.headers.clone().into_iter().collect();
     let callback = Callback { headers: &headers, query: "", body: &call.body, at: Utc::now() };
-    let heard = stripe.hear(&callback).await.unwrap();
+    let heard = stripe.receive(&callback).await.unwrap();
     assert!(heard.event_id.unwrap().starts_with("evt_"));
-    assert_eq!(heard.about, Subject::Payment { reference: Some(reference), gateway_id: Some(id.to_owned()) });
+    assert_eq!(heard.about, CallbackSubject::Payment { reference: Some(reference), gateway_id: Some(id.to_owned()) });
 }
 
 async fn closes_and_declines(stripe: &Stripe, local: &LocalStripe) {

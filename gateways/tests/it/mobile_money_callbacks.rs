@@ -1,4 +1,4 @@
-use gateways::{Heard, Refused, Source, Subject};
+use gateways::{CallbackRefused, CallbackSubject, Notification, Source};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -40,8 +40,11 @@ fn told(source: Source, reference: Uuid) -> (String, String) {
     (String::new(), body.to_string())
 }
 
-fn heard(reference: Option<Uuid>, gateway_id: Option<&str>) -> Heard {
-    Heard { event_id: None, about: Subject::Payment { reference, gateway_id: gateway_id.map(str::to_owned) } }
+fn heard(reference: Option<Uuid>, gateway_id: Option<&str>) -> Notification {
+    Notification {
+        event_id: None,
+        about: CallbackSubject::Payment { reference, gateway_id: gateway_id.map(str::to_owned) },
+    }
 }
 
 async fn gateway(source: Source) -> std::sync::Arc<dyn gateways::Gateway> {
@@ -57,7 +60,7 @@ async fn a_callback_names_the_payment_before_the_answer_has_come() {
         let query = format!("{query}&{proof}");
         // Sent twice, it is looked at twice: operators do not number what they tell.
         for _ in 0..2 {
-            let told = gateway.hear(&callback(&headers, &query, &body)).await.unwrap();
+            let told = gateway.receive(&callback(&headers, &query, &body)).await.unwrap();
             assert_eq!(told, heard(Some(reference), Some("b32d-0")), "{source}");
         }
     }
@@ -79,7 +82,7 @@ async fn a_payment_is_named_in_any_of_the_ways_that_are_documented() {
         ("", json!({ "transactionReference": "REF-1" }).to_string(), heard(None, Some("REF-1"))),
         ("", json!({ "serverCorrelationId": "b32d-0" }).to_string(), heard(None, Some("b32d-0"))),
     ] {
-        assert_eq!(gateway.hear(&callback(&headers, query, &body)).await.unwrap(), expected, "{query} {body}");
+        assert_eq!(gateway.receive(&callback(&headers, query, &body)).await.unwrap(), expected, "{query} {body}");
     }
 }
 
@@ -98,8 +101,8 @@ async fn a_callback_without_the_operators_credentials_is_forged() {
         );
         for (headers, proof) in wrong {
             let query = format!("{query}&{proof}");
-            let refused = gateway.hear(&callback(&headers, &query, &body)).await;
-            assert_eq!(refused, Err(Refused::Forged), "{source} {headers:?} {proof}");
+            let refused = gateway.receive(&callback(&headers, &query, &body)).await;
+            assert_eq!(refused, Err(CallbackRefused::Forged), "{source} {headers:?} {proof}");
         }
     }
 }
@@ -126,7 +129,7 @@ async fn basic_credentials_must_be_right_in_both_parts() {
         "Basic b3BlcmF0b3I=".to_owned(),
     ] {
         let headers = vec![("authorization".to_owned(), wrong.clone())];
-        assert_eq!(gateway.hear(&callback(&headers, "", &body)).await, Err(Refused::Forged), "{wrong}");
+        assert_eq!(gateway.receive(&callback(&headers, "", &body)).await, Err(CallbackRefused::Forged), "{wrong}");
     }
 }
 
@@ -137,13 +140,13 @@ async fn what_nobody_can_read_is_malformed() {
         let (headers, proof) = credentials(source, CALLBACK_SECRET);
         for body in ["", "hello", "[]", "1", "{}", r#"{"serverCorrelationId":7}"#, r#"{"serverCorrelationId":"../x"}"#]
         {
-            let refused = gateway.hear(&callback(&headers, &proof, body)).await.unwrap_err();
-            assert!(matches!(refused, Refused::Malformed(_)), "{source} {body}: {refused:?}");
+            let refused = gateway.receive(&callback(&headers, &proof, body)).await.unwrap_err();
+            assert!(matches!(refused, CallbackRefused::Malformed(_)), "{source} {body}: {refused:?}");
         }
     }
     let (headers, _) = credentials(Source::Holo, CALLBACK_SECRET);
     for query in ["reference=7", "serverCorrelationId=", "serverCorrelationId=..%2Fx"] {
-        let refused = gateway(Source::Holo).await.hear(&callback(&headers, query, "")).await.unwrap_err();
-        assert!(matches!(refused, Refused::Malformed(_)), "{query}: {refused:?}");
+        let refused = gateway(Source::Holo).await.receive(&callback(&headers, query, "")).await.unwrap_err();
+        assert!(matches!(refused, CallbackRefused::Malformed(_)), "{query}: {refused:?}");
     }
 }

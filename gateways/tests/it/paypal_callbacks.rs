@@ -1,5 +1,5 @@
 use chrono::{TimeDelta, Utc};
-use gateways::{Heard, Refused, Subject};
+use gateways::{CallbackRefused, CallbackSubject, Notification};
 use uuid::Uuid;
 
 use crate::{
@@ -23,11 +23,12 @@ async fn an_event_names_the_payment_before_its_id_is_known() {
     let (gateway, reference) = (server.gateway(), Uuid::now_v7());
     let body = approved(reference);
     let headers = signed(&body, Utc::now());
-    let about = Subject::Payment { reference: Some(reference), gateway_id: Some("5O190127TN364715T".to_owned()) };
-    let expected = Heard { event_id: Some("WH-1".to_owned()), about };
+    let about =
+        CallbackSubject::Payment { reference: Some(reference), gateway_id: Some("5O190127TN364715T".to_owned()) };
+    let expected = Notification { event_id: Some("WH-1".to_owned()), about };
     // Sent twice, it is the same event.
     for _ in 0..2 {
-        assert_eq!(gateway.hear(&callback(&headers, "", &body)).await.unwrap(), expected);
+        assert_eq!(gateway.receive(&callback(&headers, "", &body)).await.unwrap(), expected);
     }
 }
 
@@ -36,10 +37,10 @@ async fn events_about_money_lead_to_their_payment() {
     let server = PayPalServer::start().await;
     let (gateway, reference) = (server.gateway(), Uuid::now_v7());
     let related = r#""supplementary_data": { "related_ids": { "order_id": "5O1" } }"#;
-    let known = Subject::Payment { reference: Some(reference), gateway_id: Some("5O1".to_owned()) };
-    let by_reference = Subject::Payment { reference: Some(reference), gateway_id: None };
-    let by_id = |id: &str| Subject::Payment { reference: None, gateway_id: Some(id.to_owned()) };
-    let by_capture = Subject::Payment { reference: Some(reference), gateway_id: Some("CAP-1".to_owned()) };
+    let known = CallbackSubject::Payment { reference: Some(reference), gateway_id: Some("5O1".to_owned()) };
+    let by_reference = CallbackSubject::Payment { reference: Some(reference), gateway_id: None };
+    let by_id = |id: &str| CallbackSubject::Payment { reference: None, gateway_id: Some(id.to_owned()) };
+    let by_capture = CallbackSubject::Payment { reference: Some(reference), gateway_id: Some("CAP-1".to_owned()) };
     let custom = format!(r#""custom_id": "{reference}""#);
     let up = r#""links": [{ "rel": "self", "href": "https://x/refunds/REF-1" }, { "rel": "up", "href": "https://x/captures/CAP-1" }]"#;
     let disputed = format!(r#"{{ "custom": "{reference}", "seller_transaction_id": "CAP-1" }}"#);
@@ -52,13 +53,13 @@ async fn events_about_money_lead_to_their_payment() {
         ("CUSTOMER.DISPUTE.CREATED", format!(r#"{{ "disputed_transactions": [{disputed}] }}"#), by_capture),
         ("PAYMENT.CAPTURE.PENDING", format!(r#"{{ "id": "CAP-1", "custom_id": "x", {related} }}"#), by_id("5O1")),
         ("PAYMENT.CAPTURE.PENDING", r#"{ "id": "CAP-of-somebody-else" }"#.to_owned(), by_id("CAP-of-somebody-else")),
-        ("PAYMENT.CAPTURE.REVERSED", r#"{ "id": "REF-of-nobody" }"#.to_owned(), Subject::Nothing),
-        ("BILLING.PLAN.CREATED", format!(r#"{{ {custom} }}"#), Subject::Nothing),
+        ("PAYMENT.CAPTURE.REVERSED", r#"{ "id": "REF-of-nobody" }"#.to_owned(), CallbackSubject::Nothing),
+        ("BILLING.PLAN.CREATED", format!(r#"{{ {custom} }}"#), CallbackSubject::Nothing),
     ];
     for (event, resource, expected) in cases {
         let body = format!(r#"{{"id":"WH-2","event_type":"{event}","resource":{resource}}}"#);
         let headers = signed(&body, Utc::now());
-        assert_eq!(gateway.hear(&callback(&headers, "", &body)).await.unwrap().about, expected, "{event}");
+        assert_eq!(gateway.receive(&callback(&headers, "", &body)).await.unwrap().about, expected, "{event}");
     }
 }
 
@@ -71,7 +72,7 @@ async fn a_forged_callback_is_refused() {
     for left_out in 0..headers.len() {
         let mut fewer = headers.clone();
         fewer.remove(left_out);
-        assert_eq!(gateway.hear(&callback(&fewer, "", &body)).await, Err(Refused::Forged), "{left_out}");
+        assert_eq!(gateway.receive(&callback(&fewer, "", &body)).await, Err(CallbackRefused::Forged), "{left_out}");
     }
     for (place, other) in [
         (3, "https://paypal.com.evil.example/v1/notifications/certs/CERT-1"),
@@ -83,17 +84,17 @@ async fn a_forged_callback_is_refused() {
     ] {
         let mut elsewhere = headers.clone();
         elsewhere[place].1 = other.to_owned();
-        assert_eq!(gateway.hear(&callback(&elsewhere, "", &body)).await, Err(Refused::Forged), "{other}");
+        assert_eq!(gateway.receive(&callback(&elsewhere, "", &body)).await, Err(CallbackRefused::Forged), "{other}");
     }
     let mut at_no_time = headers.clone();
     at_no_time[2].1 = "now".to_owned();
-    assert_eq!(gateway.hear(&callback(&at_no_time, "", &body)).await, Err(Refused::Forged));
+    assert_eq!(gateway.receive(&callback(&at_no_time, "", &body)).await, Err(CallbackRefused::Forged));
     assert!(server.fake.calls(VERIFY).is_empty(), "PayPal is not asked about what cannot be its own");
 
     let changed = body.replace("1.00", "1.0");
-    assert_eq!(gateway.hear(&callback(&headers, "", &changed)).await, Err(Refused::Forged));
+    assert_eq!(gateway.receive(&callback(&headers, "", &changed)).await, Err(CallbackRefused::Forged));
     server.fake.fail(VERIFY, Fault::Refuse(400));
-    assert_eq!(gateway.hear(&callback(&headers, "", &body)).await, Err(Refused::Forged));
+    assert_eq!(gateway.receive(&callback(&headers, "", &body)).await, Err(CallbackRefused::Forged));
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn an_old_callback_or_one_of_the_future_is_refused() {
     let headers = signed(&body, sent_at);
     for (seconds, is_heard) in [(0, true), (290, true), (-290, true), (310, false), (-310, false)] {
         let at = sent_at + TimeDelta::seconds(seconds);
-        let heard = gateway.hear(&callback_at(at, &headers, "", &body)).await;
+        let heard = gateway.receive(&callback_at(at, &headers, "", &body)).await;
         assert_eq!(heard.is_ok(), is_heard, "{seconds}: {heard:?}");
     }
 }
@@ -118,11 +119,11 @@ async fn what_cannot_be_checked_now_is_to_be_sent_again() {
     let headers = signed(&body, Utc::now());
     for fault in Fault::UNKNOWN.iter().chain(&[Fault::Refuse(429), Fault::Refuse(403)]) {
         server.fake.fail(VERIFY, *fault);
-        let refused = gateway.hear(&callback(&headers, "", &body)).await.unwrap_err();
-        assert!(matches!(refused, Refused::Unchecked(_)), "{fault:?}: {refused:?}");
+        let refused = gateway.receive(&callback(&headers, "", &body)).await.unwrap_err();
+        assert!(matches!(refused, CallbackRefused::Unchecked(_)), "{fault:?}: {refused:?}");
     }
-    let refused = gateway_at(&closed_port().await).hear(&callback(&headers, "", &body)).await.unwrap_err();
-    assert!(matches!(refused, Refused::Unchecked(_)), "{refused:?}");
+    let refused = gateway_at(&closed_port().await).receive(&callback(&headers, "", &body)).await.unwrap_err();
+    assert!(matches!(refused, CallbackRefused::Unchecked(_)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -132,7 +133,7 @@ async fn what_nobody_can_read_is_malformed() {
     // The last but one would leave its place in the request for verification.
     for body in ["", "hello", "[]", "1", r#"{"id":"WH-1"}"#, r#"{"id":"WH-1"},"webhook_id":"2""#, r#"{"id":"#] {
         let headers = signed(body, Utc::now());
-        let refused = gateway.hear(&callback(&headers, "", body)).await.unwrap_err();
-        assert!(matches!(refused, Refused::Malformed(_)), "{body}: {refused:?}");
+        let refused = gateway.receive(&callback(&headers, "", body)).await.unwrap_err();
+        assert!(matches!(refused, CallbackRefused::Malformed(_)), "{body}: {refused:?}");
     }
 }

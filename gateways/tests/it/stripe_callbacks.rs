@@ -1,7 +1,7 @@
 //! What Stripe calls back with, and what somebody else does.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gateways::{Callback, Gateway, Heard, Refused, Stripe, Subject};
+use gateways::{Callback, CallbackRefused, CallbackSubject, Gateway, Notification, Stripe};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -22,9 +22,9 @@ pub(crate) fn signed(body: &[u8], at: DateTime<Utc>) -> String {
     format!("t={time},v1={}", signature(WEBHOOK_SECRET, &time, body))
 }
 
-async fn hear(stripe: &Stripe, body: &[u8], header: Option<&str>) -> Result<Heard, Refused> {
+async fn receive(stripe: &Stripe, body: &[u8], header: Option<&str>) -> Result<Notification, CallbackRefused> {
     let headers: Vec<_> = header.map(|header| ("stripe-signature".to_owned(), header.to_owned())).into_iter().collect();
-    stripe.hear(&Callback { headers: &headers, query: "", body, at: Utc::now() }).await
+    stripe.receive(&Callback { headers: &headers, query: "", body, at: Utc::now() }).await
 }
 
 fn event(kind: &str, object: &Value) -> Vec<u8> {
@@ -38,9 +38,9 @@ pub(crate) fn alone() -> Stripe {
     Stripe::new(&config("http://127.0.0.1:1")).unwrap()
 }
 
-async fn about(stripe: &Stripe, kind: &str, object: &Value) -> Result<Subject, Refused> {
+async fn about(stripe: &Stripe, kind: &str, object: &Value) -> Result<CallbackSubject, CallbackRefused> {
     let body = event(kind, object);
-    hear(stripe, &body, Some(&signed(&body, Utc::now()))).await.map(|heard| {
+    receive(stripe, &body, Some(&signed(&body, Utc::now()))).await.map(|heard| {
         assert_eq!(heard.event_id.as_deref(), Some("evt_1"));
         heard.about
     })
@@ -72,17 +72,17 @@ async fn only_a_signature_of_now_with_our_secret_is_taken() {
         ("garbled", "%%%".to_owned(), false),
         ("empty", String::new(), false),
     ] {
-        let heard = hear(&stripe, &body, Some(&header)).await;
+        let heard = receive(&stripe, &body, Some(&header)).await;
         assert_eq!(heard.is_ok(), taken, "{what}");
-        assert!(taken || heard == Err(Refused::Forged), "{what}");
+        assert!(taken || heard == Err(CallbackRefused::Forged), "{what}");
     }
-    assert_eq!(hear(&stripe, &body, None).await, Err(Refused::Forged));
+    assert_eq!(receive(&stripe, &body, None).await, Err(CallbackRefused::Forged));
     // One byte of the body is another body.
     let mut other = body.clone();
     other.push(b' ');
-    assert_eq!(hear(&stripe, &other, Some(&at(0))).await, Err(Refused::Forged));
+    assert_eq!(receive(&stripe, &other, Some(&at(0))).await, Err(CallbackRefused::Forged));
     // Told again it is the same.
-    let (first, again) = (hear(&stripe, &body, Some(&at(-1))).await, hear(&stripe, &body, Some(&at(0))).await);
+    let (first, again) = (receive(&stripe, &body, Some(&at(-1))).await, receive(&stripe, &body, Some(&at(0))).await);
     assert_eq!(first, again);
 }
 
@@ -97,8 +97,8 @@ async fn what_is_signed_and_cannot_be_read_is_malformed() {
         br#"{"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"metadata": {}}}}"#,
     ];
     for body in bodies {
-        let heard = hear(&stripe, body, Some(&signed(body, Utc::now()))).await;
-        assert!(matches!(heard, Err(Refused::Malformed(_))), "{heard:?}");
+        let heard = receive(&stripe, body, Some(&signed(body, Utc::now()))).await;
+        assert!(matches!(heard, Err(CallbackRefused::Malformed(_))), "{heard:?}");
     }
 }
 
@@ -106,7 +106,8 @@ async fn what_is_signed_and_cannot_be_read_is_malformed() {
 async fn an_event_says_what_to_look_at() {
     let (stripe, ours) = (alone(), Uuid::new_v4());
     let metadata = json!({"reference": ours.to_string()});
-    let payment = |reference: Option<Uuid>, id: &str| Subject::Payment { reference, gateway_id: Some(id.to_owned()) };
+    let payment =
+        |reference: Option<Uuid>, id: &str| CallbackSubject::Payment { reference, gateway_id: Some(id.to_owned()) };
     for (kind, object, subject) in [
         ("payment_intent.succeeded", json!({"id": "pi_1", "metadata": metadata}), payment(Some(ours), "pi_1")),
         ("payment_intent.canceled", json!({"id": "pi_1", "metadata": {}}), payment(None, "pi_1")),
@@ -126,16 +127,20 @@ async fn an_event_says_what_to_look_at() {
             json!({"id": "ch_1", "metadata": metadata, "payment_intent": "pi_1"}),
             payment(Some(ours), "pi_1"),
         ),
-        ("charge.succeeded", json!({"id": "ch_1", "metadata": metadata, "payment_intent": null}), Subject::Nothing),
+        (
+            "charge.succeeded",
+            json!({"id": "ch_1", "metadata": metadata, "payment_intent": null}),
+            CallbackSubject::Nothing,
+        ),
         (
             "payout.paid",
             json!({"id": "po_1", "metadata": metadata}),
-            Subject::Payout { reference: Some(ours), gateway_id: Some("po_1".to_owned()) },
+            CallbackSubject::Payout { reference: Some(ours), gateway_id: Some("po_1".to_owned()) },
         ),
-        ("account.updated", json!({"id": "acct_1"}), Subject::Account { account: "acct_1".to_owned() }),
-        ("account.external_account.created", json!({"id": "ba_1"}), Subject::Nothing),
-        ("customer.created", json!({"name": 1}), Subject::Nothing),
-        ("tomorrows", json!(1), Subject::Nothing),
+        ("account.updated", json!({"id": "acct_1"}), CallbackSubject::Account { account: "acct_1".to_owned() }),
+        ("account.external_account.created", json!({"id": "ba_1"}), CallbackSubject::Nothing),
+        ("customer.created", json!({"name": 1}), CallbackSubject::Nothing),
+        ("tomorrows", json!(1), CallbackSubject::Nothing),
     ] {
         assert_eq!(about(&stripe, kind, &object).await, Ok(subject), "{kind} {object}");
     }
@@ -150,8 +155,8 @@ async fn what_a_connected_account_takes_by_itself_is_not_ours() {
             "data": {"object": {"id": "pi_1", "payment_intent": "pi_1", "metadata": {}}},
         });
         let body = body.to_string().into_bytes();
-        let heard = hear(&stripe, &body, Some(&signed(&body, Utc::now()))).await.unwrap();
-        assert_eq!(heard.about, Subject::Nothing, "{kind}");
+        let heard = receive(&stripe, &body, Some(&signed(&body, Utc::now()))).await.unwrap();
+        assert_eq!(heard.about, CallbackSubject::Nothing, "{kind}");
     }
 }
 
@@ -161,7 +166,7 @@ async fn a_dispute_or_a_refund_leads_to_the_payment_though_it_does_not_name_us()
     let order = order(euros("10"));
     let opened = gateways::Gateway::open(&stripe, &order).await.unwrap();
     let (intent, charge) = fake.books().ledger.pay(&opened.gateway_id);
-    let subject = Subject::Payment { reference: Some(order.reference), gateway_id: Some(intent.clone()) };
+    let subject = CallbackSubject::Payment { reference: Some(order.reference), gateway_id: Some(intent.clone()) };
     // The reference of a refund is the refund's own.
     let other = json!({"reference": Uuid::new_v4().to_string()});
     for (kind, id) in [
@@ -177,11 +182,11 @@ async fn a_dispute_or_a_refund_leads_to_the_payment_though_it_does_not_name_us()
     }
     // Stripe tells it again when the payment cannot be asked for now.
     let object = json!({"id": "du_1", "payment_intent": intent, "metadata": {}});
-    assert!(matches!(about(&alone(), "charge.dispute.created", &object).await, Err(Refused::Unchecked(_))));
+    assert!(matches!(about(&alone(), "charge.dispute.created", &object).await, Err(CallbackRefused::Unchecked(_))));
     // Somebody else's payment on the same Stripe account.
     let object = json!({"id": "du_1", "payment_intent": "pi_none", "metadata": {}});
-    let nobody = Subject::Payment { reference: None, gateway_id: Some("pi_none".to_owned()) };
+    let nobody = CallbackSubject::Payment { reference: None, gateway_id: Some("pi_none".to_owned()) };
     assert_eq!(about(&stripe, "charge.dispute.created", &object).await, Ok(nobody));
     let object = json!({"id": "du_1", "payment_intent": "../balance", "metadata": {}});
-    assert!(matches!(about(&stripe, "charge.dispute.created", &object).await, Err(Refused::Malformed(_))));
+    assert!(matches!(about(&stripe, "charge.dispute.created", &object).await, Err(CallbackRefused::Malformed(_))));
 }

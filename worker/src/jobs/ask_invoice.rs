@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use entities::{InvoiceStatus, PaymentId, lightning_invoice};
 use gateways::{
     Error, Phoenixd,
-    phoenixd::{Invoice, Name},
+    phoenixd::{Invoice, InvoiceKey},
 };
 use payments::{jobs, lightning};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
@@ -75,8 +75,8 @@ async fn look_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, 
     };
     let found = match (&invoice.payment_hash, invoice.status) {
         (_, InvoiceStatus::Asked) => None,
-        (Some(hash), _) => node.look_up(Name::Hash(hash)).await.map_err(again)?,
-        (None, _) => node.look_up(Name::Reference(id.0)).await.map_err(again)?,
+        (Some(hash), _) => node.look_up(InvoiceKey::Hash(hash)).await.map_err(again)?,
+        (None, _) => node.look_up(InvoiceKey::Reference(id.0)).await.map_err(again)?,
     };
     match found {
         Some(found) => follow(context, &invoice, found).await,

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use gateways::{Callback, Heard, Source, Subject};
+use gateways::{Callback, CallbackSubject, Notification, Source};
 use payments::sessions;
 use queue::Database;
 use sha2::{Digest, Sha256};
@@ -23,23 +23,23 @@ const REFUSED_MAX: usize = 4_096;
 pub(super) type Fingerprint = [u8; 32];
 
 /// What is to be done with a callback.
-pub(super) enum Worth {
+pub(super) enum InquiryDecision {
     /// The gateway is asked.
-    Asking(Fingerprint),
+    Ask(Fingerprint),
     /// Nothing: it says nothing that is not known, or is about nothing that is here.
-    Nothing,
+    Skip,
 }
 
 /// What limits the inquiries of this process.
 pub(crate) struct Inquiries {
     per_address: Allowance,
     in_all: Allowance,
-    refused: Mutex<Refused>,
+    refused: Mutex<RefusedCallbacks>,
 }
 
 /// The last that were refused.
 #[derive(Default)]
-struct Refused {
+struct RefusedCallbacks {
     known: HashSet<Fingerprint>,
     order: VecDeque<Fingerprint>,
 }
@@ -59,26 +59,26 @@ impl Inquiries {
     }
 
     /// Decides whether the gateway is asked about what somebody claims in its name.
-    pub(super) async fn worth(
+    pub(super) async fn decide(
         &self,
         db: &Database,
         source: Source,
-        claimed: &Heard,
+        claimed: &Notification,
         callback: &Callback<'_>,
         address: &str,
-    ) -> Result<Worth, Problem> {
+    ) -> Result<InquiryDecision, Problem> {
         let fingerprint = fingerprint(callback);
         if self.is_refused(&fingerprint) {
-            return Err(Problem::new(Code::Unauthorized).detail(gateways::Refused::Forged.to_string()));
+            return Err(Problem::new(Code::Unauthorized).detail(gateways::CallbackRefused::Forged.to_string()));
         }
-        let Subject::Payment { reference, gateway_id } = &claimed.about else { return Ok(Worth::Nothing) };
+        let CallbackSubject::Payment { reference, gateway_id } = &claimed.about else { return Ok(InquiryDecision::Skip) };
         let (event_id, gateway_id) = (claimed.event_id.as_deref(), gateway_id.as_deref());
         if !sessions::has_news(&**db, source.code(), event_id, *reference, gateway_id).await? {
-            return Ok(Worth::Nothing);
+            return Ok(InquiryDecision::Skip);
         }
         let asked = self.per_address.take(address).and_then(|()| self.in_all.take(""));
         asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
-        Ok(Worth::Asking(fingerprint))
+        Ok(InquiryDecision::Ask(fingerprint))
     }
 
     /// Remembers that the gateway does not vouch for it.

@@ -8,7 +8,7 @@ use crate::{Error, Payment, Refunded, State, http::short};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct OrderAnswer {
+pub(super) struct OrderResponse {
     id: String,
     status: String,
     update_time: String,
@@ -26,7 +26,7 @@ struct Unit {
 #[serde(default)]
 struct Payments {
     captures: Vec<Capture>,
-    refunds: Vec<RefundAnswer>,
+    refunds: Vec<RefundResponse>,
 }
 
 #[derive(Default, Deserialize)]
@@ -40,7 +40,7 @@ struct Capture {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RefundAnswer {
+pub(super) struct RefundResponse {
     id: String,
     status: String,
     status_details: Details,
@@ -97,7 +97,7 @@ struct Sums {
     failed: Option<String>,
 }
 
-impl OrderAnswer {
+impl OrderResponse {
     pub(super) fn payment(&self, currency: &str) -> Result<Payment, Error> {
         if self.id.is_empty() {
             return Err(unreadable("an order without an id"));
@@ -137,7 +137,7 @@ impl OrderAnswer {
         self.captures().find(held).map(|capture| capture.id.as_str())
     }
 
-    pub(super) fn refund(&self, reference: &str) -> Option<&RefundAnswer> {
+    pub(super) fn refund(&self, reference: &str) -> Option<&RefundResponse> {
         self.refunds().find(|refund| refund.invoice_id == reference)
     }
 
@@ -145,7 +145,7 @@ impl OrderAnswer {
         self.purchase_units.iter().flat_map(|unit| &unit.payments.captures)
     }
 
-    fn refunds(&self) -> impl Iterator<Item = &RefundAnswer> {
+    fn refunds(&self) -> impl Iterator<Item = &RefundResponse> {
         self.purchase_units.iter().flat_map(|unit| &unit.payments.refunds)
     }
 
@@ -206,7 +206,7 @@ impl Sums {
     }
 }
 
-impl RefundAnswer {
+impl RefundResponse {
     pub(super) fn refunded(&self) -> Result<Refunded, Error> {
         let state = match self.status.as_str() {
             "COMPLETED" => State::Captured,

@@ -82,7 +82,7 @@ impl Transaction {
     /// Whether it is about this amount, as the operator writes it.
     pub(super) fn is_of(&self, (amount, currency): &(String, &str)) -> bool {
         let number = |text: &str| Decimal::from_str_exact(text).ok();
-        number(&self.amount).is_some_and(|told| number(amount) == Some(told)) && self.currency == *currency
+        number(&self.amount).is_some_and(|body| number(amount) == Some(body)) && self.currency == *currency
     }
 }
 
@@ -120,9 +120,9 @@ pub(super) fn state(word: &str, error: Option<&Refusal>) -> Result<State, Error>
         "pending" | "initiated" | "in progress" => Ok(State::Waiting),
         "completed" | "success" | "successful" => Ok(State::Captured),
         word @ ("failed" | "rejected" | "declined" | "cancelled" | "canceled" | "expired" | "timeout") => {
-            let told = |text: &str, otherwise: &str| short(if text.is_empty() { otherwise } else { text });
+            let body = |text: &str, otherwise: &str| short(if text.is_empty() { otherwise } else { text });
             let (code, message) = error.map_or(("", ""), |error| (&*error.error_code, &*error.error_description));
-            Ok(State::Failed { code: told(code, word), message: told(message, "the payer did not pay") })
+            Ok(State::Failed { code: body(code, word), message: body(message, "the payer did not pay") })
         }
         _ => Err(Error::Unknown("the operator tells of a state that is not documented".to_owned())),
     }

@@ -60,19 +60,19 @@ pub fn registry() -> Registry<Context> {
 
 /// When to look again at what a gateway has not decided, by how often that was done: up to 2, 4, 8 … seconds, five minutes
 /// at most, which is well within the patience of stragglers.
-fn look_again(looks: i32) -> Duration {
+fn poll_delay(looks: i32) -> Duration {
     let before = u32::try_from(looks).unwrap_or(0);
     queue::backoff::delay(before, Duration::from_secs(2), Duration::from_secs(300))
 }
 
 /// The answer of a job that has more to do after this time, if any is named.
-fn come_back(after: Option<Duration>) -> JobResult {
+fn snooze(after: Option<Duration>) -> JobResult {
     after.map_or(Ok(()), |wait| Err(JobError::Snooze(wait)))
 }
 
 /// What came of payments that a batch took up.
 #[derive(Default)]
-pub(crate) struct Taken {
+pub(crate) struct BatchProgress {
     /// Those that have to wait for something.
     pub(crate) waiting: HashMap<PaymentId, JobError>,
     /// How many have moved, or have an operation that they did not have before.
@@ -80,7 +80,7 @@ pub(crate) struct Taken {
 }
 
 /// How many of these payments ask the chain for something that it is not asked for already.
-async fn unasked(tx: &Transaction, payments: &[payment::Model], kind: chain::Kind) -> anyhow::Result<usize> {
+async fn not_requested(tx: &Transaction, payments: &[payment::Model], kind: chain::Kind) -> anyhow::Result<usize> {
     let statuses = chain::operation_statuses(&**tx, payments.iter().map(|payment| payment.id.0), kind).await?;
     let starts = |payment: &&payment::Model| match statuses.get(&payment.id.0) {
         None | Some(chain::OperationStatus::StartsAnew { .. }) => true,
@@ -117,7 +117,7 @@ async fn read_payments(
 }
 
 /// What asking for an operation once more comes to.
-fn asked_again(status: Option<&chain::OperationStatus>, never: &'static str) -> Foresight {
+fn foresee_request(status: Option<&chain::OperationStatus>, never: &'static str) -> Foresight {
     match status {
         None => Foresight::would_resume(never),
         Some(chain::OperationStatus::StartsAnew { failed: true }) => {
@@ -134,7 +134,7 @@ fn asked_again(status: Option<&chain::OperationStatus>, never: &'static str) -> 
 }
 
 /// The same answer to every delivery of a batch, but for the payments named in `but`.
-fn answers<P>(
+fn results<P>(
     deliveries: &[Delivery<P>],
     id: impl Fn(&P) -> PaymentId,
     mut but: HashMap<PaymentId, JobError>,
@@ -143,7 +143,7 @@ fn answers<P>(
 }
 
 /// The answer to a batch of which every message is dealt with.
-fn all_done<P>(deliveries: &[Delivery<P>]) -> Vec<JobResult> {
+fn all_ok<P>(deliveries: &[Delivery<P>]) -> Vec<JobResult> {
     deliveries.iter().map(|_| Ok(())).collect()
 }
 
@@ -155,7 +155,7 @@ mod tests {
     use payments::jobs::*;
     use queue::{Payload, Subject};
 
-    fn said<P: Payload>(payload: &P) -> (&'static str, Subject) {
+    fn subject_of<P: Payload>(payload: &P) -> (&'static str, Subject) {
         (P::QUEUE, payload.subject())
     }
 
@@ -163,22 +163,22 @@ mod tests {
     fn subjects() -> Vec<(&'static str, Subject)> {
         let (payment_id, node_id) = (PaymentId::new(), NodeId::new());
         vec![
-            said(&OpenDeal { payment_id }),
-            said(&CancelDeal { payment_id }),
-            said(&ReleaseDeal { payment_id }),
-            said(&ExpirePayment { payment_id }),
-            said(&AskInvoice { payment_id }),
-            said(&WatchInvoice { payment_id }),
-            said(&OpenSession::new(GatewaySessionId::new(), payment_id)),
-            said(&CheckSession::new(payment_id, None)),
-            said(&DeployDiamond::new(DiamondId::new(), node_id)),
-            said(&SendRefund::new(RefundId::new(), payment_id)),
-            said(&SendPayout::new(PayoutId::new(), node_id)),
-            said(&SyncAccount { node_id }),
+            subject_of(&OpenDeal { payment_id }),
+            subject_of(&CancelDeal { payment_id }),
+            subject_of(&ReleaseDeal { payment_id }),
+            subject_of(&ExpirePayment { payment_id }),
+            subject_of(&AskInvoice { payment_id }),
+            subject_of(&WatchInvoice { payment_id }),
+            subject_of(&OpenSession::new(GatewaySessionId::new(), payment_id)),
+            subject_of(&CheckSession::new(payment_id, None)),
+            subject_of(&DeployDiamond::new(DiamondId::new(), node_id)),
+            subject_of(&SendRefund::new(RefundId::new(), payment_id)),
+            subject_of(&SendPayout::new(PayoutId::new(), node_id)),
+            subject_of(&SyncAccount { node_id }),
             // Of several payments it names none: a commit may tell of payments of many nodes. Whom its letter belongs to is
             // found out from their rows.
-            said(&AnnounceEvents::new(vec![PaymentLogId::new()], payment_id)),
-            said(&RecoverWebhooks::new(WebhookRecoveryId::new(), node_id)),
+            subject_of(&AnnounceEvents::new(vec![PaymentLogId::new()], payment_id)),
+            subject_of(&RecoverWebhooks::new(WebhookRecoveryId::new(), node_id)),
         ]
     }
 

@@ -43,7 +43,7 @@ const CURSOR: &str = "cursor:dead_letters";
 /// Looks until it is told to stop; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = tell(&context).await {
+        if let Err(error) = notify(&context).await {
             tracing::warn!("operators are told of dead letters and signers later: {error:#}");
         }
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
@@ -54,19 +54,19 @@ pub async fn run(context: Context, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database fails; what was told until then stays so.
-pub async fn tell(context: &Context) -> anyhow::Result<()> {
-    tell_dead_letters(context).await?;
-    tell_low_balances(context).await?;
-    sign_ins::tell(context).await
+pub async fn notify(context: &Context) -> anyhow::Result<()> {
+    notify_dead_letters(context).await?;
+    notify_low_balances(context).await?;
+    sign_ins::notify(context).await
 }
 
 /// Something to tell, under the key that guards it.
-struct News {
+struct NewNotice {
     key: String,
     event: Outgoing,
 }
 
-async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
+async fn notify_dead_letters(context: &Context) -> anyhow::Result<()> {
     let looked_at = now();
     let Some(since) = cursor(&context.db, looked_at).await? else { return Ok(()) };
     let mut after = first_id(since - MARGIN);
@@ -75,18 +75,18 @@ async fn tell_dead_letters(context: &Context) -> anyhow::Result<()> {
         let letters = died_after(&context.db, after, TOGETHER).await?;
         let Some(last) = letters.last().map(|letter| letter.id) else { break };
         let full = letters.len() as u64 == TOGETHER;
-        let mut news = Vec::new();
-        let untold = untold(&context.db, letters.into_iter().map(created).collect()).await?;
-        let nodes = nodes(&context.db, &untold).await?;
-        for letter in untold {
+        let mut notices = Vec::new();
+        let unannounced = unannounced(&context.db, letters.into_iter().map(created).collect()).await?;
+        let nodes = nodes(&context.db, &unannounced).await?;
+        for letter in unannounced {
             let of_payment = letter.payment_id.and_then(|id| nodes.get(&id).copied());
             if let Some(node_id) = letter.node_id.or(of_payment).or(root) {
                 // A delivery is traced in its payment's log: one that names a payment which is not there could never be.
                 let payment_id = letter.payment_id.filter(|id| nodes.contains_key(id));
-                news.push(dead_letter_news(letter, node_id, payment_id)?);
+                notices.push(dead_letter_notice(letter, node_id, payment_id)?);
             }
         }
-        announce(context, news).await?;
+        announce(context, notices).await?;
         after = last;
         if !full {
             break;
@@ -140,11 +140,11 @@ fn letter_key(id: Uuid) -> String {
     format!("dead_letter:{id}")
 }
 
-async fn untold(db: &Database, letters: Vec<DeadLetterCreated>) -> Result<Vec<DeadLetterCreated>, DbErr> {
+async fn unannounced(db: &Database, letters: Vec<DeadLetterCreated>) -> Result<Vec<DeadLetterCreated>, DbErr> {
     let keys = letters.iter().map(|letter| letter_key(letter.dead_letter_id));
-    let told = notice::Entity::find().filter(notice::Column::Key.is_in(keys)).all(&**db).await?;
-    let told: BTreeSet<String> = told.into_iter().map(|row| row.key).collect();
-    Ok(letters.into_iter().filter(|letter| !told.contains(&letter_key(letter.dead_letter_id))).collect())
+    let announced = notice::Entity::find().filter(notice::Column::Key.is_in(keys)).all(&**db).await?;
+    let announced: BTreeSet<String> = announced.into_iter().map(|row| row.key).collect();
+    Ok(letters.into_iter().filter(|letter| !announced.contains(&letter_key(letter.dead_letter_id))).collect())
 }
 
 /// The nodes of the payments that letters are about; a letter may name a payment that is not there.
@@ -170,11 +170,11 @@ async fn root(db: &Database) -> Result<Option<NodeId>, DbErr> {
     Ok(root.map(|node| node.id))
 }
 
-fn dead_letter_news(
+fn dead_letter_notice(
     mut letter: DeadLetterCreated,
     node_id: NodeId,
     payment_id: Option<PaymentId>,
-) -> anyhow::Result<News> {
+) -> anyhow::Result<NewNotice> {
     letter.node_id.get_or_insert(node_id);
     let key = letter_key(letter.dead_letter_id);
     let event = Event {
@@ -184,7 +184,7 @@ fn dead_letter_news(
         sequence: None,
         data: letter,
     };
-    Ok(News { key, event: outgoing(event, node_id, payment_id, None)? })
+    Ok(NewNotice { key, event: outgoing(event, node_id, payment_id, None)? })
 }
 
 fn outgoing<D: Serialize>(
@@ -208,11 +208,11 @@ fn outgoing<D: Serialize>(
     })
 }
 
-async fn tell_low_balances(context: &Context) -> anyhow::Result<()> {
+async fn notify_low_balances(context: &Context) -> anyhow::Result<()> {
     let db = &context.db;
-    let mut news = Vec::new();
+    let mut notices = Vec::new();
     for lane in chain::without_funds(&**db).await? {
-        let told = SignerLowBalance {
+        let data = SignerLowBalance {
             network_id: NetworkId(lane.network_id),
             signer: lane.signer,
             reason: lane.reason,
@@ -220,22 +220,22 @@ async fn tell_low_balances(context: &Context) -> anyhow::Result<()> {
             paused_at: lane.paused_at,
         };
         // Once for each pause.
-        let key = format!("low_balance:{}:{}:{}", told.network_id, told.signer, told.paused_at.timestamp_micros());
+        let key = format!("low_balance:{}:{}:{}", data.network_id, data.signer, data.paused_at.timestamp_micros());
         if notice::Entity::find_shared(key.as_str()).one(&**db).await?.is_some() {
             continue;
         }
-        let Some(node_id) = of_signer(db, &told.signer).await? else { continue };
-        let network_id = Some(told.network_id);
+        let Some(node_id) = of_signer(db, &data.signer).await? else { continue };
+        let network_id = Some(data.network_id);
         let event = Event {
             id: EventId::new(),
             name: "signer.low_balance".to_owned(),
-            occurred_at: told.paused_at,
+            occurred_at: data.paused_at,
             sequence: None,
-            data: told,
+            data,
         };
-        news.push(News { key, event: outgoing(event, node_id, None, network_id)? });
+        notices.push(NewNotice { key, event: outgoing(event, node_id, None, network_id)? });
     }
-    announce(context, news).await?;
+    announce(context, notices).await?;
     Ok(())
 }
 
@@ -254,13 +254,13 @@ async fn of_signer(db: &Database, signer: &str) -> Result<Option<NodeId>, DbErr>
 }
 
 /// Fans out what nobody has told before, in one transaction with the rows that say so.
-async fn announce(context: &Context, news: Vec<News>) -> Result<(), DbErr> {
-    if news.is_empty() {
+async fn announce(context: &Context, notices: Vec<NewNotice>) -> Result<(), DbErr> {
+    if notices.is_empty() {
         return Ok(());
     }
     let mut tx = context.db.begin().await?;
     let mut events = Vec::new();
-    for News { key, event } in news {
+    for NewNotice { key, event } in notices {
         if first_time(&tx, key, now()).await? {
             events.push(event);
         }

@@ -17,7 +17,7 @@ pub(crate) async fn payout(tx: &mut Transaction, payout: &payout::Model) -> Resu
         PayoutStatus::Paid => ("payout.paid", "paid"),
         PayoutStatus::Failed => ("payout.failed", "failed"),
     };
-    let told = PayoutChanged {
+    let data = PayoutChanged {
         payout_id: payout.id,
         node_id: payout.node_id,
         amount: payout.amount,
@@ -27,12 +27,12 @@ pub(crate) async fn payout(tx: &mut Transaction, payout: &payout::Model) -> Resu
         failure_code: payout.failure_code.clone(),
         failure_message: payout.failure_message.clone(),
     };
-    tell(tx, format!("{name}:{}", payout.id), name, payout.node_id, told).await
+    announce(tx, format!("{name}:{}", payout.id), name, payout.node_id, data).await
 }
 
 /// Tells that what a seller may do has changed.
 pub(crate) async fn account(tx: &mut Transaction, account: &connected_account::Model) -> Result<Waiting, DbErr> {
-    let told = AccountUpdated {
+    let data = AccountUpdated {
         node_id: account.node_id,
         account_id: account.account_id.clone(),
         status: AccountStatus::of(Some(account)).word(),
@@ -41,7 +41,7 @@ pub(crate) async fn account(tx: &mut Transaction, account: &connected_account::M
         requirements_due: serde_json::from_value(account.requirements_due.clone()).unwrap_or_default(),
     };
     let key = format!("account.updated:{}:{}", account.node_id, account.updated_at.timestamp_micros());
-    tell(tx, key, "account.updated", account.node_id, told).await
+    announce(tx, key, "account.updated", account.node_id, data).await
 }
 
 /// Has what was told sent, after the commit.
@@ -51,7 +51,7 @@ pub(crate) async fn wake(context: &Context, waiting: &Waiting) -> Result<(), DbE
     Ok(())
 }
 
-async fn tell<D: Serialize>(
+async fn announce<D: Serialize>(
     tx: &mut Transaction,
     key: String,
     name: &'static str,

@@ -1,6 +1,6 @@
 //! Taking a payment at a gateway one step further: open it, look at it, take what was agreed to, or close it.
 
-mod give_back;
+mod refunding;
 
 use std::time::Duration;
 
@@ -33,11 +33,11 @@ const LEASE: TimeDelta = TimeDelta::seconds(20);
 const BUSY: Duration = Duration::from_secs(1);
 
 /// Between two looks at what nobody has told anything about, seconds: 2, 4, 8 … at most.
-const LOOK_MAX_S: u64 = 300;
+const POLL_MAX_S: u64 = 300;
 
 /// How a step has left a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum SessionProgress {
     /// Nothing will happen to it by itself.
     Concluded,
     /// The payer may still pay; to be looked at again.
@@ -48,22 +48,22 @@ pub(crate) enum Left {
         expires_at: chrono::DateTime<chrono::Utc>,
     },
     /// What was captured is on its way back to the payer; to be looked at again.
-    GoingBack {
+    Refunding {
         /// How often it was looked at.
         looks: i32,
     },
 }
 
-impl Left {
+impl SessionProgress {
     /// When to look again; none when there is no need.
-    pub(crate) fn again(self) -> Option<Duration> {
+    pub(crate) fn poll_after(self) -> Option<Duration> {
         let (looks, expires_at) = match self {
             Self::Concluded => return None,
             Self::Live { looks, expires_at } => (looks, Some(expires_at)),
-            Self::GoingBack { looks } => (looks, None),
+            Self::Refunding { looks } => (looks, None),
         };
         let doublings = u32::try_from(looks.max(1)).unwrap_or(1).min(16);
-        let pause = Duration::from_secs((1_u64 << doublings).min(LOOK_MAX_S));
+        let pause = Duration::from_secs((1_u64 << doublings).min(POLL_MAX_S));
         let Some(expires_at) = expires_at else { return Some(pause) };
         // Right after the end of its time, when it has to be closed.
         let rest = (expires_at - now()).to_std().unwrap_or_default() + BUSY;
@@ -75,40 +75,40 @@ impl Left {
 ///
 /// # Errors
 /// [`JobError::Snooze`] while another process has it in hand; [`JobError::Retry`] when the gateway does not answer.
-pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) -> Result<Left, JobError> {
+pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) -> Result<SessionProgress, JobError> {
     let claimed = sessions::claim(&context.db, id, LEASE, |payment| !is_over(payment)).await?;
     let Some(claimed) = claimed else {
         return match sessions::find(&*context.db, id).await? {
-            None => Ok(Left::Concluded),
+            None => Ok(SessionProgress::Concluded),
             Some(_) => Err(JobError::Snooze(BUSY)),
         };
     };
     fail::fail_point!("session.claimed");
-    if give_back::is_due(&claimed.session, &claimed.payment) {
-        let step = tokio::time::timeout(STEP, give_back::advance(context, &claimed, job));
+    if refunding::is_due(&claimed.session, &claimed.payment) {
+        let step = tokio::time::timeout(STEP, refunding::advance(context, &claimed, job));
         // The lease ends by itself then.
         return step.await.unwrap_or_else(|_| Err(JobError::Retry(anyhow!("the gateway takes too long"))));
     }
     let step = tokio::time::timeout(STEP, step(context, &claimed)).await.unwrap_or_else(|_| {
-        Err(Stopped { error: Error::Unknown("the gateway takes too long".to_owned()), unasked: false })
+        Err(StepError { error: Error::Unknown("the gateway takes too long".to_owned()), not_requested: false })
     });
     fail::fail_point!("session.answered");
-    let seen = match step {
-        Ok(seen) => seen,
-        Err(error) => return give_back(context, &claimed, error).await.and(Ok(Left::Concluded)),
+    let observation = match step {
+        Ok(observation) => observation,
+        Err(error) => return release_and_retry(context, &claimed, error).await.and(Ok(SessionProgress::Concluded)),
     };
     let mut tx = context.db.begin().await?;
-    let session = ledger::settle(&mut tx, id, seen, Actor::worker(job)).await?;
+    let session = ledger::settle(&mut tx, id, observation, Actor::worker(job)).await?;
     fail::fail_point!("session.before_commit");
     tx.commit().await?;
-    Ok(session.map_or(Left::Concluded, |session| left(&session, &claimed.payment)))
+    Ok(session.map_or(SessionProgress::Concluded, |session| progress(&session, &claimed.payment)))
 }
 
-fn left(session: &gateway_session::Model, payment: &payment::Model) -> Left {
+fn progress(session: &gateway_session::Model, payment: &payment::Model) -> SessionProgress {
     if session.status == GatewaySessionStatus::Ready {
-        return Left::Live { looks: session.looks, expires_at: payment.expires_at };
+        return SessionProgress::Live { looks: session.looks, expires_at: payment.expires_at };
     }
-    Left::Concluded
+    SessionProgress::Concluded
 }
 
 /// Whether nobody may pay any more.
@@ -117,26 +117,26 @@ fn is_over(payment: &payment::Model) -> bool {
 }
 
 /// Why a step was not made.
-struct Stopped {
+struct StepError {
     error: Error,
     /// Whether the gateway has nothing of it for certain.
-    unasked: bool,
+    not_requested: bool,
 }
 
-async fn give_back(context: &Context, claimed: &Claimed, stopped: Stopped) -> JobResult {
-    sessions::release(&context.db, claimed, stopped.unasked).await?;
+async fn release_and_retry(context: &Context, claimed: &Claimed, stopped: StepError) -> JobResult {
+    sessions::release(&context.db, claimed, stopped.not_requested).await?;
     let Claimed { session, .. } = claimed;
     Err(JobError::Retry(anyhow!(stopped.error).context(format!("gateway {}, session {}", session.source, session.id))))
 }
 
-async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
+async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, StepError> {
     let Claimed { session, was, payment } = claimed;
     if session.status == GatewaySessionStatus::Asked {
         // Canceled, or too late, before anybody had asked the gateway for anything.
         return Ok(Seen::without_money(GatewayStatus::Closed));
     }
     let never_asked = *was == GatewaySessionStatus::Asked;
-    let stopped = |error| Stopped { error, unasked: never_asked };
+    let stopped = |error| StepError { error, not_requested: never_asked };
     let gateway = gateway(context, session).map_err(stopped)?;
     let order =
         order(context, session, payment).await.map_err(|error| stopped(Error::Unavailable(format!("{error:#}"))))?;
@@ -144,7 +144,7 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
     if never_asked {
         return open(gateway, &order, &handle).await;
     }
-    let known = gateway.look_up(&handle).await.map_err(|error| Stopped { error, unasked: false })?;
+    let known = gateway.look_up(&handle).await.map_err(|error| StepError { error, not_requested: false })?;
     match known {
         None if *was == GatewaySessionStatus::Sent && is_over(payment) => {
             Ok(Seen::without_money(GatewayStatus::Closed))
@@ -152,26 +152,26 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, Stopped> {
         None if *was == GatewaySessionStatus::Sent => open(gateway, &order, &handle).await,
         None => {
             let error = Error::Unknown("the gateway does not know the payment any more".to_owned());
-            Err(Stopped { error, unasked: false })
+            Err(StepError { error, not_requested: false })
         }
         Some(known) => conclude(gateway, handle, known, payment).await,
     }
 }
 
 /// Asks the gateway to open the payment; its refusal is an answer.
-async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<Seen, Stopped> {
+async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<Seen, StepError> {
     fail::fail_point!("session.before_open");
     match gateway.open(order).await {
         Ok(opened) if opened.state == State::Approved => {
             let handle = Handle { gateway_id: Some(opened.gateway_id), ..handle.clone() };
-            let taken = gateway.capture(&handle).await.map_err(|error| Stopped { error, unasked: false })?;
-            Ok(seen(taken))
+            let taken = gateway.capture(&handle).await.map_err(|error| StepError { error, not_requested: false })?;
+            Ok(observation(taken))
         }
-        Ok(opened) => Ok(seen(opened)),
+        Ok(opened) => Ok(observation(opened)),
         Err(Error::Declined { code, message }) => Ok(Seen::without_money(GatewayStatus::Failed { code, message })),
         Err(error) => {
-            let unasked = matches!(error, Error::Unavailable(_) | Error::Misconfigured(_));
-            Err(Stopped { error, unasked })
+            let not_requested = matches!(error, Error::Unavailable(_) | Error::Misconfigured(_));
+            Err(StepError { error, not_requested })
         }
     }
 }
@@ -182,14 +182,14 @@ async fn conclude(
     handle: Handle,
     known: gateways::Payment,
     payment: &payment::Model,
-) -> Result<Seen, Stopped> {
+) -> Result<Seen, StepError> {
     let handle = Handle { gateway_id: Some(known.gateway_id.clone()), ..handle };
     let done = match known.state {
         State::Waiting | State::Approved if is_over(payment) => gateway.close(&handle).await,
         State::Approved => gateway.capture(&handle).await,
         State::Waiting | State::Captured | State::Failed { .. } | State::Closed => Ok(known),
     };
-    done.map(seen).map_err(|error| Stopped { error, unasked: false })
+    done.map(observation).map_err(|error| StepError { error, not_requested: false })
 }
 
 fn gateway<'a>(context: &'a Context, session: &gateway_session::Model) -> Result<&'a dyn Gateway, Error> {
@@ -252,7 +252,7 @@ fn payer(known: &Value) -> Payer {
     Payer { full_name: payments::checkout::payer_name(known), email: text("email"), phone: text("phone") }
 }
 
-fn seen(known: gateways::Payment) -> Seen {
+fn observation(known: gateways::Payment) -> Seen {
     use secrecy::ExposeSecret;
 
     let status = match known.state {

@@ -102,8 +102,8 @@ pub async fn run(context: Context, stop: CancellationToken) {
         for (step, done) in [
             ("announce", announce(&context, PATIENCE).await),
             ("recover", recover(&context, PATIENCE).await),
-            ("invoice", look_at_invoices(&context, PATIENCE).await),
-            ("look", look(&context, PATIENCE).await),
+            ("invoice", poll_invoices(&context, PATIENCE).await),
+            ("look", poll_sessions(&context, PATIENCE).await),
             ("settle", settle(&context, PATIENCE).await),
         ] {
             if let Err(error) = done {
@@ -132,33 +132,33 @@ pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
 /// When the database fails; what was expired until then stays so.
 pub async fn lapse(context: &Context) -> anyhow::Result<usize> {
     let lapse = |ids: Vec<PaymentId>| expire_payment::lapse(context, ids.into_iter());
-    let told = Told { step: "lapse", what: "payments were never sent in their time and expire" };
-    page_by_page(told, |after| lapsed(context, after), lapse).await
+    let log_text = LogText { step: "lapse", what: "payments were never sent in their time and expire" };
+    page_by_page(log_text, |after| lapsed(context, after), lapse).await
 }
 
 async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow::Result<usize> {
-    let told = Told { step: step.word(), what: "payments have waited for too long and are taken up" };
-    page_by_page(told, |after| waiting(context, step, patience, after), |ids| step.take(context, ids)).await
+    let log_text = LogText { step: step.word(), what: "payments have waited for too long and are taken up" };
+    page_by_page(log_text, |after| waiting(context, step, patience, after), |ids| step.take(context, ids)).await
 }
 
 /// How it is told that something was taken up.
 #[derive(Clone, Copy)]
-struct Told {
+struct LogText {
     step: &'static str,
     what: &'static str,
 }
 
 /// The place of something that waits, in the order in which it is read.
-type Place<T> = (T, DateTime<Utc>);
+type Position<T> = (T, DateTime<Utc>);
 
 /// Reads page after page and works on each, until there is no more; how much that has moved on.
 async fn page_by_page<T: Copy + Display, R, W>(
-    told: Told,
-    read: impl Fn(Option<Place<T>>) -> R,
+    log_text: LogText,
+    read: impl Fn(Option<Position<T>>) -> R,
     work: impl Fn(Vec<T>) -> W,
 ) -> anyhow::Result<usize>
 where
-    R: Future<Output = Result<Vec<Place<T>>, DbErr>>,
+    R: Future<Output = Result<Vec<Position<T>>, DbErr>>,
     W: Future<Output = anyhow::Result<usize>>,
 {
     let (mut written, mut after) = (0, None);
@@ -169,8 +169,8 @@ where
         if after.is_none() {
             return Ok(written);
         }
-        let moved = each_by_itself(told.step, page.into_iter().map(|(id, _)| id).collect(), &work).await?;
-        written += counted(told.step, moved, told.what);
+        let moved = each_by_itself(log_text.step, page.into_iter().map(|(id, _)| id).collect(), &work).await?;
+        written += counted(log_text.step, moved, log_text.what);
         if !full {
             return Ok(written);
         }
@@ -225,8 +225,8 @@ fn counted(step: &'static str, written: usize, what: &str) -> usize {
 /// When the database fails; what was told until then stays so.
 pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
-    let told = Told { step: "announce", what: "transitions have waited for too long and are told" };
-    page_by_page(told, |after| untold(context, patience, after), tell).await
+    let log_text = LogText { step: "announce", what: "transitions have waited for too long and are told" };
+    page_by_page(log_text, |after| unannounced(context, patience, after), tell).await
 }
 
 /// Takes recoveries of webhook endpoints up that have waited for so long, and returns how many those were.
@@ -251,7 +251,7 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
 ///
 /// # Errors
 /// When the database fails.
-pub async fn look(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+pub async fn poll_sessions(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = payments::sessions::take_up(&mut tx, patience, CHUNK).await?;
     tx.commit().await?;
@@ -275,7 +275,7 @@ pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<us
 ///
 /// # Errors
 /// When the database fails.
-pub async fn look_at_invoices(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
+pub async fn poll_invoices(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = lightning::send_again(&mut tx, patience, CHUNK).await?;
     tx.commit().await?;
@@ -283,7 +283,7 @@ pub async fn look_at_invoices(context: &Context, patience: TimeDelta) -> anyhow:
 }
 
 /// A page of those whose time is over and that may never have been sent.
-async fn lapsed(context: &Context, after: Option<Place<PaymentId>>) -> Result<Vec<Place<PaymentId>>, DbErr> {
+async fn lapsed(context: &Context, after: Option<Position<PaymentId>>) -> Result<Vec<Position<PaymentId>>, DbErr> {
     use payment::Column::{ExpiresAt, Id};
 
     payment::Entity::find()
@@ -302,11 +302,11 @@ async fn lapsed(context: &Context, after: Option<Place<PaymentId>>) -> Result<Ve
 }
 
 /// A page of transitions that nobody was told of for so long.
-async fn untold(
+async fn unannounced(
     context: &Context,
     patience: TimeDelta,
-    after: Option<Place<PaymentLogId>>,
-) -> Result<Vec<Place<PaymentLogId>>, DbErr> {
+    after: Option<Position<PaymentLogId>>,
+) -> Result<Vec<Position<PaymentLogId>>, DbErr> {
     use payment_log::Column::{CreatedAt, Id};
 
     payment_log::Entity::find()
@@ -328,8 +328,8 @@ async fn waiting(
     context: &Context,
     step: Step,
     patience: TimeDelta,
-    after: Option<Place<PaymentId>>,
-) -> Result<Vec<Place<PaymentId>>, DbErr> {
+    after: Option<Position<PaymentId>>,
+) -> Result<Vec<Position<PaymentId>>, DbErr> {
     use payment::Column::{ExpiresAt, Id, PaymentMethod, UpdatedAt};
 
     let before = now() - patience;

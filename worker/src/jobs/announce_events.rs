@@ -12,7 +12,7 @@ use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use webhooks::Outgoing;
 
-use super::all_done;
+use super::all_ok;
 use crate::Context;
 
 /// See the module. Its guard is the mark in each row: a transition is told once, whichever message asks for it.
@@ -26,16 +26,16 @@ impl Job<Context> for AnnounceEvents {
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         announce(context, deliveries.iter().flat_map(|delivery| delivery.payload.log_ids.iter().copied())).await?;
-        Ok(all_done(&deliveries))
+        Ok(all_ok(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
         let ids = deliveries.iter().flat_map(|delivery| delivery.payload.log_ids.iter().copied()).collect();
-        let untold: Vec<PaymentLogId> =
-            untold(ids).select_only().column(payment_log::Column::Id).into_tuple().all(&*context.db).await?;
-        let untold: BTreeSet<PaymentLogId> = untold.into_iter().collect();
+        let unannounced: Vec<PaymentLogId> =
+            unannounced(ids).select_only().column(payment_log::Column::Id).into_tuple().all(&*context.db).await?;
+        let unannounced: BTreeSet<PaymentLogId> = unannounced.into_iter().collect();
         let foresee = |delivery: &Delivery<Self::Payload>| {
-            if delivery.payload.log_ids.iter().any(|id| untold.contains(id)) {
+            if delivery.payload.log_ids.iter().any(|id| unannounced.contains(id)) {
                 Foresight::would_resume("transitions that nobody was told of would be told")
             } else {
                 Foresight::already_done("its transitions were told")
@@ -49,7 +49,7 @@ impl Job<Context> for AnnounceEvents {
 pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = PaymentLogId>) -> anyhow::Result<usize> {
     let ids: BTreeSet<PaymentLogId> = ids.collect();
     let mut tx = context.db.begin().await?;
-    let rows = untold(ids).order_by_asc(payment_log::Column::Id).lock_exclusive().all(&*tx).await?;
+    let rows = unannounced(ids).order_by_asc(payment_log::Column::Id).lock_exclusive().all(&*tx).await?;
     let events = events_of(&*tx, &rows).await?;
     let waiting = webhooks::fan_out(&mut tx, &events).await?;
     fail::fail_point!("announce_events.fanned_out");
@@ -66,7 +66,7 @@ pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = Paymen
     Ok(rows.len())
 }
 
-fn untold(ids: BTreeSet<PaymentLogId>) -> Select<payment_log::Entity> {
+fn unannounced(ids: BTreeSet<PaymentLogId>) -> Select<payment_log::Entity> {
     payment_log::Entity::find()
         .filter(payment_log::Column::Id.is_in(ids))
         .filter(payment_log::Column::AnnouncedAt.is_null())

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::Context;
 
 /// How long after it was made an invoice is first looked at, in case that no callback comes.
-const FIRST_LOOK: TimeDelta = TimeDelta::seconds(5);
+const FIRST_POLL: TimeDelta = TimeDelta::seconds(5);
 
 /// How long after its time an unpaid invoice is given up: a payment that was on its way then has arrived.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -35,7 +35,7 @@ impl Job<Context> for AskInvoice {
     type Payload = jobs::AskInvoice;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        look(context, delivery.payload.payment_id).await.map(drop)
+        poll(context, delivery.payload.payment_id).await.map(drop)
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -53,16 +53,16 @@ pub(super) enum InvoiceProgress {
 }
 
 /// Brings the invoice up to what the node says of it.
-pub(super) async fn look(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
-    let looked = look_once(context, id).await;
-    if looked.is_err() {
+pub(super) async fn poll(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
+    let polled = poll_once(context, id).await;
+    if polled.is_err() {
         // So that the safety net sees that somebody is at it.
         lightning::tried(&*context.db, id).await?;
     }
-    looked
+    polled
 }
 
-async fn look_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
+async fn poll_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, JobError> {
     let Some(invoice) = lightning::read(&*context.db, id).await? else {
         let message = format!("payment {id} has no invoice");
         return Err(JobError::DeadLetter { code: "unknown_invoice", message });
@@ -75,17 +75,17 @@ async fn look_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, 
     };
     let found = match (&invoice.payment_hash, invoice.status) {
         (_, InvoiceStatus::Asked) => None,
-        (Some(hash), _) => node.look_up(InvoiceKey::Hash(hash)).await.map_err(again)?,
-        (None, _) => node.look_up(InvoiceKey::Reference(id.0)).await.map_err(again)?,
+        (Some(hash), _) => node.look_up(InvoiceKey::Hash(hash)).await.map_err(retry)?,
+        (None, _) => node.look_up(InvoiceKey::Reference(id.0)).await.map_err(retry)?,
     };
     match found {
-        Some(found) => follow(context, &invoice, found).await,
-        None => miss(context, node, &invoice).await,
+        Some(found) => apply(context, &invoice, found).await,
+        None => create(context, node, &invoice).await,
     }
 }
 
 /// The node has it.
-async fn follow(
+async fn apply(
     context: &Context,
     invoice: &lightning_invoice::Model,
     found: Invoice,
@@ -93,7 +93,7 @@ async fn follow(
     let id = invoice.payment_id;
     let mut tx = context.db.begin().await?;
     if invoice.payment_hash.is_none() {
-        let watch_at = found.paid.is_none().then(|| Utc::now() + FIRST_LOOK);
+        let watch_at = found.paid.is_none().then(|| Utc::now() + FIRST_POLL);
         lightning::made(&mut tx, id, &found.payment_hash, &found.bolt11, watch_at).await?;
         lightning::found_late(&tx, id, &found.payment_hash, &found.bolt11).await?;
     }
@@ -121,7 +121,7 @@ async fn follow(
 }
 
 /// The node certainly does not have it: it is made, as long as there is time.
-async fn miss(
+async fn create(
     context: &Context,
     node: &Phoenixd,
     invoice: &lightning_invoice::Model,
@@ -148,14 +148,14 @@ async fn miss(
     let made = node.create_invoice(id.0, invoice.amount_sat, &invoice.description, expiry).await;
     fail::fail_point!("ask_invoice.answered");
     match made {
-        Ok(made) => follow(context, invoice, made).await,
+        Ok(made) => apply(context, invoice, made).await,
         Err(Error::Declined { code, message }) => {
             let mut tx = context.db.begin().await?;
             lightning::refused(&mut tx, id, code, message).await?;
             tx.commit().await?;
             Ok(InvoiceProgress::Over)
         }
-        Err(error) => Err(again(error)),
+        Err(error) => Err(retry(error)),
     }
 }
 
@@ -171,7 +171,7 @@ fn is_over(invoice: &lightning_invoice::Model) -> bool {
 }
 
 /// Trying again is right for all of these: settings that are wrong are mended, and what is unknown is looked for.
-fn again(error: Error) -> JobError {
+fn retry(error: Error) -> JobError {
     JobError::Retry(anyhow!(error).context("Lightning node"))
 }
 

@@ -9,7 +9,7 @@ use payments::{Actor, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult, Transaction};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{all_done, asked_again, foresee_payments, read_payments, unasked};
+use super::{all_ok, foresee_payments, foresee_request, not_requested, read_payments};
 use crate::Context;
 
 /// What it takes up.
@@ -27,7 +27,7 @@ impl Job<Context> for CancelDeal {
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         cancel(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(all_done(&deliveries))
+        Ok(all_ok(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -41,7 +41,7 @@ impl Job<Context> for CancelDeal {
                 return unsent(openings.get(&payment.id.0));
             }
             match signers.request(payment, Kind::Cancel) {
-                Ok(_) => asked_again(closings.get(&payment.id.0), "the closing was never asked for and would be"),
+                Ok(_) => foresee_request(closings.get(&payment.id.0), "the closing was never asked for and would be"),
                 Err(error) => Foresight::would_fail_again(error.to_string()),
             }
         }))
@@ -70,7 +70,7 @@ pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentI
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let (known, unknown): (Vec<_>, Vec<_>) = payments.into_iter().partition(deal_known);
-    let unasked = unasked(&tx, &known, Kind::Cancel).await?;
+    let not_requested = not_requested(&tx, &known, Kind::Cancel).await?;
     chain::request(&tx, &requests(&tx, &known, Kind::Cancel).await?).await?;
     fail::fail_point!("cancel_deal.requested");
     let mut observed = Vec::new();
@@ -83,7 +83,7 @@ pub(crate) async fn cancel(context: &Context, ids: impl Iterator<Item = PaymentI
             Withdrawn::TooLate => {}
         }
     }
-    let written = unasked + observed.len();
+    let written = not_requested + observed.len();
     payments::record(&mut tx, observed).await?;
     tx.commit().await?;
     context.wake(known.iter().map(|payment| payment.network_id));

@@ -10,7 +10,7 @@ use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 
 use crate::{
     Context,
-    sessions::{self, Left},
+    sessions::{self, SessionProgress},
 };
 
 /// See the module. Looking changes nothing at the gateway, and what is seen again changes nothing here.
@@ -27,8 +27,10 @@ impl Job<Context> for CheckSession {
         let Some(session) = session else { return Ok(()) };
         match sessions::advance(context, session.id, "check_session").await? {
             // Nobody else follows what is on its way back.
-            left @ Left::GoingBack { .. } => Err(JobError::Snooze(left.again().unwrap_or_default())),
-            Left::Concluded | Left::Live { .. } => Ok(()),
+            progress @ SessionProgress::Refunding { .. } => {
+                Err(JobError::Snooze(progress.poll_after().unwrap_or_default()))
+            }
+            SessionProgress::Concluded | SessionProgress::Live { .. } => Ok(()),
         }
     }
 

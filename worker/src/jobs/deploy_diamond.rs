@@ -9,7 +9,7 @@ use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::asked_again;
+use super::foresee_request;
 use crate::Context;
 
 /// See the module. The chain takes one deployment for a diamond's id.
@@ -34,11 +34,11 @@ impl Job<Context> for DeployDiamond {
             let Some(diamond) = diamonds.get(&id) else {
                 return Foresight::would_fail_again("there is no such diamond");
             };
-            if !wanted(diamond) {
+            if !is_requested(diamond) {
                 return Foresight::already_done(format!("the diamond is {}", diamond.status));
             }
             match request(diamond, wallets.get(&diamond.wallet_id)) {
-                Ok(_) => asked_again(standings.get(&id.0), "the deployment was never asked for and would be"),
+                Ok(_) => foresee_request(standings.get(&id.0), "the deployment was never asked for and would be"),
                 Err(error) => Foresight::would_fail_again(error.to_string()),
             }
         };
@@ -46,7 +46,7 @@ impl Job<Context> for DeployDiamond {
     }
 }
 
-fn wanted(diamond: &diamond::Model) -> bool {
+fn is_requested(diamond: &diamond::Model) -> bool {
     diamond.status == DiamondStatus::Started
 }
 
@@ -68,7 +68,7 @@ async fn deploy(context: &Context, payload: &jobs::DeployDiamond) -> JobResult {
         let message = format!("there is no diamond {}", payload.diamond_id);
         return Err(JobError::DeadLetter { code: "unknown_diamond", message });
     };
-    if !wanted(&diamond) {
+    if !is_requested(&diamond) {
         return Ok(());
     }
     let wallet = wallet::Entity::find_unscoped(diamond.wallet_id).one(&*tx).await?;

@@ -12,7 +12,7 @@ use payments::{Actor, Capabilities, Expiry, Observation, Observed, jobs};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::ConnectionTrait;
 
-use super::{Taken, answers, foresee_payments, read_payments};
+use super::{BatchProgress, foresee_payments, read_payments, results};
 use crate::Context;
 
 /// How long to wait for the chain to be read up to the expiry.
@@ -34,7 +34,7 @@ impl Job<Context> for ExpirePayment {
     ) -> Result<Vec<JobResult>, JobError> {
         let ids = deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let taken = expire(context, ids).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, taken.waiting))
+        Ok(results(&deliveries, |payload| payload.payment_id, taken.waiting))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -79,7 +79,7 @@ fn expires(payment: &payment::Model, read_until: &ReadUntil) -> bool {
 }
 
 /// Expires the open ones, which must be due; some have to wait for the chain.
-pub(crate) async fn expire(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<Taken> {
+pub(crate) async fn expire(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<BatchProgress> {
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let read_until = read_until(&*tx, &payments).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn expire(context: &Context, ids: impl Iterator<Item = PaymentI
     payments::record(&mut tx, observed).await?;
     fail::fail_point!("expire_payment.recorded");
     tx.commit().await?;
-    Ok(Taken { waiting, written })
+    Ok(BatchProgress { waiting, written })
 }
 
 /// Expires those that wait for their deal although their time is over, as long as nothing of it was ever sent: a lane that

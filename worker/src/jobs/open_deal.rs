@@ -12,7 +12,7 @@ use payments::{Actor, Observation, Observed, jobs, money};
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 
-use super::{Taken, answers, asked_again, foresee_payments, read_payments};
+use super::{BatchProgress, foresee_payments, foresee_request, read_payments, results};
 use crate::Context;
 
 /// How long a payment waits before it looks again for its wallet's diamond.
@@ -34,7 +34,7 @@ impl Job<Context> for OpenDeal {
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         let taken = open(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(answers(&deliveries, |payload| payload.payment_id, taken.waiting))
+        Ok(results(&deliveries, |payload| payload.payment_id, taken.waiting))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -43,7 +43,7 @@ impl Job<Context> for OpenDeal {
         let places = places(&*context.db, payments.values()).await?;
         let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| match places.step(payment) {
-            Step::Ask(_) => asked_again(standings.get(&payment.id.0), "the deal was never asked for and would be"),
+            Step::Ask(_) => foresee_request(standings.get(&payment.id.0), "the deal was never asked for and would be"),
             Step::Leave => Foresight::already_done("the deal is handed over; the chain tells what becomes of it"),
             Step::Wait => Foresight::would_resume("it would wait for the wallet's diamond"),
             Step::NeverSent { code, .. } => {
@@ -73,7 +73,7 @@ struct Places {
 }
 
 /// Hands the payments over; those wait whose wallet has no diamond yet.
-pub(crate) async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<Taken> {
+pub(crate) async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<BatchProgress> {
     let mut tx = context.db.begin().await?;
     let payments = payments::lock_payments(&tx, ids, TAKES).await?;
     let places = places(&*tx, &payments).await?;
@@ -108,7 +108,7 @@ pub(crate) async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>
     payments::record(&mut tx, observed).await?;
     tx.commit().await?;
     context.wake(networks);
-    Ok(Taken { waiting, written })
+    Ok(BatchProgress { waiting, written })
 }
 
 async fn places(

@@ -6,7 +6,7 @@ use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::come_back;
+use super::snooze;
 use crate::{Context, sessions};
 
 /// A follower looks every five minutes at least; one that was not heard of for longer is gone.
@@ -27,7 +27,7 @@ impl Job<Context> for OpenSession {
             return Ok(());
         }
         let follows = payments::sessions::follow(&context.db, id, delivery.message_id, PATIENCE).await?;
-        come_back(sessions::advance(context, id, "open_session").await?.again().filter(|_| follows))
+        snooze(sessions::advance(context, id, "open_session").await?.poll_after().filter(|_| follows))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

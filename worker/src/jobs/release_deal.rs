@@ -6,9 +6,9 @@ use payments::jobs;
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
 
 use super::{
-    all_done, asked_again,
+    all_ok,
     cancel_deal::{requests, signers},
-    foresee_payments, read_payments, unasked,
+    foresee_payments, foresee_request, not_requested, read_payments,
 };
 use crate::Context;
 
@@ -26,7 +26,7 @@ impl Job<Context> for ReleaseDeal {
         deliveries: Vec<Delivery<Self::Payload>>,
     ) -> Result<Vec<JobResult>, JobError> {
         release(context, deliveries.iter().map(|delivery| delivery.payload.payment_id)).await?;
-        Ok(all_done(&deliveries))
+        Ok(all_ok(&deliveries))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -39,7 +39,7 @@ impl Job<Context> for ReleaseDeal {
                 return Foresight::already_done("nobody has asked for a release");
             }
             match signers.request(payment, Kind::Release) {
-                Ok(_) => asked_again(standings.get(&payment.id.0), "the release was never asked for and would be"),
+                Ok(_) => foresee_request(standings.get(&payment.id.0), "the release was never asked for and would be"),
                 Err(error) => Foresight::would_fail_again(error.to_string()),
             }
         }))
@@ -55,7 +55,7 @@ pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = Payment
     let tx = context.db.begin().await?;
     let mut payments = payments::lock_payments(&tx, ids, TAKES).await?;
     payments.retain(asked_for);
-    let written = unasked(&tx, &payments, Kind::Release).await?;
+    let written = not_requested(&tx, &payments, Kind::Release).await?;
     chain::request(&tx, &requests(&tx, &payments, Kind::Release).await?).await?;
     fail::fail_point!("release_deal.requested");
     tx.commit().await?;

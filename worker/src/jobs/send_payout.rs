@@ -13,7 +13,7 @@ use queue::{Delivery, Foresight, Job, JobResult};
 use rust_decimal::Decimal;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{come_back, look_again};
+use super::{poll_delay, snooze};
 use crate::{Context, seller_events};
 
 /// See the module. The row is marked as sent before the processor is asked; what is marked already is looked for first, and
@@ -24,7 +24,7 @@ impl Job<Context> for SendPayout {
     type Payload = jobs::SendPayout;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        come_back(send(context, delivery.payload.payout_id).await?)
+        snooze(send(context, delivery.payload.payout_id).await?)
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -53,11 +53,11 @@ async fn send(context: &Context, id: PayoutId) -> anyhow::Result<Option<Duration
     seller_events::wake(context, &waiting).await?;
     fail::fail_point!("send_payout.sent");
     let processor = context.gateways.processor().context("no card processor is configured")?;
-    let became = ask(&**processor, &payout).await?;
+    let outcome = request(&**processor, &payout).await?;
     fail::fail_point!("send_payout.asked");
-    let later = matches!(became, Became::Pending { .. }).then(|| look_again(payout.looks));
+    let later = matches!(outcome, Became::Pending { .. }).then(|| poll_delay(payout.looks));
     let mut tx = context.db.begin().await?;
-    let settled = payouts::settle(&mut tx, id, became).await?;
+    let settled = payouts::settle(&mut tx, id, outcome).await?;
     let waiting = match &settled {
         Some(payout) => seller_events::payout(&mut tx, payout).await?,
         None => webhooks::Waiting::default(),
@@ -68,7 +68,7 @@ async fn send(context: &Context, id: PayoutId) -> anyhow::Result<Option<Duration
     Ok(later)
 }
 
-async fn ask(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Result<Became> {
+async fn request(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Result<Became> {
     let decimals = u32::try_from(payout.decimals)?;
     let wanted = gateways::Payout {
         reference: payout.id.0,
@@ -80,10 +80,10 @@ async fn ask(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Resul
     if payout.status == PayoutStatus::Sent
         && let Some(found) = processor.look_up_payout(&wanted).await.context("looking for the payout")?
     {
-        return Ok(told(found));
+        return Ok(outcome(found));
     }
     match processor.pay_out(&wanted).await {
-        Ok(paid) => Ok(told(paid)),
+        Ok(paid) => Ok(outcome(paid)),
         Err(Error::Declined { code, message }) => Ok(Became::Failed { code, message }),
         Err(error @ (Error::Unavailable(_) | Error::Misconfigured(_) | Error::Unknown(_))) => {
             Err(error).context("asking for the payout")
@@ -91,7 +91,7 @@ async fn ask(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Resul
     }
 }
 
-fn told(paid: PaidOut) -> Became {
+fn outcome(paid: PaidOut) -> Became {
     let PaidOut { id: processor_id, state, arrival_date } = paid;
     match state {
         PayoutState::Pending => Became::Pending { processor_id, arrival_date },

@@ -12,7 +12,7 @@ use payments::{
 use queue::{Delivery, Foresight, Job, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 
-use super::{come_back, look_again};
+use super::{poll_delay, snooze};
 use crate::{Context, sessions};
 
 /// See the module. The row is marked as sent before the gateway is asked; what is marked already is looked for first, and
@@ -23,7 +23,7 @@ impl Job<Context> for SendRefund {
     type Payload = jobs::SendRefund;
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
-        come_back(send(context, delivery.payload.refund_id).await?)
+        snooze(send(context, delivery.payload.refund_id).await?)
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {
@@ -52,17 +52,17 @@ async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration
     let (handle, source) = of_session(context, &refund).await?;
     let gateway = source.parse().ok().and_then(|source| context.gateways.get(source));
     let gateway = gateway.with_context(|| format!("no gateway is configured for {source}"))?;
-    let became = ask(&**gateway, &handle, &refund).await?;
+    let outcome = request(&**gateway, &handle, &refund).await?;
     fail::fail_point!("send_refund.asked");
-    let later = matches!(became, Became::Pending { .. }).then(|| look_again(refund.looks));
+    let later = matches!(outcome, Became::Pending { .. }).then(|| poll_delay(refund.looks));
     let mut tx = context.db.begin().await?;
-    refunds::settle(&mut tx, id, became, &Actor::worker("send_refund")).await?;
+    refunds::settle(&mut tx, id, outcome, &Actor::worker("send_refund")).await?;
     fail::fail_point!("send_refund.before_commit");
     tx.commit().await?;
     Ok(later)
 }
 
-async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> anyhow::Result<Became> {
+async fn request(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> anyhow::Result<Became> {
     let wanted = gateways::Refund {
         reference: refund.id.0,
         amount: handle.amount.of_minor(refund.amount),
@@ -73,10 +73,10 @@ async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> 
     if refund.status == RefundStatus::Sent
         && let Some(found) = gateway.look_up_refund(handle, &wanted).await.context("looking for the refund")?
     {
-        return Ok(told(found));
+        return Ok(outcome(found));
     }
     match gateway.refund(handle, &wanted).await {
-        Ok(refunded) => Ok(told(refunded)),
+        Ok(refunded) => Ok(outcome(refunded)),
         Err(Error::Declined { code, message }) => Ok(Became::Failed { code, message }),
         Err(error @ (Error::Unavailable(_) | Error::Misconfigured(_) | Error::Unknown(_))) => {
             Err(error).context("asking for the refund")
@@ -84,7 +84,7 @@ async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> 
     }
 }
 
-fn told(refunded: Refunded) -> Became {
+fn outcome(refunded: Refunded) -> Became {
     let Refunded { gateway_id, state } = refunded;
     match state {
         State::Waiting | State::Approved => Became::Pending { gateway_id },

@@ -21,7 +21,7 @@ pub struct SyncAccount;
 
 /// When an account is looked at that is not active yet, after its details were handed over. The processor tells by itself,
 /// too; these are for what it forgets.
-const LOOK_AFTER: [TimeDelta; 4] =
+const POLL_AFTER: [TimeDelta; 4] =
     [TimeDelta::seconds(5), TimeDelta::seconds(60), TimeDelta::minutes(15), TimeDelta::hours(6)];
 
 impl Job<Context> for SyncAccount {
@@ -64,7 +64,7 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
     tx.commit().await?;
     fail::fail_point!("sync_account.sent");
     let processor = context.gateways.processor().context("no card processor is configured")?;
-    let told = match (handed(&account), &account.account_id) {
+    let account_state = match (handed(&account), &account.account_id) {
         (Some(version), _) => match hand_over(&**processor, &account).await {
             Err(Error::Declined { code, message }) => return refused(context, node_id, version, code, message).await,
             other => other.context("handing the details over")?,
@@ -74,14 +74,14 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
     };
     fail::fail_point!("sync_account.asked");
     let mut tx = context.db.begin().await?;
-    let changed = sellers::seen(&tx, node_id, handed(&account), seen(told)).await?;
+    let changed = sellers::seen(&tx, node_id, handed(&account), observation(account_state)).await?;
     let waiting = match &changed {
         Some(account) => seller_events::account(&mut tx, account).await?,
         None => webhooks::Waiting::default(),
     };
     let now = sellers::account_of(&*tx, node_id).await?;
     if handed(&account).is_some() && AccountStatus::of(now.as_ref()) != AccountStatus::Active {
-        tx.enqueue(looks(node_id)).await?;
+        tx.enqueue(poll_messages(node_id)).await?;
     }
     fail::fail_point!("sync_account.before_commit");
     tx.commit().await?;
@@ -89,9 +89,9 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn looks(node_id: NodeId) -> Vec<NewMessage> {
-    let look = |after: &TimeDelta| NewMessage::of(&jobs::SyncAccount { node_id }).due_at(now() + *after);
-    LOOK_AFTER.iter().map(look).collect()
+fn poll_messages(node_id: NodeId) -> Vec<NewMessage> {
+    let poll = |after: &TimeDelta| NewMessage::of(&jobs::SyncAccount { node_id }).due_at(now() + *after);
+    POLL_AFTER.iter().map(poll).collect()
 }
 
 async fn hand_over(processor: &dyn Processor, account: &connected_account::Model) -> Result<Account, Error> {
@@ -103,14 +103,14 @@ async fn hand_over(processor: &dyn Processor, account: &connected_account::Model
     // Details that were told anew may follow others whose answer was lost.
     let perhaps = account.status == ConnectedAccountStatus::Sent || account.told_at != account.created_at;
     let known = match &account.account_id {
-        None if perhaps => found(processor, account).await?,
+        None if perhaps => find_account(processor, account).await?,
         known => known.clone(),
     };
     processor.put_account(&seller, known.as_deref()).await
 }
 
 /// The account that an earlier request has opened. A refusal to look says nothing of the details.
-async fn found(processor: &dyn Processor, account: &connected_account::Model) -> Result<Option<String>, Error> {
+async fn find_account(processor: &dyn Processor, account: &connected_account::Model) -> Result<Option<String>, Error> {
     match processor.find_account(account.reference, account.created_at).await {
         Ok(found) => Ok(found.map(|account| account.id)),
         Err(Error::Declined { code, message }) => Err(Error::Unavailable(format!("{code}: {message}"))),
@@ -138,7 +138,7 @@ fn seller(account: &connected_account::Model, details: Details, iban: String) ->
     }
 }
 
-fn seen(account: Account) -> Seen {
+fn observation(account: Account) -> Seen {
     Seen {
         account_id: account.id,
         charges_enabled: account.charges_enabled,

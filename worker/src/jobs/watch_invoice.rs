@@ -26,7 +26,7 @@ impl Job<Context> for WatchInvoice {
 
     async fn run(context: &Context, delivery: Delivery<Self::Payload>) -> JobResult {
         let id = delivery.payload.payment_id;
-        match ask_invoice::look(context, id).await {
+        match ask_invoice::poll(context, id).await {
             Ok(InvoiceProgress::Over) => Ok(()),
             Ok(InvoiceProgress::Waiting) => Err(JobError::Snooze(pause(context, id).await?)),
             // It is watched for as long as it may be paid, however long the node is away.

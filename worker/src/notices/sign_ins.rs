@@ -6,7 +6,7 @@ use payments::event::Event;
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*};
 use webhooks::SignInBlocked;
 
-use super::{News, announce, outgoing, root};
+use super::{NewNotice, announce, outgoing, root};
 use crate::Context;
 
 /// What the keys start with by which blocks are told once.
@@ -14,47 +14,48 @@ pub(crate) const PREFIX: &str = "sign_in_blocked:";
 
 /// Blocks that are told at each look, the newest: whoever has a thousand addresses must not cause as many events. A block
 /// lasts a minute at least, which is many looks; all of them are in the audit log.
-const TOLD_MAX: usize = 20;
+const NOTICES_MAX: usize = 20;
 
 /// Blocks that are looked at, told already or not.
-const LOOKED_AT_MAX: u64 = 500;
+const EXAMINED_MAX: u64 = 500;
 
-pub(super) async fn tell(context: &Context) -> anyhow::Result<()> {
+pub(super) async fn notify(context: &Context) -> anyhow::Result<()> {
     use sign_in_count::Column as C;
     let blocked = sign_in_count::Entity::find()
         .filter(C::BlockedUntil.gt(now()))
         .order_by_desc(C::UpdatedAt)
-        .limit(LOOKED_AT_MAX)
+        .limit(EXAMINED_MAX)
         .all(&*context.db)
         .await?;
     if blocked.is_empty() {
         return Ok(());
     }
-    let blocked: Vec<_> = blocked.into_iter().filter_map(Blocked::of).collect();
+    let blocked: Vec<_> = blocked.into_iter().filter_map(SignInBlock::of).collect();
     let keys = blocked.iter().map(|blocked| blocked.key.clone());
-    let told = notice::Entity::find().filter(notice::Column::Key.is_in(keys)).all(&*context.db).await?;
-    let untold = blocked.into_iter().filter(|blocked| told.iter().all(|row| row.key != blocked.key)).take(TOLD_MAX);
+    let announced = notice::Entity::find().filter(notice::Column::Key.is_in(keys)).all(&*context.db).await?;
+    let unannounced =
+        blocked.into_iter().filter(|blocked| announced.iter().all(|row| row.key != blocked.key)).take(NOTICES_MAX);
     let root = root(&context.db).await?;
-    let mut news = Vec::new();
-    for Blocked { key, told, node_id, since } in untold {
+    let mut notices = Vec::new();
+    for SignInBlock { key, data, node_id, since } in unannounced {
         let Some(node_id) = node_id.or(root) else { continue };
         let name = "sign_in.blocked".to_owned();
-        let event = Event { id: EventId::new(), name, occurred_at: since, sequence: None, data: told };
-        news.push(News { key, event: outgoing(event, node_id, None, None)? });
+        let event = Event { id: EventId::new(), name, occurred_at: since, sequence: None, data };
+        notices.push(NewNotice { key, event: outgoing(event, node_id, None, None)? });
     }
-    announce(context, news).await?;
+    announce(context, notices).await?;
     Ok(())
 }
 
 /// A block that is to be told.
-struct Blocked {
+struct SignInBlock {
     key: String,
-    told: SignInBlocked,
+    data: SignInBlocked,
     node_id: Option<NodeId>,
     since: DateTime<Utc>,
 }
 
-impl Blocked {
+impl SignInBlock {
     /// None where there is nothing that an operator could know by its name: nobody has the account.
     fn of(row: sign_in_count::Model) -> Option<Self> {
         let until = row.blocked_until?;
@@ -69,7 +70,7 @@ impl Blocked {
             return None;
         }
         let key = format!("{PREFIX}{}:{}", row.subject, until.timestamp_micros());
-        let told = SignInBlocked { of, account: row.account, address, blocks: row.blocks, blocked_until: until };
-        Some(Self { key, told, node_id: row.node_id, since: row.updated_at })
+        let data = SignInBlocked { of, account: row.account, address, blocks: row.blocks, blocked_until: until };
+        Some(Self { key, data, node_id: row.node_id, since: row.updated_at })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// `attempts` in the order in which they were signed; the receipts of each testimony stand in the same order.
 pub(super) fn evidence(kind: Kind, inquiry: Inquiry) -> Value {
     let Inquiry { since, signer, diamond, reference, attempts, testimonies } = inquiry;
-    let providers: Vec<Value> = testimonies.into_iter().map(|testimony| said_by(&attempts, testimony)).collect();
+    let providers: Vec<Value> = testimonies.into_iter().map(|testimony| testimony_json(&attempts, testimony)).collect();
     json!({
         "operation": kind.as_str(),
         "since": since,
@@ -35,14 +35,14 @@ fn attempt(attempt: &SignedAttempt) -> Value {
     })
 }
 
-fn said_by(attempts: &[SignedAttempt], testimony: Testimony) -> Value {
+fn testimony_json(attempts: &[SignedAttempt], testimony: Testimony) -> Value {
     let Testimony { provider, block_number, nonce, receipts, deal } = testimony;
     let receipts: Vec<Value> = attempts
         .iter()
         .zip(receipts)
-        .map(|(attempt, said)| {
+        .map(|(attempt, result)| {
             let mut receipt = json!({ "transaction_hash": attempt.hash });
-            match said {
+            match result {
                 Ok(Some(MinedIn { block_number, block_hash, success })) => {
                     receipt["mined"] =
                         json!({ "block_number": block_number, "block_hash": block_hash, "success": success });
@@ -55,16 +55,16 @@ fn said_by(attempts: &[SignedAttempt], testimony: Testimony) -> Value {
         .collect();
     json!({
         "provider": provider,
-        "block_number": answer(block_number),
-        "nonce": answer(nonce),
+        "block_number": result_json(block_number),
+        "nonce": result_json(nonce),
         "receipts": receipts,
-        "deal": deal.map(answer),
+        "deal": deal.map(result_json),
     })
 }
 
 /// `{"answer": …}` or `{"error": …}`.
-fn answer<T: Serialize>(said: Said<T>) -> Value {
-    match said {
+fn result_json<T: Serialize>(result: Said<T>) -> Value {
+    match result {
         Ok(answer) => json!({ "answer": answer }),
         Err(text) => json!({ "error": text }),
     }

@@ -127,7 +127,7 @@ on_both!(a_transfer_and_a_card_of_one_debt_end_with_one_of_them, async |database
     shop.worker.lose_messages().await;
     // The message that has the gateway asked is lost: the safety net finds what should be on its way back.
     let context = shop.context();
-    assert_eq!(worker::look_at_stragglers(&context, chrono::TimeDelta::zero()).await.unwrap(), 1);
+    assert_eq!(worker::poll_straggling_sessions(&context, chrono::TimeDelta::zero()).await.unwrap(), 1);
     shop.worker.run().await;
     let session = shop.session(session).await;
     assert_eq!((shop.status(card.id).await, session.refunded), (PaymentStatus::Refunded, session.captured));

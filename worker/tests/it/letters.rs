@@ -198,7 +198,7 @@ on_both!(what_is_discarded_is_left_alone_by_the_safety_net, async |database: Tes
 
     let invoiced = worker.invoice().await;
     letter(&worker, &AskInvoice { payment_id: invoiced }).await;
-    let invoices = async || worker::look_at_straggling_invoices(&context, NOW).await.unwrap();
+    let invoices = async || worker::poll_straggling_invoices(&context, NOW).await.unwrap();
     assert_barred(&worker, &context, invoices).await;
 
     let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
@@ -222,7 +222,7 @@ on_both!(what_is_discarded_at_a_gateway_is_left_alone_too, async |database: Test
     let id = shop.open("session", "10").await;
     let session_id = shop.begin(id).await.unwrap();
     letter(worker, &OpenSession::new(session_id, None)).await;
-    let look = async || worker::look_at_stragglers(&context, NOW).await.unwrap();
+    let look = async || worker::poll_straggling_sessions(&context, NOW).await.unwrap();
     assert_barred(worker, &context, look).await;
 });
 

@@ -268,7 +268,7 @@ on_both!(invoices_whose_messages_got_lost_are_taken_up, async |database: TestDat
     worker.lose_messages().await;
     let context = crate::context(worker.db());
     let take_up = async |patience| {
-        let taken = worker::look_at_straggling_invoices(&context, patience).await.unwrap();
+        let taken = worker::poll_straggling_invoices(&context, patience).await.unwrap();
         worker.run().await;
         taken
     };
@@ -291,7 +291,7 @@ on_both!(an_invoice_that_is_tried_in_vain_has_one_message, async |database: Test
     long_ago.exec(&**worker.db()).await.unwrap();
     worker.ask_in_vain(id, Fault::Fails).await;
     let context = crate::context(worker.db());
-    let taken = worker::look_at_straggling_invoices(&context, TimeDelta::minutes(10)).await.unwrap();
+    let taken = worker::poll_straggling_invoices(&context, TimeDelta::minutes(10)).await.unwrap();
     assert_eq!(taken, 0, "its retry waits");
 });
 

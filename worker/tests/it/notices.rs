@@ -9,10 +9,10 @@ use crate::{Worker, foresight::letter};
 
 impl Worker {
     /// Twice, as processes beside each other do.
-    async fn tell_operators(&self) {
+    async fn notify_operators(&self) {
         let context = crate::context(self.db());
         for _ in 0..2 {
-            worker::tell_operators(&context).await.unwrap();
+            worker::notify_operators(&context).await.unwrap();
         }
     }
 
@@ -35,17 +35,17 @@ on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDataba
     for id in [own, others] {
         worker.set_endpoint(id, |row| row.operators = Set(true)).await;
     }
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let payment_id = worker.accept("one").await;
     letter(&worker, &OpenDeal { payment_id }).await;
     worker.write("UPDATE dead_letters SET payment_id = $1", vec![payment_id.0.into()]).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let owed = worker.owed(own).await;
     assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], Some(payment_id)));
     assert!(worker.owed(others).await.is_empty(), "another's node does not hear of it");
     assert!(worker.owed(shop).await.is_empty(), "nor does whoever may not");
     letter(&worker, &DeployDiamond::new(entities::DiamondId::new(), None)).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let told = worker.owed(own).await.len() + worker.owed(others).await.len();
     assert_eq!(told, 2, "what is about no payment is told at one of the nodes at the top, once");
 });
@@ -54,11 +54,11 @@ on_both!(a_letter_about_a_payment_that_is_not_there_is_told_without_it, async |d
     let worker = Worker::on(database).await;
     let own = worker.endpoint(worker.merchant.node_id, &["dead_letter.*"]).await.id;
     worker.set_endpoint(own, |row| row.operators = Set(true)).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let payment_id = entities::PaymentId::new();
     letter(&worker, &OpenDeal { payment_id }).await;
     worker.write("UPDATE dead_letters SET payment_id = $1", vec![payment_id.0.into()]).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let owed = worker.owed(own).await;
     assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], None), "no log could trace it");
 });
@@ -71,11 +71,11 @@ on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatab
     let lane = "INSERT INTO chain_lanes (network_id, signer, balance, paused_reason, paused_at, \"window\", updated_at) \
                 VALUES ($1, $2, '7', 'insufficient_funds', $3, 1, $3)";
     worker.write(lane, vec![worker.merchant.network_id.0.into(), signer.into(), entities::now().into()]).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     assert_eq!(names(&worker.owed(operator).await), ["signer.low_balance"]);
     let later = entities::now() + chrono::TimeDelta::minutes(1);
     worker.write("UPDATE chain_lanes SET paused_at = $1", vec![later.into()]).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     assert_eq!(worker.owed(operator).await.len(), 2, "a second pause is told too");
 });
 
@@ -95,17 +95,17 @@ on_both!(a_blocked_sign_in_is_told_once_a_block_and_never_in_a_storm, async |dat
     insert("account:a".to_owned(), later, Some("user:ada")).await;
     insert("account:b".to_owned(), later, None).await;
     insert("address:203.0.113.7".to_owned(), now - chrono::TimeDelta::seconds(1), None).await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     let owed = worker.owed(operator).await;
     assert_eq!(names(&owed), ["sign_in.blocked"], "neither who does not exist nor what is over");
     worker
         .write("UPDATE sign_in_counts SET blocked_until = $1", vec![(later + chrono::TimeDelta::hours(1)).into()])
         .await;
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     assert_eq!(worker.owed(operator).await.len(), 3, "the next block of the account, and that of the address");
     for last in 0..100 {
         insert(format!("address:198.51.100.{last}"), later, None).await;
     }
-    worker.tell_operators().await;
+    worker.notify_operators().await;
     assert!(worker.owed(operator).await.len() <= 3 + 2 * 20, "{}", worker.owed(operator).await.len());
 });

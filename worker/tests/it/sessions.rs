@@ -338,8 +338,8 @@ on_both!(a_lost_message_loses_no_session, async |database: TestDatabase| {
     shop.worker.lose_messages().await;
     let links = CheckoutLinks::new(&shop.base_url, &SecretString::from(SECRET));
     let context = Context::new(shop.worker.db().clone(), Gateways::default(), links);
-    assert_eq!(worker::look_at_stragglers(&context, TimeDelta::hours(1)).await.unwrap(), 0, "it is young");
-    assert_eq!(worker::look_at_stragglers(&context, TimeDelta::zero()).await.unwrap(), 1);
+    assert_eq!(worker::poll_straggling_sessions(&context, TimeDelta::hours(1)).await.unwrap(), 0, "it is young");
+    assert_eq!(worker::poll_straggling_sessions(&context, TimeDelta::zero()).await.unwrap(), 1);
     shop.worker.run().await;
     assert_eq!(shop.session(session_id).await.status, GatewaySessionStatus::Ready);
 });

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Left, gateway, handle, money, seen};
+use super::{SessionProgress, gateway, handle, money, observation};
 use crate::Context;
 
 /// Whether money of the payment is to go back through this session.
@@ -27,20 +27,20 @@ pub(super) fn is_due(session: &gateway_session::Model, payment: &payment::Model)
 ///
 /// # Errors
 /// [`JobError::Retry`] when the gateway does not answer.
-pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> Result<Left, JobError> {
+pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> Result<SessionProgress, JobError> {
     let step = step(context, claimed).await;
     fail::fail_point!("give_back.asked");
     match step {
         Ok(Step::Back(known)) => {
             let mut tx = context.db.begin().await?;
-            ledger::settle(&mut tx, claimed.session.id, seen(known), Actor::worker(job)).await?;
+            ledger::settle(&mut tx, claimed.session.id, observation(known), Actor::worker(job)).await?;
             fail::fail_point!("give_back.before_commit");
             tx.commit().await?;
-            Ok(Left::Concluded)
+            Ok(SessionProgress::Concluded)
         }
         Ok(Step::OnItsWay) => {
             sessions::release(&context.db, claimed, false).await?;
-            Ok(Left::GoingBack { looks: claimed.session.looks })
+            Ok(SessionProgress::Refunding { looks: claimed.session.looks })
         }
         Ok(Step::Refused { code, message }) => {
             let mut tx = context.db.begin().await?;
@@ -49,7 +49,7 @@ pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> 
             record(&mut tx, vec![Observed::new(claimed.payment.id, what, Actor::worker(job))]).await?;
             tx.commit().await?;
             sessions::release(&context.db, claimed, false).await?;
-            Ok(Left::Concluded)
+            Ok(SessionProgress::Concluded)
         }
         Err(error) => {
             sessions::release(&context.db, claimed, false).await?;
@@ -88,7 +88,7 @@ async fn step(context: &Context, claimed: &Claimed) -> anyhow::Result<Step> {
     };
     let refunded = match gateway.look_up_refund(&handle, &refund).await? {
         Some(found) => found,
-        None => match ask(gateway, &handle, &refund).await? {
+        None => match request(gateway, &handle, &refund).await? {
             Ok(refunded) => refunded,
             Err(refused) => return Ok(refused),
         },
@@ -104,7 +104,7 @@ async fn step(context: &Context, claimed: &Claimed) -> anyhow::Result<Step> {
     }
 }
 
-async fn ask(gateway: &dyn Gateway, handle: &Handle, refund: &Refund) -> anyhow::Result<Result<Refunded, Step>> {
+async fn request(gateway: &dyn Gateway, handle: &Handle, refund: &Refund) -> anyhow::Result<Result<Refunded, Step>> {
     match gateway.refund(handle, refund).await {
         Ok(refunded) => Ok(Ok(refunded)),
         Err(Error::Declined { code, message }) => Ok(Err(Step::Refused { code, message })),

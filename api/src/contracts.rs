@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn no_two_contracts_speak_at_one_path() {
         for path in paths() {
-            let speakers: Vec<&str> =
-                CONTRACTS.all.iter().filter(|contract| (contract.speaks_at)(&path)).map(|one| one.name).collect();
-            assert!(speakers.len() <= 1, "{path}: {speakers:?}");
+            let serving: Vec<&str> =
+                CONTRACTS.all.iter().filter(|contract| (contract.owns_path)(&path)).map(|one| one.name).collect();
+            assert!(serving.len() <= 1, "{path}: {serving:?}");
         }
         assert_eq!(
             ["/api/v1/payments", "/v1/payments", "/payments"].map(|path| CONTRACTS.at(path).name),

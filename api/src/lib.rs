@@ -2,6 +2,7 @@
 //! about payments and never sees a chain.
 
 mod config;
+mod contract_state;
 mod contracts;
 mod document;
 mod edge;
@@ -9,7 +10,7 @@ mod edge;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateways;
-mod kept;
+
 mod resources;
 mod routes;
 mod state;

@@ -74,7 +74,7 @@ pub async fn serve(
 async fn forget_idle(state: State, cancelled: CancellationToken) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     while cancelled.run_until_cancelled(minute.tick()).await.is_some() {
-        state.kept().forget_idle();
+        state.contract_state().forget_idle();
         state.inquiries().forget_idle();
     }
 }

@@ -10,9 +10,9 @@ use secrecy::SecretString;
 
 use crate::{
     config::Config,
+    contract_state::ContractState,
     edge::{AllowsOrigin, Contract, Contracts, EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
-    kept::Kept,
     resources::chain_questions::ChainQuestions,
 };
 
@@ -68,7 +68,7 @@ struct Shared {
     parts: Parts,
     access_tokens: AccessTokens,
     webhook_secrets: webhooks::Secrets,
-    kept: Kept,
+    contract_state: ContractState,
     inquiries: Inquiries,
 }
 
@@ -105,7 +105,7 @@ impl State {
             edge: EdgeState::new(edge),
             access_tokens: AccessTokens::new(&config.auth.access_token_secret),
             webhook_secrets: webhooks::Secrets::new(&parts.webhooks.secret),
-            kept: Kept::new(config),
+            contract_state: ContractState::new(config),
             inquiries: Inquiries::new(&config.http),
             parts,
         }))
@@ -139,8 +139,8 @@ impl State {
         &self.0.inquiries
     }
 
-    pub(crate) fn kept(&self) -> &Kept {
-        &self.0.kept
+    pub(crate) fn contract_state(&self) -> &ContractState {
+        &self.0.contract_state
     }
 
     pub(crate) fn webhooks(&self) -> &webhooks::Config {

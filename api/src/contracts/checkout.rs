@@ -7,7 +7,7 @@ mod language;
 mod list;
 mod mistakes;
 mod pages;
-mod payments_asked;
+mod payment_routes;
 mod plan;
 mod quantity;
 mod refusal;
@@ -46,14 +46,14 @@ enum Tag {
 
 /// Every route of the contract.
 pub(crate) type Api =
-    (token::Token, payments_asked::PaymentsAsked, returns::ReturnsRoutes, pages::Pages, pages::Assets);
+    (token::Token, payment_routes::PaymentRoutes, returns::ReturnsRoutes, pages::Pages, pages::Assets);
 
 /// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (
         token::Token(state()),
-        payments_asked::PaymentsAsked(state()),
+        payment_routes::PaymentRoutes(state()),
         returns::ReturnsRoutes(state()),
         pages::Pages(state()),
         pages::Assets,
@@ -63,7 +63,7 @@ pub(crate) fn api(state: &State) -> Api {
 /// The contract as the edge knows it.
 pub(crate) static CONTRACT: Contract = Contract {
     name: "checkout",
-    speaks_at: serves,
+    owns_path,
     refuse: refusal::refuse,
     strangers: &[
         (Method::POST, "/v1/token", Class::Write),
@@ -95,13 +95,13 @@ pub(crate) static CONTRACT: Contract = Contract {
 };
 
 /// Whether errors at this path are problem objects in the contract's words.
-fn speaks_at(path: &str) -> bool {
+fn is_api_path(path: &str) -> bool {
     path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether the contract decides what errors at this path look like: problems for shops, pages for payers.
-fn serves(path: &str) -> bool {
-    speaks_at(path) || path.starts_with("/checkout/")
+fn owns_path(path: &str) -> bool {
+    is_api_path(path) || path.starts_with("/checkout/")
 }
 
 impl From<CheckoutError> for Problem {
@@ -121,16 +121,16 @@ impl From<CheckoutError> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{serves, speaks_at};
+    use super::{is_api_path, owns_path};
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
         for own in ["/v1", "/v1/token", "/v1/payments/7/submit", "/v1/webhooks/payments/stripe"] {
-            assert!(speaks_at(own) && serves(own), "{own}");
+            assert!(is_api_path(own) && owns_path(own), "{own}");
         }
-        assert!(serves("/checkout/7") && !speaks_at("/checkout/7"));
+        assert!(owns_path("/checkout/7") && !is_api_path("/checkout/7"));
         for other in ["/api/v1/payments", "/v10/payments", "/payments", "/checkouts", "/"] {
-            assert!(!serves(other), "{other}");
+            assert!(!owns_path(other), "{other}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn api(state: &State) -> Api {
 /// The contract as the edge knows it.
 pub(crate) static CONTRACT: Contract = Contract {
     name: "marketplace",
-    speaks_at,
+    owns_path,
     refuse: refusal::refuse,
     strangers: &[(Method::POST, "/api/payments/create-intent", Class::Dear)],
     formats: texts::FORMATS,
@@ -66,7 +66,7 @@ pub(crate) static CONTRACT: Contract = Contract {
 };
 
 /// Whether errors at this path are told in the contract's own words.
-fn speaks_at(path: &str) -> bool {
+fn owns_path(path: &str) -> bool {
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ["/api/payments/connect", "/api/payments/create-intent", "/api/payments/refund"].into_iter().any(under)
 }
@@ -100,7 +100,7 @@ fn processor_silent() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::speaks_at;
+    use super::owns_path;
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
@@ -110,10 +110,10 @@ mod tests {
             "/api/payments/create-intent",
             "/api/payments/refund",
         ] {
-            assert!(speaks_at(own), "{own}");
+            assert!(owns_path(own), "{own}");
         }
         for other in ["/api/payments", "/api/payments/accounts", "/api/payments/refunds", "/api/v1/payments", "/"] {
-            assert!(!speaks_at(other), "{other}");
+            assert!(!owns_path(other), "{other}");
         }
     }
 }

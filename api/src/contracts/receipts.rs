@@ -58,7 +58,7 @@ pub(crate) fn api(state: &State) -> Api {
 /// The contract as the edge knows it.
 pub(crate) static CONTRACT: Contract = Contract {
     name: "receipts",
-    speaks_at,
+    owns_path,
     refuse: refusal::refuse,
     strangers: &[
         (Method::POST, "/api/auth/register", Class::Dear),
@@ -86,7 +86,7 @@ pub(crate) static CONTRACT: Contract = Contract {
 };
 
 /// Whether errors at this path are told in the contract's own words.
-fn speaks_at(path: &str) -> bool {
+fn owns_path(path: &str) -> bool {
     const PREFIXES: [&str; 4] = ["/api/orders", "/api/payments/accounts", "/api/auth", "/uploads"];
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ["/api/payments", "/api/upload"].contains(&path) || PREFIXES.into_iter().any(under)
@@ -98,7 +98,7 @@ pub(crate) use self::{orders::OrderRequest, picture::SVG_MAX};
 /// The extension of an uploaded file with these bytes, if it is one that is taken.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn takes(bytes: &[u8]) -> Option<&'static str> {
-    picture::Kind::of(bytes).ok().map(picture::Kind::extension)
+    picture::PictureKind::of(bytes).ok().map(picture::PictureKind::extension)
 }
 
 /// The node that the public's orders belong to.
@@ -121,15 +121,15 @@ impl From<OrderError> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::speaks_at;
+    use super::owns_path;
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
         for own in ["/api/payments", "/api/payments/accounts/7", "/api/orders", "/api/orders/7", "/api/upload"] {
-            assert!(speaks_at(own), "{own}");
+            assert!(owns_path(own), "{own}");
         }
         for other in ["/api/v1/payments", "/api/payments/refund", "/api/ordersome", "/payments", "/", "/api/uploads"] {
-            assert!(!speaks_at(other), "{other}");
+            assert!(!owns_path(other), "{other}");
         }
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn api(state: &State) -> Api {
 /// The contract as the edge knows it.
 pub(crate) static CONTRACT: Contract = Contract {
     name: "till",
-    speaks_at,
+    owns_path,
     refuse: refusal::refuse,
     strangers: &[
         (Method::POST, "/auth/login", Class::Dear),
@@ -103,7 +103,7 @@ pub(crate) static CONTRACT: Contract = Contract {
 };
 
 /// Whether errors at this path are told in the contract's own words.
-fn speaks_at(path: &str) -> bool {
+fn owns_path(path: &str) -> bool {
     const PREFIXES: [&str; 8] =
         ["/payments", "/tickets", "/auth", "/users", "/roles", "/permissions", "/base-currency", "/initial-setup"];
     let under = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -165,7 +165,7 @@ fn in_body(error: TillError) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::speaks_at;
+    use super::owns_path;
 
     #[test]
     fn only_the_contracts_own_paths_have_its_errors() {
@@ -179,10 +179,10 @@ mod tests {
             "/base-currency",
             "/initial-setup",
         ] {
-            assert!(speaks_at(own), "{own}");
+            assert!(owns_path(own), "{own}");
         }
         for other in ["/api/v1/payments", "/api/payments", "/api/auth/login", "/paymentsome", "/v1/payments", "/"] {
-            assert!(!speaks_at(other), "{other}");
+            assert!(!owns_path(other), "{other}");
         }
     }
 }

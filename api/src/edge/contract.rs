@@ -23,7 +23,7 @@ pub struct Contract {
     /// The name, as in `/openapi.json?contract=till`.
     pub(crate) name: &'static str,
     /// Whether errors at a path are the contract's to word.
-    pub(crate) speaks_at: fn(&str) -> bool,
+    pub(crate) owns_path: fn(&str) -> bool,
     /// Words a problem; the headers that the problem asks for are added by the caller.
     pub(crate) refuse: fn(&Problem, &Asking) -> Response,
     /// Routes that ask for no token of a caller, and what each request costs a stranger.
@@ -95,7 +95,7 @@ impl Contract {
     /// One that words errors as problems, without routes.
     pub(crate) const PLAIN: Self = Self {
         name: "",
-        speaks_at: |_| false,
+        owns_path: |_| false,
         refuse: Problem::plainly,
         strangers: &[],
         credentials: &[],
@@ -128,7 +128,7 @@ impl Contracts {
 
     /// The contract that words errors at this path.
     pub(crate) fn at(&self, path: &str) -> &'static Contract {
-        self.all.iter().copied().find(|contract| (contract.speaks_at)(path)).unwrap_or(self.otherwise)
+        self.all.iter().copied().find(|contract| (contract.owns_path)(path)).unwrap_or(self.otherwise)
     }
 
     /// What a route that asks for no token of a caller costs; none when nobody has said it. Such a one costs as much as the

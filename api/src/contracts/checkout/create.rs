@@ -27,27 +27,27 @@ const CHANNEL_MAX: usize = 255;
 impl CheckoutRequest {
     /// Refuses what no database is needed to see.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let mut found = Found::default();
-        found.amounts(self);
+        let mut mistakes = Mistakes::default();
+        mistakes.amounts(self);
         if let Some(context) = &self.context {
-            found.context(context);
+            mistakes.context(context);
         }
         if let Some(payer) = &self.payer {
-            found.payer(payer);
+            mistakes.payer(payer);
         }
         if self.client_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
-            found.wrong("/clientId", Wrong::Blank);
+            mistakes.wrong("/clientId", Wrong::Blank);
         }
         for (pointer, given) in [("/cancelUrl", &self.cancel_url), ("/successUrl", &self.success_url)] {
             match given {
                 None if self.redirect_mode() == RedirectMode::Embedded => {
-                    found.wrong(pointer, CheckoutWrong::RequiredInEmbeddedMode);
+                    mistakes.wrong(pointer, CheckoutWrong::RequiredInEmbeddedMode);
                 }
-                Some(url) if !is_absolute(url) => found.wrong(pointer, Format::WebUrl),
+                Some(url) if !is_absolute(url) => mistakes.wrong(pointer, Format::WebUrl),
                 _ => {}
             }
         }
-        if found.0.is_empty() { Ok(()) } else { Err(Problem::new(Code::ValidationFailed).mistakes(found.0)) }
+        if mistakes.0.is_empty() { Ok(()) } else { Err(Problem::new(Code::ValidationFailed).mistakes(mistakes.0)) }
     }
 
     fn redirect_mode(&self) -> RedirectMode {
@@ -58,14 +58,14 @@ impl CheckoutRequest {
     pub(super) fn into_core(self, currency: &currency::Model) -> Result<NewCheckout, Problem> {
         let total = &self.purchase.total;
         let decimals = payments::checkout::decimals(currency);
-        let mut found = Found::default();
-        let value = found.value("/purchase/total/value", total, decimals);
+        let mut mistakes = Mistakes::default();
+        let value = mistakes.value("/purchase/total/value", total, decimals);
         let items = self.purchase.items.iter().flatten().enumerate();
         for (index, item) in items {
-            found.value(&format!("/purchase/items/{index}/amount/value"), &item.amount, decimals);
+            mistakes.value(&format!("/purchase/items/{index}/amount/value"), &item.amount, decimals);
         }
-        let (Some(value), true) = (value, found.0.is_empty()) else {
-            return Err(Problem::new(Code::ValidationFailed).mistakes(found.0));
+        let (Some(value), true) = (value, mistakes.0.is_empty()) else {
+            return Err(Problem::new(Code::ValidationFailed).mistakes(mistakes.0));
         };
         let source = self.plan.as_ref().and_then(|plan| plan.source).map(Source::from);
         let redirect_mode = self.redirect_mode().into();
@@ -92,9 +92,9 @@ impl CheckoutRequest {
 
 /// Mistakes so far.
 #[derive(Default)]
-struct Found(Vec<Mistake>);
+struct Mistakes(Vec<Mistake>);
 
-impl Found {
+impl Mistakes {
     fn wrong(&mut self, pointer: &str, wrong: impl Into<Wrong>) {
         self.0.push(Mistake::in_body(pointer, wrong));
     }

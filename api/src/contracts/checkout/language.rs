@@ -61,7 +61,7 @@ impl Language {
     }
 
     /// A sentence of ours in this language; what there is no translation of stays as it is.
-    pub(crate) fn say(self, sentence: &str) -> String {
+    pub(crate) fn translated(self, sentence: &str) -> String {
         texts::translate(sentence, self)
     }
 }

@@ -29,23 +29,23 @@ pub(super) struct CheckoutList {
 }
 
 impl CheckoutList {
-    pub(super) fn new(data: Vec<CheckoutPayment>, total: u64, asked: &Asked, base_url: &str, more: bool) -> Self {
-        let (limit, offset) = (asked.limit, asked.offset);
-        let prev = (offset > 0).then(|| asked.address(base_url, offset.saturating_sub(limit)));
-        let next = more.then(|| asked.address(base_url, offset.saturating_add(limit)));
+    pub(super) fn new(data: Vec<CheckoutPayment>, total: u64, query: &ListQuery, base_url: &str, more: bool) -> Self {
+        let (limit, offset) = (query.limit, query.offset);
+        let prev = (offset > 0).then(|| query.address(base_url, offset.saturating_sub(limit)));
+        let next = more.then(|| query.address(base_url, offset.saturating_add(limit)));
         Self { data, total, offset, limit, prev, next }
     }
 }
 
 /// What a list was asked for.
-pub(super) struct Asked {
+pub(super) struct ListQuery {
     pub(super) sort: Vec<Attribute>,
     pub(super) desc: Vec<Attribute>,
     pub(super) limit: u32,
     pub(super) offset: u32,
 }
 
-impl Asked {
+impl ListQuery {
     /// The keys in their order: `sort` names them, `desc` turns those that it names around and adds the others.
     pub(super) fn order(&self) -> Vec<Order> {
         let mut order: Vec<Order> = Vec::new();
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn desc_turns_keys_around_and_adds_its_own() {
-        let asked = Asked {
+        let query = ListQuery {
             sort: Attributes::all(Some(vec![Attributes::parse_from_parameter("status,value").unwrap()])),
             desc: Attributes::all(Some(vec![
                 Attributes::parse_from_parameter("value").unwrap(),
@@ -146,9 +146,9 @@ mod tests {
         let order = |by, descending| Order { by, descending };
         let expected =
             [order(Attribute::Status, false), order(Attribute::Value, true), order(Attribute::CreatedAt, true)];
-        assert_eq!(asked.order(), expected);
+        assert_eq!(query.order(), expected);
         assert_eq!(
-            asked.address("https://pay.example", 20),
+            query.address("https://pay.example", 20),
             "https://pay.example/v1/payments?sort=status,value&desc=value,createdAt&limit=20&offset=20"
         );
         assert!(Attributes::parse_from_parameter("amount").is_err() && Attributes::parse_from_parameter("").is_err());

@@ -15,7 +15,7 @@ pub(super) fn sentence(mistake: &Mistake, language: Language) -> String {
         return format!("{} {}", mistake.name(), wording(wrong, language));
     }
     if *wrong == Wrong::Unreadable {
-        return language.say("The body cannot be read");
+        return language.translated("The body cannot be read");
     }
     let body = match language {
         Language::English => "The body",

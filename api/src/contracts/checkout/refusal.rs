@@ -8,9 +8,9 @@ use poem_openapi::types::ToJSON;
 use serde_json::{Value, json};
 
 use super::{
-    Language,
+    Language, is_api_path,
     mistakes::{sentence, wording},
-    pages, speaks_at,
+    pages,
 };
 use crate::{
     edge::Asking,
@@ -20,15 +20,15 @@ use crate::{
 /// Words a problem, in the language that the client likes best.
 pub(super) fn refuse(problem: &Problem, asking: &Asking) -> Response {
     let language = Language::among(asking.accept_language());
-    tell(problem, language, asking.request_id.as_str(), &asking.path)
+    respond(problem, language, asking.request_id.as_str(), &asking.path)
 }
 
 /// A refusal with this problem, as it goes out at a path of the contract.
-fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
-    let status = told_as(poem::error::ResponseError::status(problem));
+fn respond(problem: &Problem, language: Language, request_id: &str, path: &str) -> Response {
+    let status = contract_status(poem::error::ResponseError::status(problem));
     let mut body = body(problem, language, request_id, path);
     body.status = status.as_u16();
-    let mut response = if speaks_at(path) {
+    let mut response = if is_api_path(path) {
         let mut json = body.to_json().unwrap_or_default();
         if path == "/v1/token" {
             json["error"] = json!(oauth_error(problem, status));
@@ -45,20 +45,20 @@ fn tell(problem: &Problem, language: Language, request_id: &str, path: &str) -> 
 /// The problem's body with every sentence in this language.
 fn body(problem: &Problem, language: Language, request_id: &str, path: &str) -> ProblemBody {
     let mut body = problem.body(request_id, path);
-    body.title = language.say(&body.title);
+    body.title = language.translated(&body.title);
     body.detail = match problem.errors().first() {
         Some(first) if !problem.has_detail() => sentence(first, language),
-        _ => language.say(&body.detail),
+        _ => language.translated(&body.detail),
     };
-    for (told, mistake) in body.errors.iter_mut().zip(problem.errors()) {
-        told.detail = wording(&mistake.wrong, language);
+    for (written, mistake) in body.errors.iter_mut().zip(problem.errors()) {
+        written.detail = wording(&mistake.wrong, language);
     }
     body
 }
 
 /// The contract's status for one of HTTP's. Its clients know these and no others: a method that a path does not have is
 /// not there, whatever is wrong with a request is 400, and what is our fault is 500.
-fn told_as(status: StatusCode) -> StatusCode {
+fn contract_status(status: StatusCode) -> StatusCode {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => {
             status
@@ -89,11 +89,11 @@ mod tests {
     fn no_other_status_is_ever_told() {
         let allowed = [400, 401, 403, 404, 429, 500];
         for code in Code::ALL {
-            let told = tell(&Problem::new(*code), Language::Spanish, "id", "/v1/payments");
-            assert!(allowed.contains(&told.status().as_u16()), "{code:?} is told as {}", told.status());
-            assert_eq!(told.headers()["content-language"], "es");
+            let response = respond(&Problem::new(*code), Language::Spanish, "id", "/v1/payments");
+            assert!(allowed.contains(&response.status().as_u16()), "{code:?} is told as {}", response.status());
+            assert_eq!(response.headers()["content-language"], "es");
         }
-        let told = |status| told_as(StatusCode::from_u16(status).unwrap()).as_u16();
-        assert_eq!([405, 409, 413, 415, 422, 408, 503, 501].map(told), [404, 400, 400, 400, 400, 400, 500, 500]);
+        let mapped = |status| contract_status(StatusCode::from_u16(status).unwrap()).as_u16();
+        assert_eq!([405, 409, 413, 415, 422, 408, 503, 501].map(mapped), [404, 400, 400, 400, 400, 400, 500, 500]);
     }
 }

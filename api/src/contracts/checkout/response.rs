@@ -25,7 +25,7 @@ const SIGNATURE: &str = "billing";
 /// How far a payment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[oai(rename = "CheckoutStatus", rename_all = "snake_case", remote = "Status")]
-pub(super) enum StatusWord {
+pub(super) enum CheckoutStatus {
     /// Being prepared.
     Init,
     /// The payer may choose a gateway.
@@ -107,7 +107,7 @@ pub(super) struct Billing {
 #[oai(rename = "CheckoutPayment", rename_all = "camelCase", skip_serializing_if_is_none)]
 pub(super) struct CheckoutPayment {
     pub(super) id: Uuid,
-    pub(super) status: StatusWord,
+    pub(super) status: CheckoutStatus,
     /// Whether the money is taken.
     captured: bool,
     context: Context,
@@ -137,7 +137,7 @@ pub(super) struct CheckoutPayment {
 /// A payment, and where the payer's browser goes next.
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "CheckoutAnswer")]
-pub(super) struct CheckoutAnswer {
+pub(super) struct CheckoutResponse {
     /// Where to send the payer's browser.
     pub(super) next: String,
     pub(super) data: CheckoutPayment,
@@ -167,8 +167,8 @@ impl CheckoutPayment {
                 terminal_id: row.terminal_id,
             },
             payee: Payee { full_name: of.payee },
-            payer: row.payer.map(kept).transpose()?,
-            purchase: kept(row.purchase)?,
+            payer: row.payer.map(parse_stored).transpose()?,
+            purchase: parse_stored(row.purchase)?,
             client_id: row.client_id,
             client_note: row.client_note,
             plan: Plan { options, source: source.map(request::Source::from) },
@@ -227,7 +227,7 @@ impl Billing {
 }
 
 /// What was kept as it was sent.
-fn kept<T: ParseFromJSON>(stored: serde_json::Value) -> Result<T, Problem> {
+fn parse_stored<T: ParseFromJSON>(stored: serde_json::Value) -> Result<T, Problem> {
     T::parse_from_json(Some(stored)).map_err(|error| {
         tracing::error!(error = error.message(), "a stored purchase or payer cannot be read");
         Problem::new(Code::Internal)

@@ -16,7 +16,7 @@ use crate::{
 
 /// Onwards.
 #[derive(ApiResponse)]
-enum Onwards {
+enum Redirect {
     /// Our page, which goes on to the shop as soon as the gateway has told.
     #[oai(status = 302)]
     Found(#[oai(header = "Location")] String),
@@ -36,8 +36,8 @@ impl ReturnsRoutes {
         id: Path<String>,
         /// Our signature of this address.
         sig: Query<Option<String>>,
-    ) -> Result<Onwards, Refused<403>> {
-        self.come_back(&id.0, sig.0, Return::Capture).await
+    ) -> Result<Redirect, Refused<403>> {
+        self.redirect(&id.0, sig.0, Return::Capture).await
     }
 
     /// Come back from a gateway without having paid
@@ -50,13 +50,13 @@ impl ReturnsRoutes {
         id: Path<String>,
         /// Our signature of this address.
         sig: Query<Option<String>>,
-    ) -> Result<Onwards, Refused<403>> {
-        self.come_back(&id.0, sig.0, Return::Decline).await
+    ) -> Result<Redirect, Refused<403>> {
+        self.redirect(&id.0, sig.0, Return::Decline).await
     }
 }
 
 impl ReturnsRoutes {
-    async fn come_back(&self, id: &str, sig: Option<String>, what: Return) -> Result<Onwards, Refused<403>> {
+    async fn redirect(&self, id: &str, sig: Option<String>, what: Return) -> Result<Redirect, Refused<403>> {
         let forged = || Problem::new(Code::ForeignOrigin).detail("The signature is missing or wrong");
         let id: PaymentId = id.parse().map_err(|_| forged())?;
         let links = self.0.checkout_links();
@@ -66,6 +66,6 @@ impl ReturnsRoutes {
         let mut tx = self.0.db().begin().await?;
         checkout::look(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(Onwards::Found(links.page(id)))
+        Ok(Redirect::Found(links.page(id)))
     }
 }

@@ -14,7 +14,7 @@ use poem_openapi::{Object, types::Example};
 use super::{
     plan::offered,
     request,
-    response::{CheckoutAnswer, CheckoutPayment},
+    response::{CheckoutPayment, CheckoutResponse},
 };
 use crate::{
     problem::{Code, Problem},
@@ -26,7 +26,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between two looks at what the worker has written down.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// The gateway that was chosen.
 #[derive(Clone, Debug, Object)]
@@ -69,23 +69,23 @@ pub(super) async fn submitted(
     id: PaymentId,
     choice: Choice,
     by: Asked,
-) -> Result<CheckoutAnswer, Problem> {
+) -> Result<CheckoutResponse, Problem> {
     let mut tx = state.db().begin().await?;
     let session = checkout::submit(&mut tx, id, choice, by).await?;
     tx.commit().await?;
-    let session = answered(state, session).await?;
+    let session = gateway_response(state, session).await?;
     if session.status == GatewaySessionStatus::Failed {
         let why = session.failure_message.or(session.failure_code).unwrap_or_default();
         return Err(Problem::new(Code::Conflict).detail(format!("The gateway has declined: {why}")));
     }
     let found = checkout::find_for_payer(&**state.db(), id).await?.ok_or_else(|| Problem::not_found("Payment"))?;
     let next = session.approve_url.unwrap_or_else(|| state.checkout_links().page(id));
-    Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, found)? })
+    Ok(CheckoutResponse { next, data: CheckoutPayment::new(state, found)? })
 }
 
 /// The session as soon as its gateway has answered, or as it is when the time is over.
-async fn answered(state: &State, session: gateway_session::Model) -> Result<gateway_session::Model, Problem> {
-    let (mut session, mut waiting) = (session, Waiting::new(PATIENCE, LOOK_EVERY));
+async fn gateway_response(state: &State, session: gateway_session::Model) -> Result<gateway_session::Model, Problem> {
+    let (mut session, mut waiting) = (session, Waiting::new(PATIENCE, POLL_EVERY));
     while matches!(session.status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent) && waiting.pause().await {
         if let Some(now) = sessions::find(&**state.db(), session.id).await? {
             session = now;

@@ -102,7 +102,7 @@ impl Onboarding {
     }
 
     /// For the processor, and apart from it the bank account.
-    fn told(self) -> Result<(Details, String), Problem> {
+    fn into_details(self) -> Result<(Details, String), Problem> {
         let dob = self.dob.date().ok_or_else(|| Problem::invalid("/dob", Format::Date))?;
         let details = Details {
             business_name: self.business_name,
@@ -190,15 +190,15 @@ impl Connect {
         body: Form<Onboarding>,
     ) -> Result<Json<ConnectStatus>, Declined<409>> {
         body.refuse(body.value.mistakes())?;
-        let (details, iban) = body.value.told()?;
+        let (details, iban) = body.value.into_details()?;
         processor(&self.0)?;
         let mut tx = self.0.db().begin().await?;
-        let told = sellers::tell(&mut tx, caller.node_id, &details, iban).await?;
+        let submitted = sellers::tell(&mut tx, caller.node_id, &details, iban).await?;
         let data = json!({ "business_name": details.business_name });
         audit::record(&tx, &caller, "account.onboard", ("node", caller.node_id), data).await?;
         fail::fail_point!("onboard.before_commit");
         tx.commit().await?;
-        let account = self.decided(told).await?;
+        let account = self.decided(submitted).await?;
         if account.status == ConnectedAccountStatus::Declined {
             let why = account.failure_message.unwrap_or_default();
             return Err(Problem::conflict(format!("The processor refuses the account: {why}")).into());
@@ -223,10 +223,10 @@ impl Connect {
 
 impl Connect {
     /// The account, once the processor has these details or newer ones; as it is after ten seconds.
-    async fn decided(&self, told: connected_account::Model) -> Result<connected_account::Model, Problem> {
-        let (mut waiting, mut account) = (waiting(), told.clone());
-        while account.told_at == told.told_at && !is_decided(&account) && waiting.pause().await {
-            account = sellers::account_of(&**self.0.db(), told.node_id).await?.unwrap_or(account);
+    async fn decided(&self, submitted: connected_account::Model) -> Result<connected_account::Model, Problem> {
+        let (mut waiting, mut account) = (waiting(), submitted.clone());
+        while account.told_at == submitted.told_at && !is_decided(&account) && waiting.pause().await {
+            account = sellers::account_of(&**self.0.db(), submitted.node_id).await?.unwrap_or(account);
         }
         Ok(account)
     }

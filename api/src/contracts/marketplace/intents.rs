@@ -19,12 +19,12 @@ use crate::{
 /// An order that is to be paid by card.
 #[derive(Object)]
 #[oai(rename = "IntentRequest", example)]
-pub(crate) struct Wanted {
+pub(crate) struct IntentRequest {
     /// The order's number.
     order_id: i64,
 }
 
-impl Example for Wanted {
+impl Example for IntentRequest {
     fn example() -> Self {
         Self { order_id: 1042 }
     }
@@ -62,7 +62,7 @@ impl Intents {
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
         once: Once,
-        body: Form<Wanted>,
+        body: Form<IntentRequest>,
     ) -> Result<Json<Intent>, Declined<404, 409>> {
         let state = &self.0;
         visitor.spend(state, "order", &body.value.order_id.to_string(), Class::Dear)?;

@@ -10,7 +10,7 @@ use crate::{access::Allowed, body::Form, edge::RequestId, idempotent::Once, stat
 /// What is to be given back.
 #[derive(Object)]
 #[oai(rename = "RefundRequest", example)]
-pub(crate) struct Wanted {
+pub(crate) struct RefundRequest {
     /// The order's number.
     order_id: i64,
     /// In cents; all that is left, without one.
@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
     reason: Option<String>,
 }
 
-impl Example for Wanted {
+impl Example for RefundRequest {
     fn example() -> Self {
         Self { order_id: 1042, amount_cents: Some(500), reason: Some("One plate was broken".to_owned()) }
     }
@@ -69,10 +69,10 @@ impl Refunds {
         /// Makes a repetition safe.
         #[oai(name = "Idempotency-Key")]
         once: Once,
-        body: Form<Wanted>,
+        body: Form<RefundRequest>,
     ) -> Result<Json<Refunded>, Declined<404, 409>> {
         processor(&self.0)?;
-        let Wanted { order_id, amount_cents: amount, reason } = body.value;
+        let RefundRequest { order_id, amount_cents: amount, reason } = body.value;
         let refunded = once.create(&caller, &body.canonical, async |tx| {
             let new = NewRefund { order_id, amount, reason, request_id: Some(request_id.to_string()) };
             let refund = refunds::ask(tx, &caller, new).await?;

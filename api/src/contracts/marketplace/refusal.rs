@@ -181,7 +181,7 @@ fn words(wrong: &Wrong) -> (&'static str, String) {
 mod tests {
     use super::*;
 
-    fn told(problem: &Problem) -> Value {
+    fn body(problem: &Problem) -> Value {
         serde_json::from_str(&Refusal::text(problem)).unwrap()
     }
 
@@ -193,7 +193,7 @@ mod tests {
             .wrong("/list/0/a~1b", Location::Body, Wrong::NotA(Kind::String))
             .with_sent(sent.clone());
         assert_eq!(
-            told(&problem),
+            body(&problem),
             json!({ "detail": [
                 {
                     "type": "value_error", "loc": ["body", "email"], "input": "ana",
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn other_errors_are_a_sentence() {
-        assert_eq!(told(&Problem::not_found("Order")), json!({ "detail": "Order not found" }));
+        assert_eq!(body(&Problem::not_found("Order")), json!({ "detail": "Order not found" }));
         assert_eq!(status(Code::NotFound), StatusCode::NOT_FOUND);
         assert_eq!(status(Code::MalformedRequest), StatusCode::UNPROCESSABLE_ENTITY);
     }

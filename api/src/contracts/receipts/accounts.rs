@@ -12,7 +12,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, prelude::*,
 };
 use serde_json::json;
-use shown::Shown;
+use shown::ShownAccounts;
 use uuid::Uuid;
 
 use super::{AccountConfig, Declined, Tag, home, manage::ReceiptsManage};
@@ -153,7 +153,7 @@ impl Example for AccountChange {
 
 pub(crate) struct Accounts {
     state: State,
-    shown: Arc<Shown>,
+    shown: Arc<ShownAccounts>,
 }
 
 #[OpenApi(prefix_path = "/api/payments/accounts", tag = "Tag::Receipts")]
@@ -243,13 +243,13 @@ impl Accounts {
 }
 
 /// Ids of accounts that are in no table, by their places.
-fn stand_in(place: usize) -> Uuid {
+fn placeholder_id(place: usize) -> Uuid {
     Uuid::from_u128(0x7000_8000_0000_0000_0000 + place as u128)
 }
 
 fn of_settings(accounts: &[AccountConfig]) -> Vec<Account> {
     let account = |(index, account): (usize, &AccountConfig)| Account {
-        id: stand_in(index + 1),
+        id: placeholder_id(index + 1),
         kind: account.kind.clone(),
         bank_name: account.bank_name.clone(),
         account_number: account.account_number.clone(),
@@ -265,7 +265,7 @@ fn of_settings(accounts: &[AccountConfig]) -> Vec<Account> {
 /// Without numbers: a made-up one would send somebody's money to a stranger.
 fn built_in() -> Vec<Account> {
     let account = |place: usize, kind: &str, bank_name: &str| Account {
-        id: stand_in(place),
+        id: placeholder_id(place),
         kind: kind.to_owned(),
         bank_name: bank_name.to_owned(),
         account_number: None,

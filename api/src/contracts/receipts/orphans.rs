@@ -44,7 +44,7 @@ pub async fn remove(state: &State) -> anyhow::Result<usize> {
         fail::fail_point!("upload.given_up");
         for name in &names {
             // First the file and then its row: whoever dies in between finds the row again.
-            state.kept().uploads.remove(name).await.with_context(|| format!("the file {name}"))?;
+            state.contract_state().uploads.remove(name).await.with_context(|| format!("the file {name}"))?;
             fail::fail_point!("upload.removed");
             uploads::forget(state.db(), name).await?;
         }

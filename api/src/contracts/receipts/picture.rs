@@ -11,7 +11,7 @@ use quick_xml::{
 
 /// A kind of file that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PictureKind {
     Png,
     Jpeg,
     Pdf,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 
 /// Why a file is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum PictureRefused {
     /// It is not what it should be; the end of a sentence.
     Content(&'static str),
     /// It is a picture of the SVG kind with more than [`SVG_MAX`].
@@ -40,7 +40,7 @@ const MALFORMED: Wrong = "is no well-formed SVG picture";
 
 const ACTIVE: Wrong = "has a script, or something else that an SVG picture must not have";
 
-impl Kind {
+impl PictureKind {
     const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Pdf, Self::Svg];
 
     pub(super) fn extension(self) -> &'static str {
@@ -66,7 +66,7 @@ impl Kind {
     }
 
     /// The kind of the file with these bytes, if it is one that is taken.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, Refused> {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, PictureRefused> {
         if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
             return Ok(Self::Png);
         }
@@ -76,15 +76,15 @@ impl Kind {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii_start().starts_with(b"<") {
             if text.len() > SVG_MAX {
-                return Err(Refused::TooLarge);
+                return Err(PictureRefused::TooLarge);
             }
-            return harmless(text).map(|()| Self::Svg).map_err(Refused::Content);
+            return harmless(text).map(|()| Self::Svg).map_err(PictureRefused::Content);
         }
         // Readers of PDF look for its header there, and printers and scanners write before it: marks, line breaks, jobs.
         if bytes[..bytes.len().min(PDF_HEADER_WITHIN)].windows(5).any(|start| start == b"%PDF-") {
             return Ok(Self::Pdf);
         }
-        Err(Refused::Content("must be a PNG, JPEG, PDF or SVG file"))
+        Err(PictureRefused::Content("must be a PNG, JPEG, PDF or SVG file"))
     }
 }
 
@@ -219,26 +219,30 @@ fn local(name: &[u8]) -> Result<String, Wrong> {
 mod tests {
     use super::*;
 
-    fn svg(inside: &str) -> Result<Kind, Refused> {
-        Kind::of(format!(r#"<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>"#).as_bytes())
+    fn svg(inside: &str) -> Result<PictureKind, PictureRefused> {
+        PictureKind::of(format!(r#"<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>"#).as_bytes())
     }
 
     #[test]
     fn kinds_are_told_by_their_first_bytes() {
-        assert_eq!(Kind::of(b"\x89PNG\r\n\x1a\nrest"), Ok(Kind::Png));
-        assert_eq!(Kind::of(b"\xff\xd8\xff\xe0rest"), Ok(Kind::Jpeg));
-        assert_eq!(Kind::of(b"%PDF-1.7 rest"), Ok(Kind::Pdf));
+        assert_eq!(PictureKind::of(b"\x89PNG\r\n\x1a\nrest"), Ok(PictureKind::Png));
+        assert_eq!(PictureKind::of(b"\xff\xd8\xff\xe0rest"), Ok(PictureKind::Jpeg));
+        assert_eq!(PictureKind::of(b"%PDF-1.7 rest"), Ok(PictureKind::Pdf));
         for before in ["\u{feff}", "\r\n", "\n\n  ", "@PJL ENTER LANGUAGE = PDF\r\n"] {
-            assert_eq!(Kind::of(format!("{before}%PDF-1.4 rest").as_bytes()), Ok(Kind::Pdf), "{before:?}");
+            assert_eq!(
+                PictureKind::of(format!("{before}%PDF-1.4 rest").as_bytes()),
+                Ok(PictureKind::Pdf),
+                "{before:?}"
+            );
         }
-        let late = |before: usize| Kind::of(format!("{}%PDF-1.4", " ".repeat(before)).as_bytes());
-        assert_eq!(late(1_019), Ok(Kind::Pdf));
+        let late = |before: usize| PictureKind::of(format!("{}%PDF-1.4", " ".repeat(before)).as_bytes());
+        assert_eq!(late(1_019), Ok(PictureKind::Pdf));
         assert!(late(1_020).is_err());
         // What looks like a picture is read as one, whatever else it has.
-        assert!(Kind::of(b"<svg><!-- %PDF-1.4 --><script/></svg>").is_err());
-        assert_eq!(Kind::of(b"\xef\xbb\xbf<?xml version=\"1.0\"?><!-- a --><svg/>"), Ok(Kind::Svg));
+        assert!(PictureKind::of(b"<svg><!-- %PDF-1.4 --><script/></svg>").is_err());
+        assert_eq!(PictureKind::of(b"\xef\xbb\xbf<?xml version=\"1.0\"?><!-- a --><svg/>"), Ok(PictureKind::Svg));
         for other in [&b"GIF89a"[..], b"PK\x03\x04", b"", b"MZ", b"plain text", b"<html></html>", b"<svg>", b"<"] {
-            assert!(Kind::of(other).is_err(), "{other:?}");
+            assert!(PictureKind::of(other).is_err(), "{other:?}");
         }
     }
 
@@ -250,7 +254,7 @@ mod tests {
             r#"<image href="data:image/png;base64,iVBORw0KGgo="/><text>on click = url(x)</text>"#,
             "<style>.a { fill: red }</style><path d='M0 0'/>",
         ] {
-            assert_eq!(svg(inside), Ok(Kind::Svg), "{inside}");
+            assert_eq!(svg(inside), Ok(PictureKind::Svg), "{inside}");
         }
     }
 
@@ -292,7 +296,7 @@ mod tests {
             r#"<?xml version="1.0" encoding="utf-7"?><svg/>"#,
             "<svg></svg><script/>",
         ] {
-            assert!(Kind::of(whole.as_bytes()).is_err(), "{whole}");
+            assert!(PictureKind::of(whole.as_bytes()).is_err(), "{whole}");
         }
     }
 }

@@ -15,7 +15,7 @@ use poem_openapi::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    picture::{Kind, Refused},
+    picture::{PictureKind, PictureRefused},
     store::Uploads,
 };
 use crate::{
@@ -44,7 +44,7 @@ const FIELDS_MAX: usize = 16;
 /// A file that was uploaded.
 pub(super) struct UploadForm {
     pub(super) file: Vec<u8>,
-    pub(super) kind: Kind,
+    pub(super) kind: PictureKind,
     pub(super) from: String,
     /// The memory that it takes, counted as long as it is there.
     _memory: OwnedSemaphorePermit,
@@ -74,7 +74,7 @@ impl<'a> ApiExtractor<'a> for UploadForm {
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let state = request.data::<State>().ok_or_else(|| Problem::new(Code::Internal))?;
         let address = <ClientAddress as FromRequest>::from_request(request, body).await?.network();
-        state.kept().uploads.per_address.take(&address)?;
+        state.contract_state().uploads.per_address.take(&address)?;
         let media_type = request.content_type().and_then(|sent| sent.split(';').next()).unwrap_or("").trim();
         if !media_type.eq_ignore_ascii_case("multipart/form-data") {
             let problem = Problem::new(Code::UnsupportedMediaType);
@@ -87,7 +87,7 @@ impl<'a> ApiExtractor<'a> for UploadForm {
         }
         let patience = Duration::from_millis(state.config().http.request_timeout_ms).saturating_sub(MARGIN);
         let body = body.take().map_err(|_| Problem::new(Code::MalformedRequest))?;
-        let (body, memory) = match tokio::time::timeout(patience, read(body, &state.kept().uploads)).await {
+        let (body, memory) = match tokio::time::timeout(patience, read(body, &state.contract_state().uploads)).await {
             Ok(read) => read?,
             Err(_) => return Err(Problem::new(Code::RequestTimeout).header(header::CONNECTION, "close").into()),
         };
@@ -119,12 +119,12 @@ async fn read(body: Body, uploads: &Uploads) -> Result<(Vec<u8>, OwnedSemaphoreP
 }
 
 /// The file and what it is. All of the form is in memory, so that nothing is ever waited for.
-fn sorted(form: Multipart) -> Result<(Vec<u8>, Kind), Problem> {
+fn sorted(form: Multipart) -> Result<(Vec<u8>, PictureKind), Problem> {
     let file = file(form).now_or_never().ok_or_else(malformed)??;
-    match Kind::of(&file) {
+    match PictureKind::of(&file) {
         Ok(kind) => Ok((file, kind)),
-        Err(Refused::Content(wrong)) => Err(Problem::invalid("/file", Wrong::Rule(wrong))),
-        Err(Refused::TooLarge) => {
+        Err(PictureRefused::Content(wrong)) => Err(Problem::invalid("/file", Wrong::Rule(wrong))),
+        Err(PictureRefused::TooLarge) => {
             let detail = "The file has more than 1 MiB, which is all that an SVG picture may have";
             Err(Problem::new(Code::PayloadTooLarge).detail(detail))
         }
@@ -173,7 +173,7 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=edge";
 
-    fn taken(form: &[u8]) -> Result<(Vec<u8>, Kind), Problem> {
+    fn taken(form: &[u8]) -> Result<(Vec<u8>, PictureKind), Problem> {
         let request = Request::builder().header(header::CONTENT_TYPE, TYPE).finish();
         let mut body = RequestBody::new(Body::from_vec(form.to_vec()));
         let form = <Multipart as FromRequest>::from_request(&request, &mut body).now_or_never().unwrap();
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_form_has_some_fields_before_its_file() {
         let field = "--edge\r\nContent-Disposition: form-data; name=\"userId\"\r\n\r\n7\r\n";
-        assert_eq!(taken(&form(field, "%PDF-1")).unwrap(), (b"%PDF-1".to_vec(), Kind::Pdf));
+        assert_eq!(taken(&form(field, "%PDF-1")).unwrap(), (b"%PDF-1".to_vec(), PictureKind::Pdf));
         assert!(taken(&form(&field.repeat(FIELDS_MAX - 1), "%PDF-1")).is_ok());
         assert!(taken(&form(&field.repeat(FIELDS_MAX), "%PDF-1")).is_err());
     }

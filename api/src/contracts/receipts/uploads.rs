@@ -7,7 +7,7 @@ use poem_openapi::{
     payload::{Binary, Json},
 };
 
-use super::{Declined, Tag, picture::Kind, upload_form::UploadForm};
+use super::{Declined, Tag, picture::PictureKind, upload_form::UploadForm};
 use crate::{
     access::unguessable,
     problem::{Code, Problem},
@@ -64,7 +64,7 @@ impl UploadRoutes {
         let name = format!("{name}.{}", form.kind.extension());
         self.count(&name, &form).await?;
         fail::fail_point!("upload.counted");
-        self.0.kept().uploads.put(&name, form.file).await?;
+        self.0.contract_state().uploads.put(&name, form.file).await?;
         fail::fail_point!("upload.kept");
         let base_url = self.0.checkout_links().base_url();
         Ok(Json(Uploaded { success: true, url: format!("{base_url}/uploads/{name}") }))
@@ -81,7 +81,7 @@ impl UploadRoutes {
     ) -> Result<UploadedFile, Declined<404>> {
         let not_found = || Problem::not_found("File");
         let kind = kind_of(&id.0).ok_or_else(not_found)?;
-        let bytes = self.0.kept().uploads.get(&id.0).await?.ok_or_else(not_found)?;
+        let bytes = self.0.contract_state().uploads.get(&id.0).await?.ok_or_else(not_found)?;
         Ok(UploadedFile::Found(
             Binary(bytes),
             kind.media_type().to_owned(),
@@ -96,7 +96,8 @@ impl UploadRoutes {
     async fn count(&self, name: &str, form: &UploadForm) -> Result<(), Problem> {
         let tx = self.0.db().begin().await?;
         let counted =
-            uploads::reserve(&tx, name, &form.from, form.file.len(), self.0.kept().uploads.allowances()).await?;
+            uploads::reserve(&tx, name, &form.from, form.file.len(), self.0.contract_state().uploads.allowances())
+                .await?;
         let (code, detail) = match counted {
             Ok(()) => return Ok(tx.commit().await?),
             Err(Full::Address) => (Code::TooManyRequests, "Your address has uploaded too much; come again later"),
@@ -108,8 +109,8 @@ impl UploadRoutes {
 }
 
 /// The kind of a name that we may have given.
-fn kind_of(name: &str) -> Option<Kind> {
+fn kind_of(name: &str) -> Option<PictureKind> {
     let (stem, extension) = name.split_once('.')?;
     let ours = stem.len() == 43 && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    Kind::of_extension(extension).filter(|_| ours)
+    PictureKind::of_extension(extension).filter(|_| ours)
 }

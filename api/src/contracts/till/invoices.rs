@@ -76,7 +76,7 @@ struct Invoice {
 /// How far an invoice is.
 #[derive(Object)]
 #[oai(rename = "LightningInvoiceStanding")]
-struct InvoiceAnswer {
+struct InvoiceState {
     payment_id: Uuid,
     /// `asked`, `sent` (the node may be making it), `open` (it may be paid), `settled`, `expired` or `refused`.
     status: String,
@@ -100,7 +100,7 @@ struct InvoiceAnswer {
     rate_at: Option<Time>,
 }
 
-impl From<lightning_invoice::Model> for InvoiceAnswer {
+impl From<lightning_invoice::Model> for InvoiceState {
     fn from(invoice: lightning_invoice::Model) -> Self {
         Self {
             payment_id: invoice.payment_id.0,
@@ -144,7 +144,7 @@ impl Invoices {
         once: Once,
         body: Body<InvoiceRequest, true>,
     ) -> Result<Created<Invoice>, Declined<409, 422>> {
-        let new = self.wanted(body.value)?;
+        let new = self.new_invoice(body.value)?;
         let opened = once.create(&caller, &body.canonical, async |tx| {
             let id = lightning::open(tx, &caller, new, Some(request_id.to_string())).await.map_err(refused)?;
             Ok(Opened { payment_id: id.0 })
@@ -163,14 +163,14 @@ impl Invoices {
         caller: Allowed<PaymentsRead>,
         /// The payment.
         id: Path<String>,
-    ) -> Result<Json<InvoiceAnswer>, Declined<404>> {
+    ) -> Result<Json<InvoiceState>, Declined<404>> {
         let found = lightning::find(&**self.0.db(), &caller, payment_id(&id.0)?).await;
         Ok(Json(found.map_err(TillError::from)?.into()))
     }
 }
 
 impl Invoices {
-    fn wanted(&self, request: InvoiceRequest) -> Result<NewInvoice, Problem> {
+    fn new_invoice(&self, request: InvoiceRequest) -> Result<NewInvoice, Problem> {
         let config = self.0.config();
         let node = config.lightning.phoenixd.as_ref().ok_or_else(|| {
             let detail = "No Lightning node is configured; whoever runs this sets gateways.lightning.phoenixd";

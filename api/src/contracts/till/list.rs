@@ -33,7 +33,7 @@ pub(super) trait Pages: Send + Sync + Sized + 'static {
 
 /// A list, whole or a page of it.
 #[derive(ApiResponse)]
-pub(super) enum ListAnswer<T: Type + ParseFromJSON + ToJSON + Send + Sync> {
+pub(super) enum ListResponse<T: Type + ParseFromJSON + ToJSON + Send + Sync> {
     /// The list, newest first.
     #[oai(status = 200)]
     Some(
@@ -48,12 +48,12 @@ pub(super) enum ListAnswer<T: Type + ParseFromJSON + ToJSON + Send + Sync> {
 }
 
 /// All of the list; or a page, where somebody says how long it may be or where it begins.
-pub(super) async fn answer<P: Pages>(
+pub(super) async fn respond<P: Pages>(
     pages: P,
     path: &str,
     limit: Option<Limit>,
     cursor: Option<QueryText>,
-) -> Result<ListAnswer<P::Item>, Problem> {
+) -> Result<ListResponse<P::Item>, Problem> {
     let rule = Wrong::Rule("is none of ours");
     let wrong = || Problem::new(Code::ValidationFailed).wrong("/cursor", Location::Query, rule);
     let behind = cursor.map(|cursor| after_cursor(&cursor.0).ok_or_else(wrong)).transpose()?;
@@ -63,7 +63,7 @@ pub(super) async fn answer<P: Pages>(
     let limit = limit.unwrap_or_default().0;
     let mut rows = pages.read(behind, u64::from(limit) + 1).await?;
     if rows.is_empty() {
-        return Ok(ListAnswer::None);
+        return Ok(ListResponse::None);
     }
     let max = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > max;
@@ -73,7 +73,7 @@ pub(super) async fn answer<P: Pages>(
         .filter(|_| more)
         .map(|last| format!("<{path}?limit={limit}&cursor={}>; rel=\"next\"", cursor_after(P::id(last))));
     let items = rows.into_iter().map(|row| pages.show(row)).collect::<Result<Vec<_>, _>>();
-    Ok(ListAnswer::Some(JsonArray::of(stream::iter([items])), next))
+    Ok(ListResponse::Some(JsonArray::of(stream::iter([items])), next))
 }
 
 /// Where reading a whole list stands.
@@ -85,10 +85,10 @@ enum Turn<R> {
     End,
 }
 
-async fn all<P: Pages>(pages: P) -> Result<ListAnswer<P::Item>, Problem> {
+async fn all<P: Pages>(pages: P) -> Result<ListResponse<P::Item>, Problem> {
     let first = pages.read(None, PAGE.into()).await?;
     if first.is_empty() {
-        return Ok(ListAnswer::None);
+        return Ok(ListResponse::None);
     }
     let pages = stream::try_unfold((pages, Turn::Rows(first)), async |(pages, turn)| {
         let rows = match turn {
@@ -101,5 +101,5 @@ async fn all<P: Pages>(pages: P) -> Result<ListAnswer<P::Item>, Problem> {
         let items = rows.into_iter().map(|row| pages.show(row)).collect::<Result<Vec<_>, _>>()?;
         Ok::<_, Problem>(Some((items, (pages, turn))))
     });
-    Ok(ListAnswer::Some(JsonArray::of(pages), None))
+    Ok(ListResponse::Some(JsonArray::of(pages), None))
 }

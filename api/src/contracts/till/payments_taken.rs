@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Declined, Tag, in_body,
-    list::{self, ListAnswer, Pages},
+    list::{self, ListResponse, Pages},
     transaction_id::TransactionId,
 };
 use crate::{
@@ -110,10 +110,10 @@ impl PaymentsTaken {
         limit: Query<Option<Limit>>,
         /// The `cursor` of the page's own link.
         cursor: Query<Option<QueryText>>,
-    ) -> Result<ListAnswer<TillPayment>, Declined> {
+    ) -> Result<ListResponse<TillPayment>, Declined> {
         let methods = methods(&self.0).await?;
         let payments = Payments { db: self.0.db().clone(), caller: Caller::clone(&caller), methods };
-        Ok(list::answer(payments, "/payments", limit.0, cursor.0).await?)
+        Ok(list::respond(payments, "/payments", limit.0, cursor.0).await?)
     }
 
     /// Get a payment at a till

@@ -208,7 +208,7 @@ impl Roles {
         id: Path<String>,
         body: Body<PermissionsRequest, true>,
     ) -> Result<Json<Assigned>, Declined<404, 409>> {
-        let mut wanted = wanted(&body.value.permissions)?;
+        let mut wanted = parse_permissions(&body.value.permissions)?;
         wanted.sort_unstable_by_key(|permission| permission.word());
         wanted.dedup();
         let tx = self.0.db().begin().await?;
@@ -285,7 +285,7 @@ async fn held<C: ConnectionTrait>(db: &C, role: RoleId) -> Result<Vec<Permission
     Ok(rows.iter().filter_map(|row| Permission::from_word(&row.permission)).collect())
 }
 
-fn wanted(names: &[String]) -> Result<Vec<Permission>, Problem> {
+fn parse_permissions(names: &[String]) -> Result<Vec<Permission>, Problem> {
     let unknown = |index: usize| Problem::invalid(&format!("/permissions/{index}"), Wrong::Rule("is no permission"));
     let all = names.iter().enumerate().map(|(index, name)| named(name).ok_or_else(|| unknown(index)));
     all.collect()

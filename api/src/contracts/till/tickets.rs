@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     Declined, Tag,
-    list::{self, ListAnswer, Pages},
+    list::{self, ListResponse, Pages},
 };
 use crate::{
     access::{Allowed, TicketsCreate, TicketsRead, TicketsUpdate},
@@ -157,9 +157,9 @@ impl Tickets {
         limit: Query<Option<Limit>>,
         /// The `cursor` of the page's own link.
         cursor: Query<Option<QueryText>>,
-    ) -> Result<ListAnswer<Ticket>, Declined> {
+    ) -> Result<ListResponse<Ticket>, Declined> {
         let tickets = OfCaller { db: self.0.db().clone(), caller: Caller::clone(&caller) };
-        Ok(list::answer(tickets, "/tickets", limit.0, cursor.0).await?)
+        Ok(list::respond(tickets, "/tickets", limit.0, cursor.0).await?)
     }
 
     /// Get a ticket

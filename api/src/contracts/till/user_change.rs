@@ -6,7 +6,7 @@ use queue::Transaction;
 use sea_orm::{ActiveValue::Set, EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 
-use super::users::said;
+use super::users::non_blank;
 use crate::{
     access::{hash_in_turn, precis, revoke_others},
     problem::{Problem, Wrong},
@@ -46,7 +46,7 @@ impl UserChange {
         if self.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             return Err(Problem::invalid("/name", Wrong::Blank));
         }
-        let pin = said(self.pin);
+        let pin = non_blank(self.pin);
         if pin.as_ref().is_some_and(|pin| pin.len() < 4 || !pin.bytes().all(|byte| byte.is_ascii_digit())) {
             return Err(Problem::invalid("/pin", Wrong::Rule("must be four digits or more")));
         }
@@ -54,7 +54,7 @@ impl UserChange {
             Some(pin) => Some(hash_in_turn(state, pin).await?),
             None => None,
         };
-        let (email, phone, role) = (said(self.email), said(self.phone), said(self.role));
+        let (email, phone, role) = (non_blank(self.email), non_blank(self.phone), non_blank(self.role));
         let (name, email) = (self.name.as_deref().map(precis::name), email.as_deref().map(precis::email));
         Ok(Change { name, pin_hash, email, phone, role })
     }

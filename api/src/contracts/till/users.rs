@@ -139,7 +139,7 @@ impl Users {
         body: Body<UserRequest, true>,
     ) -> Result<Created<UserCreated>, Declined<404, 409>> {
         let UserRequest { name, pin, role, email, phone } = body.value;
-        let (email, phone) = (said(email), said(phone));
+        let (email, phone) = (non_blank(email), non_blank(phone));
         let (name, email) = (precis::name(&name), email.as_deref().map(precis::email));
         if name.trim().is_empty() {
             return Err(Problem::invalid("/name", Wrong::Blank).into());
@@ -274,7 +274,7 @@ fn is_self(caller: &Caller, id: UserId) -> bool {
 }
 
 /// What a blank text says, which is nothing.
-pub(super) fn said(text: Option<String>) -> Option<String> {
+pub(super) fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 

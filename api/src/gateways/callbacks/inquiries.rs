@@ -71,7 +71,9 @@ impl Inquiries {
         if self.is_refused(&fingerprint) {
             return Err(Problem::new(Code::Unauthorized).detail(gateways::CallbackRefused::Forged.to_string()));
         }
-        let CallbackSubject::Payment { reference, gateway_id } = &claimed.about else { return Ok(InquiryDecision::Skip) };
+        let CallbackSubject::Payment { reference, gateway_id } = &claimed.about else {
+            return Ok(InquiryDecision::Skip);
+        };
         let (event_id, gateway_id) = (claimed.event_id.as_deref(), gateway_id.as_deref());
         if !sessions::has_news(&**db, source.code(), event_id, *reference, gateway_id).await? {
             return Ok(InquiryDecision::Skip);

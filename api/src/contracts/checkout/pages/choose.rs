@@ -13,18 +13,18 @@ pub(super) fn page(of: &Checkout, offered: &[Source], language: Language, token:
     let chosen = super::source_of(of).filter(|source| offered.contains(source)).or(offered.first().copied());
     let content = html! {
         (purchase(of, language))
-        @if let Some(notice) = notice { p.notice role="alert" { (language.say(notice)) } }
+        @if let Some(notice) = notice { p.notice role="alert" { (language.translated(notice)) } }
         @if offered.is_empty() {
-            p { (language.say("No way to pay is offered at the moment. Please contact the shop.")) }
+            p { (language.translated("No way to pay is offered at the moment. Please contact the shop.")) }
         } @else {
             form method="post" action={ "/checkout/" (of.payment.id) "/submit" } {
                 (hidden(token))
                 fieldset {
-                    legend { (language.say("How would you like to pay?")) }
+                    legend { (language.translated("How would you like to pay?")) }
                     @for source in offered { (choice(*source, chosen == Some(*source), language)) }
                 }
                 @if offered.iter().any(|source| source.is_mobile_money()) { (phone(of, language)) }
-                button.primary type="submit" { (language.say("Continue")) }
+                button.primary type="submit" { (language.translated("Continue")) }
             }
         }
         (cancel(of, language, token))
@@ -42,7 +42,7 @@ fn choice(source: Source, chosen: bool, language: Language) -> Markup {
         label.choice {
             input type="radio" name="source" value=(source.code()) required checked[chosen];
             img src=(image_path(source)) alt="" width="64" height="40";
-            span.name { (source.title()) small { (language.say(how)) } }
+            span.name { (source.title()) small { (language.translated(how)) } }
         }
     }
 }
@@ -52,10 +52,10 @@ fn phone(of: &Checkout, language: Language) -> Markup {
     let known = payer.and_then(Result::ok).and_then(|payer| payer.phone).unwrap_or_default();
     html! {
         div.field {
-            label for="phone" { (language.say("Phone number, for mobile money")) }
+            label for="phone" { (language.translated("Phone number, for mobile money")) }
             input #phone name="phone" type="tel" inputmode="tel" autocomplete="tel" maxlength="32"
                 pattern="\\+[0-9 .\\-]+" value=(known) aria-describedby="phone-hint";
-            small #phone-hint { (language.say("With country code, such as +2693210000")) }
+            small #phone-hint { (language.translated("With country code, such as +2693210000")) }
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn cancel(of: &Checkout, language: Language, token: &str) -> Markup {
     html! {
         form.cancel method="post" action={ "/checkout/" (of.payment.id) "/cancel" } {
             (hidden(token))
-            button.quiet type="submit" { (language.say(words)) }
+            button.quiet type="submit" { (language.translated(words)) }
         }
     }
 }

@@ -23,9 +23,9 @@ pub(super) fn without_money(of: &Checkout, language: Language) -> Markup {
 fn end(of: &Checkout, language: Language, class: &str, title: &str, sentence: &str) -> Markup {
     let content = html! {
         (purchase(of, language))
-        section.state.(class) role="status" { h2 { (language.say(title)) } p { (language.say(sentence)) } }
+        section.state.(class) role="status" { h2 { (language.translated(title)) } p { (language.translated(sentence)) } }
         @if let Some(url) = of.checkout.success_url.as_ref().or(of.checkout.cancel_url.as_ref()) {
-            a.button.quiet href=(super::back_to(url, of.payment.id)) { (language.say("Return to the shop")) }
+            a.button.quiet href=(super::back_to(url, of.payment.id)) { (language.translated("Return to the shop")) }
         }
     };
     layout(language, title, None, &content)
@@ -35,7 +35,7 @@ fn end(of: &Checkout, language: Language, class: &str, title: &str, sentence: &s
 pub(super) fn problem(detail: &str, language: Language) -> Markup {
     let title = "Something went wrong";
     let content = html! {
-        section.state.failed role="alert" { h2 { (language.say(title)) } p { (detail) } }
+        section.state.failed role="alert" { h2 { (language.translated(title)) } p { (detail) } }
     };
     layout(language, title, None, &content)
 }

@@ -20,7 +20,7 @@ pub(super) fn layout(language: Language, title: &str, refresh_s: Option<u32>, co
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
                 @if let Some(seconds) = refresh_s { meta http-equiv="refresh" content=(seconds); }
-                title { (language.say(title)) }
+                title { (language.translated(title)) }
                 link rel="stylesheet" href="/checkout/assets/checkout.css";
             }
             body { main { (content) } }
@@ -44,7 +44,7 @@ pub(super) fn purchase(of: &Checkout, language: Language) -> Markup {
                 }
             }
             @if let Some(reference) = &of.checkout.client_id {
-                p.reference { (language.say("Reference")) " " (reference) }
+                p.reference { (language.translated("Reference")) " " (reference) }
             }
         }
     }

@@ -22,16 +22,16 @@ pub(super) fn page(of: &Checkout, language: Language, token: &str) -> Markup {
         (purchase(of, language))
         section.state role="status" {
             span.spinner aria-hidden="true" {}
-            h2 { (language.say("Waiting for your payment")) }
-            p { (language.say(&format!("We are waiting for {gateway} to confirm. This page goes on by itself."))) }
+            h2 { (language.translated("Waiting for your payment")) }
+            p { (language.translated(&format!("We are waiting for {gateway} to confirm. This page goes on by itself."))) }
             @if source.is_some_and(Source::is_mobile_money) {
-                p { (language.say("If you are asked on your phone, please confirm there.")) }
+                p { (language.translated("If you are asked on your phone, please confirm there.")) }
             }
         }
         @if let Some(url) = approve {
-            a.button.primary href=(url) { (language.say(&format!("Open the payment page of {gateway}"))) }
+            a.button.primary href=(url) { (language.translated(&format!("Open the payment page of {gateway}"))) }
         }
-        a.button.quiet href={ "/checkout/" (of.payment.id) } { (language.say("Look again")) }
+        a.button.quiet href={ "/checkout/" (of.payment.id) } { (language.translated("Look again")) }
         @if !agreed { (choose::cancel(of, language, token)) }
     };
     layout(language, "Waiting for your payment", Some(LOOK_AGAIN_S), &content)

@@ -13,9 +13,9 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What was read and when.
 #[derive(Default)]
-pub(super) struct Shown(Mutex<Option<(Instant, Vec<Account>)>>);
+pub(super) struct ShownAccounts(Mutex<Option<(Instant, Vec<Account>)>>);
 
-impl Shown {
+impl ShownAccounts {
     /// The accounts, read by one request at a time when they are no longer fresh.
     pub(super) async fn get(
         &self,
@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_reads_once_and_a_failure_is_not_kept() {
-        let (shown, reads) = (Arc::new(Shown::default()), Arc::new(AtomicUsize::new(0)));
+        let (shown, reads) = (Arc::new(ShownAccounts::default()), Arc::new(AtomicUsize::new(0)));
         let failed = shown.get(async { Err(Problem::new(Code::Unavailable)) }).await;
         assert!(failed.is_err());
         let crowd: Vec<_> = (0..100)

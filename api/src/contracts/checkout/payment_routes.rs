@@ -10,9 +10,9 @@ use poem_openapi::{
 
 use super::{
     Tag,
-    list::{Asked, Attributes, CheckoutList},
+    list::{Attributes, CheckoutList, ListQuery},
     request::CheckoutRequest,
-    response::{CheckoutAnswer, CheckoutPayment},
+    response::{CheckoutPayment, CheckoutResponse},
     submit::{SubmitRequest, choice, submitted},
 };
 use crate::{
@@ -26,10 +26,10 @@ use crate::{
     state::State,
 };
 
-pub(crate) struct PaymentsAsked(pub(crate) State);
+pub(crate) struct PaymentRoutes(pub(crate) State);
 
 #[OpenApi(prefix_path = "/v1/payments", tag = "Tag::Checkout")]
-impl PaymentsAsked {
+impl PaymentRoutes {
     /// Create a payment of the checkout
     ///
     /// On the caller's node. `next` is our page on which the payer chooses a gateway; it takes 24 hours to run out. 400
@@ -43,19 +43,19 @@ impl PaymentsAsked {
         #[oai(name = "Idempotency-Key")]
         once: Once,
         body: Body<CheckoutRequest, true>,
-    ) -> Result<Created<CheckoutAnswer>, Refused> {
-        let asked = body.value;
-        asked.check()?;
+    ) -> Result<Created<CheckoutResponse>, Refused> {
+        let requested = body.value;
+        requested.check()?;
         let state = &self.0;
         let answer = once.create(&caller, &body.canonical, async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
-            let currency = checkout::find_currency(&**tx, &asked.purchase.total.currency).await?;
+            let currency = checkout::find_currency(&**tx, &requested.purchase.total.currency).await?;
             let currency = currency.ok_or(checkout::CheckoutError::UnknownCurrency)?;
-            let payment = checkout::create(tx, caller.node_id, asked.into_core(&currency)?, by).await?;
+            let payment = checkout::create(tx, caller.node_id, requested.into_core(&currency)?, by).await?;
             let created = checkout::load(&**tx, vec![payment]).await?.pop();
             let created = created.ok_or_else(|| Problem::not_found("Payment"))?;
             let next = state.checkout_links().page(created.payment.id);
-            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, created)? })
+            Ok(CheckoutResponse { next, data: CheckoutPayment::new(state, created)? })
         });
         let answer = answer.await?;
         Ok(Created::at(format!("/v1/payments/{}", answer.data.id), answer))
@@ -81,20 +81,20 @@ impl PaymentsAsked {
         offset: Query<Offset>,
     ) -> Result<Json<CheckoutList>, Refused> {
         let (sort, desc) = (Attributes::all(sort.0), Attributes::all(desc.0));
-        let asked = Asked { sort, desc, limit: limit.0.0, offset: offset.0.0 };
+        let query = ListQuery { sort, desc, limit: limit.0.0, offset: offset.0.0 };
         let db = &**self.0.db();
         let total = checkout::within(&caller).count(db, COUNT_MAX).await?;
-        let mut rows = match within_depth(asked.offset.into(), total, "/offset")? {
-            Some(_) => checkout::page(db, &caller, &asked.order(), asked.offset, asked.limit + 1).await?,
+        let mut rows = match within_depth(query.offset.into(), total, "/offset")? {
+            Some(_) => checkout::page(db, &caller, &query.order(), query.offset, query.limit + 1).await?,
             None => Vec::new(),
         };
-        let shown = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-        let deeper = u64::from(asked.offset.saturating_add(asked.limit)) <= DEPTH_MAX;
+        let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let deeper = u64::from(query.offset.saturating_add(query.limit)) <= DEPTH_MAX;
         let more = rows.len() > shown && deeper;
         rows.truncate(shown);
         let payments = checkout::load(db, rows).await?.into_iter();
         let data: Result<Vec<_>, Problem> = payments.map(|payment| CheckoutPayment::new(&self.0, payment)).collect();
-        Ok(Json(CheckoutList::new(data?, total, &asked, self.0.checkout_links().base_url(), more)))
+        Ok(Json(CheckoutList::new(data?, total, &query, self.0.checkout_links().base_url(), more)))
     }
 
     /// Get a payment of the checkout
@@ -127,7 +127,7 @@ impl PaymentsAsked {
         /// The payment.
         id: Path<String>,
         body: OptionalBody<SubmitRequest, true>,
-    ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
+    ) -> Result<Json<CheckoutResponse>, Refused<404>> {
         let found = self.find(&caller, &id.0).await?;
         let named = body.0.and_then(|body| body.source).map(gateways::Source::from);
         let choice = choice(&self.0, &found, named, None)?;
@@ -151,20 +151,20 @@ impl PaymentsAsked {
         /// The payment.
         id: Path<String>,
         _body: NoBody,
-    ) -> Result<Json<CheckoutAnswer>, Refused<404>> {
+    ) -> Result<Json<CheckoutResponse>, Refused<404>> {
         let id = self.find(&caller, &id.0).await?.payment.id;
         let state = &self.0;
         let answer = once.create(&caller, "", async |tx| {
             let by = caller.asks(Some(request_id.to_string()));
             let canceled = checkout::cancel(tx, id, by).await?;
             let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));
-            Ok(CheckoutAnswer { next, data: CheckoutPayment::new(state, canceled)? })
+            Ok(CheckoutResponse { next, data: CheckoutPayment::new(state, canceled)? })
         });
         Ok(Json(answer.await?))
     }
 }
 
-impl PaymentsAsked {
+impl PaymentRoutes {
     /// The payment that a client names; what is no id names none.
     async fn find(&self, caller: &payments::Caller, id: &str) -> Result<Checkout, Problem> {
         let unknown = || Problem::not_found("Payment");

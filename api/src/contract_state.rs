@@ -3,11 +3,11 @@
 use crate::{config::Config, contracts::receipts::Uploads};
 
 /// What contracts keep as long as the process lives.
-pub(crate) struct Kept {
+pub(crate) struct ContractState {
     pub(crate) uploads: Uploads,
 }
 
-impl Kept {
+impl ContractState {
     pub(crate) fn new(config: &Config) -> Self {
         Self { uploads: Uploads::new(&config.receipts) }
     }

@@ -1,9 +1,9 @@
 //! From what poem-openapi generates to a valid OpenAPI 3.1 document, a part of it for each contract, and how they are served.
 
-mod answers;
 mod example;
 mod finish;
 mod part;
+mod responses;
 mod served;
 
 pub(crate) use example::Examples;

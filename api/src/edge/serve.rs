@@ -1,9 +1,9 @@
 //! A server with limits on connections and slow clients.
 
 mod connection;
-mod farewell;
 mod gate;
 mod paced;
+mod rejection;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -71,7 +71,7 @@ impl Schemas {
 
     /// The value's mistakes, in the order of the schema's fields; unknown fields are none where it is `open`.
     pub(super) fn check(self, schema: &MetaSchemaRef, value: &Value, open: bool) -> Vec<Mistake> {
-        let mut found = Found { schemas: self, mistakes: Vec::new(), open };
+        let mut found = Validation { schemas: self, mistakes: Vec::new(), open };
         found.check(schema, value, "");
         found.mistakes
     }
@@ -157,13 +157,13 @@ impl Schemas {
     }
 }
 
-struct Found {
+struct Validation {
     schemas: Schemas,
     mistakes: Vec<Mistake>,
     open: bool,
 }
 
-impl Found {
+impl Validation {
     fn wrong(&mut self, pointer: &str, wrong: impl Into<Wrong>) {
         if self.mistakes.len() < MISTAKES_MAX {
             self.mistakes.push(Mistake::in_body(pointer, wrong));

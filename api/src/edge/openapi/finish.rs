@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Events, Examples, answers};
+use super::{Events, Examples, responses};
 use crate::{
     body::OPEN_BODY,
     edge::Contracts,
@@ -22,22 +22,22 @@ pub(crate) fn finish(mut document: Value, contracts: &Contracts, events: &Events
     let used = used_by_requests(&mut document, |_| true);
     let open = used_by_requests(&mut document, |operation| operation["requestBody"]["description"] == OPEN_BODY);
     requests_are_strict(&mut document, &used, &open);
-    answers_are_complete(&mut document, &used, contracts);
+    responses_are_complete(&mut document, &used, contracts);
     let schemas = document["components"]["schemas"].clone();
     let examples = Examples { schemas: &schemas, written };
     for operation in operations(&mut document) {
         permissions(operation);
         parameters(operation, written);
-        answers::complete(operation, contracts);
+        responses::complete(operation, contracts);
         content(operation, &examples);
-        answers::share_errors(operation);
+        responses::share_errors(operation);
     }
     for (name, item) in document["webhooks"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
             (events.finish)(name, operation, &examples);
         }
     }
-    document["components"]["responses"] = answers::shared();
+    document["components"]["responses"] = responses::shared();
     document
 }
 
@@ -179,7 +179,7 @@ fn strict(value: &mut Value, closed: bool) {
 
 /// Our answers always hold every field, null where there is nothing: in schemas that no request uses all fields are
 /// required. Exceptions are a problem's payment, which most have not, and what a contract leaves out.
-fn answers_are_complete(document: &mut Value, used: &BTreeSet<String>, contracts: &Contracts) {
+fn responses_are_complete(document: &mut Value, used: &BTreeSet<String>, contracts: &Contracts) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !used.contains(*name)) {
         let Some(properties) = schema["properties"].as_object() else { continue };

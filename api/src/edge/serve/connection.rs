@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    farewell,
     paced::{Paced, Patience, Progress},
+    rejection,
 };
 use crate::{
     edge::{Asking, Contracts, EdgeState, REQUEST_ID, RequestId},
@@ -96,7 +96,7 @@ impl Connections {
         }
         let socket = connection.into_parts().io.into_inner();
         let late = socket.gave_up_on_head().then(|| Problem::new(Code::RequestTimeout));
-        farewell::say(socket, late.as_ref()).await;
+        rejection::send(socket, late.as_ref()).await;
     }
 
     async fn respond(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {

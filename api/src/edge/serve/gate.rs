@@ -11,7 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::farewell;
+use super::rejection;
 use crate::{
     edge::{ClientAddress, HttpConfig},
     problem::{Code, Problem},
@@ -93,7 +93,7 @@ impl Full {
         let Ok(permit) = self.refusals.try_acquire_owned() else { return };
         let problem = Problem::new(Code::Unavailable).detail(self.detail).retry_after(1);
         tokio::spawn(async move {
-            farewell::say(socket, Some(&problem)).await;
+            rejection::send(socket, Some(&problem)).await;
             drop(permit);
         });
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     authorize, by_id, by_reference,
-    payments::{Answer, TOO_LONG, amount, ends_in, reference, told},
+    payments::{SandboxResponse, TOO_LONG, amount, ends_in, object, reference},
     put, save,
 };
 use crate::{
@@ -39,7 +39,11 @@ pub(crate) struct SandboxAccounts(pub(crate) State);
 impl SandboxAccounts {
     /// Open an account, or change it
     #[oai(path = "/accounts", method = "post", operation_id = "sandbox_put_account", hidden = true)]
-    async fn put(&self, authorization: Header<Option<String>>, body: Json<Value>) -> Result<Answer, Refused<404>> {
+    async fn put(
+        &self,
+        authorization: Header<Option<String>>,
+        body: Json<Value>,
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let mut body = body.0;
         let restricted = body["business_name"].as_str().is_some_and(|name| name.to_lowercase().contains(RESTRICTED));
@@ -50,7 +54,7 @@ impl SandboxAccounts {
         let (known, new) = put(&tx, ACCOUNT, reference(&body)?, body.clone()).await?;
         let known = if new { known } else { save(&tx, known, body).await? };
         tx.commit().await?;
-        Ok(told(known))
+        Ok(object(known))
     }
 
     /// Look for an account
@@ -59,23 +63,31 @@ impl SandboxAccounts {
         &self,
         authorization: Header<Option<String>>,
         reference: Query<Uuid>,
-    ) -> Result<Answer, Refused<404>> {
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_reference(&tx, ACCOUNT, reference.0).await?;
-        Ok(told(known.ok_or_else(|| Problem::not_found("Account"))?))
+        Ok(object(known.ok_or_else(|| Problem::not_found("Account"))?))
     }
 
     /// Look at an account
     #[oai(path = "/accounts/:id", method = "get", operation_id = "sandbox_account", hidden = true)]
-    async fn look(&self, authorization: Header<Option<String>>, id: Path<Uuid>) -> Result<Answer, Refused<404>> {
+    async fn show(
+        &self,
+        authorization: Header<Option<String>>,
+        id: Path<Uuid>,
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
-        Ok(told(self.account(id.0).await?))
+        Ok(object(self.account(id.0).await?))
     }
 
     /// A link to the processor's own pages
     #[oai(path = "/accounts/:id/login-links", method = "post", operation_id = "sandbox_login_link", hidden = true)]
-    async fn login_link(&self, authorization: Header<Option<String>>, id: Path<Uuid>) -> Result<Answer, Refused<404>> {
+    async fn login_link(
+        &self,
+        authorization: Header<Option<String>>,
+        id: Path<Uuid>,
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let account = by_id(&tx, ACCOUNT, id.0).await?.ok_or_else(|| Problem::not_found("Account"))?;
@@ -85,7 +97,9 @@ impl SandboxAccounts {
         let account = save(&tx, account, body).await?;
         tx.commit().await?;
         let base_url = self.0.checkout_links().base_url();
-        Ok(Answer::Told(Json(json!({ "url": format!("{base_url}/sandbox/sellers/{}?once={once}", account.id) }))))
+        Ok(SandboxResponse::Object(Json(
+            json!({ "url": format!("{base_url}/sandbox/sellers/{}?once={once}", account.id) }),
+        )))
     }
 
     /// Pay out
@@ -95,7 +109,7 @@ impl SandboxAccounts {
         authorization: Header<Option<String>>,
         id: Path<Uuid>,
         body: Json<Value>,
-    ) -> Result<Answer, Refused<404>> {
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let account = self.account(id.0).await?;
         let mut body = body.0;
@@ -109,7 +123,7 @@ impl SandboxAccounts {
         if new && ends_in(&payout.body, amount) == 14 {
             tokio::time::sleep(TOO_LONG).await;
         }
-        Ok(told(payout))
+        Ok(object(payout))
     }
 
     /// Look for a payout, which arrives by that
@@ -118,12 +132,12 @@ impl SandboxAccounts {
         &self,
         authorization: Header<Option<String>>,
         reference: Query<Uuid>,
-    ) -> Result<Answer, Refused<404>> {
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_reference(&tx, PAYOUT, reference.0).await?.ok_or_else(|| Problem::not_found("Payout"))?;
         if known.body["state"] != "pending" {
-            return Ok(told(known));
+            return Ok(object(known));
         }
         let mut body = known.body.clone();
         if ends_in(&body, amount(&body)?) == 13 {
@@ -135,7 +149,7 @@ impl SandboxAccounts {
         }
         let known = save(&tx, known, body).await?;
         tx.commit().await?;
-        Ok(told(known))
+        Ok(object(known))
     }
 }
 

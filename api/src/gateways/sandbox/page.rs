@@ -24,7 +24,7 @@ pub(crate) struct SandboxPage(pub(crate) State);
 
 /// What a browser gets.
 #[derive(ApiResponse)]
-pub(crate) enum Shown {
+pub(crate) enum PageResponse {
     /// The page.
     #[oai(status = 200)]
     Page(Html<String>, #[oai(header = "Content-Security-Policy")] String),
@@ -37,15 +37,15 @@ pub(crate) enum Shown {
 impl SandboxPage {
     /// The page
     #[oai(path = "/:id", method = "get", operation_id = "sandbox_page", hidden = true)]
-    async fn page(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+    async fn page(&self, id: Path<Uuid>) -> Result<PageResponse, Refused<404>> {
         secret(&self.0)?;
         let known = read(&self.0, id.0).await?;
-        Ok(Shown::Page(Html(page(known.id, &known.body).into_string()), POLICY.to_owned()))
+        Ok(PageResponse::Page(Html(page(known.id, &known.body).into_string()), POLICY.to_owned()))
     }
 
     /// The payer approves
     #[oai(path = "/:id/approve", method = "post", operation_id = "sandbox_approve", hidden = true)]
-    async fn approve(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+    async fn approve(&self, id: Path<Uuid>) -> Result<PageResponse, Refused<404>> {
         let pay = |body: &mut Value| {
             body["state"] = json!("captured");
             body["captured"] = body["amount"].clone();
@@ -55,7 +55,7 @@ impl SandboxPage {
 
     /// The payer declines
     #[oai(path = "/:id/decline", method = "post", operation_id = "sandbox_decline", hidden = true)]
-    async fn decline(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+    async fn decline(&self, id: Path<Uuid>) -> Result<PageResponse, Refused<404>> {
         let refuse = |body: &mut Value| {
             body["state"] = json!("failed");
             body["code"] = json!("payer_declined");
@@ -66,7 +66,7 @@ impl SandboxPage {
 
     /// The payer goes away: nothing is ever told
     #[oai(path = "/:id/timeout", method = "post", operation_id = "sandbox_time_out", hidden = true)]
-    async fn time_out(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+    async fn time_out(&self, id: Path<Uuid>) -> Result<PageResponse, Refused<404>> {
         secret(&self.0)?;
         let known = read(&self.0, id.0).await?;
         Ok(onwards(&known.body, "success_url", id.0))
@@ -74,7 +74,7 @@ impl SandboxPage {
 
     /// The payer's bank takes the money back
     #[oai(path = "/:id/reverse", method = "post", operation_id = "sandbox_reverse", hidden = true)]
-    async fn reverse(&self, id: Path<Uuid>) -> Result<Shown, Refused<404>> {
+    async fn reverse(&self, id: Path<Uuid>) -> Result<PageResponse, Refused<404>> {
         let reverse = |body: &mut Value| {
             let left = decimal(body, "captured") - decimal(body, "refunded");
             body["reversed"] = json!(left.to_string());
@@ -85,7 +85,13 @@ impl SandboxPage {
 
 impl SandboxPage {
     /// What the payer has done, and the word of it: the sandbox is in the house and calls nobody back over HTTP.
-    async fn act(&self, id: Uuid, from: &str, act: impl FnOnce(&mut Value), then: &str) -> Result<Shown, Refused<404>> {
+    async fn act(
+        &self,
+        id: Uuid,
+        from: &str,
+        act: impl FnOnce(&mut Value),
+        then: &str,
+    ) -> Result<PageResponse, Refused<404>> {
         secret(&self.0)?;
         let known = change(&self.0, id, from, act).await?;
         let mut tx = self.0.db().begin().await?;
@@ -102,9 +108,9 @@ impl SandboxPage {
     }
 }
 
-fn onwards(body: &Value, then: &str, id: Uuid) -> Shown {
+fn onwards(body: &Value, then: &str, id: Uuid) -> PageResponse {
     let url = body[then].as_str().map_or_else(|| format!("/sandbox/pay/{id}"), str::to_owned);
-    Shown::Onwards(PlainText(String::new()), url)
+    PageResponse::Onwards(PlainText(String::new()), url)
 }
 
 fn page(payment: Uuid, body: &Value) -> Markup {

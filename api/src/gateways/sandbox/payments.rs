@@ -28,10 +28,10 @@ pub(crate) struct SandboxPayments(pub(crate) State);
 
 /// What the sandbox answers.
 #[derive(ApiResponse)]
-pub(crate) enum Answer {
+pub(crate) enum SandboxResponse {
     /// The object.
     #[oai(status = 200)]
-    Told(Json<Value>),
+    Object(Json<Value>),
     /// It says no.
     #[oai(status = 402)]
     Declined(Json<Value>),
@@ -41,7 +41,11 @@ pub(crate) enum Answer {
 impl SandboxPayments {
     /// Open a payment
     #[oai(path = "/payments", method = "post", operation_id = "sandbox_open", hidden = true)]
-    async fn open(&self, authorization: Header<Option<String>>, body: Json<Value>) -> Result<Answer, Refused<402>> {
+    async fn open(
+        &self,
+        authorization: Header<Option<String>>,
+        body: Json<Value>,
+    ) -> Result<SandboxResponse, Refused<402>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let mut body = body.0;
         let (amount, reference) = (amount(&body)?, reference(&body)?);
@@ -64,7 +68,7 @@ impl SandboxPayments {
         &self,
         authorization: Header<Option<String>>,
         reference: Query<Uuid>,
-    ) -> Result<Answer, Refused<404>> {
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_reference(&tx, PAYMENT, reference.0).await?;
@@ -73,7 +77,11 @@ impl SandboxPayments {
 
     /// Look at a payment
     #[oai(path = "/payments/:id", method = "get", operation_id = "sandbox_look", hidden = true)]
-    async fn look(&self, authorization: Header<Option<String>>, id: Path<Uuid>) -> Result<Answer, Refused<404>> {
+    async fn show(
+        &self,
+        authorization: Header<Option<String>>,
+        id: Path<Uuid>,
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_id(&tx, PAYMENT, id.0).await?;
@@ -82,7 +90,11 @@ impl SandboxPayments {
 
     /// Close a payment
     #[oai(path = "/payments/:id/close", method = "post", operation_id = "sandbox_close", hidden = true)]
-    async fn close(&self, authorization: Header<Option<String>>, id: Path<Uuid>) -> Result<Answer, Refused<404>> {
+    async fn close(
+        &self,
+        authorization: Header<Option<String>>,
+        id: Path<Uuid>,
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         Ok(self.payment(change(&self.0, id.0, "waiting", |body| body["state"] = json!("closed")).await?))
     }
@@ -94,7 +106,7 @@ impl SandboxPayments {
         authorization: Header<Option<String>>,
         id: Path<Uuid>,
         body: Json<Value>,
-    ) -> Result<Answer, Refused<402, 404>> {
+    ) -> Result<SandboxResponse, Refused<402, 404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let mut body = body.0;
         let (amount, reference) = (amount(&body)?, reference(&body)?);
@@ -119,7 +131,7 @@ impl SandboxPayments {
         if new && ends_in(&refund.body, amount) == 14 {
             tokio::time::sleep(TOO_LONG).await;
         }
-        Ok(told(refund))
+        Ok(object(refund))
     }
 
     /// Look for a refund
@@ -128,16 +140,16 @@ impl SandboxPayments {
         &self,
         authorization: Header<Option<String>>,
         reference: Query<Uuid>,
-    ) -> Result<Answer, Refused<404>> {
+    ) -> Result<SandboxResponse, Refused<404>> {
         authorize(&self.0, authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_reference(&tx, REFUND, reference.0).await?;
-        Ok(told(known.ok_or_else(|| Problem::not_found("Refund"))?))
+        Ok(object(known.ok_or_else(|| Problem::not_found("Refund"))?))
     }
 }
 
 impl SandboxPayments {
-    fn payment(&self, known: sandbox_object::Model) -> Answer {
+    fn payment(&self, known: sandbox_object::Model) -> SandboxResponse {
         let base_url = self.0.checkout_links().base_url();
         let (id, page) = (known.id, format!("{base_url}/sandbox/pay/{}", known.id));
         let mut body = known.body;
@@ -146,7 +158,7 @@ impl SandboxPayments {
             body["client_secret"] = json!(format!("sandbox_{}_secret", id.simple()));
         }
         body["id"] = json!(id);
-        Answer::Told(Json(body))
+        SandboxResponse::Object(Json(body))
     }
 }
 
@@ -175,14 +187,14 @@ pub(super) async fn read(state: &State, id: Uuid) -> Result<sandbox_object::Mode
     by_id(&tx, PAYMENT, id).await?.ok_or_else(|| Problem::not_found("Payment"))
 }
 
-pub(super) fn told(known: sandbox_object::Model) -> Answer {
+pub(super) fn object(known: sandbox_object::Model) -> SandboxResponse {
     let mut body = known.body;
     body["id"] = json!(known.id);
-    Answer::Told(Json(body))
+    SandboxResponse::Object(Json(body))
 }
 
-pub(super) fn declined(code: &str, message: &str) -> Answer {
-    Answer::Declined(Json(json!({ "code": code, "message": message })))
+pub(super) fn declined(code: &str, message: &str) -> SandboxResponse {
+    SandboxResponse::Declined(Json(json!({ "code": code, "message": message })))
 }
 
 pub(super) fn amount(body: &Value) -> Result<Decimal, Problem> {

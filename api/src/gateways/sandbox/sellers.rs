@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     accounts::{ACCOUNT, LOGIN},
     by_id,
-    page::{POLICY, Shown, layout},
+    page::{POLICY, PageResponse, layout},
     secret,
 };
 use crate::{
@@ -29,14 +29,14 @@ pub(crate) struct SandboxSellers(pub(crate) State);
 impl SandboxSellers {
     /// The page
     #[oai(path = "/:id", method = "get", operation_id = "sandbox_seller", hidden = true)]
-    async fn page(&self, id: Path<Uuid>, once: Query<Option<String>>) -> Result<Shown, Refused<404>> {
+    async fn page(&self, id: Path<Uuid>, once: Query<Option<String>>) -> Result<PageResponse, Refused<404>> {
         secret(&self.0)?;
         let tx = self.0.db().begin().await?;
         let account = by_id(&tx, ACCOUNT, id.0).await?;
         // Without the link there is nothing: its owner alone has it.
         let account = account.filter(|account| is_let_in(&account.body, once.0.as_deref()));
         let account = account.ok_or_else(|| Problem::not_found("Account"))?;
-        Ok(Shown::Page(Html(page(&account.body).into_string()), POLICY.to_owned()))
+        Ok(PageResponse::Page(Html(page(&account.body).into_string()), POLICY.to_owned()))
     }
 }
 

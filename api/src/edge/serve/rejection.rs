@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says the problem, if there is one, and closes. What the client is still sending is read and thrown away for a
 /// moment: a socket that is closed with unread bytes is reset, and the reset may overtake the answer.
-pub(super) async fn say(mut socket: impl AsyncRead + AsyncWrite + Unpin, problem: Option<&Problem>) {
+pub(super) async fn send(mut socket: impl AsyncRead + AsyncWrite + Unpin, problem: Option<&Problem>) {
     let close = async {
         if let Some(problem) = problem {
             socket.write_all(&bytes(problem)).await?;

@@ -8,7 +8,7 @@ use payments::Permission;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     letters::{Worker, opening},
     marketplace,
 };
@@ -213,7 +213,7 @@ impl Operation {
 
     /// Checks that the answer is a refusal of this operation's contract, and returns its sentence.
     #[track_caller]
-    pub(crate) fn refused(&self, answer: Answer, status: u16, code: &str) -> String {
+    pub(crate) fn refused(&self, answer: TestResponse, status: u16, code: &str) -> String {
         if self.receipts {
             return answer.refusal(status);
         }
@@ -258,7 +258,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
     operations
 }
 
-pub(crate) async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answer {
+pub(crate) async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> TestResponse {
     let mut request = app.client.request(operation.method.clone(), &operation.path);
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -278,7 +278,7 @@ pub(crate) async fn things(
     let node = merchant.node_id.to_string();
     let integration = json!({ "node_id": node, "name": "shop" });
     let member = json!({ "node_id": node, "external_id": "ada" });
-    let id = |answer: Answer| answer.expect(201).body["id"].as_str().unwrap().to_owned();
+    let id = |answer: TestResponse| answer.expect(201).body["id"].as_str().unwrap().to_owned();
     let webhook = json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["payment.*"] });
     let webhook = id(app.post(token, "/api/v1/webhooks", &webhook).await);
     let test = app.post(token, &format!("/api/v1/webhooks/{webhook}/test"), &json!({})).await.expect(202).body;

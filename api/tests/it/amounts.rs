@@ -4,7 +4,7 @@ use fixtures::{TestDatabase, on_both};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     receipts::{PAYMENTS, read, receipt},
     till::entry,
 };
@@ -67,7 +67,7 @@ on_both!(the_other_contracts_take_text_too, async |database: TestDatabase| {
 on_both!(a_text_that_is_no_amount_is_refused_where_it_stands, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let refused = async |price: Value| -> Answer {
+    let refused = async |price: Value| -> TestResponse {
         let body = priced(&app, "refused", price);
         app.post(&token, "/api/v1/payments", &body).await
     };

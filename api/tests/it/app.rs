@@ -29,14 +29,14 @@ pub(crate) struct TestApp {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     /// Fails with the body, which says why.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
@@ -80,12 +80,12 @@ impl Answer {
 }
 
 /// Sends the request.
-pub(crate) async fn send(request: TestRequestBuilder<'_, BoxEndpoint<'static, Response>>) -> Answer {
+pub(crate) async fn send(request: TestRequestBuilder<'_, BoxEndpoint<'static, Response>>) -> TestResponse {
     let response = request.send().await.0;
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.into_body().into_string().await.unwrap_or_default();
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Answer { status, headers, text, body }
+    TestResponse { status, headers, text, body }
 }
 
 impl TestApp {
@@ -175,33 +175,33 @@ impl TestApp {
         id
     }
 
-    pub(crate) async fn authenticate(&self, api_key: &str, secret_key: &str) -> Answer {
+    pub(crate) async fn authenticate(&self, api_key: &str, secret_key: &str) -> TestResponse {
         let body = json!({ "api_key": api_key, "secret_key": secret_key });
         send(self.client.post("/api/v1/auth/authenticate").body_json(&body)).await
     }
 
-    pub(crate) async fn login(&self, name: &str, pin: &str) -> Answer {
+    pub(crate) async fn login(&self, name: &str, pin: &str) -> TestResponse {
         send(self.client.post("/auth/login").body_json(&json!({ "name": name, "pin": pin }))).await
     }
 
-    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> TestResponse {
         send(self.client.get(path).header("authorization", format!("Bearer {token}"))).await
     }
 
-    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> TestResponse {
         send(self.client.post(path).header("authorization", format!("Bearer {token}")).body_json(body)).await
     }
 
-    pub(crate) async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn patch(&self, token: &str, path: &str, body: &Value) -> TestResponse {
         send(self.client.patch(path).header("authorization", format!("Bearer {token}")).body_json(body)).await
     }
 
-    pub(crate) async fn delete(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, token: &str, path: &str) -> TestResponse {
         send(self.client.delete(path).header("authorization", format!("Bearer {token}"))).await
     }
 
     /// A POST with an idempotency key.
-    pub(crate) async fn post_once(&self, token: &str, path: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn post_once(&self, token: &str, path: &str, key: &str, body: &Value) -> TestResponse {
         let request = self.client.post(path).header("authorization", format!("Bearer {token}"));
         send(request.header("idempotency-key", key).body_json(body)).await
     }

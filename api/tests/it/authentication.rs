@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, send};
 
-async fn refresh(app: &TestApp, token: &Value) -> crate::app::Answer {
+async fn refresh(app: &TestApp, token: &Value) -> crate::app::TestResponse {
     send(app.client.post("/api/v1/auth/refresh").body_json(&json!({ "refresh_token": token }))).await
 }
 

@@ -13,7 +13,7 @@ use std::fmt::Write;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
 /// The headers of answers that belong to the contracts.
 const HEADERS: [&str; 11] = [
@@ -41,24 +41,24 @@ impl<'a> Dialogue<'a> {
         Self { app, text: String::new() }
     }
 
-    async fn get(&mut self, token: &str, path: &str) -> Answer {
+    async fn get(&mut self, token: &str, path: &str) -> TestResponse {
         self.request(Method::GET, token, path, &Value::Null).await
     }
 
-    async fn delete(&mut self, token: &str, path: &str) -> Answer {
+    async fn delete(&mut self, token: &str, path: &str) -> TestResponse {
         self.request(Method::DELETE, token, path, &Value::Null).await
     }
 
-    async fn post(&mut self, token: &str, path: &str, body: &Value) -> Answer {
+    async fn post(&mut self, token: &str, path: &str, body: &Value) -> TestResponse {
         self.request(Method::POST, token, path, body).await
     }
 
-    async fn put(&mut self, token: &str, path: &str, body: &Value) -> Answer {
+    async fn put(&mut self, token: &str, path: &str, body: &Value) -> TestResponse {
         self.request(Method::PUT, token, path, body).await
     }
 
     /// An empty token stands for a request without one, null for one without a body.
-    async fn request(&mut self, method: Method, token: &str, path: &str, body: &Value) -> Answer {
+    async fn request(&mut self, method: Method, token: &str, path: &str, body: &Value) -> TestResponse {
         let bearer = format!("Bearer {token}");
         let mut headers = Vec::new();
         if !token.is_empty() {
@@ -72,7 +72,7 @@ impl<'a> Dialogue<'a> {
     }
 
     /// Sends a request with exactly these headers and this body, and notes it with its answer.
-    async fn exchange(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    async fn exchange(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> TestResponse {
         let mut request = self.app.client.request(method.clone(), path);
         writeln!(self.text, "> {method} {path}").unwrap();
         for (name, value) in headers {
@@ -87,7 +87,7 @@ impl<'a> Dialogue<'a> {
         answer
     }
 
-    fn note(&mut self, answer: &Answer) {
+    fn note(&mut self, answer: &TestResponse) {
         writeln!(self.text, "< {}", answer.status).unwrap();
         for name in HEADERS {
             let mut values: Vec<&str> =

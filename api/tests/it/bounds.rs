@@ -6,7 +6,7 @@ use fixtures::{TestDatabase, on_both};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     checkout::{self, order},
     receipts::{place, receipt, report},
     till::entry,
@@ -67,7 +67,7 @@ on_both!(the_till_and_the_checkout_bound_their_amounts, async |database: TestDat
 
 on_both!(receipts_bound_their_amounts, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
-    let sell = async |field: &str, amount: &str| -> Answer {
+    let sell = async |field: &str, amount: &str| -> TestResponse {
         let mut body = json!({ "total": 1, "totalBs": 36.5, "exchangeRate": 36.5 });
         body[field] = number(amount);
         send(app.client.post("/api/orders").body_json(&body)).await

@@ -17,7 +17,7 @@ use poem::{EndpointExt, http::StatusCode, test::TestClient};
 use serde_json::json;
 
 use crate::{
-    app::{Answer, TestApp, send, state_with},
+    app::{TestApp, TestResponse, send, state_with},
     checkout::created,
     checkout_submit::id_of,
 };
@@ -104,7 +104,7 @@ fn approved(event: &str, reference: GatewaySessionId) -> String {
         .to_string()
 }
 
-async fn call(app: &TestApp, transmission: &str, signature: &str, body: &str) -> Answer {
+async fn call(app: &TestApp, transmission: &str, signature: &str, body: &str) -> TestResponse {
     let request = app.client.post(PATH).content_type("application/json").body(body.to_owned());
     let request = request.header("paypal-transmission-id", transmission).header("paypal-transmission-sig", signature);
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);

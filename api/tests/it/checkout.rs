@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::{Answer, TestApp, send, state_with};
+use crate::app::{TestApp, TestResponse, send, state_with};
 
 pub(crate) const PATH: &str = "/v1/payments";
 
@@ -57,7 +57,7 @@ pub(crate) async fn created(app: &TestApp, token: &str, client_id: &str) -> Valu
     app.post(token, PATH, &order(client_id)).await.expect(201).body["data"].clone()
 }
 
-async fn form(app: &TestApp, body: &str) -> Answer {
+async fn form(app: &TestApp, body: &str) -> TestResponse {
     let request = app.client.post("/v1/token").content_type("application/x-www-form-urlencoded");
     send(request.body(body.to_owned())).await
 }

@@ -8,7 +8,7 @@ use payments::sessions::GatewayStatus;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp},
+    app::{TestApp, TestResponse},
     checkout::{PATH, shop, shop_with},
     checkout_submit::{gateway_says, id_of, seen_as, submit, waiting},
 };
@@ -29,7 +29,7 @@ impl Original {
 
     /// Checks that the operation may answer so, and returns the answer's body.
     #[track_caller]
-    fn expect(&self, operation: &str, answer: Answer, status: u16) -> Value {
+    fn expect(&self, operation: &str, answer: TestResponse, status: u16) -> Value {
         let answer = answer.expect(status);
         let (method, path) = operation.split_once(' ').unwrap();
         let known = &self.0["paths"][path][method]["responses"][status.to_string()];

@@ -6,7 +6,7 @@ use payments::sessions::GatewayStatus;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     checkout::{PATH, created, order, shop, shop_with},
     checkout_submit::{APPROVE, gateway_says, id_of, seen_as, waiting},
 };
@@ -15,7 +15,7 @@ fn path(payment: &Value) -> String {
     format!("/checkout/{}", payment["id"].as_str().unwrap())
 }
 
-async fn page(app: &TestApp, payment: &Value) -> Answer {
+async fn page(app: &TestApp, payment: &Value) -> TestResponse {
     let answer = send(app.client.get(path(payment))).await;
     if answer.status == 200 {
         let policy = answer.header("content-security-policy");
@@ -26,12 +26,12 @@ async fn page(app: &TestApp, payment: &Value) -> Answer {
     answer
 }
 
-fn token_in(page: &Answer) -> String {
+fn token_in(page: &TestResponse) -> String {
     let (_, rest) = page.text.split_once(r#"name="token" value=""#).unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
 
-async fn post(app: &TestApp, path: &str, form: String) -> Answer {
+async fn post(app: &TestApp, path: &str, form: String) -> TestResponse {
     let request = app.client.post(path).content_type("application/x-www-form-urlencoded");
     send(request.header("host", "pay.example").header("origin", "https://pay.example").body(form)).await
 }

@@ -16,7 +16,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     checkout::{PATH, created, order, shop, shop_with},
 };
 
@@ -52,7 +52,7 @@ pub(crate) async fn gateway_says(app: &TestApp, id: PaymentId, seen: Seen) {
 }
 
 /// Submits while the gateway answers.
-pub(crate) async fn submit(app: &TestApp, token: &str, payment: &Value, source: &str, seen: Seen) -> Answer {
+pub(crate) async fn submit(app: &TestApp, token: &str, payment: &Value, source: &str, seen: Seen) -> TestResponse {
     let path = format!("{PATH}/{}/submit", payment["id"].as_str().unwrap());
     let body = json!({ "source": source });
     let (answer, ()) = tokio::join!(app.post(token, &path, &body), gateway_says(app, id_of(payment), seen));

@@ -4,9 +4,9 @@ use fixtures::{TestDatabase, on_both};
 use payments::{Closing, Observation};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
-async fn command(app: &TestApp, token: &str, payment: &Value, what: &str) -> Answer {
+async fn command(app: &TestApp, token: &str, payment: &Value, what: &str) -> TestResponse {
     let path = format!("/api/v1/payments/{}/{what}", payment["id"].as_str().unwrap());
     app.post(token, &path, &json!({})).await
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::{
-    app::{Answer, TestApp, send, state_with},
+    app::{TestApp, TestResponse, send, state_with},
     checkout::created,
     checkout_submit::id_of,
 };
@@ -82,7 +82,7 @@ fn signature(body: &str, secret: &str, age: TimeDelta) -> String {
     format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-async fn call_stripe(app: &TestApp, body: &str, signature: Option<String>) -> Answer {
+async fn call_stripe(app: &TestApp, body: &str, signature: Option<String>) -> TestResponse {
     let mut request = app.client.post(STRIPE).content_type("application/json").body(body.to_owned());
     if let Some(signature) = signature {
         request = request.header("stripe-signature", signature);

@@ -5,13 +5,13 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp},
+    app::{TestApp, TestResponse},
     checkout, till,
 };
 
 /// Where a 201 says that it is.
 #[track_caller]
-fn location(answer: &Answer, name: &str) -> String {
+fn location(answer: &TestResponse, name: &str) -> String {
     assert_eq!(answer.status, 201, "{name}: {}", answer.text);
     let location = answer.header("location").to_owned();
     assert!(location.starts_with('/'), "{name} has no Location");

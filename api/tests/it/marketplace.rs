@@ -14,7 +14,7 @@ use poem::{EndpointExt, test::TestClient};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send, state_with};
+use crate::app::{TestApp, TestResponse, send, state_with};
 
 pub(crate) const STATUS: &str = "/api/payments/connect/status";
 pub(crate) const ONBOARD: &str = "/api/payments/connect/onboard";
@@ -23,7 +23,7 @@ pub(crate) const PAYOUT: &str = "/api/payments/connect/payout";
 pub(crate) const INTENT: &str = "/api/payments/create-intent";
 pub(crate) const REFUND: &str = "/api/payments/refund";
 
-impl Answer {
+impl TestResponse {
     /// Checks that it is the contract's error with this status, and returns its sentence.
     #[track_caller]
     pub(crate) fn detail(self, status: u16) -> String {
@@ -115,7 +115,7 @@ pub(crate) async fn place(app: &TestApp, total: &str) -> i64 {
     placed["order"]["number"].as_i64().unwrap()
 }
 
-async fn intent(app: &TestApp, order_id: i64) -> Answer {
+async fn intent(app: &TestApp, order_id: i64) -> TestResponse {
     send(app.client.post(INTENT).body_json(&json!({ "order_id": order_id }))).await
 }
 
@@ -408,7 +408,7 @@ on_both!(a_hundred_payouts_at_once_stay_within_the_balance, async |database: Tes
         async move { app.post(token, &path, &json!({})).await }
     }))
     .await;
-    let paid: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+    let paid: Vec<&TestResponse> = answers.iter().filter(|answer| answer.status == 200).collect();
     let sum: i64 = paid.iter().map(|answer| answer.body["amount"].as_i64().unwrap()).sum();
     let (available, in_transit) = balance(&app).await;
     assert!(available >= 0, "{available}");

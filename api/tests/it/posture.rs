@@ -9,7 +9,7 @@ use poem::{
 };
 use secrecy::SecretString;
 
-use crate::app::{Answer, SECRET, send, state_with};
+use crate::app::{SECRET, TestResponse, send, state_with};
 
 type Client = TestClient<BoxEndpoint<'static, Response>>;
 
@@ -22,7 +22,7 @@ fn known_as(database: &TestDatabase, base_url: &str) -> Client {
     client(database, |parts| parts.checkout_links = CheckoutLinks::new(base_url, &SecretString::from(SECRET)))
 }
 
-async fn get(client: &Client, path: &str) -> Answer {
+async fn get(client: &Client, path: &str) -> TestResponse {
     send(client.get(path).header("accept-language", "fr")).await
 }
 

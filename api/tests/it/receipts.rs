@@ -6,11 +6,11 @@ use payments::Permission;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
 pub(crate) const PAYMENTS: &str = "/api/payments";
 
-impl Answer {
+impl TestResponse {
     /// Checks that it is the contract's error with this status, and returns its sentence.
     #[track_caller]
     pub(crate) fn refusal(self, status: u16) -> String {
@@ -41,7 +41,7 @@ pub(crate) fn receipt(order: &Value) -> Value {
     })
 }
 
-pub(crate) async fn report(app: &TestApp, body: &Value) -> Answer {
+pub(crate) async fn report(app: &TestApp, body: &Value) -> TestResponse {
     send(app.client.post(PAYMENTS).body_json(body)).await
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn reported(app: &TestApp, order: &Value) -> String {
     answer.body["submissionId"].as_str().unwrap().to_owned()
 }
 
-pub(crate) async fn decide(app: &TestApp, token: &str, body: &Value) -> Answer {
+pub(crate) async fn decide(app: &TestApp, token: &str, body: &Value) -> TestResponse {
     send(app.client.put(PAYMENTS).header("authorization", format!("Bearer {token}")).body_json(body)).await
 }
 

@@ -9,20 +9,20 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send, state},
+    app::{TestApp, TestResponse, send, state},
     receipts::{PAYMENTS, admin, place, receipt, report},
 };
 
-async fn register(app: &TestApp, email: &str, password: &str) -> Answer {
+async fn register(app: &TestApp, email: &str, password: &str) -> TestResponse {
     send(app.client.post("/api/auth/register").body_json(&json!({ "email": email, "password": password }))).await
 }
 
-async fn login(app: &TestApp, email: &str, password: &str) -> Answer {
+async fn login(app: &TestApp, email: &str, password: &str) -> TestResponse {
     send(app.client.post("/api/auth/login").body_json(&json!({ "email": email, "password": password }))).await
 }
 
 /// The cookie's value.
-fn value(answer: &Answer, name: &str) -> String {
+fn value(answer: &TestResponse, name: &str) -> String {
     let cookie = answer.cookie(name).expect("the cookie");
     cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
 }
@@ -309,7 +309,7 @@ async fn accounts_answer_in_time_while_the_server_is_stopped() {
 
 pub(crate) const BOUNDARY: &str = "a-boundary-of-tests";
 
-pub(crate) async fn upload(app: &TestApp, field: &str, declared: &str, bytes: &[u8]) -> Answer {
+pub(crate) async fn upload(app: &TestApp, field: &str, declared: &str, bytes: &[u8]) -> TestResponse {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"userId\"\r\n\r\n7\r\n--{BOUNDARY}\r\n\
          Content-Disposition: form-data; name=\"{field}\"; filename=\"a\"\r\nContent-Type: {declared}\r\n\r\n"

@@ -6,7 +6,7 @@ use payments::{Observation, Permission};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{TestApp, TestResponse};
 
 const OPERATOR: &[Permission] = &[Permission::Operations];
 
@@ -14,7 +14,7 @@ fn path(payment: &Value, what: &str) -> String {
     format!("/api/v1/operations/payments/{}/{what}", payment["id"].as_str().unwrap())
 }
 
-async fn resolve(app: &TestApp, token: &str, payment: &Value, to: &str) -> Answer {
+async fn resolve(app: &TestApp, token: &str, payment: &Value, to: &str) -> TestResponse {
     app.post(token, &path(payment, "resolve"), &json!({ "as": to, "reason": "seen on the explorer" })).await
 }
 

@@ -10,7 +10,7 @@ use poem::{Response, endpoint::BoxEndpoint, test::TestClient};
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
 /// Behind one proxy, and with budgets for strangers that are in nobody's way: what holds here is the sign-in limit alone.
 async fn app(database: TestDatabase) -> TestApp {
@@ -25,7 +25,7 @@ fn unlimited(config: &mut api::Config) {
 
 type Client = TestClient<BoxEndpoint<'static, Response>>;
 
-async fn post(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
+async fn post(client: &Client, address: &str, path: &str, body: &Value) -> TestResponse {
     send(client.post(path).header("x-forwarded-for", address).body_json(body)).await
 }
 

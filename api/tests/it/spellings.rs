@@ -6,7 +6,7 @@ use payments::Permission;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     receipts, till,
 };
 
@@ -17,7 +17,7 @@ fn raw(text: &str) -> Value {
 }
 
 /// A POST of these very bytes.
-async fn post_bytes(app: &TestApp, token: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+async fn post_bytes(app: &TestApp, token: &str, path: &str, body: impl Into<Vec<u8>>) -> TestResponse {
     let request = app.client.post(path).header("authorization", format!("Bearer {token}"));
     send(request.content_type("application/json").body(body.into())).await
 }

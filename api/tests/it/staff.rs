@@ -7,10 +7,10 @@ use payments::Permission;
 use sea_orm::{EntityTrait, prelude::*};
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
 /// The value of a cookie that an answer sets.
-fn value(answer: &Answer, name: &str) -> String {
+fn value(answer: &TestResponse, name: &str) -> String {
     let cookie = answer.cookie(name).expect("the cookie is set");
     cookie.split([';', '=']).nth(1).unwrap().to_owned()
 }

@@ -4,7 +4,7 @@ use fixtures::{TestDatabase, on_both};
 use payments::Permission;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
 /// An app behind one proxy whose strangers have few points.
 async fn app(database: TestDatabase, change: impl FnOnce(&mut api::StrangersConfig)) -> TestApp {
@@ -17,7 +17,7 @@ async fn app(database: TestDatabase, change: impl FnOnce(&mut api::StrangersConf
 
 impl TestApp {
     /// A GET, or a POST where there is a body, from this address.
-    async fn from(&self, address: &str, path: &str, body: Option<&Value>) -> Answer {
+    async fn from(&self, address: &str, path: &str, body: Option<&Value>) -> TestResponse {
         let request = match body {
             Some(body) => self.client.post(path).body_json(body),
             None => self.client.get(path),

@@ -7,7 +7,7 @@ use fixtures::{TestDatabase, on_both};
 use payments::Permission;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{TestApp, TestResponse};
 
 /// A node below the stranger's root with a wallet and a member, and a token on it with every permission.
 struct Below {
@@ -16,7 +16,7 @@ struct Below {
     token: String,
 }
 
-fn id(answer: Answer) -> String {
+fn id(answer: TestResponse) -> String {
     answer.expect(201).body["id"].as_str().unwrap().to_owned()
 }
 

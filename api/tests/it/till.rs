@@ -6,9 +6,9 @@ use payments::Permission;
 use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, prelude::*};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, send};
+use crate::app::{TestApp, TestResponse, send};
 
-impl Answer {
+impl TestResponse {
     /// Checks that it is the till's error with this status, and returns its sentence.
     #[track_caller]
     pub(crate) fn message(self, status: u16) -> String {
@@ -42,7 +42,7 @@ pub(crate) fn entry(transaction_id: &str) -> Value {
     json!({ "method_id": CASH, "currency_id": EURO, "transaction_id": transaction_id, "amount": 12.5 })
 }
 
-async fn put(app: &TestApp, token: &str, id: &str, body: &Value) -> Answer {
+async fn put(app: &TestApp, token: &str, id: &str, body: &Value) -> TestResponse {
     let request = app.client.put(format!("/payments/{id}")).header("authorization", format!("Bearer {token}"));
     send(request.body_json(body)).await
 }

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use worker::Context;
 
 use crate::{
-    app::{Answer, SECRET, TestApp, checkout_links, send},
+    app::{SECRET, TestApp, TestResponse, checkout_links, send},
     till::{EURO, entry},
 };
 
@@ -75,7 +75,7 @@ impl Till {
         Self { app, node, config, _worker: worker }
     }
 
-    async fn call_back(&self, body: &str, signature: Option<&str>) -> Answer {
+    async fn call_back(&self, body: &str, signature: Option<&str>) -> TestResponse {
         let mut request = self.app.client.post("/webhook/phoenixd").content_type("application/json");
         if let Some(signature) = signature {
             request = request.header("x-phoenix-signature", signature);
@@ -83,7 +83,7 @@ impl Till {
         send(request.body(body.to_owned())).await
     }
 
-    async fn signed(&self, body: &Value) -> Answer {
+    async fn signed(&self, body: &Value) -> TestResponse {
         let body = body.to_string();
         self.call_back(&body, Some(&self.config.signature(body.as_bytes()))).await
     }
@@ -105,7 +105,7 @@ async fn reach(app: &TestApp, id: &Value, status: PaymentStatus) {
     panic!("the payment is {} and not {status}", stored(app, id).await.status);
 }
 
-async fn put(app: &TestApp, token: &str, path: &str, body: &Value) -> Answer {
+async fn put(app: &TestApp, token: &str, path: &str, body: &Value) -> TestResponse {
     send(app.client.put(path).header("authorization", format!("Bearer {token}")).body_json(body)).await
 }
 

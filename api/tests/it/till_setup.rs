@@ -5,11 +5,11 @@ use payments::Permission;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     till::EURO,
 };
 
-async fn choose(app: &TestApp, token: &str, body: &Value) -> Answer {
+async fn choose(app: &TestApp, token: &str, body: &Value) -> TestResponse {
     let request = app.client.put("/base-currency").header("authorization", format!("Bearer {token}"));
     send(request.body_json(body)).await
 }

@@ -5,17 +5,17 @@ use payments::Permission;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp, send},
+    app::{TestApp, TestResponse, send},
     till::entry,
 };
 
-async fn put(app: &TestApp, token: &str, role: &str, permissions: Value) -> Answer {
+async fn put(app: &TestApp, token: &str, role: &str, permissions: Value) -> TestResponse {
     let request = app.client.put(format!("/roles/{role}/permissions"));
     let request = request.header("authorization", format!("Bearer {token}"));
     send(request.body_json(&json!({ "permissions": permissions }))).await
 }
 
-async fn change(app: &TestApp, token: &str, path: &str, body: &Value) -> Answer {
+async fn change(app: &TestApp, token: &str, path: &str, body: &Value) -> TestResponse {
     send(app.client.put(path).header("authorization", format!("Bearer {token}")).body_json(body)).await
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Dialogue;
 use crate::{
-    app::Answer,
+    app::TestResponse,
     checkout::{PATH, order, shop_with},
     checkout_submit::{gateway_says, id_of, seen_as, waiting},
 };
@@ -92,7 +92,7 @@ async fn refused(dialogue: &mut Dialogue<'_>, token: &str) {
 }
 
 /// Submits while the gateway answers.
-async fn submit(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value, body: &Value, seen: Seen) -> Answer {
+async fn submit(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value, body: &Value, seen: Seen) -> TestResponse {
     let app = dialogue.app;
     let path = path(payment, "/submit");
     tokio::join!(dialogue.post(token, &path, body), gateway_says(app, id_of(payment), seen)).0

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Dialogue;
 use crate::{
-    app::{Answer, TestApp},
+    app::{TestApp, TestResponse},
     till::{CASH, EURO, entry},
 };
 
@@ -31,7 +31,7 @@ async fn till_answers() {
     insta::assert_snapshot!("answers", dialogue.redacted());
 }
 
-fn cookie(answer: &Answer, name: &str) -> String {
+fn cookie(answer: &TestResponse, name: &str) -> String {
     answer.cookie(name).expect("the cookie").split(';').next().unwrap().to_owned()
 }
 

@@ -50,13 +50,13 @@ impl Served {
 
 /// An answer as it came over the wire.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl RawResponse {
     /// Checks that it is a problem of this code.
     #[track_caller]
     pub(super) fn problem(&self, status: u16, code: &str) {
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// The next answer while one byte after another goes out, with a pause after each.
-    pub(super) async fn answer_while_dripping(&mut self, byte: u8, pause: Duration) -> Option<Answer> {
+    pub(super) async fn answer_while_dripping(&mut self, byte: u8, pause: Duration) -> Option<RawResponse> {
         let mut write = self.write.take().expect("nothing else is being sent");
         let dripping = tokio::spawn(async move {
             while write.write_all(&[byte]).await.is_ok() {
@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// The next answer; none when the connection ends before it.
-    pub(super) async fn answer(&mut self) -> Option<Answer> {
+    pub(super) async fn answer(&mut self) -> Option<RawResponse> {
         loop {
             if let Some(answer) = parse(&mut self.received) {
                 return Some(answer);
@@ -139,7 +139,7 @@ impl Client {
     }
 }
 
-fn parse(received: &mut Vec<u8>) -> Option<Answer> {
+fn parse(received: &mut Vec<u8>) -> Option<RawResponse> {
     let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(received[..end].to_vec()).unwrap().to_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
@@ -150,5 +150,5 @@ fn parse(received: &mut Vec<u8>) -> Option<Answer> {
     let body = received[end..end + length].to_vec();
     received.drain(..end + length);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Some(Answer { status, head, body })
+    Some(RawResponse { status, head, body })
 }

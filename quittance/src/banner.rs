@@ -2,30 +2,35 @@
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 
-use crate::{bootstrap, embedded::Devnet, output::say, safety, settings::Settings};
+use crate::{bootstrap, embedded::Devnet, output::print_line, safety, settings::Settings};
 
 /// Secrets are shown at the first start alone: later ones may stand in a log.
 pub(crate) fn print(settings: &Settings, base_url: &str, node: Option<&Devnet>, is_first: bool) -> anyhow::Result<()> {
-    say(&format!("Quittance {} is listening at {base_url}\n", env!("CARGO_PKG_VERSION")));
-    say(&format!("  mode               {}", safety::assess(settings).mode));
-    say(&format!("  API documents      {base_url}/docs"));
-    say(&format!("  data folder        {}", settings.data_dir.display()));
+    print_line(&format!("Quittance {} is listening at {base_url}\n", env!("CARGO_PKG_VERSION")));
+    print_line(&format!("  mode               {}", safety::assess(settings).mode));
+    print_line(&format!("  API documents      {base_url}/docs"));
+    print_line(&format!("  data folder        {}", settings.data_dir.display()));
     let Some(node) = node else { return Ok(()) };
-    say(&format!("  development chain  {} (chain {})", node.rpc_url, settings.devchain.chain_id));
+    print_line(&format!("  development chain  {} (chain {})", node.rpc_url, settings.devchain.chain_id));
     let file = bootstrap::file(settings);
     if !is_first {
-        say(&format!("  admin, API key     were shown at the first start, and are kept in {}\n", file.display()));
-        say("See a payment through to the end: quittance demo");
+        print_line(&format!(
+            "  admin, API key     were shown at the first start, and are kept in {}\n",
+            file.display()
+        ));
+        print_line("See a payment through to the end: quittance demo");
         return Ok(());
     }
     let first = bootstrap::read(settings)?;
-    say(&format!("  admin              {} with PIN {}", first.admin.name, first.admin.pin));
-    say(&format!("  API key            {}", first.integration.api_key));
-    say(&format!("  secret             {}", first.integration.secret_key));
-    say(&format!("  all of these       are shown only now, and kept in {}\n", file.display()));
-    say(&format!("The first payment, to be pasted as it is:\n\n{}\n", first_payment(&first, base_url)));
-    say(&format!("Its payer's page, with the answer's id and access_token:\n\n{base_url}/pay/ID#ACCESS_TOKEN\n"));
-    say("See it through to the end: quittance demo");
+    print_line(&format!("  admin              {} with PIN {}", first.admin.name, first.admin.pin));
+    print_line(&format!("  API key            {}", first.integration.api_key));
+    print_line(&format!("  secret             {}", first.integration.secret_key));
+    print_line(&format!("  all of these       are shown only now, and kept in {}\n", file.display()));
+    print_line(&format!("The first payment, to be pasted as it is:\n\n{}\n", first_payment(&first, base_url)));
+    print_line(&format!(
+        "Its payer's page, with the answer's id and access_token:\n\n{base_url}/pay/ID#ACCESS_TOKEN\n"
+    ));
+    print_line("See it through to the end: quittance demo");
     Ok(())
 }
 

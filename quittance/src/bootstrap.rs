@@ -16,7 +16,7 @@ use crate::{
     embedded::Devnet,
     files::write_private,
     node::{Node, without_secrets},
-    output::{hand_over, say},
+    output::{hand_over, print_line},
     process,
     settings::Settings,
 };
@@ -114,7 +114,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     hand_over(&shown).context("the secrets cannot be shown, so nothing was made")?;
     tx.commit().await?;
     if let Some(signer) = signer.filter(|_| !options.json && !options.testnet) {
-        say(&format!("The signer {signer} needs coins of the network before its diamond can be deployed."));
+        print_line(&format!("The signer {signer} needs coins of the network before its diamond can be deployed."));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use self::filter::Filter;
 use crate::{
     operator::{Access, Client, terminal},
-    output::say,
+    output::print_line,
     process,
     settings::Settings,
 };
@@ -137,7 +137,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     if let Command::Replay { id } = options.command {
         let (db, _) = process::connect(&settings.clone().complete()?).await?;
         let message_id = queue::dead_letters::replay(&db, id).await?;
-        say(&format!("Back on its queue as {message_id}; a running worker takes it within seconds."));
+        print_line(&format!("Back on its queue as {message_id}; a running worker takes it within seconds."));
         return Ok(());
     }
     let client = Client::sign_in(settings, options.access).await?;
@@ -146,17 +146,17 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             let mut query = filter.query();
             query.retain(|(name, _)| !matches!(*name, "fingerprint" | "message_id"));
             query.extend([("state", state), ("per_page", "100".to_owned())]);
-            tell(&client.get("/operations/dead-letters/groups", &query).await?, json, print::groups);
+            print_result(&client.get("/operations/dead-letters/groups", &query).await?, json, print::groups);
         }
         Command::List(list) => {
             let mut query = list.filter.query();
             query.push(("per_page", list.limit.to_string()));
             query.extend((!list.any_state).then_some(("state", list.state)));
             query.extend(list.cursor.map(|cursor| ("cursor", cursor)));
-            tell(&client.get("/operations/dead-letters", &query).await?, list.json, print::list);
+            print_result(&client.get("/operations/dead-letters", &query).await?, list.json, print::list);
         }
         Command::Show { id, json } => {
-            tell(&client.get(&format!("/operations/dead-letters/{id}"), &[]).await?, json, print::details);
+            print_result(&client.get(&format!("/operations/dead-letters/{id}"), &[]).await?, json, print::details);
         }
         Command::Redrive(redrive) => redrive::run(&client, redrive).await?,
         Command::Discard(judge) => judged(&client, "discard", judge).await?,
@@ -164,7 +164,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         Command::Edit { id, body, reason } => {
             let edit = json!({ "body": body, "reason": reason });
             let edited = client.post(&format!("/operations/dead-letters/{id}/edit"), &edit).await?;
-            say(&print::edited(&edited));
+            print_line(&print::edited(&edited));
         }
         Command::Export(export) => export::run(&client, export).await?,
         Command::Replay { .. } => {}
@@ -172,8 +172,8 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     Ok(())
 }
 
-fn tell(answer: &Value, json: bool, print: fn(&Value) -> String) {
-    say(&if json { terminal::json(answer) } else { print(answer) });
+fn print_result(answer: &Value, json: bool, print: fn(&Value) -> String) {
+    print_line(&if json { terminal::json(answer) } else { print(answer) });
 }
 
 async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()> {
@@ -183,8 +183,8 @@ async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()>
             client.post(&format!("/operations/dead-letters/{id}/{what}"), &json!({ "reason": reason })).await?;
         let state = terminal::text(&letter, "state");
         match letter["consequence"].as_str() {
-            Some(consequence) => say(&format!("Letter {id} is {state}. {}", terminal::clean(consequence))),
-            None => say(&format!("Letter {id} is {state}.")),
+            Some(consequence) => print_line(&format!("Letter {id} is {state}. {}", terminal::clean(consequence))),
+            None => print_line(&format!("Letter {id} is {state}.")),
         }
         return Ok(());
     }
@@ -195,7 +195,7 @@ async fn judged(client: &Client, what: &str, judge: Judge) -> anyhow::Result<()>
         let body = json!({ "filter": filter, "reason": reason });
         let done = client.post(&format!("/operations/dead-letters/{what}"), &body).await?;
         changed += done["changed"].as_u64().unwrap_or_default();
-        say(&format!("{changed} letters"));
+        print_line(&format!("{changed} letters"));
         if done["complete"] != json!(false) {
             return Ok(());
         }

@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::merchant::Merchant;
 use crate::{
     bootstrap::{self, Bootstrap, Playground},
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -92,7 +92,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     if wanted(Section::Marketplace) {
         marketplace::play(&first, Duration::from_secs(options.patience)).await?;
     }
-    say(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
+    print_line(&format!("\nAll as it should be, in {:.1} s.", started.elapsed().as_secs_f32()));
     Ok(())
 }
 
@@ -119,7 +119,7 @@ impl Stage {
     }
 
     async fn pay_and_release(&mut self) -> anyhow::Result<()> {
-        say("\nA payment that is paid and released");
+        print_line("\nA payment that is paid and released");
         let payment = self.create_and_open().await?;
         self.deposit(&payment).await?;
         self.reach(&payment, "paid").await?;
@@ -130,7 +130,7 @@ impl Stage {
     }
 
     async fn cancel(&mut self) -> anyhow::Result<()> {
-        say("\nA payment that is canceled");
+        print_line("\nA payment that is canceled");
         let payment = self.create_and_open().await?;
         self.merchant.post(&payment, "cancel").await?;
         self.step("cancel accepted");
@@ -139,7 +139,7 @@ impl Stage {
     }
 
     async fn pay_and_cancel(&mut self) -> anyhow::Result<()> {
-        say("\nA payment that is paid, canceled and given back");
+        print_line("\nA payment that is paid, canceled and given back");
         let payment = self.create_and_open().await?;
         let before = self.balance(&payment).await?;
         self.deposit(&payment).await?;
@@ -208,7 +208,7 @@ impl Stage {
         let now = Instant::now();
         let (step, all) = (now - self.last, now - self.started);
         self.last = now;
-        say(&format!("  {:>7.2} s  (+{:>5.2} s)  {what}", all.as_secs_f32(), step.as_secs_f32()));
+        print_line(&format!("  {:>7.2} s  (+{:>5.2} s)  {what}", all.as_secs_f32(), step.as_secs_f32()));
     }
 }
 

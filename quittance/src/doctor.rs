@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use crate::{
     node::{Node, without_secrets},
-    output::say,
+    output::print_line,
     process::database_place,
     safety::{self, Danger, Mode, Severity},
     settings::Settings,
@@ -37,21 +37,21 @@ impl Findings {
         match danger.severity {
             Severity::Refused => {
                 self.bad += 1;
-                say(&format!("  BAD   {danger}"));
+                print_line(&format!("  BAD   {danger}"));
             }
             Severity::Warned => {
                 self.warned += 1;
-                say(&format!("  WARN  {danger}"));
+                print_line(&format!("  WARN  {danger}"));
             }
         }
     }
 
-    fn tell(&mut self, what: &str, found: anyhow::Result<String>) {
+    fn report(&mut self, what: &str, found: anyhow::Result<String>) {
         match found {
-            Ok(detail) => say(&format!("  ok    {what}: {detail}")),
+            Ok(detail) => print_line(&format!("  ok    {what}: {detail}")),
             Err(error) => {
                 self.bad += 1;
-                say(&format!("  BAD   {what}: {error:#}"));
+                print_line(&format!("  BAD   {what}: {error:#}"));
             }
         }
     }
@@ -60,31 +60,31 @@ impl Findings {
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut findings = Findings::default();
     let assessment = safety::assess(settings);
-    say(&format!("Mode: {}", assessment.mode));
+    print_line(&format!("Mode: {}", assessment.mode));
     assessment.dangers.iter().for_each(|danger| findings.unsafe_about(danger));
     let settings = match settings.clone().complete() {
         Ok(settings) => settings,
         Err(error) => {
-            findings.tell("configuration", Err(error));
+            findings.report("configuration", Err(error));
             return findings.conclude();
         }
     };
-    findings.tell("configuration", Ok(format!("data folder {}", settings.data_dir.display())));
-    findings.tell("accounts without a database", Ok(accounts(&settings).to_owned()));
+    findings.report("configuration", Ok(format!("data folder {}", settings.data_dir.display())));
+    findings.report("accounts without a database", Ok(accounts(&settings).to_owned()));
     safety::of_files(&settings).iter().for_each(|danger| findings.unsafe_about(danger));
     match within(connected(&settings)).await {
         Ok(db) => {
-            findings.tell("database", within(database(&db)).await);
-            findings.tell("schema", within(schema(&db)).await);
-            findings.tell("clock", within(clock(&db)).await);
-            findings.tell("broker", within(broker(&settings, &db)).await);
+            findings.report("database", within(database(&db)).await);
+            findings.report("schema", within(schema(&db)).await);
+            findings.report("clock", within(clock(&db)).await);
+            findings.report("broker", within(broker(&settings, &db)).await);
             networks(assessment.mode, &db, &mut findings).await;
             chains(&settings, &db, &mut findings).await;
         }
-        Err(error) if error.is::<PoolerUnfit>() => findings.tell("database", Err(error)),
+        Err(error) if error.is::<PoolerUnfit>() => findings.report("database", Err(error)),
         Err(error) => {
             let hint = format!("check database.url and that it is there: {}", database_place(&settings));
-            findings.tell("database", Err(error.context(hint)));
+            findings.report("database", Err(error.context(hint)));
         }
     }
     findings.conclude()
@@ -96,8 +96,8 @@ impl Findings {
             bail!("{} findings", self.bad);
         }
         match self.warned {
-            0 => say("Everything is as it should be."),
-            warned => say(&format!("Everything works; {warned} warnings.")),
+            0 => print_line("Everything is as it should be."),
+            warned => print_line(&format!("Everything works; {warned} warnings.")),
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ fn accounts(settings: &Settings) -> &'static str {
 async fn networks(mode: Mode, db: &Database, findings: &mut Findings) {
     match within(safety::of_networks(mode, db)).await {
         Ok(dangers) => dangers.iter().for_each(|danger| findings.unsafe_about(danger)),
-        Err(error) => findings.tell("networks", Err(error)),
+        Err(error) => findings.report("networks", Err(error)),
     }
 }
 
@@ -178,20 +178,20 @@ async fn chains(settings: &Settings, db: &Database, findings: &mut Findings) {
     let networks = network::Entity::find().filter(network::Column::DeletedAt.is_null()).all(&**db).await;
     let networks = match networks.context("networks") {
         Ok(networks) => networks,
-        Err(error) => return findings.tell("networks", Err(error)),
+        Err(error) => return findings.report("networks", Err(error)),
     };
     for network in networks {
         let urls: Vec<String> = serde_json::from_value(network.rpc_urls.clone()).unwrap_or_default();
         for url in &urls {
             let what = format!("network {}: node {}", network.name, without_secrets(url));
-            findings.tell(&what, within(node(&network, url)).await);
+            findings.report(&what, within(node(&network, url)).await);
         }
         if let Some(url) = urls.first() {
-            findings.tell(&format!("network {}: diamonds", network.name), within(diamonds(db, &network, url)).await);
-            findings.tell(&format!("network {}: currencies", network.name), within(tokens(db, &network, url)).await);
+            findings.report(&format!("network {}: diamonds", network.name), within(diamonds(db, &network, url)).await);
+            findings.report(&format!("network {}: currencies", network.name), within(tokens(db, &network, url)).await);
         }
     }
-    findings.tell("keystore", keys(settings, db).await);
+    findings.report("keystore", keys(settings, db).await);
 }
 
 /// That it is of the network, and what of all that lanes ask it can answer.

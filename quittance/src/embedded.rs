@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     banner, bootstrap,
-    output::say,
+    output::print_line,
     process::{self, Roles, WorkerOptions},
     settings::Settings,
 };
@@ -104,7 +104,7 @@ pub(crate) async fn devchain(settings: &Settings, options: DevchainOptions) -> a
         ..Default::default()
     };
     let node = serve(config, listener.await.context("devchain.listen")?).await?;
-    say(&format!("{}\nJSON-RPC at {}", node.chain.banner(), node.rpc_url));
+    print_line(&format!("{}\nJSON-RPC at {}", node.chain.banner(), node.rpc_url));
     tokio::signal::ctrl_c().await?;
     node.stop().await
 }

@@ -9,7 +9,7 @@ use payments::ledger::{self, Check};
 use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 
-use crate::{operator::terminal, output::say, process, settings::Settings};
+use crate::{operator::terminal, output::print_line, process, settings::Settings};
 
 /// Sellers that are shown, those who owe most first.
 const SHOWN: u64 = 1_000;
@@ -41,7 +41,11 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
         .all(&*db)
         .await?;
     let names: HashMap<NodeId, String> = nodes.into_iter().collect();
-    say(&if options.json { terminal::json(&whole(&check, &balances)) } else { table(&check, &balances, &names) });
+    print_line(&if options.json {
+        terminal::json(&whole(&check, &balances))
+    } else {
+        table(&check, &balances, &names)
+    });
     ensure!(check.is_clean(), "the ledger does not add up");
     Ok(())
 }

@@ -16,7 +16,7 @@ use self::receiver::Receiver;
 use crate::{
     bootstrap,
     operator::{Access, Client, terminal::text},
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -84,7 +84,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     let (answer, json) = (listen.answer, listen.json);
     if let Some(secret) = &listen.secret {
         let verifier = Webhook::new(secret).context("--secret is not a secret of an endpoint (whsec_…)")?;
-        tell(json, &format!("Listening on {here}. Ctrl-C ends it."));
+        print_status(json, &format!("Listening on {here}. Ctrl-C ends it."));
         return serve(socket, Receiver::new(verifier, answer, json)).await;
     }
     let own = bootstrap::read(settings).ok().map(|first| first.node_id);
@@ -101,22 +101,22 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     let id = text(&endpoint, "id");
     let secret = endpoint["secret"].as_str().context("the answer holds no secret")?;
     let events = listen.events.join(", ");
-    tell(json, &format!("Listening on {here} as endpoint {id}, for {events}. Ctrl-C ends it."));
+    print_status(json, &format!("Listening on {here} as endpoint {id}, for {events}. Ctrl-C ends it."));
     let served = match Webhook::new(secret) {
         Ok(verifier) => serve(socket, Receiver::new(verifier, answer, json)).await,
         Err(error) => Err(error.into()),
     };
     client.delete(&format!("/webhooks/{id}")).await.context("the endpoint is not deleted")?;
-    tell(json, "The endpoint is deleted.");
+    print_status(json, "The endpoint is deleted.");
     served
 }
 
 /// For the person at the terminal; what a program reads stays free of it.
-fn tell(json: bool, line: &str) {
+fn print_status(json: bool, line: &str) {
     if json {
         tracing::info!("{line}");
     } else {
-        say(line);
+        print_line(line);
     }
 }
 

@@ -7,7 +7,7 @@ use api::{CONTRACTS, Contract};
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::Value;
 
-use crate::output::say;
+use crate::output::print_line;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let (_, document) = one(contract, PathBuf::new());
-    say(text(&document)?.trim_end());
+    print_line(text(&document)?.trim_end());
     Ok(())
 }
 

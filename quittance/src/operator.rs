@@ -5,7 +5,7 @@ pub(crate) mod terminal;
 
 use clap::Args;
 
-pub(crate) use self::client::{Client, NoAnswer};
+pub(crate) use self::client::{Client, NoResponse};
 
 /// Where the instance is and who asks.
 #[derive(Debug, Args)]

@@ -10,11 +10,11 @@ pub(crate) fn hand_over(text: &str) -> std::io::Result<()> {
 }
 
 /// Writes a line for the person at the terminal; a closed pipe is no reason to stop working.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Tells what went wrong, causes included.
-pub(crate) fn complain(error: &anyhow::Error) {
+pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
 }

@@ -25,7 +25,7 @@ use webhooks::Lanes;
 use crate::{
     chain_questions::chain_questions,
     gateway_registry,
-    output::say,
+    output::print_line,
     safety::{self, Mode, Severity},
     settings::Settings,
 };
@@ -147,7 +147,7 @@ pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let (db, _) = connect(&settings).await?;
     let missing = Migrator::get_pending_migrations(&*db).await?.len();
     migrate_database(&settings, &db).await?;
-    say(&format!("The schema is up to date; {missing} migrations were applied."));
+    print_line(&format!("The schema is up to date; {missing} migrations were applied."));
     Ok(())
 }
 
@@ -156,14 +156,14 @@ pub(crate) async fn api(settings: Settings) -> anyhow::Result<()> {
     let base = open(settings).await?;
     let listener = listen(&base.settings).await?;
     let (address, mode) = (listener.local_addr()?, safety::assess(&base.settings).mode);
-    say(&format!("API at http://{address}, documents at http://{address}/docs ({mode})"));
+    print_line(&format!("API at http://{address}, documents at http://{address}/docs ({mode})"));
     run(base, Roles { api: Some(listener), worker: None }).await
 }
 
 /// `quittance worker`.
 pub(crate) async fn worker(settings: Settings, options: WorkerOptions) -> anyhow::Result<()> {
     let base = open(settings).await?;
-    say("Working; stop with Ctrl-C or SIGTERM.");
+    print_line("Working; stop with Ctrl-C or SIGTERM.");
     run(base, Roles { api: None, worker: Some(&options) }).await
 }
 

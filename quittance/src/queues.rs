@@ -10,7 +10,7 @@ use crate::{
         Access, Client,
         terminal::{self, text},
     },
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         let queues = client.get("/operations/queues", &[]).await?;
         let told = if options.json { terminal::json(&queues) } else { table(&queues) };
         // Home, and nothing of what stood there before.
-        say(&if clear { format!("\x1b[H\x1b[2J{told}") } else { told });
+        print_line(&if clear { format!("\x1b[H\x1b[2J{told}") } else { told });
         if !options.watch {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use crate::{
         Access, Client,
         terminal::{self, text, time},
     },
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -68,7 +68,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             (client.put(&["exchange-rates", &base, &quote], &body).await?, json)
         }
     };
-    say(&if json { terminal::json(&answer) } else { print(&answer) });
+    print_line(&if json { terminal::json(&answer) } else { print(&answer) });
     Ok(())
 }
 

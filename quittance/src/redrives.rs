@@ -14,7 +14,7 @@ use crate::{
         Access, Client,
         terminal::{self, clean, text, time},
     },
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -86,14 +86,14 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             query.extend(state.map(|state| ("state", state)));
             query.extend(cursor.map(|cursor| ("cursor", cursor)));
             let page = client.get("/operations/redrives", &query).await?;
-            say(&if json { terminal::json(&page) } else { list(&page) });
+            print_line(&if json { terminal::json(&page) } else { list(&page) });
         }
         Command::Show { id, follow: to_the_end, json } => {
             let run = match to_the_end {
                 true => follow(&client, &id.to_string(), !json).await?,
                 false => client.get(&format!("/operations/redrives/{id}"), &[]).await?,
             };
-            say(&if json { terminal::json(&run) } else { details(&run) });
+            print_line(&if json { terminal::json(&run) } else { details(&run) });
         }
         Command::Pause(act) => held(&client, "pause", act).await?,
         Command::Resume(act) => held(&client, "resume", act).await?,
@@ -104,7 +104,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
 
 async fn held(client: &Client, what: &str, Act { id, reason, json }: Act) -> anyhow::Result<()> {
     let run = client.post(&format!("/operations/redrives/{id}/{what}"), &json!({ "reason": reason })).await?;
-    say(&if json { terminal::json(&run) } else { format!("Redrive {id} is {}.", text(&run, "state")) });
+    print_line(&if json { terminal::json(&run) } else { format!("Redrive {id} is {}.", text(&run, "state")) });
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     operator::{Access, Client, terminal},
-    output::say,
+    output::print_line,
     settings::Settings,
 };
 
@@ -98,6 +98,6 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
             (client.post(&format!("/operations/payments/{id}/resolve"), &body).await?, json, print::resolved)
         }
     };
-    say(&if json { terminal::json(&answer) } else { print(&answer) });
+    print_line(&if json { terminal::json(&answer) } else { print(&answer) });
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
         Client,
         terminal::{json, text},
     },
-    output::say,
+    output::print_line,
     redrives,
 };
 
@@ -86,20 +86,20 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
     let plan = client.post("/operations/redrives/dry-run", &asked).await?;
     let letters = plan["would_replay"].as_u64().unwrap_or_default();
     if redrive.json {
-        say(&json(&plan));
+        print_line(&json(&plan));
     } else if letters == 0 {
-        say("No dead letters match.");
+        print_line("No dead letters match.");
     } else {
-        say(&print::plan(&plan));
+        print_line(&print::plan(&plan));
         if plan["matching"].as_u64() > Some(letters) {
-            say(&format!("\nOnly the oldest {letters} are taken; --limit or --all takes more."));
+            print_line(&format!("\nOnly the oldest {letters} are taken; --limit or --all takes more."));
         }
     }
     if redrive.dry_run || letters == 0 {
         return Ok(());
     }
     if !redrive.yes && !agreed(letters)? {
-        say("Nothing was done.");
+        print_line("Nothing was done.");
         return Ok(());
     }
     asked["reason"] = json!(redrive.reason);
@@ -108,7 +108,7 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
     asked["stop_percent"] = json!(redrive.stop_percent);
     let run = client.post_once("/operations/redrives", &asked).await?;
     if redrive.detach {
-        say(&if redrive.json { json(&run) } else { redrives::started(&run) });
+        print_line(&if redrive.json { json(&run) } else { redrives::started(&run) });
         return Ok(());
     }
     follow(client, &run, redrive.json).await
@@ -116,18 +116,18 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
 
 async fn follow(client: &Client, run: &Value, as_json: bool) -> anyhow::Result<()> {
     if !as_json {
-        say(&redrives::started(run));
+        print_line(&redrives::started(run));
     }
     let id = text(run, "id");
     let ended = tokio::select! {
         ended = redrives::follow(client, &id, !as_json) => ended?,
         _ = tokio::signal::ctrl_c() => {
-            say(&format!("\nThe run goes on in the workers. Look at it, or end it:\n  quittance redrives show {id}\n  \
+            print_line(&format!("\nThe run goes on in the workers. Look at it, or end it:\n  quittance redrives show {id}\n  \
                           quittance redrives abort {id} --reason '…'"));
             return Ok(());
         }
     };
-    say(&if as_json { json(&ended) } else { redrives::details(&ended) });
+    print_line(&if as_json { json(&ended) } else { redrives::details(&ended) });
     let died = ended["dead_again"].as_u64().unwrap_or_default();
     match ended["state"].as_str() {
         Some("done") if died == 0 => Ok(()),

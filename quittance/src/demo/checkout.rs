@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, output::say};
+use crate::{bootstrap::Bootstrap, output::print_line};
 
 /// The shop, and its customer's browser, which follows no redirect by itself.
 struct Shop<'a> {
@@ -19,16 +19,16 @@ struct Shop<'a> {
 
 /// A payment that is approved at the gateway, one that is canceled, and one that the gateway declines.
 pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Result<()> {
-    say("\nA hosted checkout, paid at the sandbox");
+    print_line("\nA hosted checkout, paid at the sandbox");
     let shop = Shop::sign_in(first, patience).await?;
     let paid = shop.create("15000").await?;
     if paid["plan"]["options"].as_array().is_none_or(Vec::is_empty) {
-        say(
+        print_line(
             "  no gateway serves this shop, and the sandbox is switched off (gateways.sandbox.enabled): nothing to pay with",
         );
         return Ok(());
     }
-    say("  created, and its page shown");
+    print_line("  created, and its page shown");
     let gateway = shop.choose(&paid).await?;
     let back = shop.press(&format!("{gateway}/approve")).await?;
     let page = shop.press_link(&back).await?;
@@ -36,19 +36,19 @@ pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Resul
     shop.expect(&paid, "completed").await?;
     let thanks = shop.press_link(&page).await?;
     ensure!(thanks.starts_with("https://shop.example/thanks?paymentId="), "the browser went to {thanks}");
-    say("  approved, completed, and back at the shop");
+    print_line("  approved, completed, and back at the shop");
 
     let canceled = shop.create("2500").await?;
     shop.post(&format!("/v1/payments/{}/cancel", text(&canceled, "id")), &json!({})).await?;
     shop.expect(&canceled, "canceled").await?;
-    say("  canceled");
+    print_line("  canceled");
 
     let declined = shop.create("2513").await?;
     let url = format!("{}/v1/payments/{}/submit", shop.base_url, text(&declined, "id"));
     let answer = shop.http.post(url).bearer_auth(&shop.token).json(&json!({ "source": "STR" })).send().await?;
     ensure!(answer.status() == 400, "a gateway that declines is answered {}", answer.status());
     shop.expect(&declined, "failed").await?;
-    say("  declined");
+    print_line("  declined");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, output::say};
+use crate::{bootstrap::Bootstrap, output::print_line};
 
 /// The shop's back office, and its storefront.
 struct Shop<'a> {
@@ -19,23 +19,23 @@ struct Shop<'a> {
 
 /// An account is opened, an order paid by card and refunded in part, and the seller paid out.
 pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Result<()> {
-    say("\nA seller's account, a card payment, a refund and a payout at the sandbox");
+    print_line("\nA seller's account, a card payment, a refund and a payout at the sandbox");
     let shop = Shop::sign_in(first, patience).await?;
-    let asked = shop.ask("/api/payments/connect/onboard", &details()).await;
+    let asked = shop.request("/api/payments/connect/onboard", &details()).await;
     if asked.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
-        say("  no card processor is there; the sandbox is gateways.sandbox.enabled");
+        print_line("  no card processor is there; the sandbox is gateways.sandbox.enabled");
         return Ok(());
     }
     let account = read(asked).await?;
     if text(&account, "status") != "active" {
-        say("  the card processor wants to know more of the seller");
+        print_line("  the card processor wants to know more of the seller");
         return Ok(());
     }
-    say(&format!("  account {} is active", text(&account, "account_id")));
+    print_line(&format!("  account {} is active", text(&account, "account_id")));
     let order = shop.post("/api/orders", &json!({ "total": 100, "totalBs": 3650 })).await?;
     let (id, number) = (text(&order["order"], "id").to_owned(), &order["order"]["number"]);
     let intent = shop.post("/api/payments/create-intent", &json!({ "order_id": number })).await?;
-    say(&format!(
+    print_line(&format!(
         "  intent over {} cents, of which the platform keeps {}",
         intent["amount_cents"], intent["platform_fee_cents"]
     ));
@@ -43,15 +43,18 @@ pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Resul
     let approved = shop.http.post(format!("{page}/approve")).send().await?;
     ensure!(!approved.status().is_client_error(), "the sandbox answers {}", approved.status());
     shop.expect(&id, "CONFIRMED").await?;
-    say("  paid by card");
+    print_line("  paid by card");
     let part = json!({ "order_id": number, "amount_cents": 2500, "reason": "One plate was broken" });
     let refund = shop.post("/api/payments/refund", &part).await?;
-    say(&format!("  refund of {} cents is {}", refund["amount_cents"], text(&refund, "status")));
+    print_line(&format!("  refund of {} cents is {}", refund["amount_cents"], text(&refund, "status")));
     let payout = shop.post("/api/payments/connect/payout?amount=5000", &json!({})).await?;
-    say(&format!("  payout of {} cents is {}", payout["amount"], text(&payout, "status")));
+    print_line(&format!("  payout of {} cents is {}", payout["amount"], text(&payout, "status")));
     let rest = shop.post("/api/payments/refund", &json!({ "order_id": number })).await?;
     shop.expect(&id, "REFUNDED").await?;
-    say(&format!("  the other {} cents are refunded; `quittance ledger` shows what is owed", rest["amount_cents"]));
+    print_line(&format!(
+        "  the other {} cents are refunded; `quittance ledger` shows what is owed",
+        rest["amount_cents"]
+    ));
     Ok(())
 }
 
@@ -77,10 +80,10 @@ impl<'a> Shop<'a> {
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        read(self.ask(path, body).await).await
+        read(self.request(path, body).await).await
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> reqwest::Result<Response> {
+    async fn request(&self, path: &str, body: &Value) -> reqwest::Result<Response> {
         let request = self.http.post(format!("{}{path}", self.first.base_url)).bearer_auth(&self.token);
         request.json(body).send().await
     }

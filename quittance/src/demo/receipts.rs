@@ -4,7 +4,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, output::say};
+use crate::{bootstrap::Bootstrap, output::print_line};
 
 /// The shop and its customer.
 struct Shop<'a> {
@@ -15,11 +15,11 @@ struct Shop<'a> {
 
 /// A receipt that is rejected, and another that is confirmed.
 pub(super) async fn play(first: &Bootstrap) -> anyhow::Result<()> {
-    say("\nAn order that is paid by bank transfer");
+    print_line("\nAn order that is paid by bank transfer");
     let shop = Shop::sign_in(first).await?;
     let order = shop.post("/api/orders", &json!({ "total": 25.5, "totalBs": 930.75, "exchangeRate": 36.5 })).await?;
     let id = text(&order["order"], "id").to_owned();
-    say(&format!("  ordered {}", text(&order["order"], "orderNumber")));
+    print_line(&format!("  ordered {}", text(&order["order"], "orderNumber")));
     for (verdict, reference) in [("REJECTED", "004211"), ("CONFIRMED", "004212")] {
         let receipt =
             json!({ "orderId": id, "method": "PAGO_MOVIL", "amountReported": 930.75, "reference": reference });
@@ -57,7 +57,7 @@ impl<'a> Shop<'a> {
         let answer = read(self.http.get(format!("{}/api/orders/{id}", self.first.base_url)).send().await).await?;
         let status = text(&answer["order"], "status");
         ensure!(status == wanted, "order {id} is {status} and not {wanted}");
-        say(&format!("  {wanted}"));
+        print_line(&format!("  {wanted}"));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{merchant::read, text};
-use crate::{bootstrap::Bootstrap, output::say};
+use crate::{bootstrap::Bootstrap, output::print_line};
 
 /// Somebody who has signed in at a till.
 struct Till<'a> {
@@ -19,11 +19,11 @@ struct Till<'a> {
 
 /// Cash, a card, and an invoice, which together cover two tickets.
 pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Result<()> {
-    say("\nA till that takes cash, a card and a Lightning payment");
+    print_line("\nA till that takes cash, a card and a Lightning payment");
     let till = Till::sign_in(first).await?;
     let methods = till.get("/payments/methods").await?;
     let currencies = till.get("/payments/currencies").await?;
-    say(&format!("  {} methods and {} currencies", count(&methods), count(&currencies)));
+    print_line(&format!("  {} methods and {} currencies", count(&methods), count(&currencies)));
     let (cash, card) = (named(&methods, "name", "Cash")?, named(&methods, "name", "Credit Card")?);
     let euro = named(&currencies, "acronym", "EUR")?;
     let (seven, eight) = (till.ticket("table 7").await?, till.ticket("table 8").await?);
@@ -37,11 +37,11 @@ pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Resul
             let relation = json!({ "payment_id": payment["id"], "ticket_id": ticket });
             till.post("/payments/ticket-payments", &relation).await?;
         }
-        say(&format!("  took {amount} EUR"));
+        print_line(&format!("  took {amount} EUR"));
     }
     let covered = till.get(&format!("/payments/ticket-payments/by-ticket/{seven}")).await?;
     ensure!(count(&covered) == 2, "two payments cover table 7, and not {}", count(&covered));
-    say("  two payments cover table 7, one of them table 8 as well");
+    print_line("  two payments cover table 7, one of them table 8 as well");
     till.lightning(&euro, &eight, patience).await
 }
 
@@ -63,14 +63,14 @@ impl<'a> Till<'a> {
         let answer = self.http.post(url).bearer_auth(&self.token).json(&wanted).send().await?;
         if answer.status() == reqwest::StatusCode::BAD_REQUEST {
             let refused: Value = answer.json().await?;
-            say(&format!("  no invoice: {}", text(&refused, "message")));
+            print_line(&format!("  no invoice: {}", text(&refused, "message")));
             return Ok(());
         }
         let invoice = read(Ok(answer)).await?;
-        say(&format!("  invoice over {} sat for 9.5 EUR: {}", invoice["amount_sat"], text(&invoice, "bolt11")));
+        print_line(&format!("  invoice over {} sat for 9.5 EUR: {}", invoice["amount_sat"], text(&invoice, "bolt11")));
         let pay = format!("/sandbox/lightning/invoices/{}/pay", text(&invoice, "payment_hash"));
         self.post(&pay, &json!({})).await.context("only invoices of the sandbox node can be paid here")?;
-        say("  paid at the sandbox node");
+        print_line("  paid at the sandbox node");
         let until = Instant::now() + patience;
         let path = format!("/api/v1/payments/{}", text(&invoice, "payment_id"));
         loop {
@@ -81,7 +81,7 @@ impl<'a> Till<'a> {
                 other => bail!("the payment is {other} and not completed"),
             }
         }
-        say("  completed by the node's callback");
+        print_line("  completed by the node's callback");
         Ok(())
     }
 
@@ -90,14 +90,14 @@ impl<'a> Till<'a> {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.ask(Method::GET, path, None).await
+        self.request(Method::GET, path, None).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.ask(Method::POST, path, Some(body)).await
+        self.request(Method::POST, path, Some(body)).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let mut request = self.http.request(method, format!("{}{path}", self.first.base_url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);

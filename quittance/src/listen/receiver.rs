@@ -14,7 +14,7 @@ use standardwebhooks::Webhook;
 
 use crate::{
     operator::terminal::{self, clean, text},
-    output::say,
+    output::print_line,
 };
 
 /// The longest body that is read: events are a few kilobytes.
@@ -39,16 +39,16 @@ impl Receiver {
             return StatusCode::METHOD_NOT_ALLOWED.into();
         }
         let Ok(body) = request.take_body().into_bytes_limit(BODY_MAX).await else {
-            self.complain("a body longer than a mebibyte, or cut off");
+            self.print_error("a body longer than a mebibyte, or cut off");
             return StatusCode::PAYLOAD_TOO_LARGE.into();
         };
         if let Err(error) = self.verifier.verify(&body, request.headers()) {
-            self.complain(&format!("not signed by this endpoint's secret: {error}"));
+            self.print_error(&format!("not signed by this endpoint's secret: {error}"));
             return StatusCode::UNAUTHORIZED.into();
         }
         match serde_json::from_slice::<Value>(&body) {
             Ok(event) => self.show(&event),
-            Err(error) => self.complain(&format!("signed, but no JSON: {error}")),
+            Err(error) => self.print_error(&format!("signed, but no JSON: {error}")),
         }
         self.answer.into()
     }
@@ -56,17 +56,17 @@ impl Receiver {
     fn show(&self, event: &Value) {
         let again = !self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(text(event, "id"));
         if self.json {
-            return say(&terminal::json_line(event));
+            return print_line(&terminal::json_line(event));
         }
-        say(&line(event, again));
+        print_line(&line(event, again));
     }
 
-    fn complain(&self, why: &str) {
+    fn print_error(&self, why: &str) {
         let why = clean(why);
         if self.json {
             tracing::warn!("refused: {why}");
         } else {
-            say(&format!("refused: {why}"));
+            print_line(&format!("refused: {why}"));
         }
     }
 }

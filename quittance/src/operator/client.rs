@@ -21,7 +21,7 @@ pub(crate) struct Client {
 /// The instance did not answer at all: it may be starting again.
 #[derive(Debug, thiserror::Error)]
 #[error("the instance at {0} does not answer; is it running?")]
-pub(crate) struct NoAnswer(String);
+pub(crate) struct NoResponse(String);
 
 impl Client {
     /// Signs in with what was given, or else with what the first start has written into the data folder.
@@ -86,7 +86,7 @@ impl Client {
     async fn send(&self, request: impl Fn() -> RequestBuilder) -> anyhow::Result<Value> {
         for again in [false, true] {
             let token = self.token.lock().await.expose_secret().to_owned();
-            let (status, body) = self.answer(request().bearer_auth(token)).await?;
+            let (status, body) = self.exchange(request().bearer_auth(token)).await?;
             if status == StatusCode::UNAUTHORIZED && !again {
                 self.renew().await?;
                 continue;
@@ -99,18 +99,18 @@ impl Client {
     async fn renew(&self) -> anyhow::Result<()> {
         let credentials = json!({ "api_key": self.api_key, "secret_key": self.secret_key.expose_secret() });
         let authenticate = self.http.post(format!("{}/api/v1/auth/authenticate", self.base_url)).json(&credentials);
-        let (status, body) = self.answer(authenticate).await?;
+        let (status, body) = self.exchange(authenticate).await?;
         let tokens = read(status, body)?;
         let token = tokens["access_token"].as_str().context("the answer holds no token")?;
         *self.token.lock().await = token.into();
         Ok(())
     }
 
-    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
+    async fn exchange(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
         let answer = request
             .send()
             .await
-            .map_err(|error| anyhow::Error::from(error.without_url()).context(NoAnswer(self.base_url.clone())))?;
+            .map_err(|error| anyhow::Error::from(error.without_url()).context(NoResponse(self.base_url.clone())))?;
         let status = answer.status();
         if status == StatusCode::NO_CONTENT {
             return Ok((status, Value::Null));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::counts;
 use crate::{
     operator::{Client, NoAnswer},
-    output::say,
+    output::print_line,
 };
 
 /// How often a run is looked at.
@@ -30,9 +30,9 @@ pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Re
     loop {
         let run = match client.get(&format!("/operations/redrives/{id}"), &[]).await {
             Ok(run) => run,
-            Err(error) if error.is::<NoAnswer>() && heard.elapsed() < PATIENCE => {
+            Err(error) if error.is::<NoResponse>() && heard.elapsed() < PATIENCE => {
                 if last != "away" {
-                    say("The instance does not answer; waiting for it. The run goes on when a worker is there.");
+                    print_line("The instance does not answer; waiting for it. The run goes on when a worker is there.");
                     "away".clone_into(&mut last);
                 }
                 tokio::time::sleep(EVERY).await;
@@ -48,7 +48,7 @@ pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Re
         }
         if matches!(run["state"].as_str(), Some("done" | "aborted" | "stopped" | "paused")) {
             if bar {
-                say("");
+                print_line("");
             }
             return Ok(run);
         }
@@ -59,7 +59,7 @@ pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Re
 /// A line of its own, or the same line again.
 fn draw(run: &Value, counts: &str, bar: bool) {
     if !bar {
-        return say(counts);
+        return print_line(counts);
     }
     let number = |field: &str| run[field].as_u64().unwrap_or_default();
     let ended = number("resolved") + number("dead_again") + number("skipped");

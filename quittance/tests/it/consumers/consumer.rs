@@ -27,7 +27,7 @@ pub(crate) enum Mood {
 
 /// What it knows of an event.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct ReceivedEvent {
     /// Its payment with its number there, for events that are about one.
     pub(crate) payment: Option<(Uuid, i32)>,
     /// The dead letter that it tells of.
@@ -43,7 +43,7 @@ struct Book {
     refused: usize,
     forged: usize,
     bodies: BTreeMap<Uuid, BTreeSet<Vec<u8>>>,
-    accepted: BTreeMap<Uuid, Told>,
+    accepted: BTreeMap<Uuid, ReceivedEvent>,
     first_request: Option<Instant>,
 }
 
@@ -76,7 +76,7 @@ impl Consumer {
     }
 
     /// The events that it has answered with 2xx.
-    pub(crate) fn accepted(&self) -> BTreeMap<Uuid, Told> {
+    pub(crate) fn accepted(&self) -> BTreeMap<Uuid, ReceivedEvent> {
         self.book().accepted.clone()
     }
 
@@ -127,7 +127,7 @@ impl Book {
         let payment = named(&event["data"]["payment"]["id"])
             .map(|id| (id, i32::try_from(event["sequence"].as_i64().unwrap()).unwrap()));
         let letter = named(&event["data"]["dead_letter_id"]);
-        self.accepted.insert(id, Told { payment, letter, bodies: count });
+        self.accepted.insert(id, ReceivedEvent { payment, letter, bodies: count });
         200
     }
 }

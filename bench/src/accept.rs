@@ -21,8 +21,8 @@ use crate::{
     figures::{median, ms, percentile, rate, ratio},
     load::{self, Limits, Outcome},
     merchant::Merchant,
+    print_line,
     process::Process,
-    say,
 };
 
 /// What of the bare figure batching must reach at least.
@@ -125,7 +125,7 @@ async fn unless_interrupted(work: impl Future<Output = anyhow::Result<()>>) -> a
 impl Bench<'_> {
     async fn run(&mut self) -> anyhow::Result<()> {
         let Options { seconds, connections, rounds, workers, .. } = self.options;
-        say(&format!(
+        print_line(&format!(
             "accept on {}, {workers} workers: {connections} connections, {seconds} s, {rounds} rounds",
             self.place()
         ));
@@ -135,7 +135,7 @@ impl Bench<'_> {
         for number in 1..=*rounds {
             let round = self.round(number).await?;
             answered += round.outcome.created.len();
-            self.tell(&format!("round {number}"), &round);
+            self.report(&format!("round {number}"), &round);
             measured.push(round);
         }
         self.check(answered).await?;
@@ -146,9 +146,13 @@ impl Bench<'_> {
         };
         let quantile = |hundredths| ms(Duration::from_secs_f64(quantile(hundredths)));
         let errors: usize = measured.iter().map(|round| round.outcome.errors).sum();
-        say(&format!("quittance  {ours:.0} payments/s, p50 {}, p99 {}, errors {errors}", quantile(50), quantile(99)));
-        say(&format!("{:<10} {bare:.0} transactions/s", self.bare.name()));
-        say(&ratio(ours, bare, TARGET));
+        print_line(&format!(
+            "quittance  {ours:.0} payments/s, p50 {}, p99 {}, errors {errors}",
+            quantile(50),
+            quantile(99)
+        ));
+        print_line(&format!("{:<10} {bare:.0} transactions/s", self.bare.name()));
+        print_line(&ratio(ours, bare, TARGET));
         Ok(())
     }
 
@@ -171,10 +175,10 @@ impl Bench<'_> {
         Ok(outcome)
     }
 
-    fn tell(&self, name: &str, round: &Round) {
+    fn report(&self, name: &str, round: &Round) {
         let Outcome { created, errors, first_error, elapsed, .. } = &round.outcome;
         let first_error = first_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        say(&format!(
+        print_line(&format!(
             "{name}: {:.0} payments/s, p50 {}, p99 {}, max {}, errors {errors}{first_error}, processor {:.0} µs each, outbox \
              empty {:.1} s later; {} {:.0}/s",
             rate(created.len(), *elapsed),
@@ -211,7 +215,9 @@ impl Bench<'_> {
         if payments != logs || payments < answered {
             bail!("{answered} payments were answered, but {payments} payments and {logs} log rows are there");
         }
-        say(&format!("checked: {answered} answered 201, {payments} payments and as many log rows in the database"));
+        print_line(&format!(
+            "checked: {answered} answered 201, {payments} payments and as many log rows in the database"
+        ));
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use crate::{
     http::Connection,
     load::{self, Limits},
     merchant::Merchant,
+    print_line,
     process::Process,
-    say,
 };
 
 /// Batches must beat the sender that has none.
@@ -74,7 +74,7 @@ impl Bench<'_> {
     async fn run(&self) -> anyhow::Result<()> {
         let Options { payments, rounds, block_time, .. } = self.options;
         let mining = block_time.map_or("mining at once".to_owned(), |seconds| format!("a block every {seconds} s"));
-        say(&format!(
+        print_line(&format!(
             "deals on Anvil, {mining}: {payments} payments, one api, one worker, one signer, {rounds} rounds"
         ));
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -86,7 +86,7 @@ impl Bench<'_> {
             let used = (self.processor_time().saturating_sub(used)).as_secs_f64();
             let bare_in = self.bare.send(count).await?;
             bare.push(rate(count, bare_in));
-            say(&format!(
+            print_line(&format!(
                 "round {number}: all created after {:.1} s, all open after {:.1} s, {:.0} deals/s, processor {used:.1} s; bare \
                  sender {:.0} deals/s",
                 created_in.as_secs_f64(),
@@ -97,9 +97,9 @@ impl Bench<'_> {
         }
         self.check().await?;
         let (ours, bare) = (median(ours), median(bare));
-        say(&format!("quittance    {ours:.0} deals/s from the first 201 to the last open"));
-        say(&format!("bare sender  {bare:.0} deals/s, one a transaction, {} unmined", bare_sender::UNMINED));
-        say(&ratio(ours, bare, TARGET));
+        print_line(&format!("quittance    {ours:.0} deals/s from the first 201 to the last open"));
+        print_line(&format!("bare sender  {bare:.0} deals/s, one a transaction, {} unmined", bare_sender::UNMINED));
+        print_line(&ratio(ours, bare, TARGET));
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Bench<'_> {
             bail!("{payments} payments have {} deals, {} of them different", logs.len(), refs.len());
         }
         let transactions: BTreeSet<_> = logs.iter().filter_map(|log| log["transactionHash"].as_str()).collect();
-        say(&format!(
+        print_line(&format!(
             "checked: {payments} payments, {payments} deals, each once, in {} transactions",
             transactions.len()
         ));

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// An answer's status and body.
-pub(crate) struct Answer<'a> {
+pub(crate) struct HttpResponse<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],
 }
@@ -30,7 +30,7 @@ impl Connection {
     }
 
     /// Sends the bytes of a whole request and waits for the answer.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<HttpResponse<'_>> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let (body_at, length) = loop {
@@ -44,7 +44,7 @@ impl Connection {
         }
         let status = self.received.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         let status = status.context("the answer has no status")?;
-        Ok(Answer { status, body: &self.received[body_at..body_at + length] })
+        Ok(HttpResponse { status, body: &self.received[body_at..body_at + length] })
     }
 
     /// Posts JSON and reads JSON; any status but success is an error.

@@ -55,6 +55,6 @@ async fn main() -> ExitCode {
 }
 
 /// Writes a line for whoever reads along.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

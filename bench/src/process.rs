@@ -43,10 +43,10 @@ impl Process {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("it ended with {status}: {}", self.last_words());
+                bail!("it ended with {status}: {}", self.last_output());
             }
             if Instant::now() > until {
-                bail!("{address}{path} does not answer: {}", self.last_words());
+                bail!("{address}{path} does not answer: {}", self.last_output());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -58,7 +58,7 @@ impl Process {
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > until {
-                bail!("it does not stop: {}", self.last_words());
+                bail!("it does not stop: {}", self.last_output());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -80,7 +80,7 @@ impl Process {
         Ok(peak.context("the kernel does not tell the peak of memory")?.parse::<u64>()? >> 10)
     }
 
-    fn last_words(&self) -> String {
+    fn last_output(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")

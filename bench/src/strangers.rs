@@ -21,8 +21,8 @@ use crate::{
     http::{Connection, request},
     load::{self, Limits, Outcome},
     merchant::Merchant,
+    print_line,
     process::Process,
-    say,
 };
 
 /// How long one rests between an answer and its next request: two hundred of them ask two thousand times a second.
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     backend: Backend,
 }
 
-type Answers = BTreeMap<(&'static str, u16), usize>;
+type StatusCounts = BTreeMap<(&'static str, u16), usize>;
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     tokio::task::LocalSet::new().run_until(measure(options)).await
@@ -120,7 +120,7 @@ async fn beside(
         strangers.spawn_local(stranger(address.to_owned(), number, until));
     }
     let beside = load::create_payments(&merchant, "beside", limits(time)).await?;
-    let mut answers = Answers::new();
+    let mut answers = StatusCounts::new();
     while let Some(asked) = strangers.join_next().await {
         for (answer, count) in asked?? {
             *answers.entry(answer).or_default() += count;
@@ -129,19 +129,22 @@ async fn beside(
     let (memory, disk) = (peaks(processes)?, disk.bytes().await?.saturating_sub(disk_alone) >> 20);
     // What is behind the API works on, and falls behind, in whatever company: the merchant is alone before and after.
     let again = load::create_payments(&merchant, "again", limits(time.min(Duration::from_secs(15)))).await?;
-    tell("alone", &alone)?;
-    tell("beside strangers", &beside)?;
-    tell("alone again", &again)?;
+    report("alone", &alone)?;
+    report("beside strangers", &beside)?;
+    report("alone again", &again)?;
     for ((path, status), count) in &answers {
-        say(&format!("  strangers: {count:>7} × {status} {path}"));
+        print_line(&format!("  strangers: {count:>7} × {status} {path}"));
     }
     let asked = rate(answers.values().sum(), time);
     let admitted = rate(answers.iter().filter(|((_, status), _)| *status != 429).map(|(_, count)| count).sum(), time);
-    say(&format!("strangers asked {asked:.0} times a second, {admitted:.0} of them were not answered 429"));
-    say(&format!("memory at its peak {memory} ({memory_alone} before), disk +{disk} MB"));
+    print_line(&format!("strangers asked {asked:.0} times a second, {admitted:.0} of them were not answered 429"));
+    print_line(&format!("memory at its peak {memory} ({memory_alone} before), disk +{disk} MB"));
     let p99 = |outcome: &Outcome| percentile(&outcome.created, 99).as_secs_f64();
     let alone = p99(&alone).midpoint(p99(&again));
-    say(&format!("creates' p99 alone, before and after, to beside strangers: {}", ratio(alone, p99(&beside), TARGET)));
+    print_line(&format!(
+        "creates' p99 alone, before and after, to beside strangers: {}",
+        ratio(alone, p99(&beside), TARGET)
+    ));
     Ok(())
 }
 
@@ -154,19 +157,19 @@ fn peaks(processes: &[Process]) -> anyhow::Result<String> {
     Ok(peaks.join(" + "))
 }
 
-fn tell(how: &str, outcome: &Outcome) -> anyhow::Result<()> {
+fn report(how: &str, outcome: &Outcome) -> anyhow::Result<()> {
     if outcome.errors > 0 {
         bail!("{how}: {} payments failed: {}", outcome.errors, outcome.first_error.as_deref().unwrap_or_default());
     }
     let (count, p50, p99) = (outcome.created.len(), percentile(&outcome.created, 50), percentile(&outcome.created, 99));
     let a_second = rate(count, outcome.elapsed);
-    say(&format!("{how}: {a_second:.0} payments/s, p50 {}, p99 {}", ms(p50), ms(p99)));
+    print_line(&format!("{how}: {a_second:.0} payments/s, p50 {}, p99 {}", ms(p50), ms(p99)));
     Ok(())
 }
 
 /// One address: everything that strangers may ask for, in turn, and never a wait for a Retry-After.
-async fn stranger(address: String, number: usize, until: Instant) -> anyhow::Result<Answers> {
-    let mut answers = Answers::new();
+async fn stranger(address: String, number: usize, until: Instant) -> anyhow::Result<StatusCounts> {
+    let mut answers = StatusCounts::new();
     let mut connection = Connection::open(&address).await?;
     for turn in number.. {
         if Instant::now() >= until {

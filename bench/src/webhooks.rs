@@ -20,7 +20,7 @@ use crate::{
     http::{Connection, request},
     load::{self, Limits},
     merchant::Merchant,
-    say,
+    print_line,
 };
 
 /// How many receivers there are where there are many.
@@ -88,7 +88,7 @@ async fn on_an_engine(options: &Options) -> anyhow::Result<()> {
 impl Bench<'_> {
     async fn run(&self) -> anyhow::Result<()> {
         let Options { deliveries, rounds, answers_ms } = self.options;
-        say(&format!(
+        print_line(&format!(
             "webhooks on PostgreSQL and RabbitMQ, one api, one worker: {deliveries} deliveries, {rounds} rounds"
         ));
         for answer_ms in answers_ms {
@@ -97,7 +97,7 @@ impl Bench<'_> {
         }
         self.beside_a_recovery().await?;
         let worker = &self.engine.processes[1];
-        say(&format!("the worker's memory at its peak: {} MB", worker.peak_memory_mb()?));
+        print_line(&format!("the worker's memory at its peak: {} MB", worker.peak_memory_mb()?));
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl Bench<'_> {
         let (ours, bare) = (median(ours), median(bare));
         let aim = if count == 1 { AIM_ONE } else { AIM_MANY };
         let verdict = if ours >= aim { "reached" } else { "missed" };
-        say(&format!(
+        print_line(&format!(
             "{count:>2} receivers, answers after {:>3} ms: quittance {ours:>6.0}/s (aim {aim:.0}: {verdict}), bare signed \
              sender {bare:>6.0}/s, {}",
             answer.as_millis(),
@@ -163,7 +163,7 @@ impl Bench<'_> {
             self.owed.until_written(&recovered, WITHIN).await?;
         }
         let (alone, beside) = (median(alone), median(beside));
-        say(&format!(
+        print_line(&format!(
             "{MANY} receivers alone {alone:.0}/s, beside a recovery of {held} {beside:.0}/s (of which {released} had arrived \
              by then), {}",
             ratio(beside, alone, TARGET_BESIDE),
@@ -187,7 +187,7 @@ impl Bench<'_> {
         let mut ids = Vec::new();
         for url in receivers.urls() {
             let body = json!({ "node_id": self.merchant.id("node_id")?, "url": url, "events": ["payout.failed"] });
-            let created = self.ask("POST", "/api/v1/webhooks", &body).await?;
+            let created = self.request("POST", "/api/v1/webhooks", &body).await?;
             ids.push(created["id"].as_str().unwrap_or_default().parse()?);
         }
         Ok(ids)
@@ -195,17 +195,17 @@ impl Bench<'_> {
 
     async fn delete(&self, endpoints: &[Uuid]) -> anyhow::Result<()> {
         for id in endpoints {
-            self.ask("DELETE", &format!("/api/v1/webhooks/{id}"), &Value::Null).await?;
+            self.request("DELETE", &format!("/api/v1/webhooks/{id}"), &Value::Null).await?;
         }
         Ok(())
     }
 
     async fn recover(&self, endpoint: Uuid) -> anyhow::Result<()> {
         let since = json!({ "since": chrono::Utc::now() - chrono::TimeDelta::hours(1) });
-        self.ask("POST", &format!("/api/v1/webhooks/{endpoint}/recover"), &since).await.map(drop)
+        self.request("POST", &format!("/api/v1/webhooks/{endpoint}/recover"), &since).await.map(drop)
     }
 
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn request(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = request(method, path, &self.merchant.authorization(), &body);
         let mut connection = Connection::open(&self.merchant.address).await?;

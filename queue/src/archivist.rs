@@ -32,7 +32,6 @@ pub struct Archivist {
 }
 
 impl Archivist {
-    /// An archivist of what this broker dead-letters.
     #[must_use]
     pub fn new(db: Database, broker: Arc<dyn Broker>) -> Self {
         Self { db, broker }

@@ -20,7 +20,6 @@ pub use rabbit::RabbitBroker;
 /// end the process, while the attempts of jobs are counted by us.
 pub(crate) const DELIVERY_LIMIT: u32 = 20;
 
-/// Which broker, and how it is used.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerConfig {
@@ -80,11 +79,10 @@ pub enum BrokerError {
     /// A queue or exchange exists with other arguments than ours.
     #[error("{name} exists with other arguments ({stored}); wanted: {wanted}; delete it or use another prefix")]
     Mismatch {
-        /// The queue or exchange.
         name: String,
-        /// What the broker says about the stored one.
+        /// The arguments of the one that exists, in the broker's words.
         stored: String,
-        /// What we declare.
+        /// The arguments with which we declare it.
         wanted: String,
     },
     /// There is no connection, and the time for the next attempt has not come.
@@ -107,7 +105,7 @@ pub enum BrokerError {
 /// Prepares the configured broker. RabbitMQ need not be up: connections are made, and made again, as they are needed.
 ///
 /// # Errors
-/// When the configuration is wrong.
+/// The configuration is wrong; a restart does not help.
 pub fn open(config: &BrokerConfig, db: &Database) -> Result<Arc<dyn Broker>, BrokerError> {
     if !(1..=1_000).contains(&config.publish_window) {
         return Err(BrokerError::Configuration("publish_window must be 1 to 1000".to_owned()));
@@ -137,7 +135,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Messages that wait for a consumer.
     ///
     /// # Errors
-    /// When the broker cannot be asked.
+    /// The broker did not answer in time.
     async fn depth(&self, queue: &str) -> Result<u64, BrokerError>;
 
     /// The board of this process's parts, the broker's own connections included.
@@ -150,11 +148,11 @@ pub trait Broker: Send + Sync + 'static {
 /// Which due rows a broker wants to be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intake {
-    /// None: it is away or full.
+    /// The broker is away or full.
     Nothing,
-    /// Those of these queues.
+    /// Rows of these queues.
     Queues(Vec<String>),
-    /// All.
+    /// Rows of every queue.
     Everything,
 }
 
@@ -183,7 +181,7 @@ pub(crate) struct ConsumerEnd {
     pub(crate) incoming: mpsc::Sender<Incoming>,
     /// No more deliveries are wanted, but acknowledgements still are.
     pub(crate) stop: CancellationToken,
-    /// Nobody is left who could acknowledge.
+    /// The consumer was dropped, so that nobody can acknowledge any more.
     pub(crate) closed: CancellationToken,
 }
 
@@ -224,7 +222,7 @@ pub struct Incoming {
 pub struct AckHandle(AckTarget);
 
 enum AckTarget {
-    /// Whoever delivered sees to the row itself.
+    /// Nothing to acknowledge: the caller deletes the row itself.
     None,
     Embedded(embedded::EmbeddedAck),
     Rabbit(rabbit::RabbitAck),
@@ -244,7 +242,7 @@ impl AckHandle {
         Self(AckTarget::None)
     }
 
-    /// The message is dealt with.
+    /// Acknowledges: the job has ended, and the broker forgets the message.
     pub async fn ack(self) -> Acked {
         match self.0 {
             AckTarget::None => Acked::Yes,

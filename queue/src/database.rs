@@ -103,7 +103,7 @@ impl Database {
     /// runs no relay drops it, and the sweepers of others find its rows at once.
     ///
     /// # Errors
-    /// When the database cannot be reached or the URL is malformed.
+    /// The database cannot be reached in time, or the URL is malformed.
     pub async fn connect(config: &DatabaseConfig) -> Result<(Self, CommittedMessages), DbErr> {
         let mut options = ConnectOptions::new(config.url.expose_secret());
         let busy_timeout = Duration::from_millis(config.acquire_timeout_ms);
@@ -189,7 +189,7 @@ impl Transaction {
     /// Writes the messages to the outbox and returns their ids in order.
     ///
     /// # Errors
-    /// When the insert fails; the transaction is then unusable.
+    /// The insert failed: the caller rolls the transaction back.
     pub async fn enqueue(&mut self, messages: Vec<NewMessage>) -> Result<Vec<Uuid>, DbErr> {
         let rows = crate::outbox::insert(&self.inner, messages, self.handover.is_open()).await?;
         let ids = rows.iter().map(|row| row.message.message_id).collect();
@@ -200,7 +200,7 @@ impl Transaction {
     /// Commits, then hands what is due at once to the relay.
     ///
     /// # Errors
-    /// When the commit fails; its outcome is then unknown and the sweeper publishes whatever did commit.
+    /// The commit failed. Its outcome is unknown, and the sweeper publishes whatever did commit.
     pub async fn commit(self) -> Result<(), DbErr> {
         self.inner.commit().await?;
         if !self.enqueued.is_empty() {

@@ -48,7 +48,6 @@ const ALONE: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Foresight {
-    /// What it would come to.
     pub outlook: Outlook,
     /// Why, in a short sentence without ids, so that the same reasons can be counted.
     pub reason: Cow<'static, str>,
@@ -131,7 +130,7 @@ impl Foreseer {
     /// each queue.
     ///
     /// # Errors
-    /// When the database is away.
+    /// The database is away: the caller tries again.
     pub async fn foresee(&self, letters: &[DeadLetter]) -> anyhow::Result<Vec<Foresight>> {
         let mut foreseen: Vec<Option<Foresight>> = vec![None; letters.len()];
         let mut by_queue: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -174,7 +173,7 @@ impl Foreseer {
     /// be ignored.
     ///
     /// # Errors
-    /// What is wrong, in a sentence for whoever wrote the body.
+    /// A sentence for whoever wrote the body, with what is wrong about it.
     pub fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<Subject, String> {
         self.0.validate(queue, kind, body)
     }

@@ -12,7 +12,6 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<String, PartStatus>>>);
 
-/// The state of one part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PartStatus {

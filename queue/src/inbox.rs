@@ -25,16 +25,13 @@ impl ActiveModelBehavior for ActiveModel {}
 /// transaction that asks at the same time waits for the first to end.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn first_time(tx: &Transaction, consumer: &str, message_id: Uuid) -> Result<bool, DbErr> {
     let row = ActiveModel { consumer: Set(consumer.to_owned()), message_id: Set(message_id), seen_at: Set(Utc::now()) };
     insert_unless_there(&**tx, row, [Column::Consumer, Column::MessageId]).await
 }
 
 /// Those of the messages that this consumer has dealt with.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn processed(db: &Database, consumer: &str, message_ids: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
     let seen: Vec<Uuid> = Entity::find()
         .select_only()
@@ -49,9 +46,6 @@ pub async fn processed(db: &Database, consumer: &str, message_ids: &[Uuid]) -> R
 
 /// Forgets what was seen before this time, which must lie before anything that may still be redelivered or replayed.
 /// Returns how many rows went.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn forget_before(db: &Database, time: DateTime<Utc>) -> Result<u64, DbErr> {
     let tx = db.begin().await?;
     let forgotten = Entity::delete_many().filter(Column::SeenAt.lt(time)).exec(&*tx).await?;

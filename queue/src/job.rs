@@ -11,7 +11,6 @@ use crate::{foresight::Foresight, message::Payload};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Delivery<P> {
-    /// The body.
     pub payload: P,
     /// Identity of the message, the same through redeliveries, retries and replays: what an inbox goes by.
     pub message_id: Uuid,
@@ -71,7 +70,6 @@ impl From<DbErr> for JobError {
 /// A job has [`Self::run`] or [`Self::run_batch`]: each does by default what the other says, and one with neither does not
 /// compile.
 pub trait Job<C: Sync>: Send + Sync + 'static {
-    /// What it works on.
     type Payload: Payload;
 
     /// Does the work of one message.

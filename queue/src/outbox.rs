@@ -157,9 +157,6 @@ impl Backlog {
 }
 
 /// How much waits in the outbox, to be published (RabbitMQ) or worked on (embedded).
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn backlog(db: &Database) -> Result<Backlog, DbErr> {
     use sea_orm::{QueryOrder, QuerySelect};
     let rows = Entity::find().select_only().column(Column::Id).limit(Backlog::COUNTED).count(&**db).await?;

@@ -39,9 +39,6 @@ pub struct QueueStatus {
 
 /// How the queues stand, by name; a queue of which nothing is known is missing. Looks at no more than 10,000 messages of
 /// each kind (waiting, taken, scheduled), so that a long backlog is not made longer by looking at it.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn queue_statuses(db: &Database) -> Result<BTreeMap<String, QueueStatus>, DbErr> {
     let now = Utc::now();
     let taken_until = now + CLAIM;

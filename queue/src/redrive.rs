@@ -24,7 +24,7 @@ pub use create::{InvalidRun, NewRun, create};
 pub use listing::{RunPage, list, show};
 pub use plan::{OutlookCount, Plan, plan};
 
-/// Where a run stands.
+/// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
@@ -38,16 +38,16 @@ pub enum RunState {
     /// The rest is replayed at the run's rate, and the outcomes of the last ones are waited for.
     #[sea_orm(string_value = "running")]
     Running,
-    /// Held by an operator; can be resumed.
+    /// An operator holds the run; it can be resumed.
     #[sea_orm(string_value = "paused")]
     Paused,
-    /// Held by its own rule: too many died again; can be resumed.
+    /// The run's own rule holds it, because too many died again; it can be resumed.
     #[sea_orm(string_value = "stopped")]
     Stopped,
     /// Every replay has its outcome, or had none in time.
     #[sea_orm(string_value = "done")]
     Done,
-    /// Ended by an operator; what was not replayed is `dead` again.
+    /// An operator ended the run; what was not replayed is `dead` again.
     #[sea_orm(string_value = "aborted")]
     Aborted,
 }
@@ -155,17 +155,15 @@ pub struct Run {
     pub stop_window: u32,
     /// How long an outcome is waited for, seconds.
     pub patience_seconds: u32,
-    /// Who made it.
     pub actor: String,
     /// Why, in the operator's words.
     pub reason: String,
-    /// Where it stands.
     pub state: RunState,
-    /// Since when.
+    /// When the run entered its state.
     pub state_at: DateTime<Utc>,
-    /// Who brought it there; `None`: it did so by itself.
+    /// Who brought the run into its state; `None` where its own rule did.
     pub state_by: Option<String>,
-    /// Why it stands there: the operator's reason, or its own.
+    /// Why the run is in its state: the operator's reason, or that of its own rule.
     pub state_reason: Option<String>,
     /// Letters that it has claimed, those included that it skipped.
     pub total: u64,
@@ -179,9 +177,8 @@ pub struct Run {
     pub skipped: u64,
     /// Whether all its letters are claimed: before that `total` still grows.
     pub claimed_all: bool,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it last got on.
+    /// When the run last made progress.
     pub updated_at: DateTime<Utc>,
     /// When it was done or aborted.
     pub finished_at: Option<DateTime<Utc>>,

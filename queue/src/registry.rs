@@ -31,7 +31,6 @@ impl<C> Default for Registry<C> {
 }
 
 impl<C: Send + Sync + 'static> Registry<C> {
-    /// An empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -57,7 +56,7 @@ impl<C: Send + Sync + 'static> Registry<C> {
     }
 }
 
-/// The constants of a payload.
+/// The constants of a payload's type, where the type itself is forgotten.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
     pub(crate) kind: &'static str,
@@ -268,7 +267,7 @@ mod tests {
         }
     }
 
-    /// Has `run` alone.
+    /// A job with `run` alone.
     struct Single;
 
     impl Job<Diary> for Single {

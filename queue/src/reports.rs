@@ -66,7 +66,7 @@ impl LaneCounters {
         InFlight { counters: self.clone(), messages }
     }
 
-    /// Jobs answered.
+    /// Counts deliveries whose jobs have ended.
     pub(crate) fn finished(&self, done: usize, failed: usize) {
         self.0.done.fetch_add(u64::try_from(done).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.failed.fetch_add(u64::try_from(failed).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -47,7 +47,6 @@ pub struct UnknownQueue {
 }
 
 impl<C: Send + Sync + 'static> Runner<C> {
-    /// A runner of all registered jobs.
     #[must_use]
     pub fn new(db: Database, broker: Arc<dyn Broker>, registry: Registry<C>, context: Arc<C>) -> Self {
         Self { db, broker, jobs: registry.jobs, context, drain: DRAIN, marks: Arc::default() }
@@ -56,7 +55,7 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// Only these queues, named in full (`open_deal.v1`) or by their kind (`open_deal`); `None` stays with all.
     ///
     /// # Errors
-    /// When a name is not one of a registered job.
+    /// A name is not that of a registered job; the process cannot start.
     pub fn queues(mut self, names: Option<&[String]>) -> Result<Self, UnknownQueue> {
         let Some(names) = names else { return Ok(self) };
         let named = |job: &Arc<dyn AnyJob<C>>, name: &String| {

@@ -20,26 +20,22 @@ const NODE_ID: &str = "node_id";
 pub struct Subject {
     /// The row that its job works on; together with the kind of message it names a step. None where there are several.
     pub id: Option<Uuid>,
-    /// The payment concerned.
     pub payment_id: Option<Uuid>,
     /// The node concerned: whose operators see the letter.
     pub node_id: Option<Uuid>,
 }
 
 impl Subject {
-    /// The row with this id.
     #[must_use]
     pub fn row(id: Uuid) -> Self {
         Self { id: Some(id), ..Self::default() }
     }
 
-    /// Of this payment.
     #[must_use]
     pub fn of_payment(self, id: impl Into<Option<Uuid>>) -> Self {
         Self { payment_id: id.into(), ..self }
     }
 
-    /// Of this node.
     #[must_use]
     pub fn of_node(self, id: impl Into<Option<Uuid>>) -> Self {
         Self { node_id: id.into(), ..self }

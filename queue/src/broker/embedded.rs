@@ -33,7 +33,6 @@ use store::{QueueStore, Settled};
 /// How long closing may take to delete finished rows.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// See the module's description.
 pub struct EmbeddedBroker {
     db: Database,
     store: Arc<QueueStore>,

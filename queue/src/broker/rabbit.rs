@@ -22,7 +22,6 @@ pub(super) use subscription::RabbitAck;
 use subscription::{ConsumedQueue, Subscription};
 use topology::Topology;
 
-/// See the module's description.
 pub struct RabbitBroker {
     publisher: Publisher,
     /// Apart from the publisher's: under an alarm the broker blocks connections that publish.
@@ -35,7 +34,7 @@ impl RabbitBroker {
     /// Connects when it is first used.
     ///
     /// # Errors
-    /// When the URL is not one of AMQP, or the file with authorities cannot be used.
+    /// The URL is not one of AMQP, or the file with authorities cannot be used; a restart does not help.
     pub fn new(config: &BrokerConfig) -> Result<Self, BrokerError> {
         let health = Health::default();
         let url = config.url.expose_secret();

@@ -17,10 +17,10 @@ const TRIAL: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// Nothing can be asked of it.
+    /// No statement reaches the database.
     #[error("does not answer")]
     Absent(#[source] DbErr),
-    /// It can be read.
+    /// The database can be read and takes no writes.
     #[error("takes nothing that is written: {0}")]
     Unwritable(Unwritable),
 }
@@ -34,9 +34,6 @@ impl Unfit {
 
 impl Database {
     /// Whether it answers and takes what is written. Something is written only where something was refused before.
-    ///
-    /// # Errors
-    /// With what is wrong.
     pub async fn check(&self) -> Result<(), Unfit> {
         if self.is_read_only().await.map_err(Unfit::of)? {
             // Others may be let in to a server that does write.
@@ -55,9 +52,6 @@ impl Database {
     }
 
     /// The same, by writing something in any case.
-    ///
-    /// # Errors
-    /// With what is wrong.
     pub async fn check_writing(&self) -> Result<(), Unfit> {
         let begun = Instant::now();
         match self.try_writing().await {

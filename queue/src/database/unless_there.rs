@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, TryInsertRe
 /// Writes the row unless one is there with the same values in these columns, which are unique together. Whether it did.
 ///
 /// # Errors
-/// When the database refuses; a transaction is then unusable.
+/// A statement failed: the caller rolls a transaction back.
 pub async fn insert_unless_there<A, C>(
     db: &C,
     row: A,
@@ -22,7 +22,7 @@ where
 /// Writes those of the rows that are not there, by these columns, in one statement, and returns how many those are.
 ///
 /// # Errors
-/// When the database refuses; a transaction is then unusable.
+/// A statement failed: the caller rolls a transaction back.
 pub async fn insert_missing<A, C>(
     db: &C,
     rows: impl IntoIterator<Item = A>,

@@ -27,15 +27,12 @@ pub struct Act<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActError {
-    /// There is no such letter.
     #[error("there is no dead letter {0}")]
     NotFound(Uuid),
     /// It is in a state that does not allow this; somebody else may have been quicker.
     #[error("dead letter {id} is {state}; {allowed}")]
     State {
-        /// The letter.
         id: Uuid,
-        /// What it is.
         state: State,
         /// What would be possible, as a sentence.
         allowed: &'static str,
@@ -43,7 +40,7 @@ pub enum ActError {
     /// A new body that its job could not read, with what is wrong about it.
     #[error("the new body cannot be read by its job: {0}")]
     Invalid(String),
-    /// The database refused; the transaction is then unusable.
+    /// A statement failed: the caller rolls the transaction back.
     #[error(transparent)]
     Database(#[from] DbErr),
 }
@@ -61,7 +58,7 @@ pub struct Chunk {
 /// Decides that nothing is to be done about a letter; [`restore`] takes that back.
 ///
 /// # Errors
-/// When there is no such letter or it is not `dead`.
+/// There is no such letter, or it is not `dead`: the operator is told which.
 pub async fn discard(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(), ActError> {
     let changed = change(tx, Column::Id.eq(id).into(), State::Discarded, act, is(State::Dead).into()).await?;
     if changed > 0 { Ok(()) } else { Err(refused(tx, id, "only what is dead can be discarded").await?) }
@@ -71,7 +68,7 @@ pub async fn discard(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(),
 /// lost: replaying it once more is harmless, since its job's guard holds.
 ///
 /// # Errors
-/// When there is no such letter or it is neither.
+/// There is no such letter, or it is neither: the operator is told which.
 pub async fn restore(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(), ActError> {
     let changed = change(tx, Column::Id.eq(id).into(), State::Dead, act, restorable()).await?;
     let allowed = "what was discarded, or was replayed more than two hours ago without an outcome, can be restored";
@@ -80,9 +77,6 @@ pub async fn restore(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(),
 
 /// Discards the next few hundred matching letters behind `after`, up to `last` (see [`super::newest`]), oldest first. To
 /// be called, each time in a transaction of its own, until there is no next chunk.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn discard_chunk(
     tx: &mut Transaction,
     filter: &Filter,
@@ -97,9 +91,6 @@ pub async fn discard_chunk(
 }
 
 /// Restores the next few hundred discarded letters that match, as [`discard_chunk`] discards them.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn restore_chunk(
     tx: &mut Transaction,
     filter: &Filter,

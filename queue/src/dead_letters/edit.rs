@@ -31,7 +31,6 @@ pub struct Edited {
     pub id: Uuid,
     /// Its message's identity: another message than the old letter's.
     pub message_id: Uuid,
-    /// What was changed.
     pub changes: Vec<Change>,
     /// What the new body is about, as far as it says so itself.
     pub subject: Subject,
@@ -41,7 +40,7 @@ pub struct Edited {
 /// own: an inbox does not take it for the old one.
 ///
 /// # Errors
-/// When there is no such letter, it is not `dead`, or its job could not read the new body.
+/// There is no such letter, it is not `dead`, or its job could not read the new body: the operator is told which.
 pub async fn edit(
     tx: &mut Transaction,
     id: Uuid,

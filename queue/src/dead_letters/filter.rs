@@ -16,28 +16,21 @@ use super::{Column, Entity, Origin, State};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// For this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
-    /// With this kind of payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Dead this way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// With this error code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// Of this cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// Of this message, its replays included.
+    /// The letters of this message, its replays included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Uuid>,
-    /// About this payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<Uuid>,
-    /// About this node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<Uuid>,
     /// About one of these nodes: the reach of whoever asks. `None` reaches everything, also letters about no node.
@@ -50,16 +43,15 @@ pub struct Filter {
     /// Replayed already (whatever came of it), or not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
-    /// In this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
-    /// Claimed or skipped by this run.
+    /// Letters that this run has claimed or skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redrive_id: Option<Uuid>,
-    /// Dead since.
+    /// Letters that died at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
-    /// Dead before.
+    /// Letters that died before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<DateTime<Utc>>,
 }
@@ -129,7 +121,7 @@ impl Filter {
         letters.build(backend)
     }
 
-    /// All but the text.
+    /// The conditions that an index answers: all but the text.
     pub(crate) fn indexed(&self) -> Condition {
         let replayed = self.replayed.map(|replayed| match replayed {
             true => Column::ReplayedAt.is_not_null(),
@@ -158,7 +150,7 @@ pub(crate) fn is(state: State) -> SimpleExpr {
     Expr::cust(format!("state = '{state}'"))
 }
 
-/// Likewise for a run's letters.
+/// The run as a literal, for the same reason.
 pub(crate) fn of_run(id: Uuid) -> SimpleExpr {
     Expr::cust("redrive_id IS NOT NULL").and(Column::RedriveId.eq(id))
 }

@@ -16,19 +16,14 @@ const GROUPS_MAX: u64 = 200;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Group {
-    /// What they have in common.
     pub fingerprint: String,
-    /// How many there are.
     pub letters: u64,
-    /// The queue that they were for.
     pub queue: String,
-    /// Their kind of payload.
     pub kind: String,
-    /// Their error code.
     pub error_code: String,
-    /// The newest one's error message.
+    /// The error message of the newest letter.
     pub sample_message: String,
-    /// The newest one.
+    /// The newest letter.
     pub sample_id: Uuid,
     /// When the first of them died.
     pub first_at: DateTime<Utc>,
@@ -64,9 +59,6 @@ struct GroupRow {
 }
 
 /// The matching letters by cause, the largest group first, at most `limit` (and 200) of them.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn groups(db: &Database, filter: &Filter, limit: u64) -> Result<Groups, DbErr> {
     let states = filter.state.map_or(State::ALL.to_vec(), |state| vec![state]);
     let (mut together, mut searched): (Vec<GroupRow>, bool) = (Vec::new(), true);

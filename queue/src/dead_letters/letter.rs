@@ -41,7 +41,6 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [Self; 7] =
         [Self::Dead, Self::Claimed, Self::Replayed, Self::Resolved, Self::DeadAgain, Self::Discarded, Self::Replaced];
 
@@ -89,9 +88,7 @@ pub struct DeadLetter {
     pub id: Uuid,
     /// Identity of the message, the same through retries and replays.
     pub message_id: Uuid,
-    /// Queue that the message was for.
     pub queue: String,
-    /// Wire name of its payload.
     pub kind: String,
     /// `job`: given up by its job. `broker`: never reached an end in a job.
     pub origin: String,
@@ -111,9 +108,7 @@ pub struct DeadLetter {
     pub fingerprint: String,
     /// The row that its job works on.
     pub subject_id: Option<Uuid>,
-    /// The payment concerned.
     pub payment_id: Option<Uuid>,
-    /// The node concerned.
     pub node_id: Option<Uuid>,
     /// When the message was first enqueued.
     pub first_at: DateTime<Utc>,
@@ -127,7 +122,6 @@ pub struct DeadLetter {
     pub replayed_at: Option<DateTime<Utc>>,
     /// The outbox row that the replay wrote.
     pub replayed_as: Option<Uuid>,
-    /// What has become of it.
     pub state: State,
     /// Since when it is in this state.
     pub state_at: DateTime<Utc>,
@@ -146,7 +140,6 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// What is known of its subject.
     #[must_use]
     pub fn subject(&self) -> Subject {
         let subject = self.subject_id.map_or_else(Subject::default, Subject::row);

@@ -36,9 +36,6 @@ pub struct Found {
 }
 
 /// Dead letters, newest first, and where to go on.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn search(db: &Database, filter: &Filter, page: Page) -> Result<Found, DbErr> {
     let limit = page.limit.clamp(1, PAGE_MAX);
     let stretch = filter.stretch(&**db, Direction::NewestFirst, page.after, None).await?;
@@ -50,35 +47,23 @@ pub async fn search(db: &Database, filter: &Filter, page: Page) -> Result<Found,
 
 /// Dead letters, newest first: [`search`] for those who need no more than a page. Without a text in the filter, a page
 /// shorter than its limit is the last.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn list(db: &Database, filter: &Filter, page: Page) -> Result<Vec<DeadLetter>, DbErr> {
     Ok(search(db, filter, page).await?.letters)
 }
 
 /// One dead letter.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn show(db: &Database, id: Uuid) -> Result<Option<DeadLetter>, DbErr> {
     Ok(Entity::find_by_id(id).one(&**db).await?.map(DeadLetter::from))
 }
 
 /// How many letters match, counted up to `counted_max`. Where a text is looked for, only among the newest
 /// [`Filter::SEARCHED`].
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn count(db: &Database, filter: &Filter, counted_max: u64) -> Result<u64, DbErr> {
     let stretch = filter.stretch(&**db, Direction::NewestFirst, None, None).await?;
     stretch.letters.select_only().column(Column::Id).limit(counted_max).count(&**db).await
 }
 
 /// The id of the newest letter of all: what arrives later has a greater one.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn newest<C: ConnectionTrait>(connection: &C) -> Result<Option<Uuid>, DbErr> {
     let ids = Entity::find().select_only().column(Column::Id).order_by_desc(Column::Id).limit(1);
     ids.into_tuple().one(connection).await

@@ -16,7 +16,6 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// There is no such letter.
     #[error("there is no dead letter {0}")]
     NotFound(Uuid),
     /// It has been replayed; if the replay died, that is a letter of its own.
@@ -28,7 +27,6 @@ pub enum ReplayError {
     /// Its body is not text, so no job could read it.
     #[error("the body of dead letter {0} is not text; no job can read it")]
     Unreadable(Uuid),
-    /// The database refused.
     #[error(transparent)]
     Database(#[from] DbErr),
 }

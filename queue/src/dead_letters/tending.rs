@@ -11,17 +11,11 @@ use super::{Column, DeadLetter, Entity, State, is};
 use crate::{database::Database, foresight::Outlook, subject::Subject};
 
 /// The next letters that nobody has looked at since they died, oldest first.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn unassigned(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     tended_before(db, Column::TendedAt.lt(ever()), most).await
 }
 
 /// The next letters that were looked at, and not again since `before`; those that have waited for longest come first.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn due_for_review(db: &Database, before: DateTime<Utc>, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     let looked_at = Column::TendedAt.gte(ever()).and(Column::TendedAt.lt(before));
     tended_before(db, looked_at, most).await
@@ -39,9 +33,6 @@ async fn tended_before(db: &Database, when: SimpleExpr, most: u64) -> Result<Vec
 }
 
 /// Writes down whom a letter belongs to, and that it was looked at.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn assign<C: ConnectionTrait>(connection: &C, id: Uuid, subject: Subject) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::SubjectId, Expr::value(subject.id))
@@ -56,9 +47,6 @@ pub async fn assign<C: ConnectionTrait>(connection: &C, id: Uuid, subject: Subje
 
 /// Writes down that a letter's job was asked what it would do. One whose effect is there becomes `resolved`, unless
 /// somebody has acted on it in the meantime; tells whether it did.
-///
-/// # Errors
-/// When the database refuses.
 pub async fn record_foresight<C: ConnectionTrait>(
     connection: &C,
     id: Uuid,

@@ -13,9 +13,6 @@ struct QueueRow {
 }
 
 /// Dead letters by queue, those that wait for somebody to deal with them. Looks at the newest 10,000.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn waiting(db: &Database) -> Result<BTreeMap<String, u64>, DbErr> {
     let sql = format!(
         "SELECT queue, COUNT(*) AS letters FROM \

@@ -12,20 +12,17 @@ use crate::{database::Transaction, dead_letters::Act};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// There is no such run.
     #[error("there is no redrive {0}")]
     NotFound(Uuid),
     /// It is in a state that does not allow this.
     #[error("redrive {id} is {state}; {allowed}")]
     State {
-        /// The run.
         id: Uuid,
-        /// Where it stands.
         state: RunState,
         /// What would be possible, as a sentence.
         allowed: &'static str,
     },
-    /// The database refused; the transaction is then unusable.
+    /// A statement failed: the caller rolls the transaction back.
     #[error(transparent)]
     Database(#[from] DbErr),
 }
@@ -33,7 +30,7 @@ pub enum RunError {
 /// Holds a run that is under way. What is replayed already goes on; its outcomes are still counted.
 ///
 /// # Errors
-/// When there is no such run or it is not under way.
+/// There is no such run, or it is not under way: the operator is told which.
 pub async fn pause(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run, RunError> {
     let run = locked(tx, id).await?;
     match run.state {
@@ -50,7 +47,7 @@ pub async fn pause(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run, 
 /// replays from now on, with a new canary if the first did not pass.
 ///
 /// # Errors
-/// When there is no such run or nothing holds it.
+/// There is no such run, or nothing holds it back: the operator is told which.
 pub async fn resume(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run, RunError> {
     let run = locked(tx, id).await?;
     let judged_since = match run.state {
@@ -66,7 +63,7 @@ pub async fn resume(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run,
 /// Ends a run. What it has not replayed is `dead` again, within seconds if there is much of it; what is on its way goes on.
 ///
 /// # Errors
-/// When there is no such run or it has ended.
+/// There is no such run, or it has ended: the operator is told which.
 pub async fn abort(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run, RunError> {
     let run = locked(tx, id).await?;
     if run.state.is_final() {

@@ -65,7 +65,6 @@ enum Stepped {
 }
 
 impl Conductor {
-    /// A conductor of the runs in this database.
     #[must_use]
     pub fn new(db: Database) -> Self {
         Self { db, lease: LEASE, held: HashMap::new(), gauge: Gauge::default() }

@@ -50,7 +50,7 @@ impl NewRun {
         }
     }
 
-    /// Everything that is wrong about it.
+    /// Every mistake of the run, a sentence each.
     #[must_use]
     pub fn problems(&self) -> Vec<&'static str> {
         let mut problems = Vec::new();
@@ -76,10 +76,10 @@ impl NewRun {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRun {
-    /// Everything that is wrong about it.
+    /// Every mistake of the run, a sentence each.
     #[error("{}", .0.join("; "))]
     Invalid(Vec<&'static str>),
-    /// The database refused; the transaction is then unusable.
+    /// A statement failed: the caller rolls the transaction back.
     #[error(transparent)]
     Database(#[from] DbErr),
 }
@@ -88,7 +88,7 @@ pub enum InvalidRun {
 /// letters end with the newest one there is now.
 ///
 /// # Errors
-/// When something is wrong about it, or the database refuses.
+/// The run is invalid, and the operator is told every mistake; or a statement failed.
 pub async fn create(tx: &mut Transaction, new: NewRun) -> Result<Run, InvalidRun> {
     let problems = new.problems();
     if !problems.is_empty() {

@@ -28,9 +28,6 @@ impl Default for RunPage {
 
 /// Runs, newest first; a page shorter than its limit is the last. The counts of outcomes are as their conductors last saw
 /// them, a second ago at most while they are under way.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn list(db: &Database, page: RunPage) -> Result<Vec<Run>, DbErr> {
     let mut runs = Entity::find().order_by_desc(Column::Id).limit(page.limit.min(PAGE_MAX));
     if let Some(after) = page.after {
@@ -44,9 +41,6 @@ pub async fn list(db: &Database, page: RunPage) -> Result<Vec<Run>, DbErr> {
 
 /// One run, with the outcomes of this moment. Its letters are those of a [`crate::dead_letters::Filter`] with its
 /// `redrive_id`.
-///
-/// # Errors
-/// When the database cannot be asked.
 pub async fn show(db: &Database, id: Uuid) -> Result<Option<Run>, DbErr> {
     let Some(mut row) = Entity::find_by_id(id).one(&**db).await? else { return Ok(None) };
     let tally = tally(&**db, id).await?;

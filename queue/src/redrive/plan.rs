@@ -41,7 +41,7 @@ pub struct Plan {
     pub newest_at: Option<DateTime<Utc>>,
     /// The causes of all that match, the largest group first.
     pub groups: Groups,
-    /// The oldest few.
+    /// A few of the oldest letters.
     pub samples: Vec<DeadLetter>,
     /// Letters that were put to their jobs, the oldest first: at most [`Plan::EXAMINED`].
     pub examined: u64,
@@ -66,13 +66,11 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OutlookCount {
-    /// What it would come to.
     pub outlook: Outlook,
     /// Why, in the job's words.
     pub reason: String,
-    /// How many.
     pub letters: u64,
-    /// The oldest of them.
+    /// The oldest of these letters.
     pub sample_id: Uuid,
 }
 
@@ -80,7 +78,7 @@ pub struct OutlookCount {
 /// would do with them. Changes nothing.
 ///
 /// # Errors
-/// When the database cannot be asked, or a job cannot read its state.
+/// A statement failed, or a job could not read its state.
 pub async fn plan(db: &Database, filter: &Filter, limit: Option<u64>, foreseer: &Foreseer) -> anyhow::Result<Plan> {
     let filter = filter.in_state(State::Dead);
     let cut_off = dead_letters::newest(&**db).await?;

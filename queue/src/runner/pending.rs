@@ -18,9 +18,6 @@ impl<C: Send + Sync + 'static> Runner<C> {
     /// none is left; returns how many ran. What is scheduled for later, retries included, stays. Neither relay nor
     /// broker takes part; drop the database's [`crate::CommittedMessages`], or what was just enqueued counts as in the
     /// relay's hands and is not due yet.
-    ///
-    /// # Errors
-    /// When the outbox cannot be read.
     pub async fn run_due(&self) -> Result<usize, DbErr> {
         let mut queues: Vec<String> = self.jobs.iter().map(|job| job.traits().queue.to_owned()).collect();
         queues.push(EVENTS.to_owned());

@@ -36,7 +36,7 @@ pub(super) struct FinishedDelivery {
 #[derive(Default)]
 struct Consequences {
     again: Vec<NewMessage>,
-    /// Replays among those.
+    /// The replays among what is tried again.
     failing: Vec<FailedReplay>,
     dead: Vec<DeadMessage>,
 }

@@ -35,18 +35,18 @@ struct State {
 
 #[derive(Default)]
 struct Queue {
-    /// Each with the time when it was put here.
+    /// Messages with the time when each was put here.
     waiting: VecDeque<(Instant, Message)>,
     consumers: usize,
     arrived: Arc<Notify>,
 }
 
-/// Rows that the table must hear about.
+/// Rows whose end is still to be written to the table.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Acknowledged: to be deleted.
+    /// Rows that were acknowledged and are to be deleted.
     pub(super) finished: Vec<Uuid>,
-    /// Let go: due at once for whoever wants them.
+    /// Rows that were given back: due at once for any process.
     pub(super) released: Vec<Uuid>,
 }
 

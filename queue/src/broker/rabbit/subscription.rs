@@ -29,11 +29,8 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Consumer tag; it need only be unique within its channel.
 const TAG: &str = "quittance";
 
-/// What is consumed.
 pub(super) enum ConsumedQueue {
-    /// A queue of jobs.
     Jobs(String),
-    /// The queue of dead letters.
     Dead,
 }
 
@@ -57,9 +54,9 @@ pub(super) struct Subscription {
 
 /// Why a subscription ended without an error.
 enum EndReason {
-    /// It was asked to, or nobody listens any more.
+    /// The consumer was stopped or dropped.
     Stopped,
-    /// Nothing came for a while.
+    /// Nothing was delivered for [`IDLE`].
     Idle,
 }
 

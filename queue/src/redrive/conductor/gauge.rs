@@ -29,7 +29,7 @@ struct Count {
 }
 
 impl Gauge {
-    /// Counts them if it is time. A queue that has none any more is told to have none.
+    /// Counts the letters if it is time. The gauge of a queue that has none any more becomes zero.
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the count is bounded")]
     pub(super) async fn sample(&mut self, db: &Database) -> Result<(), DbErr> {
         if self.sampled.is_some_and(|at| at.elapsed() < EVERY) {

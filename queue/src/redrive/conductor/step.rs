@@ -31,7 +31,7 @@ const TALLY_EVERY: Duration = Duration::from_millis(250);
 /// What a transaction replayed.
 struct Sent {
     letters: u64,
-    /// Passed over, because no job could read them.
+    /// Letters that were passed over, because no job could read them.
     skipped: u64,
 }
 

@@ -8,9 +8,9 @@ use crate::dead_letters::{self as letters, State, of_run};
 /// A run's letters by their states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Waiting for their replay.
+    /// Letters that wait for their replay.
     pub(crate) claimed: i64,
-    /// On their way.
+    /// Letters whose replay has no outcome yet.
     pub(crate) under_way: i64,
     pub(crate) resolved: i64,
     pub(crate) dead_again: i64,
@@ -22,7 +22,7 @@ impl Tally {
     }
 }
 
-/// Counts them, by an index alone.
+/// Counts the letters by state; an index alone answers.
 pub(crate) async fn tally<C: ConnectionTrait>(connection: &C, run: Uuid) -> Result<Tally, DbErr> {
     let counts: Vec<(State, i64)> = letters::Entity::find()
         .select_only()

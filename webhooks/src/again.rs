@@ -20,7 +20,7 @@ pub enum Urgency {
 /// [`crate::wake`] it after the commit.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn send_again(tx: &Transaction, deliveries: &[WebhookDeliveryId], urgency: Urgency) -> Result<u64, DbErr> {
     use webhook_delivery::Column as C;
     let now = now();
@@ -39,7 +39,7 @@ pub async fn send_again(tx: &Transaction, deliveries: &[WebhookDeliveryId], urge
 /// due that were not; the rest is as with [`send_again`].
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn owe(tx: &Transaction, endpoint: &webhook_endpoint::Model, events: &[Outgoing]) -> Result<u64, DbErr> {
     let subscriber = Subscriber::new(endpoint.clone());
     let wanted: Vec<&Outgoing> = events.iter().filter(|event| subscriber.is_subscribed_to(event)).collect();

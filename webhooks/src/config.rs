@@ -37,17 +37,17 @@ pub struct Config {
     pub retry_after_max_s: u64,
     /// The breaker opens when so many of a hundred requests failed.
     pub breaker_percent: u32,
-    /// It does not open for fewer requests than this.
+    /// The breaker does not open for fewer requests than this.
     pub breaker_requests_min: usize,
-    /// Over how long they are counted, seconds.
+    /// How long requests are counted for the breaker, seconds.
     pub breaker_window_s: u64,
-    /// How long it stays open at first, and at most, milliseconds.
+    /// How long the breaker stays open at first, milliseconds.
     pub breaker_open_ms: u64,
-    /// See [`Self::breaker_open_ms`].
+    /// How long the breaker stays open at most, milliseconds.
     pub breaker_open_max_ms: u64,
-    /// An endpoint is disabled when it has failed for so long without a success, seconds …
+    /// How long an endpoint must have failed without a success before it is disabled, seconds.
     pub disable_after_s: u64,
-    /// … and so often.
+    /// How many failures in a row an endpoint must have before it is disabled.
     pub disable_failures_min: u32,
     /// How long deliveries that are not pending are kept, with their attempts and bodies, days.
     pub keep_days: u32,

@@ -19,23 +19,19 @@ const ROWS_PER_INSERT: usize = 500;
 /// An event that is to be told.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// What consumers recognise a repetition by.
+    /// The id by which consumers recognise a repetition.
     pub id: EventId,
     /// One of [`payments::event::EVENT_TYPES`].
     pub name: String,
-    /// Whether only operators may hear of it.
+    /// Whether the event goes only to endpoints of operators.
     pub operators: bool,
     /// Where it happened; endpoints of this node and of those above it hear of it.
     pub node_id: NodeId,
-    /// The payment it is about.
     pub payment_id: Option<PaymentId>,
-    /// That payment's wallet.
     pub wallet_id: Option<WalletId>,
-    /// That payment's network.
     pub network_id: Option<NetworkId>,
     /// Its number among the events of its payment.
     pub sequence: Option<i32>,
-    /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// What is sent, in the format `standard`.
     pub body: String,
@@ -60,7 +56,7 @@ pub struct Waiting(pub BTreeSet<WebhookEndpointId>);
 /// that may repeat itself needs a guard of its own.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn fan_out(tx: &mut Transaction, events: &[Outgoing]) -> Result<Waiting, DbErr> {
     fan_out_except(tx, events, None).await
 }
@@ -95,7 +91,7 @@ pub(crate) async fn fan_out_except(
 /// dies in between, the lanes' own sweep finds what was left. While the breaker is open, that is when it is looked at.
 ///
 /// # Errors
-/// When the database refuses; the sweep finds it then, too.
+/// A statement failed. The caller need not try again: the sweep finds what waits.
 pub async fn wake(db: &Database, Waiting(endpoints): &Waiting) -> Result<(), DbErr> {
     let endpoints: Vec<WebhookEndpointId> = endpoints.iter().copied().collect();
     for endpoints in endpoints.chunks(ROWS_PER_INSERT) {

@@ -8,11 +8,11 @@ use entities::{NodeId, WebhookFormat};
 
 use crate::Outgoing;
 
-/// How an endpoint is told of an event.
+/// How an event is written for an endpoint.
 pub(crate) struct Format {
     /// What the event is called; none where the format has no such event.
     pub(crate) name: fn(&Outgoing) -> Option<&str>,
-    /// What is sent.
+    /// The body of the event in this format.
     pub(crate) body: fn(&Outgoing) -> String,
     /// A signature beside that of Standard Webhooks.
     pub(crate) signature: Option<Signature>,

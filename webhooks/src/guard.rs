@@ -26,7 +26,7 @@ const URL_MAX: usize = 2_048;
 /// Why a URL is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlRefused {
-    /// It cannot be read.
+    /// The URL cannot be parsed.
     #[error("the URL cannot be read: {0}")]
     Malformed(url::ParseError),
     /// It is longer than 2,048 bytes.
@@ -66,7 +66,7 @@ pub type Lookup = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<V
 /// connection.
 ///
 /// # Errors
-/// Why it is refused, for its owner.
+/// The reason for which the URL is refused, for its owner.
 pub fn check_url(config: &Config, url: &str) -> Result<Url, UrlRefused> {
     Guard::new(config).check(url)
 }

@@ -70,17 +70,13 @@ pub enum Unopened {
     /// It was sealed under another installation secret.
     #[error("the value of header {name} was sealed with another webhooks.secret (key {key}); set the header anew")]
     OtherKey {
-        /// The header.
         name: String,
         /// The key that it names.
         key: String,
     },
     /// It is not what was written, or not where it was written.
     #[error("the value of header {name} is damaged or was moved from another endpoint; set the header anew")]
-    Damaged {
-        /// The header.
-        name: String,
-    },
+    Damaged { name: String },
 }
 
 impl HeaderKey {
@@ -93,7 +89,7 @@ impl Secrets {
     /// The value as it is stored, for this header of this endpoint alone.
     ///
     /// # Errors
-    /// When there are no random numbers.
+    /// The system gives no random numbers, so that nothing may be stored.
     pub fn seal(&self, endpoint: WebhookEndpointId, name: &str, value: &SecretString) -> Result<Value, NotSealed> {
         let failed = || NotSealed { name: name.to_owned() };
         let mut bytes = [0_u8; NONCE].to_vec();
@@ -107,7 +103,7 @@ impl Secrets {
     /// What was sealed; plain text, as earlier versions stored it, as it is.
     ///
     /// # Errors
-    /// When it was sealed with another key, for another place, or is damaged.
+    /// The value was sealed with another key or for another place, or is damaged: nothing may be sent without it.
     pub fn open(&self, endpoint: WebhookEndpointId, name: &str, stored: &Value) -> Result<SecretString, Unopened> {
         if let Some(plain) = stored.as_str() {
             return Ok(plain.into());
@@ -145,7 +141,7 @@ pub fn length_of(stored: &Value) -> usize {
 /// another installation secret is another process's to seal.
 ///
 /// # Errors
-/// When the database does not answer, or there are no random numbers; what was sealed until then stays so.
+/// A statement failed, or there are no random numbers. What was sealed before stays so, and the caller tries again.
 pub(crate) async fn seal_plain(db: &Database, secrets: &Secrets) -> Result<usize, NotAllSealed> {
     let (mut sealed, mut after) = (0, None);
     loop {

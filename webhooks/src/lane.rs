@@ -67,7 +67,7 @@ impl EndpointPace {
     }
 }
 
-/// What comes of a turn.
+/// What a lane hands back when its turn ends.
 pub(crate) struct TurnEnd {
     pub(crate) pace: EndpointPace,
     /// The endpoint's secret was made with another installation secret.
@@ -99,9 +99,9 @@ enum Halt {
     Stop,
     /// The endpoint has to be looked at anew, or it is somebody else's turn.
     Turn,
-    /// Somebody else has the endpoint, or may have.
+    /// Another process has the endpoint, or may have.
     Lost,
-    /// The breaker is open until then.
+    /// The breaker is open until this time.
     Open(DateTime<Utc>),
 }
 
@@ -221,7 +221,7 @@ impl Lane {
         Duration::from_millis(self.context.config.lease_ms / 3)
     }
 
-    /// Keeps the lease.
+    /// Renews the lease in time.
     async fn keep(&mut self) {
         if self.lost || self.renewed.elapsed() < self.renew_after() {
             return;
@@ -459,7 +459,7 @@ impl Lane {
         Ok(more)
     }
 
-    /// Gives the endpoint up.
+    /// Releases the lease of the endpoint.
     async fn end(self, again: claim::Recheck, foreign_secret: bool) -> TurnEnd {
         if foreign_secret {
             metrics::counter!("quittance_webhook_secret_mismatches_total").increment(1);

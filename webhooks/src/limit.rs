@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// An endpoint has at least so many, whatever it answers and whatever the others have.
 pub(crate) const LEAST: usize = 4;
 
-/// What nothing is known about gets so many.
+/// Requests at a time to an endpoint of which nothing is known.
 const START: usize = 10;
 
 /// Longest mean of a round that still counts as quick. An endpoint that takes longer has what it had at the start: more
@@ -27,7 +27,7 @@ const SLACK: Duration = Duration::from_millis(20);
 /// slower by itself, or slow because of us.
 const QUICKEST_FOR: Duration = Duration::from_secs(30);
 
-/// What one endpoint gets.
+/// How many requests an endpoint gets at a time.
 #[derive(Debug)]
 pub(crate) struct Limit {
     now: usize,
@@ -63,7 +63,7 @@ impl Limit {
         self.now.clamp(LEAST.min(most), most)
     }
 
-    /// As many as may be are under way.
+    /// Notes that as many requests are under way as may be.
     pub(crate) fn reached(&mut self) {
         self.round.full = true;
     }
@@ -73,7 +73,7 @@ impl Limit {
         self.quickest.is_none_or(|(took, _)| took < OURS_MAX)
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub(crate) fn record(&mut self, now: Instant, sent_at: Instant, took: Duration, failed: bool, most: usize) {
         if self.round.since.is_some_and(|since| sent_at < since) {
             return;

@@ -44,7 +44,7 @@ pub(crate) struct Post {
     timeout: Duration,
 }
 
-/// What is sent.
+/// A request that the guard has not seen yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) url: String,
@@ -52,13 +52,12 @@ pub(crate) struct Request {
     pub(crate) body: String,
 }
 
-/// What came back.
+/// What came back of a request: a response, or why there is none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EndpointResponse {
     pub(crate) address: Option<SocketAddr>,
-    /// HTTP status.
     pub(crate) status: Option<u16>,
-    /// The beginning of the body.
+    /// The beginning of the body, as text that both databases take.
     pub(crate) body: Option<String>,
     pub(crate) retry_after: Option<TimeDelta>,
     pub(crate) error: Option<PostFailure>,
@@ -67,9 +66,9 @@ pub(crate) struct EndpointResponse {
 /// Why there is no whole answer.
 #[derive(Clone, Debug)]
 pub(crate) struct PostFailure {
-    /// For programs.
+    /// A stable word for programs, such as `timeout`.
     pub(crate) code: &'static str,
-    /// For people.
+    /// A sentence for people.
     pub(crate) message: String,
 }
 
@@ -95,7 +94,7 @@ impl EndpointResponse {
 
 impl Post {
     /// # Errors
-    /// When the system has no certificates of authorities.
+    /// The system has no certificates of authorities; the process cannot start.
     pub(crate) fn new(config: &Config, lookup: Lookup) -> reqwest::Result<Self> {
         let guard = Guard::new(config);
         let client = |kept: usize| client(config, &guard, &lookup).pool_max_idle_per_host(kept).build();

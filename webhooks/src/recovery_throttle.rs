@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A second, at the beginning.
+/// Released events a second at the start.
 const START: u32 = 500;
 
-/// Never less: a recovery ends, however busy the rest is.
+/// Released events a second at least: a recovery ends, however busy the rest is.
 const LEAST: u32 = 200;
 
-/// Never more: further than any process comes.
+/// Released events a second at most: more than any process sends.
 const MOST: u32 = 50_000;
 
 /// How often the rate changes at most.
@@ -45,7 +45,7 @@ impl Default for Pace {
 }
 
 impl RecoveryThrottle {
-    /// An endpoint is behind with what is due now.
+    /// Halves the rate, because an endpoint is behind with what is due now.
     pub(crate) fn behind(&self, now: Instant) {
         let mut pace = self.pace();
         pace.behind = Some(now);
@@ -57,7 +57,7 @@ impl RecoveryThrottle {
     /// Lets one be sent that a recovery has released.
     ///
     /// # Errors
-    /// When the next may be.
+    /// The time from which the next may be sent.
     pub(crate) fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut pace = self.pace();
         if pace.behind.is_none_or(|behind| now.saturating_duration_since(behind) >= QUIET) && pace.changes(now) {

@@ -15,7 +15,7 @@ const TOGETHER: u64 = 500;
 /// more, and what operators were told.
 ///
 /// # Errors
-/// When the database refuses; what was deleted until then stays so.
+/// A statement failed. What was deleted before stays deleted, and the next call goes on.
 pub async fn forget_before(db: &Database, time: DateTime<Utc>) -> Result<(), DbErr> {
     while deliveries(db, time).await? >= TOGETHER {}
     while bodies(db, time).await? >= TOGETHER {}

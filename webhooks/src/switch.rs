@@ -29,7 +29,7 @@ const REASON_MAX: usize = 500;
 /// goes to [`crate::wake`].
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn disable(tx: &mut Transaction, id: WebhookEndpointId, reason: &str) -> Result<Option<Waiting>, DbErr> {
     let Some(endpoint) = locked(tx, id).await? else { return Ok(None) };
     if endpoint.status == WebhookStatus::Disabled || endpoint.deleted_at.is_some() {
@@ -55,7 +55,7 @@ pub async fn disable(tx: &mut Transaction, id: WebhookEndpointId, reason: &str) 
 /// was enabled already, or is not there; then nothing is changed.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn enable(tx: &Transaction, id: WebhookEndpointId) -> Result<bool, DbErr> {
     let Some(endpoint) = locked(tx, id).await? else { return Ok(false) };
     if endpoint.status == WebhookStatus::Enabled || endpoint.deleted_at.is_some() {
@@ -81,7 +81,7 @@ pub async fn enable(tx: &Transaction, id: WebhookEndpointId) -> Result<bool, DbE
 /// the commit, [`crate::wake`] it.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn delete(tx: &Transaction, id: WebhookEndpointId) -> Result<bool, DbErr> {
     let Some(endpoint) = locked(tx, id).await?.filter(|endpoint| endpoint.deleted_at.is_none()) else {
         return Ok(false);

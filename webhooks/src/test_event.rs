@@ -8,12 +8,11 @@ use serde::Serialize;
 
 use crate::fan_out::{self, Outgoing, Subscriber};
 
-/// What a test tells.
+/// The `data` of a test event.
 #[derive(Clone, Debug, Serialize)]
 pub struct EndpointTested {
-    /// The endpoint that is tested.
     pub endpoint_id: WebhookEndpointId,
-    /// The same for people.
+    /// A sentence for people.
     pub message: String,
 }
 
@@ -21,7 +20,7 @@ pub struct EndpointTested {
 /// listed. Its list and its filters do not matter. [`crate::wake`] the endpoint after the commit.
 ///
 /// # Errors
-/// When the database refuses; the transaction is then unusable.
+/// A statement failed: the caller rolls the transaction back.
 pub async fn send_test(
     tx: &Transaction,
     endpoint: &webhook_endpoint::Model,

@@ -19,7 +19,7 @@ const STEP: usize = 128;
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) delivery: webhook_delivery::Model,
-    /// None where it is no longer kept.
+    /// The body; none where it is no longer kept.
     pub(super) body: Option<String>,
     /// Whose payment it is about, where the format's signature says so.
     pub(super) merchant: Option<NodeId>,
@@ -28,14 +28,13 @@ pub(super) struct Due {
 /// A place in the order in which deliveries are due.
 pub(super) type Mark = (DateTime<Utc>, WebhookDeliveryId);
 
-/// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageRequest {
-    /// What a recovery has released, or all else.
+    /// Whether to read what a recovery has released, or all else.
     pub(super) recovered: bool,
-    /// At least so many, if there are.
+    /// Deliveries to read at least, if there are so many.
     pub(super) count: usize,
-    /// Only what is due after this.
+    /// The page begins behind this position.
     pub(super) after: Option<Mark>,
 }
 

@@ -23,7 +23,6 @@ use crate::lanes::LaneContext;
 /// How often a lane looks from the beginning while it has a page ahead.
 const RESCAN_EVERY: Duration = Duration::from_secs(1);
 
-/// See the module.
 pub(super) struct Prefetch {
     now_due: Buffer,
     recovered: Buffer,
@@ -32,15 +31,15 @@ pub(super) struct Prefetch {
     /// Written down while a page was being fetched, which may still show them as due.
     settled: Vec<WebhookDeliveryId>,
     fetching: Option<JoinHandle<Result<Fetched, DbErr>>>,
-    /// When it is looked from the beginning.
+    /// When the next page is read from the beginning.
     rescan_at: Instant,
-    /// Not before this, after the database has failed.
+    /// No page is read before this time, after the database has failed.
     not_before: Instant,
 }
 
 struct Buffer {
     waiting: VecDeque<Due>,
-    /// Whether there may be more, and where.
+    /// Whether there may be more behind `after`.
     more: bool,
     after: Option<Mark>,
 }
@@ -91,7 +90,7 @@ impl Prefetch {
         self.recovered.waiting.pop_front()
     }
 
-    /// It could not be sent after all.
+    /// Puts back a delivery that could not be sent.
     pub(super) fn give_back(&mut self, due: Due) {
         let buffer = if due.delivery.recovered { &mut self.recovered } else { &mut self.now_due };
         buffer.waiting.push_front(due);
@@ -110,7 +109,7 @@ impl Prefetch {
         self.now_due.waiting.front()?.delivery.next_attempt_at.map(|at| entities::now() - at)
     }
 
-    /// Nothing waits, and nothing more is expected.
+    /// Whether nothing waits and nothing more is expected.
     pub(super) fn is_done(&self) -> bool {
         self.now_due.is_done() && self.recovered.is_done() && self.fetching.is_none()
     }
@@ -120,14 +119,14 @@ impl Prefetch {
         self.fetching.is_some()
     }
 
-    /// What is not sent stays due.
+    /// Lets go of what was fetched and not sent: it stays due in the table.
     pub(super) fn put_back(&mut self) {
         for due in self.now_due.waiting.drain(..).chain(self.recovered.waiting.drain(..)) {
             self.taken.remove(&due.delivery.id);
         }
     }
 
-    /// These are written down.
+    /// Lets go of deliveries whose results are written.
     pub(super) fn settle(&mut self, ids: &HashSet<WebhookDeliveryId>) {
         if self.fetching.is_some() {
             self.settled.extend(ids);

@@ -32,7 +32,7 @@ use crate::{
 /// What came of an attempt; or, without an answer, a delivery whose body is gone.
 #[derive(Debug)]
 pub(super) struct FinishedAttempt {
-    /// As it was before.
+    /// The delivery as it was before the attempt.
     pub(super) delivery: webhook_delivery::Model,
     pub(super) started_at: DateTime<Utc>,
     pub(super) took: Duration,
@@ -63,14 +63,13 @@ impl FinishedAttempt {
     }
 }
 
-/// What the breaker is to be.
+/// The state of the breaker that is written with the results.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breaker {
     pub(super) step: i32,
     pub(super) until: Option<DateTime<Utc>>,
 }
 
-/// What was written.
 pub(super) struct Written {
     pub(super) ids: HashSet<WebhookDeliveryId>,
     /// Whether the endpoint was disabled by it.

@@ -25,7 +25,6 @@ pub struct Config {
     pub lightning: LightningConfig,
     /// Cards, and the accounts of sellers.
     pub stripe: Option<StripeConfig>,
-    /// PayPal.
     pub paypal: Option<PayPalConfig>,
     /// Operators of mobile money.
     pub mobile_money: MobileMoneyConfig,
@@ -39,7 +38,7 @@ pub struct SandboxConfig {
     pub enabled: Option<bool>,
     /// Where the API that plays it is reached by the workers; our own address by default.
     pub base_url: String,
-    /// What signs requests and callbacks; derived from `auth.access_token_secret` by default.
+    /// The secret that signs requests and callbacks; derived from `auth.access_token_secret` by default.
     pub secret: SecretString,
 }
 
@@ -51,9 +50,7 @@ pub struct PayPalConfig {
     pub nodes: Vec<Uuid>,
     /// PayPal's own, or `https://api-m.sandbox.paypal.com`.
     pub base_url: String,
-    /// The app's.
     pub client_id: String,
-    /// The app's.
     pub client_secret: SecretString,
     /// PayPal's id of the webhook that leads to `/v1/webhooks/payments/paypal`.
     pub webhook_id: String,
@@ -61,7 +58,7 @@ pub struct PayPalConfig {
     pub webhook_tolerance_s: u32,
     /// What PayPal's page calls the shop; the account's own name without.
     pub brand_name: Option<String>,
-    /// How long an answer is waited for.
+    /// How long a call may wait for its response, milliseconds.
     pub timeout_ms: u64,
 }
 
@@ -84,13 +81,9 @@ impl Default for PayPalConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MobileMoneyConfig {
-    /// MVola of Madagascar.
     pub mvola_mg: Option<OperatorConfig>,
-    /// MVola of the Comoros.
     pub mvola_km: Option<OperatorConfig>,
-    /// Holo.
     pub holo: Option<OperatorConfig>,
-    /// Huri Money.
     pub huri: Option<OperatorConfig>,
 }
 
@@ -100,7 +93,6 @@ pub struct MobileMoneyConfig {
 pub struct OperatorConfig {
     /// Those that are served, with all below them; all are when this is empty.
     pub nodes: Vec<Uuid>,
-    /// Where the operator's API is.
     pub base_url: String,
     /// OAuth client id or Basic user; not used where the operator takes a key alone.
     pub client_id: String,
@@ -114,7 +106,7 @@ pub struct OperatorConfig {
     pub callback_user: String,
     /// Secret with which the operator calls back.
     pub callback_secret: SecretString,
-    /// How long an answer is waited for.
+    /// How long a call may wait for its response, milliseconds.
     pub timeout_ms: u64,
 }
 

@@ -11,13 +11,11 @@ use crate::Money;
 /// A payment that is to be opened at a gateway.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Ours, and the gateway's idempotency key: opening twice under one reference opens one payment.
+    /// Our reference, and the gateway's idempotency key: opening twice under one reference opens one payment.
     pub reference: Uuid,
-    /// What is to be paid.
     pub amount: Money,
     /// What payers read on the gateway's page, such as the shop's name and reference.
     pub description: String,
-    /// What is known of the payer.
     pub payer: Payer,
     /// Where the browser goes afterwards. None where no browser is sent anywhere.
     pub returns: Option<Returns>,
@@ -31,7 +29,6 @@ pub struct Order {
 
 /// What is known of a payer.
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the fields are what their names say")]
 pub struct Payer {
     pub full_name: Option<String>,
     pub email: Option<String>,
@@ -60,11 +57,11 @@ pub struct OnBehalf {
 /// How a payment is found again.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    /// Ours.
+    /// Our reference, as in [`Order::reference`].
     pub reference: Uuid,
-    /// The gateway's, once it is known.
+    /// The gateway's id, once it is known.
     pub gateway_id: Option<String>,
-    /// What was asked for.
+    /// The amount that was asked for.
     pub amount: Money,
     /// When it was first asked for; nothing of it is older.
     pub asked_at: DateTime<Utc>,
@@ -75,11 +72,9 @@ pub struct Handle {
 /// A payment as its gateway tells it.
 #[derive(Clone, Debug)]
 pub struct Payment {
-    /// The gateway's id.
     pub gateway_id: String,
     /// The id under which later events name it (refunds, disputes), where that is another one.
     pub charge_id: Option<String>,
-    /// How far it is.
     pub state: State,
     /// Where the payer agrees, where that is a page.
     pub approve_url: Option<Url>,
@@ -116,9 +111,8 @@ pub enum State {
 /// Money that goes back to the payer.
 #[derive(Clone, Debug)]
 pub struct Refund {
-    /// Ours, and the gateway's idempotency key.
+    /// Our reference, and the gateway's idempotency key.
     pub reference: Uuid,
-    /// How much.
     pub amount: Money,
     /// The part of the platform's fee that goes back to the seller with it.
     pub fee: Decimal,
@@ -131,7 +125,6 @@ pub struct Refund {
 /// A refund as its gateway tells it.
 #[derive(Clone, Debug)]
 pub struct Refunded {
-    /// The gateway's id.
     pub gateway_id: String,
     /// How far it is: `Waiting`, `Captured` when the money is on its way back, or `Failed`.
     pub state: State,
@@ -166,9 +159,7 @@ pub struct Callback<'a> {
     pub headers: &'a [(String, String)],
     /// As it was sent, without the question mark.
     pub query: &'a str,
-    /// As it was sent.
     pub body: &'a [u8],
-    /// When it came.
     pub at: DateTime<Utc>,
 }
 
@@ -185,20 +176,24 @@ impl<'a> Callback<'a> {
 pub struct Notification {
     /// The gateway's id of this event, where it has one: told again, it is the same.
     pub event_id: Option<String>,
-    /// What it is about.
     pub about: CallbackSubject,
 }
 
 /// What a callback is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "ids are ours (`reference`) or the gateway's")]
 pub enum CallbackSubject {
     /// A payment, by whichever of the ids the gateway has named.
-    Payment { reference: Option<Uuid>, gateway_id: Option<String> },
-    /// A payout of a connected account.
-    Payout { reference: Option<Uuid>, gateway_id: Option<String> },
-    /// A connected account.
-    Account { account: String },
+    Payment {
+        reference: Option<Uuid>,
+        gateway_id: Option<String>,
+    },
+    Payout {
+        reference: Option<Uuid>,
+        gateway_id: Option<String>,
+    },
+    Account {
+        account: String,
+    },
     /// Nothing that concerns us.
     Nothing,
 }
@@ -220,10 +215,9 @@ pub enum CallbackRefused {
 /// A way to take money from payers.
 #[async_trait::async_trait]
 pub trait Gateway: Send + Sync {
-    /// Opens the payment.
     async fn open(&self, order: &Order) -> Result<Payment, Error>;
 
-    /// Looks at a payment. None when the gateway certainly does not have it.
+    /// Reads a payment. None when the gateway certainly does not have it.
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error>;
 
     /// Takes the money that the payer has agreed to; where the gateway does that by itself, looks. Asking twice takes it
@@ -233,17 +227,16 @@ pub trait Gateway: Send + Sync {
     /// Sees to it that nobody can pay any more, where the gateway can do that, and tells how the payment stands then.
     async fn close(&self, handle: &Handle) -> Result<Payment, Error>;
 
-    /// Gives money back.
     async fn refund(&self, handle: &Handle, refund: &Refund) -> Result<Refunded, Error>;
 
-    /// Looks at a refund. None when the gateway certainly does not have it.
+    /// Reads a refund. None when the gateway certainly does not have it.
     async fn look_up_refund(&self, handle: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error>;
 
     /// What a callback says that could be the gateway's own, where only the gateway itself can tell whether it is: asking
     /// is what anybody can have us do, and should be worth it. None where [`Self::receive`] asks nobody about that.
     ///
     /// # Errors
-    /// [`CallbackRefused`] when it cannot be the gateway's own.
+    /// The callback cannot be the gateway's own, and is answered with a refusal.
     fn claims(&self, _: &Callback<'_>) -> Result<Option<Notification>, CallbackRefused> {
         Ok(None)
     }

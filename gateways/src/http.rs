@@ -13,12 +13,12 @@ const READ_MAX: usize = 256 * 1_024;
 /// Longest text of a gateway's that is passed on, characters.
 const TEXT_MAX: usize = 300;
 
-/// Whether the gateway does something when it is asked.
+/// Whether a request changes something at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing; it may be asked as often as we like.
+    /// The request reads, and may be sent as often as we like.
     Reads,
-    /// It opens, takes or gives back.
+    /// The request opens, takes or gives back.
     Writes,
 }
 
@@ -39,10 +39,9 @@ pub(crate) struct Http {
     base_url: String,
 }
 
-/// A whole answer.
+/// A response that was read to its end.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
-    /// HTTP status.
     pub(crate) status: u16,
     body: Vec<u8>,
 }

@@ -29,7 +29,7 @@ pub(crate) struct OAuth {
 #[derive(Default)]
 struct TokenCache {
     token: Option<Token>,
-    /// The last time that there was none.
+    /// The last attempt to get a token that failed.
     failed: Option<(Instant, Error)>,
 }
 
@@ -41,7 +41,7 @@ struct Token {
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: SecretString,
-    /// Seconds.
+    /// The lifetime of the token, seconds.
     expires_in: u64,
 }
 

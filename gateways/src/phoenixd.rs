@@ -59,9 +59,9 @@ pub struct Received {
 /// How an invoice is found again.
 #[derive(Clone, Copy, Debug)]
 pub enum InvoiceKey<'a> {
-    /// Ours, its `externalId` there.
+    /// Our reference, the node's `externalId`.
     Reference(Uuid),
-    /// The node's.
+    /// The payment hash, lower-case hex.
     Hash(&'a str),
 }
 
@@ -100,7 +100,7 @@ impl Phoenixd {
     /// For this node; nothing is sent yet.
     ///
     /// # Errors
-    /// When no HTTP client can be built, for example without certificates of authorities.
+    /// The system has no certificates of authorities; the process cannot start.
     pub fn new(config: &PhoenixdConfig) -> reqwest::Result<Self> {
         let timeout = Duration::from_millis(config.timeout_ms);
         let http = Client::builder()
@@ -116,9 +116,6 @@ impl Phoenixd {
 
     /// Has the node make an invoice. Not idempotent there: after [`Error::Unknown`] it has to be looked for by its
     /// reference before another one is made.
-    ///
-    /// # Errors
-    /// [`Error`].
     pub async fn create_invoice(
         &self,
         reference: Uuid,
@@ -205,9 +202,6 @@ impl TryFrom<IncomingPayment> for Invoice {
 impl PhoenixdConfig {
     /// Checks that a callback is the node's own, and what it is about: a payment by our reference, where it has one, and
     /// by its hash.
-    ///
-    /// # Errors
-    /// [`CallbackRefused`].
     pub fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
         if self.webhook_secret.expose_secret().is_empty() {
             // Anybody could sign with it.

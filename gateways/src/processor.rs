@@ -9,9 +9,8 @@ use crate::{Error, Money};
 
 /// A seller who is to have an account.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
 pub struct Seller {
-    /// Ours, and the idempotency key of opening: one seller has one account.
+    /// Our reference, and the idempotency key of opening: one seller has one account.
     pub reference: Uuid,
     pub business_name: String,
     pub first_name: String,
@@ -36,7 +35,6 @@ pub struct Seller {
 /// An account as the processor tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The processor's id.
     pub id: String,
     /// Whether payments can be taken for it.
     pub charges_enabled: bool,
@@ -49,11 +47,10 @@ pub struct Account {
 /// Money that goes from a seller's balance to the seller's bank.
 #[derive(Clone, Debug)]
 pub struct Payout {
-    /// Ours, and the processor's idempotency key.
+    /// Our reference, and the processor's idempotency key.
     pub reference: Uuid,
     /// The processor's id of the account.
     pub account: String,
-    /// How much.
     pub amount: Money,
     /// The processor's id of the payout, once it is known.
     pub processor_id: Option<String>,
@@ -64,9 +61,7 @@ pub struct Payout {
 /// A payout as the processor tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaidOut {
-    /// The processor's id.
     pub id: String,
-    /// How far it is.
     pub state: PayoutState,
     /// When the bank should have it.
     pub arrival_date: Option<NaiveDate>,
@@ -98,15 +93,13 @@ pub trait Processor: Send + Sync {
     /// certainly none.
     async fn find_account(&self, reference: Uuid, asked_at: DateTime<Utc>) -> Result<Option<Account>, Error>;
 
-    /// Looks at an account.
     async fn account(&self, id: &str) -> Result<Account, Error>;
 
     /// A link with which the seller comes to the processor's own pages, once and soon.
     async fn login_link(&self, id: &str) -> Result<Url, Error>;
 
-    /// Pays out.
     async fn pay_out(&self, payout: &Payout) -> Result<PaidOut, Error>;
 
-    /// Looks at a payout. None when the processor certainly does not have it.
+    /// Reads a payout. None when the processor certainly does not have it.
     async fn look_up_payout(&self, payout: &Payout) -> Result<Option<PaidOut>, Error>;
 }

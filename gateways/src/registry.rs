@@ -30,7 +30,7 @@ impl Gateways {
     /// own is [inserted](Self::insert) by whoever knows that this is wanted.
     ///
     /// # Errors
-    /// When the system has no certificates of authorities.
+    /// The system has no certificates of authorities; the process cannot start.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let mut gateways = Self::default();
         if let Some(config) = &config.stripe {
@@ -59,7 +59,6 @@ impl Gateways {
         self.processor = Some(processor);
     }
 
-    /// The source's gateway.
     #[must_use]
     pub fn get(&self, source: Source) -> Option<&Arc<dyn Gateway>> {
         self.entries.get(&source).map(|entry| &entry.gateway)

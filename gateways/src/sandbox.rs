@@ -33,7 +33,7 @@ pub(crate) struct SandboxClient {
 
 impl SandboxClient {
     /// # Errors
-    /// When no HTTP client can be built.
+    /// The system has no certificates of authorities; the process cannot start.
     pub(crate) fn new(config: &SandboxConfig) -> Result<Self, reqwest::Error> {
         Ok(Self { http: Http::new(&config.base_url, TIMEOUT_MS)?, secret: config.secret.clone() })
     }
@@ -119,7 +119,7 @@ impl Sandbox {
     /// Plays this source.
     ///
     /// # Errors
-    /// When no HTTP client can be built.
+    /// The system has no certificates of authorities; the process cannot start.
     pub fn new(config: &SandboxConfig, source: Source) -> Result<Self, reqwest::Error> {
         Ok(Self { client: SandboxClient::new(config)?, source })
     }

@@ -45,7 +45,7 @@ impl SandboxProcessor {
     /// Plays the processor.
     ///
     /// # Errors
-    /// When no HTTP client can be built.
+    /// The system has no certificates of authorities; the process cannot start.
     pub fn new(config: &SandboxConfig) -> Result<Self, reqwest::Error> {
         SandboxClient::new(config).map(Self)
     }

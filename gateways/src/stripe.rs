@@ -83,7 +83,7 @@ use page;
 
 impl Stripe {
     /// # Errors
-    /// When the system has no certificates of authorities.
+    /// The system has no certificates of authorities; the process cannot start.
     pub fn new(config: &StripeConfig) -> reqwest::Result<Self> {
         Ok(Self { client: Client::new(config)?, config: config.clone() })
     }

@@ -23,7 +23,6 @@ impl Default for LightningConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhoenixdConfig {
-    /// Where its HTTP API is.
     pub base_url: String,
     /// `http-password` of its settings, or the limited one.
     pub password: SecretString,

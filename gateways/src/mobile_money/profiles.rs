@@ -30,7 +30,7 @@ pub(crate) struct Profile {
     /// Longest text, characters; all but letters, digits and a few signs of ASCII is left out if it is plain.
     pub(super) description_max: usize,
     pub(super) description_plain: bool,
-    /// Where callbacks have what they say.
+    /// Whether callbacks carry a JSON body or a query.
     pub(super) callback_format: CallbackFormat,
     pub(super) proof: Proof,
 }

@@ -20,7 +20,6 @@ pub(super) struct RequestState {
     error: Option<Refusal>,
 }
 
-/// A transaction.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Transaction {

@@ -20,7 +20,7 @@ const PAID_OUT_WHOLE: &[&str] = &["HUF", "TWD"];
 /// What the money is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Taken or given back.
+    /// Money that is taken or given back.
     Charge,
     Payout,
 }

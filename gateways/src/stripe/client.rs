@@ -138,7 +138,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| effect.lost(format!("Stripe's answer cannot be read: {error}")))
     }
 
-    /// Looks at one object. None when Stripe says that it does not have it.
+    /// Reads one object. None when Stripe says that it does not have it.
     pub(super) async fn retrieve<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, Error> {
         match self.send(call).await {
             Ok(object) => Ok(Some(object)),
@@ -170,7 +170,7 @@ impl Client {
     }
 }
 
-/// What is said when something must be there that is not.
+/// The error of an object that must be there and is not.
 pub(super) fn missing(what: &str) -> Error {
     Error::Declined { code: MISSING.to_owned(), message: format!("Stripe has no such {what}") }
 }

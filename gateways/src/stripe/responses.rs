@@ -117,7 +117,6 @@ pub(super) struct Refund {
     metadata: Option<Metadata>,
 }
 
-/// A connected account.
 #[derive(Deserialize)]
 pub(super) struct Account {
     pub(super) id: String,

@@ -11,16 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Context, PaymentRecorder, context::RunningAgent};
 
-/// How often the table of networks is looked at.
+/// Pause between two reads of the table of networks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What the agents need.
 pub struct ChainAgents {
-    /// Where jobs find the agents' wakers.
+    /// The context in which jobs find the agents' wakers.
     pub context: Context,
-    /// The signers' keys.
     pub keystore: Keystore,
-    /// How agents behave.
     pub config: Config,
 }
 

@@ -19,11 +19,9 @@ const UNREAD_MAX: TimeDelta = TimeDelta::seconds(30);
 /// What every job is given. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// The database.
     pub db: Database,
     /// Tells the webhooks' lanes of this process, where they run, that there is something to send.
     pub webhooks: webhooks::Waker,
-    /// What takes money from payers.
     pub gateways: Gateways,
     /// Where gateways send browsers.
     pub checkout_links: CheckoutLinks,
@@ -39,14 +37,13 @@ pub(crate) struct RunningAgent {
 }
 
 impl Context {
-    /// For jobs on this database, with these gateways.
     #[must_use]
     pub fn new(db: Database, gateways: Gateways, checkout_links: CheckoutLinks) -> Self {
         let (webhooks, agents) = (webhooks::Waker::default(), Arc::default());
         Self { db, webhooks, gateways, checkout_links, agents, lightning: None }
     }
 
-    /// With a Lightning node that makes invoices.
+    /// Adds a Lightning node that makes invoices.
     #[must_use]
     pub fn with_lightning(self, node: Option<Phoenixd>) -> Self {
         Self { lightning: node, ..self }

@@ -38,7 +38,6 @@ pub use watch_invoice::WatchInvoice;
 
 use crate::Context;
 
-/// Every job of this crate.
 #[must_use]
 pub fn registry() -> Registry<Context> {
     Registry::new()
@@ -73,7 +72,7 @@ fn snooze(after: Option<Duration>) -> JobResult {
 /// What came of payments that a batch took up.
 #[derive(Default)]
 pub(crate) struct BatchProgress {
-    /// Those that have to wait for something.
+    /// Payments that have to wait, each with what its job answers.
     pub(crate) waiting: HashMap<PaymentId, JobError>,
     /// How many have moved, or have an operation that they did not have before.
     pub(crate) written: usize,
@@ -142,7 +141,7 @@ fn results<P>(
     deliveries.iter().map(|delivery| but.remove(&id(&delivery.payload)).map_or(Ok(()), Err)).collect()
 }
 
-/// The answer to a batch of which every message is dealt with.
+/// One success for each delivery of a batch.
 fn all_ok<P>(deliveries: &[Delivery<P>]) -> Vec<JobResult> {
     deliveries.iter().map(|_| Ok(())).collect()
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Context, jobs};
 
-/// How often it looks for new letters.
+/// Pause between two polls for new letters.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// How long after a letter was looked at its job is asked about it, and asked again. An operator who is at work on it is not
@@ -43,9 +43,6 @@ pub async fn run(context: Context, stop: CancellationToken) {
 }
 
 /// Finds out whom new letters belong to, and returns how many were looked at.
-///
-/// # Errors
-/// When the database fails.
 pub async fn assign(context: &Context) -> anyhow::Result<usize> {
     let letters = dead_letters::unassigned(&context.db, ASSIGNED_TOGETHER).await?;
     let mut subjects = Vec::with_capacity(letters.len());
@@ -76,9 +73,6 @@ async fn subject(context: &Context, letter: &DeadLetter) -> Result<Subject, DbEr
 
 /// Asks the jobs of letters that were not asked for so long what they would do, and resolves those with nothing left to do;
 /// returns how many those were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn resolve(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let letters = dead_letters::due_for_review(&context.db, now() - patience, JUDGED_TOGETHER).await?;
     if letters.is_empty() {

@@ -28,7 +28,7 @@ use webhooks::{DeadLetterCreated, Outgoing, SignerLowBalance};
 pub(crate) use self::sign_ins::PREFIX as OF_SIGN_INS;
 use crate::Context;
 
-/// How often it looks.
+/// Pause between two polls for what operators have to look at.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How late a letter may become visible: far longer than any transaction may take, and than clocks may differ.
@@ -53,14 +53,14 @@ pub async fn run(context: Context, stop: CancellationToken) {
 /// Tells what was not told yet.
 ///
 /// # Errors
-/// When the database fails; what was told until then stays so.
+/// A statement failed. What was announced before stays announced, and the next call goes on.
 pub async fn notify(context: &Context) -> anyhow::Result<()> {
     notify_dead_letters(context).await?;
     notify_low_balances(context).await?;
     sign_ins::notify(context).await
 }
 
-/// Something to tell, under the key that guards it.
+/// An event for operators, under the key that guards it.
 struct NewNotice {
     key: String,
     event: Outgoing,

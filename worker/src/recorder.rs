@@ -16,7 +16,6 @@ pub struct PaymentRecorder {
 }
 
 impl PaymentRecorder {
-    /// For the network with this chain number.
     #[must_use]
     pub fn new(chain_id: u64) -> Self {
         Self { actor: Actor::chain(chain_id) }

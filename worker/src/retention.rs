@@ -11,7 +11,7 @@ use queue::{Database, Transaction};
 use sea_orm::{EntityTrait, ExprTrait, QueryFilter, prelude::*};
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks.
+/// Pause between two rounds.
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Gateways send a callback again for some days at most; what is older than this, they refuse by its signature.
@@ -20,9 +20,7 @@ const CALLBACKS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 /// Orders that are taken away at a time, so that no step holds up what writes orders for long.
 const ORDERS_MAX: u64 = 10_000;
 
-/// What it works on.
 pub struct Retention {
-    /// The database.
     pub db: Database,
     /// How long webhooks that are not pending are kept.
     pub webhooks_kept_for: TimeDelta,

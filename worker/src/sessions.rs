@@ -35,27 +35,27 @@ const BUSY: Duration = Duration::from_secs(1);
 /// Between two looks at what nobody has told anything about, seconds: 2, 4, 8 … at most.
 const POLL_MAX_S: u64 = 300;
 
-/// How a step has left a session.
+/// How far a step has brought a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionProgress {
-    /// Nothing will happen to it by itself.
+    /// Nothing will happen to the session by itself.
     Concluded,
-    /// The payer may still pay; to be looked at again.
+    /// The payer may still pay; the session is polled again.
     Live {
-        /// How often it was looked at.
+        /// Polls so far.
         looks: i32,
-        /// Until when the payer may.
+        /// When the payer's time ends.
         expires_at: chrono::DateTime<chrono::Utc>,
     },
     /// What was captured is on its way back to the payer; to be looked at again.
     Refunding {
-        /// How often it was looked at.
+        /// Polls so far.
         looks: i32,
     },
 }
 
 impl SessionProgress {
-    /// When to look again; none when there is no need.
+    /// How long to wait before the next poll; none where nothing more will happen.
     pub(crate) fn poll_after(self) -> Option<Duration> {
         let (looks, expires_at) = match self {
             Self::Concluded => return None,

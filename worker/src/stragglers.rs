@@ -24,7 +24,7 @@ use crate::{
     jobs::{announce_events, cancel_deal, expire_payment, open_deal, recover_webhooks, release_deal},
 };
 
-/// How often it looks.
+/// Pause between two rounds.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// What has changed more recently than this is left to its message. Resends wait for five minutes at most.
@@ -129,7 +129,7 @@ pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
 /// Expires payments whose time is over before anything of them was sent, and returns how many those were.
 ///
 /// # Errors
-/// When the database fails; what was expired until then stays so.
+/// A statement failed. What has expired before stays so, and the next call goes on.
 pub async fn lapse(context: &Context) -> anyhow::Result<usize> {
     let lapse = |ids: Vec<PaymentId>| expire_payment::lapse(context, ids.into_iter());
     let log_text = LogText { step: "lapse", what: "payments were never sent in their time and expire" };
@@ -141,7 +141,7 @@ async fn take_step(context: &Context, step: Step, patience: TimeDelta) -> anyhow
     page_by_page(log_text, |after| waiting(context, step, patience, after), |ids| step.take(context, ids)).await
 }
 
-/// How it is told that something was taken up.
+/// What the log says when something was taken up.
 #[derive(Clone, Copy)]
 struct LogText {
     step: &'static str,
@@ -222,7 +222,7 @@ fn counted(step: &'static str, written: usize, what: &str) -> usize {
 /// has discarded the letter of their message: events are owed to whoever listens.
 ///
 /// # Errors
-/// When the database fails; what was told until then stays so.
+/// A statement failed. What was announced before stays announced, and the next call goes on.
 pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
     let log_text = LogText { step: "announce", what: "transitions have waited for too long and are told" };
@@ -232,7 +232,7 @@ pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<
 /// Takes recoveries of webhook endpoints up that have waited for so long, and returns how many those were.
 ///
 /// # Errors
-/// When the database fails; what was taken up until then stays so.
+/// A statement failed. What was taken up before stays so, and the next call goes on.
 pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut taken = 0;
     for id in recover_webhooks::stranded(context, patience, CHUNK).await? {
@@ -248,9 +248,6 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
 }
 
 /// Has payments looked at that nobody has looked at their gateways for so long, and returns how many those were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn poll_sessions(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = payments::sessions::take_up(&mut tx, patience, CHUNK).await?;
@@ -260,9 +257,6 @@ pub async fn poll_sessions(context: &Context, patience: TimeDelta) -> anyhow::Re
 
 /// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many those
 /// were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = payments::sellers::take_up(&mut tx, patience, CHUNK).await?;
@@ -272,9 +266,6 @@ pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<us
 
 /// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.
 /// Their node is asked by the jobs alone: it may take its time.
-///
-/// # Errors
-/// When the database fails.
 pub async fn poll_invoices(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = lightning::send_again(&mut tx, patience, CHUNK).await?;

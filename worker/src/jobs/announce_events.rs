@@ -15,7 +15,7 @@ use webhooks::Outgoing;
 use super::all_ok;
 use crate::Context;
 
-/// See the module. Its guard is the mark in each row: a transition is told once, whichever message asks for it.
+/// Its guard is the mark in each row: a transition is told once, whichever message asks for it.
 pub struct AnnounceEvents;
 
 impl Job<Context> for AnnounceEvents {

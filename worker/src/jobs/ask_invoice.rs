@@ -28,7 +28,7 @@ const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// An invoice is not made with less time than this.
 const LIFE_MIN: TimeDelta = TimeDelta::seconds(10);
 
-/// See the module. The guards are those of the row's steps.
+/// The guards are those of the row's steps.
 pub struct AskInvoice;
 
 impl Job<Context> for AskInvoice {
@@ -46,9 +46,9 @@ impl Job<Context> for AskInvoice {
 /// Whether there is anything left to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvoiceProgress {
-    /// It may still be paid.
+    /// The invoice may still be paid.
     Waiting,
-    /// It is at its end.
+    /// The invoice is settled, expired or refused.
     Over,
 }
 
@@ -84,7 +84,7 @@ async fn poll_once(context: &Context, id: PaymentId) -> Result<InvoiceProgress, 
     }
 }
 
-/// The node has it.
+/// Applies what the node says of an invoice that it has.
 async fn apply(
     context: &Context,
     invoice: &lightning_invoice::Model,
@@ -175,7 +175,7 @@ fn retry(error: Error) -> JobError {
     JobError::Retry(anyhow!(error).context("Lightning node"))
 }
 
-/// What a look at each of these would come to.
+/// What a poll of each of these invoices would come to.
 pub(super) async fn foresee(context: &Context, ids: Vec<PaymentId>) -> anyhow::Result<Vec<Foresight>> {
     let wanted = lightning_invoice::Column::PaymentId.is_in(ids.iter().copied());
     let found = lightning_invoice::Entity::find().filter(wanted).all(&*context.db).await?;

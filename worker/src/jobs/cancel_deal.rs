@@ -12,10 +12,10 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use super::{all_ok, foresee_payments, foresee_request, not_requested, read_payments};
 use crate::Context;
 
-/// What it takes up.
+/// Statuses in which the job takes a payment up.
 const TAKES: &[PaymentStatus] = &[PaymentStatus::Canceling, PaymentStatus::Expired];
 
-/// See the module. A deal that is not known yet is closed when its opening has become known; one that nobody has sent
+/// A deal that is not known yet is closed when its opening has become known; one that nobody has sent
 /// is never sent.
 pub struct CancelDeal;
 
@@ -52,7 +52,7 @@ fn deal_known(payment: &payment::Model) -> bool {
     payment.deal_id.is_some()
 }
 
-/// As [`chain::withdraw`] decides.
+/// What a cancel would come to, as [`chain::withdraw`] decides.
 fn unsent(opening: Option<&OperationStatus>) -> Foresight {
     match opening {
         None | Some(OperationStatus::StartsAnew { failed: false } | OperationStatus::Waiting) => {

@@ -13,7 +13,7 @@ use crate::{
     sessions::{self, SessionProgress},
 };
 
-/// See the module. Looking changes nothing at the gateway, and what is seen again changes nothing here.
+/// Looking changes nothing at the gateway, and what is seen again changes nothing here.
 pub struct CheckSession;
 
 impl Job<Context> for CheckSession {

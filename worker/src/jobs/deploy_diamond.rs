@@ -12,7 +12,7 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use super::foresee_request;
 use crate::Context;
 
-/// See the module. The chain takes one deployment for a diamond's id.
+/// The chain takes one deployment for a diamond's id.
 pub struct DeployDiamond;
 
 impl Job<Context> for DeployDiamond {

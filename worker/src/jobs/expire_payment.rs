@@ -18,10 +18,10 @@ use crate::Context;
 /// How long to wait for the chain to be read up to the expiry.
 const CHAIN_WAIT: Duration = Duration::from_secs(1);
 
-/// What it takes up.
+/// Statuses in which the job takes a payment up.
 const TAKES: &[PaymentStatus] = &[PaymentStatus::Open];
 
-/// See the module. A payment expires only when the chain was read, with finality, beyond its expiry: a deposit of the
+/// A payment expires only when the chain was read, with finality, beyond its expiry: a deposit of the
 /// last second is then known.
 pub struct ExpirePayment;
 

@@ -18,10 +18,10 @@ use crate::Context;
 /// How long a payment waits before it looks again for its wallet's diamond.
 const DIAMOND_WAIT: Duration = Duration::from_secs(2);
 
-/// What it takes up.
+/// Statuses in which the job takes a payment up.
 const TAKES: &[PaymentStatus] = &[PaymentStatus::Pending];
 
-/// See the module. Its guard is the chain's: a payment has one operation of a kind, and asking for it again is harmless
+/// Its guard is the chain's: a payment has one operation of a kind, and asking for it again is harmless
 /// while it is under way. So a payment that waits for its deal may always be handed over once more, which is how a resend
 /// and an operator's verdict arm an opening anew that was given up.
 pub struct OpenDeal;
@@ -142,7 +142,7 @@ async fn places(
 }
 
 impl Places {
-    /// Decides, without doing anything.
+    /// Decides what is to be done with a payment, without doing it.
     fn step(&self, payment: &payment::Model) -> Step {
         match self.request(payment) {
             Ok(Some(request)) => Step::Ask(Box::new(request)),

@@ -12,7 +12,7 @@ use crate::{Context, sessions};
 /// A follower looks every five minutes at least; one that was not heard of for longer is gone.
 const PATIENCE: TimeDelta = TimeDelta::minutes(9);
 
-/// See the module. Gateways call back; this is for the callbacks that never come. The guard is the session: it says
+/// Gateways call back; this is for the callbacks that never come. The guard is the session: it says
 /// `sent` before the gateway is asked, and one that says so is looked for there before it is asked again. One message of
 /// the session comes back until it is concluded, however many there are.
 pub struct OpenSession;

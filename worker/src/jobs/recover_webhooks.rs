@@ -21,7 +21,7 @@ use webhooks::{Urgency, Waiting};
 use super::announce_events;
 use crate::Context;
 
-/// See the module. Each step is one transaction: what it owes, the cursor, and the message for the step after it. The
+/// Each step is one transaction: what it owes, the cursor, and the message for the step after it. The
 /// guard is the inbox, so that a message that comes twice makes one step and has one successor.
 pub struct RecoverWebhooks;
 
@@ -101,7 +101,7 @@ pub(crate) async fn take_up(context: &Context, id: WebhookRecoveryId) -> anyhow:
     go_on(context, context.db.begin().await?, id).await
 }
 
-/// One step, committed.
+/// Makes one step and commits it.
 async fn go_on(context: &Context, mut tx: Transaction, id: WebhookRecoveryId) -> anyhow::Result<()> {
     let Some(waiting) = step(&mut tx, id).await? else { return Ok(()) };
     fail::fail_point!("recover_webhooks.before_commit");
@@ -112,7 +112,7 @@ async fn go_on(context: &Context, mut tx: Transaction, id: WebhookRecoveryId) ->
     Ok(())
 }
 
-/// What a step did.
+/// What one step of a recovery did.
 struct Step {
     examined: usize,
     recovered: u64,

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::Context;
 
-/// What it takes up.
+/// Statuses in which the job takes a payment up.
 const TAKES: &[PaymentStatus] = &[PaymentStatus::Paid];
 
-/// See the module. Only what is paid and asked to be released; the chain takes one release for a deal.
+/// Only what is paid and asked to be released; the chain takes one release for a deal.
 pub struct ReleaseDeal;
 
 impl Job<Context> for ReleaseDeal {

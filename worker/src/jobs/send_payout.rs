@@ -16,7 +16,7 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use super::{poll_delay, snooze};
 use crate::{Context, seller_events};
 
-/// See the module. The row is marked as sent before the processor is asked; what is marked already is looked for first, and
+/// The row is marked as sent before the processor is asked; what is marked already is looked for first, and
 /// asked for again, with the same idempotency key, only when the processor certainly does not have it.
 pub struct SendPayout;
 

@@ -15,7 +15,7 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use super::{poll_delay, snooze};
 use crate::{Context, sessions};
 
-/// See the module. The row is marked as sent before the gateway is asked; what is marked already is looked for first, and
+/// The row is marked as sent before the gateway is asked; what is marked already is looked for first, and
 /// asked for again, with the same idempotency key, only when the gateway certainly does not have it.
 pub struct SendRefund;
 

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use crate::{Context, seller_events};
 
-/// See the module. An account that may have been opened is looked for before one is; one seller has one account.
+/// An account that may have been opened is looked for before one is; one seller has one account.
 pub struct SyncAccount;
 
 /// When an account is looked at that is not active yet, after its details were handed over. The processor tells by itself,
@@ -49,7 +49,7 @@ impl Job<Context> for SyncAccount {
     }
 }
 
-/// Which version of the details is to be handed over.
+/// The version of the details that is to be handed over, by its time.
 fn handed(account: &connected_account::Model) -> Option<DateTime<Utc>> {
     match account.status {
         ConnectedAccountStatus::Asked | ConnectedAccountStatus::Sent => Some(account.told_at),

@@ -18,7 +18,7 @@ const SELDOM: Duration = Duration::from_secs(30);
 /// How long the payer probably stands at the till.
 const AT_TILL: TimeDelta = TimeDelta::minutes(3);
 
-/// See the module. One of these is sent for each invoice that was made.
+/// One of these is sent for each invoice that was made.
 pub struct WatchInvoice;
 
 impl Job<Context> for WatchInvoice {

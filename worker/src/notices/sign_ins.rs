@@ -47,7 +47,7 @@ pub(super) async fn notify(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A block that is to be told.
+/// A block of which operators are still to be notified.
 struct SignInBlock {
     key: String,
     data: SignInBlocked,

@@ -60,11 +60,11 @@ pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> 
 }
 
 enum Step {
-    /// All of it is back with the payer.
+    /// All of the money is back with the payer.
     Back(Payment),
     /// The gateway has the refund and has not decided, or does not show it yet.
     OnItsWay,
-    /// It is definitely not given back.
+    /// The gateway will definitely not give the money back.
     Refused { code: String, message: String },
 }
 

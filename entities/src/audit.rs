@@ -7,7 +7,6 @@ use crate::{id::AuditId, status::ActorType};
 /// An act of an operator or administrator.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_log")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditId,
@@ -22,11 +21,9 @@ pub struct Model {
     pub object_id: String,
     #[sea_orm(column_type = "JsonBinary")]
     pub data: Json,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

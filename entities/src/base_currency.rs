@@ -7,7 +7,6 @@ use crate::id::CurrencyId;
 /// The currency that tills show prices in; there is one row at most.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "base_currency")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Always 1.
     #[sea_orm(primary_key, auto_increment = false)]
@@ -17,7 +16,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -8,7 +8,6 @@ use crate::id::{GatewaySessionId, NodeId, PaymentId};
 /// unit.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "captures")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub session_id: GatewaySessionId,
@@ -33,7 +32,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

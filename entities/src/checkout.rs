@@ -7,7 +7,6 @@ use crate::{id::PaymentId, status::RedirectMode};
 /// What the checkout contract knows of a payment beside what every payment has.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "checkouts")]
-#[expect(missing_docs, reason = "columns without a remark are the contract's, `checkout.md`")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub payment_id: PaymentId,
@@ -19,7 +18,7 @@ pub struct Model {
     pub terminal_id: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub payer: Option<Json>,
-    /// As it was sent: `total` and `items`.
+    /// The purchase as it was sent: `total` and `items`.
     #[sea_orm(column_type = "JsonBinary")]
     pub purchase: Json,
     /// The shop's own reference, if it gave one; it is then the payment's external id, too.
@@ -36,7 +35,6 @@ pub struct Model {
     pub success_url: Option<String>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -7,11 +7,10 @@ use crate::{id::NodeId, status::ConnectedAccountStatus};
 /// A seller's account at the card processor, one for each node.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "connected_accounts")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub node_id: NodeId,
-    /// Ours, and the processor's idempotency key.
+    /// Our reference, and the processor's idempotency key.
     pub reference: Uuid,
     pub status: ConnectedAccountStatus,
     /// The processor's id.
@@ -39,7 +38,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -5,18 +5,16 @@ use sea_orm::entity::prelude::*;
 /// A callback of a gateway that was heard: told again, it is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "gateway_callbacks")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
-    /// Three letters.
+    /// The three-letter code of the gateway.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub source: String,
-    /// The gateway's.
+    /// The gateway's id of the event.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub event_id: String,
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

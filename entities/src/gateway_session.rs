@@ -11,13 +11,12 @@ use crate::{
 /// A payment as it was opened, or is to be opened, at a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "gateway_sessions")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Also the gateway's idempotency key, and our reference there.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: GatewaySessionId,
     pub payment_id: PaymentId,
-    /// Three letters.
+    /// The three-letter code of the gateway.
     #[sea_orm(column_type = "Text")]
     pub source: String,
     pub kind: GatewaySessionKind,
@@ -59,7 +58,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

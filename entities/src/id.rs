@@ -51,63 +51,56 @@ macro_rules! ids {
 }
 
 ids! {
-    /// Of a node, a place in the tree of tenants.
+    /// The id of a node, a place in the tree of tenants.
     NodeId,
-    /// Of a user, a person who signs in.
+    /// The id of a user, a person who signs in.
     UserId,
-    /// Of a role.
     RoleId,
-    /// Of an integration, a program that signs in.
+    /// The id of an integration, a program that signs in.
     IntegrationId,
-    /// Of all tokens that descend from one sign-in.
+    /// The id of all tokens that descend from one sign-in.
     TokenFamilyId,
-    /// Of a refresh token.
     RefreshTokenId,
-    /// Of a chain, a family of networks such as `evm`.
+    /// The id of a chain, a family of networks such as `evm`.
     ChainId,
-    /// Of a network; not the chain's own number.
+    /// The id of a network; not the chain's own number.
     NetworkId,
-    /// Of a currency.
     CurrencyId,
-    /// Of a wallet, a signer of a node.
+    /// The id of a wallet, a signer of a node.
     WalletId,
-    /// Of a wallet's diamond on a network.
+    /// The id of a wallet's diamond on a network.
     DiamondId,
-    /// Of a member, a merchant's customer.
+    /// The id of a member, a merchant's customer.
     MemberId,
-    /// Of a payment.
     PaymentId,
-    /// Of a row of a payment's log.
     PaymentLogId,
-    /// Of an event; a payment's event has that of its log row.
+    /// The id of an event; a payment's event has that of its log row.
     EventId,
-    /// Of a webhook endpoint.
     WebhookEndpointId,
-    /// Of an event that is owed to an endpoint.
+    /// The id of an event that is owed to an endpoint.
     WebhookDeliveryId,
-    /// Of a try to deliver.
+    /// The id of a try to deliver.
     WebhookAttemptId,
-    /// Of a run that sends again what was missed.
+    /// The id of a run that sends again what was missed.
     WebhookRecoveryId,
-    /// Of an audited act.
+    /// The id of an audited act.
     AuditId,
-    /// Of a customer's order; not its number.
+    /// The id of a customer's order; not its number.
     OrderId,
-    /// Of a receipt that a payer reported.
+    /// The id of a receipt that a payer reported.
     SubmissionId,
-    /// Of a bank account that customers transfer to.
+    /// The id of a bank account that customers transfer to.
     BankAccountId,
-    /// Of a ticket, what a till sells.
+    /// The id of a ticket, what a till sells.
     TicketId,
     /// Of the till's name for how a payer pays.
     PaymentMethodId,
-    /// Of a payment at a gateway; also our reference there.
+    /// The id of a payment at a gateway; also our reference there.
     GatewaySessionId,
-    /// Of a refund; also the gateway's idempotency key.
+    /// The id of a refund; also the gateway's idempotency key.
     RefundId,
-    /// Of a payout; also the processor's idempotency key.
+    /// The id of a payout; also the processor's idempotency key.
     PayoutId,
-    /// Of an entry of the ledger.
     LedgerEntryId,
 }
 

@@ -7,7 +7,6 @@ use crate::id::{IntegrationId, NodeId};
 /// A program that signs in with an API key and a secret.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "integrations")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: IntegrationId,
@@ -22,11 +21,9 @@ pub struct Model {
     pub permissions: Json,
     pub expires_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

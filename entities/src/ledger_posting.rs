@@ -7,7 +7,6 @@ use crate::id::LedgerEntryId;
 /// Where money of an entry went, positive, or came from, negative. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ledger_postings")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub entry_id: LedgerEntryId,
@@ -17,7 +16,6 @@ pub struct Model {
     pub amount: i64,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -7,7 +7,6 @@ use crate::{amount::Amount, id::PaymentId, status::InvoiceStatus};
 /// An invoice of the Lightning network, one for each payment that was asked for as one.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "lightning_invoices")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Also our name for it at the node.
     #[sea_orm(primary_key, auto_increment = false)]
@@ -35,7 +34,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

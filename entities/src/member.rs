@@ -7,7 +7,6 @@ use crate::id::{MemberId, NodeId};
 /// A merchant's customer.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "members")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: MemberId,
@@ -40,13 +39,10 @@ pub struct Model {
     pub contact_name: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub locale: Option<String>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

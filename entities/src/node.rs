@@ -7,7 +7,6 @@ use crate::{id::NodeId, status::Plan};
 /// A place in the tree of tenants.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "nodes")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: NodeId,
@@ -20,15 +19,12 @@ pub struct Model {
     pub name: String,
     /// What it pays the platform of its card sales.
     pub plan: Plan,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
     /// When it was taken out of use; the row stays for what refers to it.
     pub deleted_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -11,7 +11,6 @@ use crate::{
 /// A payment, whichever contract it came in by.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payments")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PaymentId,
@@ -72,13 +71,10 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub failure_message: Option<String>,
     pub failure_retryable: Option<bool>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

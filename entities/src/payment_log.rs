@@ -10,7 +10,6 @@ use crate::{
 /// A row of a payment's life: transitions are numbered, traces are not.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payment_logs")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PaymentLogId,
@@ -26,13 +25,11 @@ pub struct Model {
     pub actor_id: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub data: Json,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
     /// When a transition was told to whoever subscribed.
     pub announced_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -11,12 +11,11 @@ use crate::{
 /// A receipt that a payer reported for an order.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payment_submissions")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SubmissionId,
     pub order_id: OrderId,
-    /// The order's.
+    /// The node of the order.
     pub node_id: NodeId,
     pub payment_id: PaymentId,
     pub method: ReceiptMethod,
@@ -43,7 +42,6 @@ pub struct Model {
     pub verified_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

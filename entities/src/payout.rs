@@ -10,7 +10,6 @@ use crate::{
 /// Money of a seller's balance that goes to the seller's bank.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payouts")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Also the processor's idempotency key.
     #[sea_orm(primary_key, auto_increment = false)]
@@ -40,7 +39,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

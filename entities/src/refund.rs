@@ -10,7 +10,6 @@ use crate::{
 /// Money of a capture that goes back to the payer.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "refunds")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Also the gateway's idempotency key.
     #[sea_orm(primary_key, auto_increment = false)]
@@ -36,7 +35,6 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -7,7 +7,6 @@ use crate::id::NodeId;
 /// The sums of a seller's postings, as the row that payouts are guarded by.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "seller_balances")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub node_id: NodeId,
@@ -15,12 +14,11 @@ pub struct Model {
     pub currency: String,
     /// May be paid out; below zero after reversals of what was paid out already.
     pub available: i64,
-    /// On its way to the bank.
+    /// Money on its way to the bank.
     pub in_transit: i64,
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

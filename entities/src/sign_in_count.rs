@@ -7,12 +7,11 @@ use crate::id::NodeId;
 /// Wrong sign-ins that count against an address, a site, an account, or an account from one address.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sign_in_counts")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     /// Kind and name, such as `address:203.0.113.7`; accounts by a hash.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub subject: String,
-    /// Since the last block began.
+    /// Failures since the last block began.
     pub failures: i32,
     /// Blocks until now, which decide how long the next one is.
     pub blocks: i32,
@@ -24,11 +23,9 @@ pub struct Model {
     pub account: Option<String>,
     /// That account's node.
     pub node_id: Option<NodeId>,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

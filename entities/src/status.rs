@@ -118,7 +118,7 @@ words! {
         Reported,
         /// The money is there.
         Confirmed,
-        /// It is not.
+        /// The money is not there.
         Rejected,
     }
     /// How far a diamond's deployment is.
@@ -139,7 +139,7 @@ words! {
     }
     /// Whether events are sent to an endpoint.
     WebhookStatus {
-        /// They are.
+        /// Events are sent.
         Enabled,
         /// They are held until it is enabled and recovered.
         Disabled,
@@ -254,9 +254,9 @@ words! {
     }
     /// How far a recovery is.
     RecoveryStatus {
-        /// On its way.
+        /// The recovery goes on.
         Running,
-        /// At its end.
+        /// The recovery has sent all that it selects.
         Done,
         /// Given up; its error says why.
         Failed,

@@ -7,17 +7,14 @@ use crate::id::{PaymentId, TicketId};
 /// That a payment covers a ticket, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ticket_payments")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub ticket_id: TicketId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub payment_id: PaymentId,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -7,18 +7,15 @@ use crate::id::PaymentId;
 /// Says that a payment was taken at a till.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "till_payments")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub payment_id: PaymentId,
     /// What the till calls it, where that is not its external id; empty where it has no name.
     #[sea_orm(column_type = "Text", nullable)]
     pub transaction_id: Option<String>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

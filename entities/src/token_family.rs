@@ -7,18 +7,15 @@ use crate::{id::TokenFamilyId, status::SubjectKind};
 /// All refresh tokens that descend from one sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "token_families")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: TokenFamilyId,
     pub subject_kind: SubjectKind,
     pub subject_id: Uuid,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
     pub revoked_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -13,7 +13,6 @@ pub struct Model {
     pub bytes: i64,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

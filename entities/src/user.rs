@@ -7,7 +7,6 @@ use crate::id::{NodeId, RoleId, UserId};
 /// A person who signs in.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
@@ -23,14 +22,11 @@ pub struct Model {
     pub pin_hash: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub password_hash: Option<String>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
     pub disabled_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

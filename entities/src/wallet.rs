@@ -7,7 +7,6 @@ use crate::id::{ChainId, NodeId, WalletId};
 /// A signer of a node.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "wallets")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: WalletId,
@@ -17,15 +16,12 @@ pub struct Model {
     pub name: String,
     #[sea_orm(column_type = "Text")]
     pub address: String,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
     /// When it was taken out of use; the row stays for what refers to it.
     pub deleted_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

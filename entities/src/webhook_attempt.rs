@@ -7,12 +7,11 @@ use crate::id::{WebhookAttemptId, WebhookDeliveryId};
 /// A try to deliver an event, with the answer.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_attempts")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: WebhookAttemptId,
     pub delivery_id: WebhookDeliveryId,
-    /// From 1, over all rounds.
+    /// The number of the attempt, from 1, over all rounds.
     pub number: i32,
     pub started_at: DateTimeUtc,
     /// Until the answer was read or given up, milliseconds.
@@ -20,7 +19,6 @@ pub struct Model {
     /// The address that was dialled, with its port.
     #[sea_orm(column_type = "Text", nullable)]
     pub address: Option<String>,
-    /// HTTP status.
     pub status: Option<i32>,
     /// The first bytes of the answer's body, as text.
     #[sea_orm(column_type = "Text", nullable)]
@@ -32,7 +30,6 @@ pub struct Model {
     pub error_message: Option<String>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -7,7 +7,6 @@ use crate::{id::EventId, status::WebhookFormat};
 /// The bytes of an event in a format: written once and sent unchanged, however often.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_bodies")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: EventId,
@@ -15,11 +14,9 @@ pub struct Model {
     pub format: WebhookFormat,
     #[sea_orm(column_type = "Text")]
     pub body: String,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -10,13 +10,12 @@ use crate::{
 /// An event that is owed to an endpoint; there is one for each pair.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_deliveries")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: WebhookDeliveryId,
     pub endpoint_id: WebhookEndpointId,
     pub event_id: EventId,
-    /// The endpoint's, when the event happened.
+    /// The format that the endpoint had when the event happened.
     pub format: WebhookFormat,
     #[sea_orm(column_type = "Text")]
     pub event_type: String,
@@ -31,7 +30,7 @@ pub struct Model {
     pub round_attempts: i32,
     /// A recovery has released it: it is sent when nothing else is due to the endpoint.
     pub recovered: bool,
-    /// None unless pending.
+    /// When the delivery is tried next; none unless it is pending.
     pub next_attempt_at: Option<DateTimeUtc>,
     pub delivered_at: Option<DateTimeUtc>,
     /// HTTP status of the last answer.
@@ -39,13 +38,10 @@ pub struct Model {
     /// Why the last attempt failed.
     #[sea_orm(column_type = "Text", nullable)]
     pub last_error: Option<String>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
-    /// When the row last changed.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -10,20 +10,19 @@ use crate::{
 /// Where events are sent, and how its lane stands. One process at a time sends to an endpoint: whoever has the lane.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_endpoints")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: WebhookEndpointId,
-    /// It hears of this node and of all below.
+    /// The endpoint gets the events of this node and of all below.
     pub node_id: NodeId,
     #[sea_orm(column_type = "Text")]
     pub url: String,
     /// Event types, `payment.*` or `*`: a JSON array of strings.
     #[sea_orm(column_type = "JsonBinary")]
     pub events: Json,
-    /// Only of payments of this wallet.
+    /// Only events of payments of this wallet are sent.
     pub wallet_id: Option<WalletId>,
-    /// Only of payments on this network.
+    /// Only events of payments on this network are sent.
     pub network_id: Option<NetworkId>,
     #[sea_orm(column_type = "Text", nullable)]
     pub description: Option<String>,
@@ -40,7 +39,7 @@ pub struct Model {
     /// A few digits of the secret's hash.
     #[sea_orm(column_type = "Text")]
     pub secret_check: String,
-    /// Until then the secret before it signs, too.
+    /// The time until which the secret before it signs, too.
     pub previous_secret_until: Option<DateTimeUtc>,
     pub status: WebhookStatus,
     pub disabled_at: Option<DateTimeUtc>,
@@ -50,7 +49,7 @@ pub struct Model {
     pub due_at: Option<DateTimeUtc>,
     /// The process that has the lane.
     pub lane_owner: Option<Uuid>,
-    /// Until then, unless it is renewed.
+    /// The time until which the process has the lane, unless it renews.
     pub lane_until: Option<DateTimeUtc>,
     /// The breaker is open until then: the next attempt after it finds out whether the endpoint answers again.
     pub breaker_until: Option<DateTimeUtc>,
@@ -61,14 +60,12 @@ pub struct Model {
     /// Failures since the last success.
     pub failures: i32,
     pub last_success_at: Option<DateTimeUtc>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
     /// When the row last changed by somebody's request.
     pub updated_at: DateTimeUtc,
     pub deleted_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

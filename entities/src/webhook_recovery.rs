@@ -10,7 +10,6 @@ use crate::{
 /// Sending again what an endpoint has missed since a time: a run that goes on where it was, whoever dies.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_recoveries")]
-#[expect(missing_docs, reason = "columns without a remark are what their name says")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: WebhookRecoveryId,
@@ -29,13 +28,11 @@ pub struct Model {
     pub actor_type: ActorType,
     #[sea_orm(column_type = "Text", nullable)]
     pub actor_id: Option<String>,
-    /// When the row was written.
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub finished_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are used.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

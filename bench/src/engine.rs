@@ -27,7 +27,7 @@ pub(crate) enum Backend {
 /// An installation that is set up and not started yet.
 pub(crate) struct Engine {
     pub(crate) bootstrap: Value,
-    /// Of the API, once it is started.
+    /// The address of the API, once it is started.
     pub(crate) address: String,
     pub(crate) processes: Vec<Process>,
     pub(crate) database: TestDatabase,

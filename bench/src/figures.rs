@@ -9,7 +9,6 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// How many a second.
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
 pub(crate) fn rate(count: usize, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64()
@@ -26,7 +25,7 @@ pub(crate) fn ms(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
 }
 
-/// How the ratio is told, with what it should be.
+/// The ratio as a line of text, with what it should be.
 pub(crate) fn ratio(ours: f64, bare: f64, target: f64) -> String {
     let ratio = ours / bare;
     let verdict = if ratio >= target { "reached" } else { "missed" };

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An answer's status and body.
+/// A response's status and body.
 pub(crate) struct HttpResponse<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],

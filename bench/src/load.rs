@@ -18,12 +18,12 @@ pub(crate) struct Limits {
     pub(crate) time: Duration,
 }
 
-/// What came of it.
+/// What the requests of one measurement led to.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// How long each 201 took, sorted.
     pub(crate) created: Vec<Duration>,
-    /// Any other answer, and none.
+    /// Requests with any other response, or none.
     pub(crate) errors: usize,
     pub(crate) first_error: Option<String>,
     /// When the first 201 came.

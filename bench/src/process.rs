@@ -16,14 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Ticks of processor time a second; Linux has told programs 100 since there are vDSOs.
 const TICKS_A_SECOND: u32 = 100;
 
-/// A running program.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts it; what it prints goes to a file.
+    /// Starts the program; what it prints goes to a file.
     pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let file = std::fs::File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);

@@ -83,7 +83,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-/// Where everything is kept.
+/// The folder or server whose bytes are counted.
 enum Disk<'a> {
     Folder(&'a Path),
     Database(&'a DatabaseConnection, &'a Path),

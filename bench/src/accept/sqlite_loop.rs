@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::bare_row::BareRow;
 use crate::figures::rate;
 
-/// One connection.
 pub(super) struct SqliteLoop {
     connection: SqliteConnection,
     inserts: [String; 3],

@@ -34,7 +34,7 @@ struct Tally {
 }
 
 impl Receivers {
-    /// So many, which answer after this time.
+    /// Starts so many receivers, which respond after this time.
     pub(crate) async fn start(count: usize, answer: Duration) -> anyhow::Result<Self> {
         let (mut addresses, mut listening, tally) = (Vec::new(), JoinSet::new(), Rc::<Tally>::default());
         for number in 0..count {
@@ -77,12 +77,12 @@ impl Receivers {
         self.tally.arrived.borrow().len()
     }
 
-    /// How many came again.
+    /// Events that arrived more than once.
     pub(crate) fn repeated(&self) -> usize {
         self.tally.repeated.get()
     }
 
-    /// From the first to the last.
+    /// The time from the first event to the last.
     pub(crate) fn took(&self) -> Duration {
         match (self.tally.first.get(), self.tally.last.get()) {
             (Some(first), Some(last)) => last - first,

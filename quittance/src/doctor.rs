@@ -24,7 +24,7 @@ const CLOCK_TOLERANCE_S: i64 = 2;
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Counts what it finds.
+/// Counts of what the checks have found.
 #[derive(Default)]
 struct Findings {
     bad: usize,

@@ -14,7 +14,7 @@ pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Tells what went wrong, causes included.
+/// Writes an error with its causes to the standard error stream.
 pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
 }

@@ -46,7 +46,7 @@ pub(crate) struct WorkerOptions {
     listen_health: Option<SocketAddr>,
 }
 
-/// What every role stands on.
+/// What every role of a process needs.
 pub(crate) struct Base {
     pub(crate) settings: Settings,
     pub(crate) db: Database,

@@ -108,7 +108,7 @@ async fn held(client: &Client, what: &str, Act { id, reason, json }: Act) -> any
     Ok(())
 }
 
-/// What is said when a run was started.
+/// The text about a run that was just started.
 pub(crate) fn started(run: &Value) -> String {
     format!("Redrive {} is started.", text(run, "id"))
 }
@@ -129,7 +129,7 @@ fn list(page: &Value) -> String {
     lines.join("\n")
 }
 
-/// Where it stands, in a line.
+/// How far the run is, in a line.
 pub(crate) fn counts(run: &Value) -> String {
     let mut told = format!(
         "{:<8}  {} of {} replayed, {} resolved, {} died again",
@@ -145,7 +145,7 @@ pub(crate) fn counts(run: &Value) -> String {
     told
 }
 
-/// Where it stands, with all that belongs to it.
+/// How far the run is, with all that belongs to it.
 pub(crate) fn details(run: &Value) -> String {
     let mut told = format!("Redrive {}: {}.", text(run, "id"), counts(run));
     if !run["state_reason"].is_null() {

@@ -35,12 +35,12 @@ impl Display for Mode {
     }
 }
 
-/// How bad it is.
+/// What a danger leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// No process starts.
     Refused,
-    /// It is told, at the start and by `quittance doctor`.
+    /// The danger is logged at the start and shown by `quittance doctor`.
     Warned,
 }
 

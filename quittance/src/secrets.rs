@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use crate::files;
 
-/// What the file holds.
 #[derive(Deserialize)]
 pub(crate) struct Secrets {
     pub(crate) jwt_secret: SecretString,

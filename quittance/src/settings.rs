@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     pub(crate) keystore: KeystoreSettings,
     pub(crate) devchain: DevchainSettings,
     pub(crate) log: LogSettings,
-    /// Where they come from.
+    /// Where the settings come from.
     #[serde(skip)]
     pub(crate) origin: Origin,
 }
@@ -208,7 +208,6 @@ impl Settings {
         self.gateways.sandbox.enabled.unwrap_or_else(|| self.is_in_files())
     }
 
-    /// Those of the API.
     pub(crate) fn api(&self) -> api::Config {
         let (mut auth, http, strangers) = (self.auth.clone(), self.http.clone(), self.strangers.clone());
         let is_https = self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));

@@ -48,7 +48,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// As a request's body has it.
+    /// The filter as a request's body has it.
     pub(crate) fn body(&self) -> Value {
         let all = [
             ("queue", json!(self.queue)),
@@ -68,7 +68,7 @@ impl Filter {
         Value::Object(given.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
     }
 
-    /// As a query has it.
+    /// The filter as a query has it.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         const NAMES: [&str; 12] = [
             "queue",

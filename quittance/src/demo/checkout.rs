@@ -120,7 +120,7 @@ impl<'a> Shop<'a> {
     }
 }
 
-/// Where a browser is sent.
+/// The address that a response sends the browser to.
 fn location(answer: &reqwest::Response) -> anyhow::Result<String> {
     let location = answer.headers().get("location").and_then(|location| location.to_str().ok());
     location.map(str::to_owned).with_context(|| format!("{} answered {}", answer.url(), answer.status()))

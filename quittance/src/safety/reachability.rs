@@ -37,7 +37,7 @@ pub(super) fn dangers(settings: &Settings, mode: Mode) -> Vec<Danger> {
     dangers
 }
 
-/// Proxies, and TLS, which proxies do.
+/// What is unsafe about proxies, and about TLS, which proxies end.
 fn proxies(settings: &Settings) -> Vec<Danger> {
     let mut dangers = Vec::new();
     if let Some(url) = public_base_url(settings) {

@@ -10,13 +10,13 @@ use serde::{
 /// The names of all settings and sections, from the top.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Each as its path.
+    /// The settings, each as its path.
     pub(super) settings: Vec<Vec<&'static str>>,
     pub(super) sections: Vec<Vec<&'static str>>,
 }
 
 impl Known {
-    /// Those of a configuration.
+    /// The settings of a configuration's type.
     pub(super) fn of<'de, T: Deserialize<'de>>() -> Self {
         let mut known = Self::default();
         let mut waiting = vec![Vec::new()];
@@ -62,7 +62,7 @@ impl de::Error for End {
 impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = End;
 
-    /// No section.
+    /// A value that is no section ends the path.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, End> {
         Err(End)
     }

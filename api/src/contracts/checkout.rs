@@ -44,11 +44,9 @@ enum Tag {
     Checkout,
 }
 
-/// Every route of the contract.
 pub(crate) type Api =
     (token::Token, payment_routes::PaymentRoutes, returns::ReturnsRoutes, pages::Pages, pages::Assets);
 
-/// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (

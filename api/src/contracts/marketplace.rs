@@ -36,10 +36,8 @@ enum Tag {
     Marketplace,
 }
 
-/// Every route of the contract.
 pub(crate) type Api = (connect::Connect, payouts::Payouts, intents::Intents, refunds::Refunds);
 
-/// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (connect::Connect(state()), payouts::Payouts(state()), intents::Intents(state()), refunds::Refunds(state()))

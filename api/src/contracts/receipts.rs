@@ -39,11 +39,9 @@ enum Tag {
     Receipts,
 }
 
-/// Every route of the contract.
 pub(crate) type Api =
     (customers::Customers, orders::Orders, submissions::Submissions, accounts::Accounts, uploads::UploadRoutes);
 
-/// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (

@@ -48,7 +48,6 @@ enum Tag {
     Staff,
 }
 
-/// Every route of the contract.
 pub(crate) type Api = (
     staff::Staff,
     payments_taken::PaymentsTaken,
@@ -61,7 +60,6 @@ pub(crate) type Api = (
     permissions::Permissions,
 );
 
-/// Builds it.
 pub(crate) fn api(state: &State) -> Api {
     let state = || state.clone();
     (

@@ -77,7 +77,6 @@ fn status(code: Code) -> StatusCode {
     }
 }
 
-/// Words a problem.
 pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
     let status = status(problem.code());
     Response::builder().status(status).content_type("application/json").body(Refusal::text(problem))

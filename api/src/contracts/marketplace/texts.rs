@@ -16,7 +16,7 @@ use crate::{
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $format:literal, $wanted:ident, $fits:ident;)+) => {
-        /// By which bodies are checked.
+        /// The contract's formats, by which bodies are checked.
         pub(super) const FORMATS: &[OwnFormat] = &[$(OwnFormat {
             name: $format,
             fits: Fits::Text($fits),

@@ -42,11 +42,11 @@ pub struct AccountConfig {
     pub kind: String,
     /// The bank's name.
     pub bank_name: String,
-    /// Its number there.
+    /// The account's number at the bank.
     pub account_number: Option<String>,
     /// The phone that is paid to.
     pub phone: Option<String>,
-    /// Whose it is.
+    /// The holder's name.
     pub holder_name: Option<String>,
     /// The holder's identity or tax number.
     pub holder_id: Option<String>,
@@ -90,9 +90,9 @@ pub struct ObjectStoreConfig {
     pub endpoint: String,
     /// The bucket's region.
     pub region: String,
-    /// Who may write there.
+    /// The id of the access key that may write there.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub secret_access_key: SecretString,
 }
 

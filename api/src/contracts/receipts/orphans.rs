@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::state::State;
 
-/// How often it looks.
+/// Pause between two sweeps.
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Files of one step, so that no step holds its locks for long.

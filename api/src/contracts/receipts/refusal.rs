@@ -14,7 +14,6 @@ pub(crate) struct Refusal {
     error: String,
 }
 
-/// Words a problem.
 pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
     let body = Refusal { success: false, error: problem.sentence() }.to_json_string();
     Response::builder().status(problem.status()).content_type("application/json").body(body)

@@ -28,7 +28,6 @@ impl Example for Refusal {
     }
 }
 
-/// Words a problem.
 pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
     let body = Refusal { message: sentence(problem), retry_after: problem.wait() }.to_json_string();
     Response::builder().status(problem.status()).content_type("application/json").body(body)

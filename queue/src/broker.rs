@@ -16,8 +16,8 @@ pub(crate) mod rabbit;
 pub use embedded::EmbeddedBroker;
 pub use rabbit::RabbitBroker;
 
-/// Deliveries of one message that may end without an acknowledgement before it is a dead letter: a net for messages that
-/// end the process, while the attempts of jobs are counted by us.
+/// Deliveries of one message that may end without an acknowledgement before it is a dead letter: a net for messages
+/// that end the process, while the attempts of jobs are counted by us.
 pub(crate) const DELIVERY_LIMIT: u32 = 20;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -251,7 +251,7 @@ impl AckHandle {
         }
     }
 
-    /// The message was not looked at: it may be given to somebody else at once, and this does not count as a failure.
+    /// The message was not processed: it may be given to somebody else at once, and this does not count as a failure.
     pub async fn release(self) {
         match self.0 {
             AckTarget::None => {}

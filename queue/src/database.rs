@@ -141,7 +141,7 @@ impl Database {
         let pool = sea_orm::Database::connect(options).await?;
         let writer = (pool.get_database_backend() == DatabaseBackend::Sqlite).then(Arc::default);
         let (handover, committed) = handover::channel();
-        // Whoever is at work may itself wait for another process.
+        // A process at work may itself wait for another process.
         let turn = busy_timeout * 2;
         Ok((Self { pool, writer, turn, watch, handover, _prompt_tcp: prompt_tcp }, committed))
     }

@@ -72,7 +72,7 @@ impl Foresight {
         Self { outlook: Outlook::WouldFailAgain, reason: reason.into() }
     }
 
-    /// Nobody can tell.
+    /// The job cannot decide.
     #[must_use]
     pub fn unknown(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { outlook: Outlook::Unknown, reason: reason.into() }
@@ -126,8 +126,8 @@ impl<C: Send + Sync + 'static> Registry<C> {
 }
 
 impl Foreseer {
-    /// What replaying each of these letters would come to now, in order. Reads the state only: one question to the job of
-    /// each queue.
+    /// What replaying each of these letters would come to now, in order. Reads the state only: one question to the job
+    /// of each queue.
     ///
     /// # Errors
     /// The database is away: the caller tries again.
@@ -152,7 +152,8 @@ impl Foreseer {
     }
 
     /// One question for all. Where it fails, one for each as far as [`ALONE`], so that a letter whose surroundings are
-    /// damaged does not keep its neighbours from being judged: what the job stumbles over now, it would stumble over again.
+    /// damaged does not keep its neighbours from being judged: what the job stumbles over now, it would stumble over
+    /// again.
     async fn foresee_queue(&self, queue: &str, messages: &[Message]) -> anyhow::Result<Vec<Foresight>> {
         let failed = match self.0.foresee(queue, messages).await {
             Err(error) if !is_away(&error) => error,
@@ -169,17 +170,17 @@ impl Foreseer {
         Ok(foreseen)
     }
 
-    /// What such a message would be about, provided that the job of this queue could read its body. A field that the job does not know is a mistake too: it would
-    /// be ignored.
+    /// What such a message would be about, provided that the job of this queue could read its body. A field that the
+    /// job does not know is a mistake too: it would be ignored.
     ///
     /// # Errors
-    /// A sentence for whoever wrote the body, with what is wrong about it.
+    /// A sentence for the author of the body, with what is wrong about it.
     pub fn validate(&self, queue: &str, kind: &str, body: &str) -> Result<Subject, String> {
         self.0.validate(queue, kind, body)
     }
 }
 
-/// Whether the job could not look because nobody could.
+/// Whether the job could not read the state because the database is away.
 fn is_away(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<DbErr>()).any(is_absent)
 }

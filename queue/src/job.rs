@@ -47,7 +47,7 @@ pub enum JobError {
     DeadLetter {
         /// Short and stable, for example `unknown_network`.
         code: &'static str,
-        /// For the operator who looks at the letter.
+        /// For the operator who reads the letter.
         message: String,
     },
 }
@@ -67,8 +67,8 @@ impl From<DbErr> for JobError {
 /// Behaviour for one kind of payload. It may run twice for one message, so its effect is guarded: by the state it
 /// expects, by a unique business key, or by [`crate::inbox::first_time`]. Only the runner acknowledges.
 ///
-/// A job has [`Self::run`] or [`Self::run_batch`]: each does by default what the other says, and one with neither does not
-/// compile.
+/// A job has [`Self::run`] or [`Self::run_batch`]: each does by default what the other says, and one with neither does
+/// not compile.
 pub trait Job<C: Sync>: Send + Sync + 'static {
     type Payload: Payload;
 
@@ -80,8 +80,8 @@ pub trait Job<C: Sync>: Send + Sync + 'static {
     /// Does the work of several messages at once; for payloads with a `BATCH` above 1. `Ok` holds one result for each
     /// delivery, in order. `Err` says that nothing was done for any of them (the transaction rolled back): the runner
     /// then calls [`Self::run`] for each at once, before an attempt counts, so that a bad message does not drag its
-    /// neighbours along. A panic or a timeout is such an `Err`; a [`JobError::Snooze`], and a database that is away, are
-    /// for all of them.
+    /// neighbours along. A panic or a timeout is such an `Err`; a [`JobError::Snooze`], and a database that is away,
+    /// are for all of them.
     fn run_batch(
         context: &C,
         deliveries: Vec<Delivery<Self::Payload>>,
@@ -95,8 +95,8 @@ pub trait Job<C: Sync>: Send + Sync + 'static {
         }
     }
 
-    /// Tells for each message, in order, what [`Self::run`] would come to now. It reads the state only, for all messages
-    /// at once, and asks the very conditions that guard the job, so that the two cannot drift apart.
+    /// Tells for each message, in order, what [`Self::run`] would come to now. It reads the state only, for all
+    /// messages at once, and asks the very conditions that guard the job, so that the two cannot drift apart.
     fn foresee(
         context: &C,
         deliveries: &[Delivery<Self::Payload>],

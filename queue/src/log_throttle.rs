@@ -1,20 +1,20 @@
-//! What is worth a line in the log of many complaints about the same: the first, one that says something else, and after that
-//! one a minute. The board has the newest of them ([`crate::Health`]).
+//! What is worth a line in the log of many complaints about the same: the first, one that says something else, and
+//! after that one a minute. The board has the newest of them ([`crate::Health`]).
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How often the same is told again, for as long as it lasts.
+/// How often the same is logged again, for as long as it lasts.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// What was last told, and when.
+/// What was last logged, and when.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle(Mutex<Option<(String, Instant)>>);
 
 impl LogThrottle {
-    /// Whether to tell this; it then counts as told.
+    /// Whether to log this; it then counts as logged.
     pub(crate) fn should_log(&self, complaint: &impl ToString) -> bool {
         let complaint = complaint.to_string();
         let mut last_logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -25,7 +25,7 @@ impl LogThrottle {
         !is_old
     }
 
-    /// That it is over; whether there was something to be over.
+    /// Forgets what was logged, because it is over; returns whether there was something.
     pub(crate) fn reset(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }

@@ -12,7 +12,7 @@ use crate::subject::Subject;
 /// nobody needs to be listening.
 pub(crate) const EVENTS: &str = "events";
 
-/// The body of one kind of message. It carries ids, not state: whoever handles it loads the truth.
+/// The body of one kind of message. It carries ids, not state: its job loads the truth.
 pub trait Payload: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Wire name, the same verb phrase as the job's file and type, for example `open_deal`.
     const TYPE: &'static str;
@@ -79,9 +79,9 @@ impl NewMessage {
         Self { headers: payload.subject().headers(), ..Self::with(P::QUEUE, P::TYPE, payload) }
     }
 
-    /// An event for whoever has bound a queue to the topic exchange: `kind` (for example `payment.paid`) is the routing
-    /// key, `id` the message's identity, the same however often the event is published, and `body` its JSON text.
-    /// Without a listener, and always on the embedded broker, it is dropped.
+    /// An event for those who have bound a queue to the topic exchange: `kind` (for example `payment.paid`) is the
+    /// routing key, `id` the message's identity, the same however often the event is published, and `body` its JSON
+    /// text. Without a listener, and always on the embedded broker, it is dropped.
     #[must_use]
     pub fn event(kind: impl Into<Cow<'static, str>>, id: Uuid, body: String) -> Self {
         Self {

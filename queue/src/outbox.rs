@@ -2,7 +2,7 @@
 //!
 //! A row is deleted, not marked, once its broker has confirmed it (embedded: once its job has acknowledged it): the
 //! table stays as small as the backlog, and a sweep never wades through rows that are done. `due_at` is both schedule
-//! and claim. Whoever takes a row in hand moves `due_at` five seconds into the future, and a row that is handed to this
+//! and claim. A process that takes a row moves `due_at` five seconds into the future, and a row that is handed to this
 //! process's relay at commit is born with that claim, so that other processes' sweepers leave it alone; if its holder
 //! dies, the row simply comes due.
 
@@ -23,9 +23,9 @@ pub(crate) mod eraser;
 /// How long a message that was just handed to a relay, or claimed by a sweeper, is left alone by other sweepers.
 pub(crate) const CLAIM: Duration = Duration::from_secs(5);
 
-/// Payload bytes of one statement. Over a TCP connection without `TCP_NODELAY` a statement waits some 40 ms for a delayed
-/// acknowledgement from about 20 KiB on (measured on loopback); ours have the option, see `database::prompt_tcp`, so this
-/// only bounds the buffers on both sides.
+/// Payload bytes of one statement. Over a TCP connection without `TCP_NODELAY` a statement waits some 40 ms for a
+/// delayed acknowledgement from about 20 KiB on (measured on loopback); ours have the option, see
+/// `database::prompt_tcp`, so this only bounds the buffers on both sides.
 const STATEMENT_BYTES: usize = 256 * 1024;
 
 /// Rows per statement, far below either database's limit of bound values.

@@ -11,15 +11,15 @@ use crate::{
     reports::{self, FRESH},
 };
 
-/// How one queue stands, as far as the database knows it: what waits at RabbitMQ is the broker's to tell
+/// The status of one queue, as far as the database knows it: what waits at RabbitMQ is the broker's to tell
 /// ([`crate::Broker::depth`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStatus {
     /// Messages that are due, with nobody who has taken them in hand yet.
     pub waiting: u64,
-    /// Messages that a process has taken in hand: on the way to RabbitMQ, or (embedded broker) waiting in its memory and
-    /// being worked on. Those scheduled for the next five seconds count among them.
+    /// Messages that a process has taken in hand: on the way to RabbitMQ, or (embedded broker) waiting in its memory
+    /// and being worked on. Those scheduled for the next five seconds count among them.
     pub taken: u64,
     /// Messages scheduled for later: retries, expiries.
     pub scheduled: u64,
@@ -37,8 +37,8 @@ pub struct QueueStatus {
     pub failed_millis: u64,
 }
 
-/// How the queues stand, by name; a queue of which nothing is known is missing. Looks at no more than 10,000 messages of
-/// each kind (waiting, taken, scheduled), so that a long backlog is not made longer by looking at it.
+/// The status of each queue, by name; a queue of which nothing is known is missing. Looks at no more than 10,000
+/// messages of each kind (waiting, taken, scheduled), so that a long backlog is not made longer by looking at it.
 pub async fn queue_statuses(db: &Database) -> Result<BTreeMap<String, QueueStatus>, DbErr> {
     let now = Utc::now();
     let taken_until = now + CLAIM;

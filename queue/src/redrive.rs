@@ -1,9 +1,10 @@
-//! Redrive runs: a stored choice of dead letters that are replayed step by step, watched, and stopped when they die again.
+//! Redrive runs: a stored choice of dead letters that are replayed step by step, watched, and stopped when they die
+//! again.
 //!
-//! A run is a row. A conductor, of which each worker process has one, claims the run's letters in chunks, replays a few and
-//! waits for what becomes of them (the canary), then the rest at the run's rate. Everything it decides on stands in the
-//! database and every step is one transaction that names the run's lease, so that a step is done by one conductor or not at
-//! all: one that dies is followed by another which goes on where it stood.
+//! A run is a row. A conductor, of which each worker process has one, claims the run's letters in chunks, replays a few
+//! and waits for what becomes of them (the canary), then the rest at the run's rate. Everything it decides on stands in
+//! the database and every step is one transaction that names the run's lease, so that a step is done by one conductor
+//! or not at all: one that dies is followed by another which goes on where it stood.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -151,7 +152,7 @@ pub struct Run {
     pub canary: u32,
     /// It stops when more than so many percent of the newest outcomes are deaths.
     pub stop_percent: u32,
-    /// How many outcomes that rule looks at.
+    /// How many outcomes that rule counts.
     pub stop_window: u32,
     /// How long an outcome is waited for, seconds.
     pub patience_seconds: u32,

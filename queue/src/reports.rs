@@ -1,4 +1,4 @@
-//! What a process alone knows of the queues it works, told to all: a row per process and queue.
+//! What a process alone knows of the queues it works, shared with all: a row per process and queue.
 
 use std::{
     sync::{

@@ -1,7 +1,7 @@
 //! What a message is about, in the words that its headers and its dead letter have for it.
 //!
-//! A payload names its subject, so that whoever enqueues it cannot forget to. Dead letters are found, handed out and
-//! redriven by it: one that names no payment and no node belongs to nobody but those who reach everything.
+//! A payload names its subject, so that no caller that enqueues it can forget to. Dead letters are found, handed out
+//! and redriven by it: one that names no payment and no node belongs to nobody but those who reach everything.
 
 use std::collections::BTreeMap;
 

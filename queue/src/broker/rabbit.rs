@@ -1,5 +1,5 @@
 //! RabbitMQ 3.10 or newer, through lapin. Nothing of lapin's own recovery is used: it gives up after a while and does
-//! not heal channels. Every connection, channel and consumer is rebuilt from scratch by whoever needs it.
+//! not heal channels. Every connection, channel and consumer is rebuilt from scratch by its user.
 
 use std::sync::Arc;
 
@@ -83,7 +83,8 @@ impl Broker for RabbitBroker {
         let name = self.topology.queue(queue);
         let answer = channel.queue_declare(name.into(), ask, lapin::types::FieldTable::default());
         let depth = within(self.consumers.timeout, "asking for a queue's depth", answer).await?.message_count();
-        // One that is only dropped would still be closing when the connection ends, and lapin would tell that as an error.
+        // One that is only dropped would still be closing when the connection ends, and lapin would log that as an
+        // error.
         let _ = within(self.consumers.timeout, "closing a channel", channel.close(200, "bye".into())).await;
         Ok(u64::from(depth))
     }

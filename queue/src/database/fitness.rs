@@ -57,7 +57,7 @@ impl Database {
         match self.try_writing().await {
             Ok(()) => self.watch.written(begun),
             Err(error) if unwritable(&error).is_some() || is_absent(&error) => return Err(Unfit::of(error)),
-            // The schema is not there yet, or another's; that is told elsewhere.
+            // The schema is not there yet, or another's; that is reported elsewhere.
             Err(error) => tracing::warn!(%error, "whether the database can be written could not be tried"),
         }
         Ok(())

@@ -1,5 +1,6 @@
-//! What may stand between us and PostgreSQL: a pooler such as PgBouncer, which in transaction mode runs each transaction
-//! on whichever of the server's sessions is free. What is prepared on one has to be carried along to the others.
+//! What may stand between us and PostgreSQL: a pooler such as PgBouncer, which in transaction mode runs each
+//! transaction on whichever of the server's sessions is free. What is prepared on one has to be carried along to the
+//! others.
 
 use std::time::Duration;
 
@@ -50,8 +51,8 @@ impl PoolerUnfit {
 }
 
 impl Database {
-    /// Finds out whether a pooler in between can be worked with. Where there is none, or nothing can be found out, all is
-    /// well.
+    /// Finds out whether a pooler in between can be worked with. Where there is none, or nothing can be found out, all
+    /// is well.
     ///
     /// # Errors
     /// When it cannot.
@@ -60,15 +61,15 @@ impl Database {
             return Ok(());
         }
         let tried = tokio::time::timeout(PATIENCE, move_between_sessions(self.pool.get_postgres_connection_pool()));
-        // Whoever needs the database next is told of everything else.
+        // The next caller of the database gets every other error.
         let Ok(Err(error)) = tried.await else { return Ok(()) };
         let forgotten = is_outdated(&DbErr::Query(RuntimeErr::SqlxError(error.into())));
         if forgotten { Err(PoolerUnfit::ForgetsStatements) } else { Ok(()) }
     }
 }
 
-/// Has a connection prepare a statement on one session and run it on another. While somebody else is in a transaction, a
-/// pooler needs a second session; when that has ended, it takes the one that was used last, which is the other's.
+/// Has a connection prepare a statement on one session and run it on another. While somebody else is in a transaction,
+/// a pooler needs a second session; when that has ended, it takes the one that was used last, which is the other's.
 async fn move_between_sessions(pool: &PgPool) -> Result<(), sqlx::Error> {
     let (mut other, mut connection) = (pool.acquire().await?, pool.acquire().await?);
     for _ in 0..2 {

@@ -45,7 +45,7 @@ impl PromptTcp {
             while let Ok((near, _)) = listener.accept().await {
                 let server = server.clone();
                 tokio::spawn(async move {
-                    // The pool sees a closed connection and tries again; the reason can only be told here.
+                    // The pool sees a closed connection and tries again; the reason can only be logged here.
                     if let Err(error) = forward(near, &server, silence_max).await {
                         tracing::debug!(%error, host = server.0, port = server.1, "a database connection ended");
                     }
@@ -61,8 +61,8 @@ impl PromptTcp {
     }
 }
 
-/// Binds a socket of this name in a folder of its own, in the first of these places that will do. A place may be missing,
-/// be read-only, or have a name that is too long for a socket's address, which holds 107 bytes.
+/// Binds a socket of this name in a folder of its own, in the first of these places that will do. A place may be
+/// missing, be read-only, or have a name that is too long for a socket's address, which holds 107 bytes.
 fn bind(places: &[&Path], name: &str) -> io::Result<(TempDir, UnixListener)> {
     let mut refusals = Vec::new();
     for place in places {

@@ -73,7 +73,7 @@ impl Watch {
         self.state().refused.map(|(_, why)| why)
     }
 
-    /// Whether it is time to try again; who is told so does it.
+    /// Whether it is time to try again; the caller that gets `true` does it.
     pub(super) fn may_try(&self) -> bool {
         let mut state = self.state();
         let may = state.tried.is_none_or(|at| at.elapsed() >= TRIED_EVERY);

@@ -1,4 +1,4 @@
-//! Letters as they come, for those who are to be told of each.
+//! Letters as they come, for the notices about each.
 
 use sea_orm::{DbErr, FromQueryResult, QueryOrder, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Column, Entity};
 use crate::database::Database;
 
-/// What is told of a letter: all but its body.
+/// A letter without its body.
 #[derive(Clone, Debug, FromQueryResult)]
 #[non_exhaustive]
 pub struct Died {
@@ -20,8 +20,8 @@ pub struct Died {
     pub node_id: Option<Uuid>,
 }
 
-/// The next letters after an id, in whatever state, oldest first. Ids rise with the time, but a letter may become visible
-/// after one with a higher id.
+/// The next letters after an id, in whatever state, oldest first. Ids rise with the time, but a letter may become
+/// visible after one with a higher id.
 pub async fn died_after(db: &Database, after: Uuid, most: u64) -> Result<Vec<Died>, DbErr> {
     use Column::{Attempts, ErrorCode, Id, Kind, NodeId, PaymentId, Queue};
 

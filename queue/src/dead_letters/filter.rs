@@ -33,7 +33,7 @@ pub struct Filter {
     pub payment_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<Uuid>,
-    /// About one of these nodes: the reach of whoever asks. `None` reaches everything, also letters about no node.
+    /// About one of these nodes: the reach of the caller. `None` reaches everything, also letters about no node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<Uuid>>,
     /// With this text, in this case, in the error message or the body. It is looked for in at most
@@ -56,14 +56,14 @@ pub struct Filter {
     pub before: Option<DateTime<Utc>>,
 }
 
-/// Which end of the letters is looked at first.
+/// Which end of the letters is read first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     NewestFirst,
     OldestFirst,
 }
 
-/// Letters between two ids that are looked at in one go.
+/// Letters between two ids that are searched in one go.
 pub(crate) struct Stretch {
     pub(crate) letters: Select<Entity>,
     /// Where it ends, when there are more behind it.
@@ -160,7 +160,7 @@ fn holds(text: &str) -> Condition {
     Condition::any().add(Column::ErrorMessage.like(holds.clone())).add(Column::Body.like(holds))
 }
 
-/// What is looked for is text, not a pattern.
+/// What is searched for is text, not a pattern.
 fn literal(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }

@@ -37,8 +37,8 @@ pub struct Group {
 pub struct Groups {
     /// The largest first.
     pub groups: Vec<Group>,
-    /// Letters that were looked at: the newest of each state, up to [`Groups::COUNTED`]; where a text is looked for, those among the
-    /// newest [`Filter::SEARCHED`] that have it.
+    /// Letters that were counted: the newest of each state, up to [`Groups::COUNTED`]; where a text is looked for,
+    /// those among the newest [`Filter::SEARCHED`] that have it.
     pub letters: u64,
     /// Whether that was all there are, and all groups are here.
     pub complete: bool,

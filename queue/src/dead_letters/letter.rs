@@ -127,7 +127,7 @@ pub struct DeadLetter {
     pub state_at: DateTime<Utc>,
     /// Who brought it into this state, where somebody did.
     pub state_by: Option<String>,
-    /// Why it is in this state, as told by whoever brought it there; also why a run skipped it.
+    /// Why it is in this state, in the words of the operator who decided it; also why a run skipped it.
     pub state_reason: Option<String>,
     /// The run that has claimed or skipped it.
     pub redrive_id: Option<Uuid>,

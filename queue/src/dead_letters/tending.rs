@@ -1,5 +1,5 @@
-//! What is done about dead letters without anybody asking for it: finding out whom they belong to, and noticing that their
-//! effect is there. Who knows that stands outside of this crate; here is how it is asked for and written down.
+//! What is done about dead letters without anybody asking for it: finding out whom they belong to, and noticing that
+//! their effect is there. Who knows that stands outside of this crate; here is how it is asked for and written down.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -10,18 +10,18 @@ use uuid::Uuid;
 use super::{Column, DeadLetter, Entity, State, is};
 use crate::{database::Database, foresight::Outlook, subject::Subject};
 
-/// The next letters that nobody has looked at since they died, oldest first.
+/// The next letters that were not examined since they died, oldest first.
 pub async fn unassigned(db: &Database, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     tended_before(db, Column::TendedAt.lt(ever()), most).await
 }
 
-/// The next letters that were looked at, and not again since `before`; those that have waited for longest come first.
+/// The next letters that were examined, and not again since `before`; those that have waited for longest come first.
 pub async fn due_for_review(db: &Database, before: DateTime<Utc>, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
     let looked_at = Column::TendedAt.gte(ever()).and(Column::TendedAt.lt(before));
     tended_before(db, looked_at, most).await
 }
 
-/// What was looked at before that never was: a day after the time that stands for it, however the database writes that.
+/// What was examined before that never was: a day after the time that stands for it, however the database writes that.
 fn ever() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(1)
 }
@@ -32,7 +32,7 @@ async fn tended_before(db: &Database, when: SimpleExpr, most: u64) -> Result<Vec
     Ok(letters.all(&**db).await?.into_iter().map(DeadLetter::from).collect())
 }
 
-/// Writes down whom a letter belongs to, and that it was looked at.
+/// Writes down whom a letter belongs to, and that it was examined.
 pub async fn assign<C: ConnectionTrait>(connection: &C, id: Uuid, subject: Subject) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::SubjectId, Expr::value(subject.id))
@@ -46,7 +46,7 @@ pub async fn assign<C: ConnectionTrait>(connection: &C, id: Uuid, subject: Subje
 }
 
 /// Writes down that a letter's job was asked what it would do. One whose effect is there becomes `resolved`, unless
-/// somebody has acted on it in the meantime; tells whether it did.
+/// somebody has acted on it in the meantime; returns whether it did.
 pub async fn record_foresight<C: ConnectionTrait>(
     connection: &C,
     id: Uuid,

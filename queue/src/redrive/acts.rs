@@ -1,5 +1,5 @@
-//! What operators do with a run. Each act is part of the caller's transaction; it waits for a step that a conductor is just
-//! taking, and no further one follows its commit.
+//! What operators do with a run. Each act is part of the caller's transaction; it waits for a step that a conductor is
+//! just taking, and no further one follows its commit.
 
 use chrono::Utc;
 use sea_orm::{DbErr, QuerySelect, entity::prelude::*};
@@ -43,8 +43,8 @@ pub async fn pause(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run, 
     }
 }
 
-/// Lets a run go on that was paused or has stopped by itself. After a stop it is judged anew: by the outcomes of what it
-/// replays from now on, with a new canary if the first did not pass.
+/// Lets a run go on that was paused or has stopped by itself. After a stop it is judged anew: by the outcomes of what
+/// it replays from now on, with a new canary if the first did not pass.
 ///
 /// # Errors
 /// There is no such run, or nothing holds it back: the operator is told which.
@@ -60,7 +60,8 @@ pub async fn resume(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<Run,
     Ok(Move { state: run.phase(), tended: true, judged_since }.write(tx, run, act).await?)
 }
 
-/// Ends a run. What it has not replayed is `dead` again, within seconds if there is much of it; what is on its way goes on.
+/// Ends a run. What it has not replayed is `dead` again, within seconds if there is much of it; what is on its way goes
+/// on.
 ///
 /// # Errors
 /// There is no such run, or it has ended: the operator is told which.
@@ -93,7 +94,7 @@ impl Move {
             .col_expr(Column::StateBy, Expr::value(act.actor))
             .col_expr(Column::StateReason, Expr::value(act.reason))
             .col_expr(Column::Tended, Expr::value(self.tended))
-            // Whoever conducts it finds its lease gone, and whoever may go on finds it free.
+            // Its conductor finds the lease gone, and the next one finds it free.
             .col_expr(Column::Lease, Expr::value(Option::<Uuid>::None))
             .col_expr(Column::JudgedSince, Expr::value(self.judged_since.unwrap_or(run.judged_since)))
             .col_expr(Column::FinishedAt, Expr::value(finished_at))

@@ -29,10 +29,10 @@ pub(super) use tally::tally;
 /// How long a lease holds without a sign of its holder.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// Pause between looks while there are runs under way.
+/// Pause between polls while there are runs under way.
 const STEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// Pause between looks while there are none.
+/// Pause between polls while there are none.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Longest pause while the database is away.
@@ -124,7 +124,7 @@ impl Conductor {
         failed.map_or(Ok(stepped), Err)
     }
 
-    /// Takes the run's lease, if nobody has it. Clocks decide only when that is tried: whoever had it cannot write any
+    /// Takes the run's lease, if nobody has it. Clocks decide only when that is tried: its last holder cannot write any
     /// more, since it does not know the new lease.
     async fn take(&mut self, run: &Model) -> Result<bool, DbErr> {
         let now = Utc::now();

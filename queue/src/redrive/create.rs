@@ -27,7 +27,7 @@ pub struct NewRun {
     pub canary: u32,
     /// It stops when more than so many percent of the newest outcomes are deaths; 100 never stops.
     pub stop_percent: u32,
-    /// How many outcomes that rule looks at, 1 to 10,000; no more than the run has letters.
+    /// How many outcomes that rule counts, 1 to 10,000; no more than the run has letters.
     pub stop_window: u32,
     /// How long an outcome is waited for before the run goes on, or ends, without it, seconds: 1 to 604,800.
     pub patience_seconds: u32,

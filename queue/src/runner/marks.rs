@@ -1,5 +1,5 @@
-//! Marking the dead letters whose replays ended well, for all lanes of a process together: jobs that end while a commit is
-//! under way share the next one.
+//! Marking the dead letters whose replays ended well, for all lanes of a process together: jobs that end while a commit
+//! is under way share the next one.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -31,8 +31,8 @@ struct PendingMark {
 }
 
 impl Marks {
-    /// Marks them `resolved`, and returns when that is durable. Holds on while the database is away: what is not marked is
-    /// not acknowledged either.
+    /// Marks them `resolved`, and returns when that is durable. Holds on while the database is away: what is not marked
+    /// is not acknowledged either.
     pub(super) async fn resolve(&self, db: &Database, letters: Vec<Uuid>) {
         if letters.is_empty() {
             return;
@@ -43,7 +43,7 @@ impl Marks {
         match done.try_recv() {
             Ok(()) => return,
             Err(TryRecvError::Empty) => {}
-            // Whoever had taken them was cancelled, and nobody knows whether they are written.
+            // The task that had taken them was cancelled, and nobody knows whether they are written.
             Err(TryRecvError::Closed) => self.add(PendingMark { letters, written: oneshot::channel().0 }),
         }
         let together = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
@@ -55,7 +55,7 @@ impl Marks {
         }
         fail::fail_point!("settle.letter_resolved");
         for waiting in together {
-            // Whoever does not wait any more has been cancelled.
+            // A task that does not wait any more was cancelled.
             let _ = waiting.written.send(());
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct SharedConnection {
 struct State {
     connection: Option<Connection>,
     pauses: Pauses,
-    /// Whoever asks before this time is turned away: the many users of a link share its attempts.
+    /// A caller before this time is refused: the many users of a connection share its attempts.
     not_before: Instant,
 }
 
@@ -95,7 +95,7 @@ impl SharedConnection {
         }
     }
 
-    /// Whether there is a connection. Where there is none, this link has told of it, and its many users need not.
+    /// Whether there is a connection. Where there is none, that is logged here, and its many users need not log it.
     pub(super) async fn is_connected(&self) -> bool {
         self.state.lock().await.connection.as_ref().is_some_and(|open| open.status().connected())
     }

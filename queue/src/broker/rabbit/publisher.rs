@@ -30,7 +30,7 @@ use crate::{
     message::{EVENTS, Message},
 };
 
-/// How often a wait for confirms looks whether the broker has blocked us.
+/// How often a wait for confirms polls whether the broker has blocked us.
 const BLOCKED_POLL: Duration = Duration::from_millis(250);
 
 /// How long a queue that cannot be declared is left alone.
@@ -262,7 +262,7 @@ impl Publisher {
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> lapin::Result<PublisherConfirm> {
-        // Events are for whoever listens, and nobody has to.
+        // Events are for subscribers, and nobody has to.
         let (exchange, key, mandatory) = match message.queue.as_str() {
             EVENTS => (&self.topology.events, message.kind.as_str(), false),
             queue => (&self.topology.jobs, queue, true),

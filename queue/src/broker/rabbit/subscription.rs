@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// After so long without a delivery, and with none to be answered, the subscription is made anew on another channel.
-/// RabbitMQ does not always say when one has ended: a channel that consumed a quorum queue which was deleted and declared
-/// again gets nothing from it, for ever, not even when it subscribes again (seen with 3.10).
+/// RabbitMQ does not always say when one has ended: a channel that consumed a quorum queue which was deleted and
+/// declared again gets nothing from it, for ever, not even when it subscribes again (seen with 3.10).
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Consumer tag; it need only be unique within its channel.
@@ -121,7 +121,7 @@ impl Subscription {
         };
         let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
         within(timeout, "cancelling the consumer", cancel).await?;
-        // What arrived in between was not looked at.
+        // What arrived in between was not processed.
         while let Some(Ok(delivery)) = deliveries.next().await {
             self.read(delivery, &channel).ack_handle.release().await;
         }

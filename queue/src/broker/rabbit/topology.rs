@@ -1,4 +1,4 @@
-//! Exchanges and queues. Whoever publishes or consumes declares what it uses, so that it exists after any loss.
+//! Exchanges and queues. Every publisher and consumer declares what it uses, so that it exists after any loss.
 
 use std::time::Duration;
 

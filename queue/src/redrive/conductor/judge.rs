@@ -74,7 +74,7 @@ pub(super) async fn rest<C: ConnectionTrait>(connection: &C, run: &Model, tally:
     Ok(NextStep::Done(format!("{left} replays had no outcome within {seconds} s and are not waited for any longer")))
 }
 
-/// More deaths among the newest outcomes than the run's rule allows. A run with fewer letters than the rule looks at is
+/// More deaths among the newest outcomes than the run's rule allows. A run with fewer letters than the rule counts is
 /// measured by what it has, not by how many of them happen to be through.
 async fn too_many_deaths<C: ConnectionTrait>(connection: &C, run: &Model) -> Result<Option<String>, DbErr> {
     let window = i64::from(run.stop_window).min(run.total).max(1);
@@ -89,7 +89,8 @@ async fn too_many_deaths<C: ConnectionTrait>(connection: &C, run: &Model) -> Res
         .into_tuple()
         .all(connection)
         .await?;
-    // What keeps failing is on its way to die: waiting until all its attempts are used up would let many more follow it.
+    // What keeps failing is on its way to die: waiting until all its attempts are used up would let many more follow
+    // it.
     let failing = failing_replays(run).limit(window.unsigned_abs()).count(connection).await?;
     let dead = newest.iter().filter(|state| **state == State::DeadAgain).count();
     let deaths = i64::try_from(dead).unwrap_or(i64::MAX).saturating_add(i64::try_from(failing).unwrap_or(i64::MAX));

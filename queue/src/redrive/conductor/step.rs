@@ -25,7 +25,7 @@ use crate::{
 /// Letters replayed in one transaction.
 const BATCH: u64 = 200;
 
-/// How often the outcomes are looked at, at most.
+/// How often the outcomes are counted, at most.
 const TALLY_EVERY: Duration = Duration::from_millis(250);
 
 /// What a transaction replayed.
@@ -137,7 +137,8 @@ impl Conductor {
     }
 }
 
-/// Replays the oldest letters whose turn it is. Claim and message are written by one transaction: each is replayed once.
+/// Replays the oldest letters whose turn it is. Claim and message are written by one transaction: each is replayed
+/// once.
 async fn send(tx: &mut Transaction, run: &Model, most: u64) -> Result<Sent, DbErr> {
     let ids = ready(tx, run, most).await?;
     let rows = letters::Entity::find().filter(letters::Column::Id.is_in(ids)).all(&**tx).await?;
@@ -160,8 +161,8 @@ struct Ready {
     id: Uuid,
 }
 
-/// The oldest letters that wait for nothing: of a payment, one at a time, and none while a replay about it, whoever asked
-/// for that, has no outcome yet and is not older than the run's patience.
+/// The oldest letters that wait for nothing: of a payment, one at a time, and none while a replay about it, whoever
+/// asked for that, has no outcome yet and is not older than the run's patience.
 async fn ready(tx: &Transaction, run: &Model, most: u64) -> Result<Vec<Uuid>, DbErr> {
     let sql = format!(
         "SELECT letter.id AS id FROM dead_letters AS letter \

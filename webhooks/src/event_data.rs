@@ -1,4 +1,4 @@
-//! What events tell that are not about a payment: the `data` of their bodies.
+//! The `data` of events that are not about a payment.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entities::{NetworkId, NodeId, PaymentId, PayoutId, WebhookEndpointId};
@@ -70,7 +70,7 @@ pub struct PayoutChanged {
     pub currency: String,
     /// `pending`, `paid` or `failed`.
     pub status: &'static str,
-    /// When the bank should have it, if the processor has told.
+    /// When the bank should have it, if the processor has said so.
     pub arrival_date: Option<NaiveDate>,
     /// Why it failed, the processor's word.
     pub failure_code: Option<String>,

@@ -16,7 +16,7 @@ use crate::formats;
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters.
 const ROWS_PER_INSERT: usize = 500;
 
-/// An event that is to be told.
+/// An event that is to be delivered.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// The id by which consumers recognise a repetition.
@@ -25,7 +25,7 @@ pub struct Outgoing {
     pub name: String,
     /// Whether the event goes only to endpoints of operators.
     pub operators: bool,
-    /// Where it happened; endpoints of this node and of those above it hear of it.
+    /// Where it happened; endpoints of this node and of those above it get it.
     pub node_id: NodeId,
     pub payment_id: Option<PaymentId>,
     pub wallet_id: Option<WalletId>,
@@ -86,9 +86,10 @@ pub(crate) async fn fan_out_except(
     Ok(waiting)
 }
 
-/// Tells the lanes of these endpoints that there is something to send. Call it after the commit of what waits: a lane
-/// that has just found nothing looks once more after it has said so, and one of the two sees the other. If the process
-/// dies in between, the lanes' own sweep finds what was left. While the breaker is open, that is when it is looked at.
+/// Wakes the lanes of these endpoints, because there is something to send. Call it after the commit of what waits: a
+/// lane that has just found nothing polls once more after it has said so, and one of the two sees the other. If the
+/// process dies in between, the lanes' own sweep finds what was left. While the breaker is open, that is when it is
+/// polled.
 ///
 /// # Errors
 /// A statement failed. The caller need not try again: the sweep finds what waits.

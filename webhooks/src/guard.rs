@@ -1,5 +1,5 @@
-//! Where requests may go. Whoever may register an endpoint must not reach with it what only we can reach: our own host,
-//! our private networks, the metadata service of a cloud.
+//! Where requests may go. A caller that may register an endpoint must not reach with it what only we can reach: our own
+//! host, our private networks, the metadata service of a cloud.
 //!
 //! A name is looked up anew for each connection, and the addresses that come out of that look-up are the ones that are
 //! checked and dialled, so that a name which changes its mind between two look-ups gains nothing.
@@ -62,8 +62,8 @@ pub(crate) struct NameUnknown(io::Error);
 /// How a name is looked up. Tests put their own source behind the guard; the guard stays in front of it.
 pub type Lookup = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
-/// Checks a URL as it is given, so that its owner hears at once of what can never work. What counts is the check of each
-/// connection.
+/// Checks a URL as it is given, so that its owner learns at once of what can never work. What counts is the check of
+/// each connection.
 ///
 /// # Errors
 /// The reason for which the URL is refused, for its owner.
@@ -166,8 +166,8 @@ pub(crate) fn system_lookup() -> Lookup {
     })
 }
 
-/// Whether requests to both URLs go to the same place: scheme, host and port. What was entrusted to one place is not for
-/// another; URLs that cannot be read lead nowhere in common.
+/// Whether requests to both URLs go to the same place: scheme, host and port. What was entrusted to one place is not
+/// for another; URLs that cannot be read lead nowhere in common.
 #[must_use]
 pub fn same_origin(one: &str, other: &str) -> bool {
     matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())

@@ -1,9 +1,9 @@
-//! Values of the headers that endpoints want sent along. They are credentials of somebody else's, so they are sealed in the
-//! table: who reads a copy of the database learns none of them.
+//! Values of the headers that endpoints want sent along. They are credentials of somebody else's, so they are sealed in
+//! the table: who reads a copy of the database learns none of them.
 //!
-//! The key follows from the installation's secret of webhooks, which is no row of the database. A sealed value names its key,
-//! so that another one can take over while old values are still there, and is bound to its endpoint and its header's name:
-//! moved to another row, or under another name, it opens no more.
+//! The key follows from the installation's secret of webhooks, which is no row of the database. A sealed value names
+//! its key, so that another one can take over while old values are still there, and is bound to its endpoint and its
+//! header's name: moved to another row, or under another name, it opens no more.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit as _, Nonce,
@@ -24,13 +24,14 @@ use sha2::{Digest, Sha256};
 
 use crate::Secrets;
 
-/// Bytes of a nonce, drawn anew for each value: 2³² values under one key are far from where two may be expected to share one.
+/// Bytes of a nonce, drawn anew for each value: 2³² values under one key are far from where two may be expected to
+/// share one.
 const NONCE: usize = 12;
 
 /// Bytes by which a sealed value is longer than what it seals: nonce and tag.
 const OVERHEAD: usize = NONCE + 16;
 
-/// Endpoints that are looked at in one step.
+/// Endpoints that are read in one step.
 const STEP: u64 = 200;
 
 /// What seals and opens. Cheap to clone.
@@ -137,8 +138,8 @@ pub fn length_of(stored: &Value) -> usize {
     }
 }
 
-/// Seals what earlier versions have stored as plain text, and returns at how many endpoints. An endpoint that was made under
-/// another installation secret is another process's to seal.
+/// Seals what earlier versions have stored as plain text, and returns at how many endpoints. An endpoint that was made
+/// under another installation secret is another process's to seal.
 ///
 /// # Errors
 /// A statement failed, or there are no random numbers. What was sealed before stays so, and the caller tries again.
@@ -162,7 +163,7 @@ pub(crate) async fn seal_plain(db: &Database, secrets: &Secrets) -> Result<usize
 
 async fn seal_one(db: &Database, secrets: &Secrets, id: WebhookEndpointId) -> Result<bool, NotAllSealed> {
     let tx = db.begin().await?;
-    // Locked, and looked at again: its owner may have changed it since.
+    // Locked, and read again: its owner may have changed it since.
     let endpoint = webhook_endpoint::Entity::find_unscoped(id).lock_exclusive().one(&*tx).await?;
     let ours = |endpoint: &webhook_endpoint::Model| {
         secrets.check(endpoint.id, endpoint.secret_version) == endpoint.secret_check && has_plain(endpoint)

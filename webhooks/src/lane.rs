@@ -1,8 +1,8 @@
 //! One endpoint being worked, for as long as something is due: pages of deliveries, requests in flight, results written
 //! down together.
 //!
-//! What is in flight stands in the database as due, so that a process which dies has it sent again, by another and under
-//! the same id. Nothing is counted as sent before its result is committed.
+//! What is in flight stands in the database as due, so that a process which dies has it sent again, by another and
+//! under the same id. Nothing is counted as sent before its result is committed.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -97,7 +97,7 @@ pub(crate) struct Lane {
 enum Halt {
     /// The process stops.
     Stop,
-    /// The endpoint has to be looked at anew, or it is somebody else's turn.
+    /// The endpoint has to be read anew, or it is somebody else's turn.
     Turn,
     /// Another process has the endpoint, or may have.
     Lost,
@@ -400,8 +400,8 @@ impl Lane {
         tracing::info!(endpoint_id = %self.endpoint.id, open = next > 0, step = next, "a webhook endpoint's breaker");
     }
 
-    /// Starts writing what has gathered while the last was being written, and for a moment more if it is little and there
-    /// is more to come.
+    /// Starts writing what has gathered while the last was being written, and for a moment more if it is little and
+    /// there is more to come.
     fn write(&mut self, halt: Option<Halt>) {
         if self.writing.is_some() || self.results.is_empty() {
             return;

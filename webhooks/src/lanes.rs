@@ -1,8 +1,8 @@
 //! The agent that sends: it takes endpoints for which something is due, and works each on a lane of its own.
 //!
-//! An endpoint's row is its lane. `due_at` says when there is something to send, `lane_owner` and `lane_until` say which
-//! process does it, so that rate, concurrency and breaker hold for the endpoint and not for each process, and so that
-//! an endpoint which is slow keeps nobody waiting but itself. See `docs/decisions/0011-delivery-lanes.md`.
+//! An endpoint's row is its lane. `due_at` says when there is something to send, `lane_owner` and `lane_until` say
+//! which process does it, so that rate, concurrency and breaker hold for the endpoint and not for each process, and so
+//! that an endpoint which is slow keeps nobody waiting but itself. See `docs/decisions/0011-delivery-lanes.md`.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ use crate::{
 pub(crate) mod claim;
 mod sweep;
 
-/// How often what nobody was told of is looked for, and the whole is measured.
+/// How often endpoints that nobody woke are searched for, and the whole is measured.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// Longest pause while the database is away.
@@ -81,12 +81,12 @@ pub(crate) struct LaneContext {
     pub(crate) waker: Waker,
     pub(crate) in_flight_memory: InFlightMemory,
     pub(crate) recovery_throttle: RecoveryThrottle,
-    /// Endpoints wait although every lane is taken: whoever had its turn makes room.
+    /// Endpoints wait although every lane is taken: a lane whose turn is over makes room.
     pub(crate) crowded: AtomicBool,
 }
 
 impl Lanes {
-    /// Puts them together; nothing happens before [`Self::run`]. Whoever has the waker can have them look at once.
+    /// Puts them together; nothing happens before [`Self::run`]. The waker makes them poll at once.
     #[must_use]
     pub fn new(db: Database, config: Config, waker: Waker) -> Self {
         Self { db, config, waker, lookup: system_lookup() }
@@ -98,7 +98,7 @@ impl Lanes {
         Self { lookup, ..self }
     }
 
-    /// Works until it is told to stop, and then until what is in flight has ended, is written down, and every endpoint
+    /// Works until it is stopped, and then until what is in flight has ended, is written down, and every endpoint
     /// is given up.
     pub async fn run(self, stop: CancellationToken) {
         let post = loop {

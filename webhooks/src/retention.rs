@@ -12,7 +12,7 @@ use sea_orm::{
 const TOGETHER: u64 = 500;
 
 /// Deletes deliveries older than this with their attempts, unless they are pending; then bodies that nobody is owed any
-/// more, and what operators were told.
+/// more, and what operators were notified of.
 ///
 /// # Errors
 /// A statement failed. What was deleted before stays deleted, and the next call goes on.

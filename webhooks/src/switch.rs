@@ -2,7 +2,7 @@
 //!
 //! What is owed to a disabled endpoint is held, not dropped. There may be millions of such rows, more than one
 //! transaction should touch: `disable` holds the first, and the endpoint's own lane goes on with the rest, a part at a
-//! time, whoever dies in between.
+//! time, whichever process dies in between.
 
 use entities::{DeliveryStatus, EventId, WebhookEndpointId, WebhookStatus, now, webhook_endpoint};
 use payments::event::Event;
@@ -24,9 +24,9 @@ const HELD_TOGETHER: u64 = 1_000;
 /// Longest reason that is kept, characters.
 const REASON_MAX: usize = 500;
 
-/// Disables the endpoint: what is owed to it is held from now on, and the other endpoints of its node and of those above
-/// hear of it. `None`: it was disabled already, or is not there; then nothing is changed. After the commit the result
-/// goes to [`crate::wake`].
+/// Disables the endpoint: what is owed to it is held from now on, and the other endpoints of its node and of those
+/// above are notified. `None`: it was disabled already, or is not there; then nothing is changed. After the commit the
+/// result goes to [`crate::wake`].
 ///
 /// # Errors
 /// A statement failed: the caller rolls the transaction back.
@@ -77,8 +77,8 @@ pub async fn enable(tx: &Transaction, id: WebhookEndpointId) -> Result<bool, DbE
 }
 
 /// Deletes the endpoint, whose row stays for what is owed to it: that is held, and nothing is sent any more. Unlike a
-/// disabled one it is told to nobody: whoever deletes it knows. `false`: it was deleted already, or is not there. After
-/// the commit, [`crate::wake`] it.
+/// disabled one nobody is notified: the caller that deletes it knows. `false`: it was deleted already, or is not there.
+/// After the commit, [`crate::wake`] it.
 ///
 /// # Errors
 /// A statement failed: the caller rolls the transaction back.
@@ -98,8 +98,8 @@ pub async fn delete(tx: &Transaction, id: WebhookEndpointId) -> Result<bool, DbE
     Ok(true)
 }
 
-/// The endpoint's row, locked until the end of the transaction. Whoever changes many deliveries of an endpoint has it
-/// first, so that two of them never wait for each other in a circle.
+/// The endpoint's row, locked until the end of the transaction. A caller that changes many deliveries of an endpoint
+/// locks it first, so that two of them never wait for each other in a circle.
 pub(crate) async fn locked(tx: &Transaction, id: WebhookEndpointId) -> Result<Option<webhook_endpoint::Model>, DbErr> {
     webhook_endpoint::Entity::find().filter(webhook_endpoint::Column::Id.eq(id)).lock_exclusive().one(&**tx).await
 }

@@ -1,7 +1,7 @@
 //! What a lane has in hand: fetched ahead of its requests, so that these never wait for the database.
 //!
 //! There are two stocks, each in the order in which its deliveries are due: what is due now, and, behind it, what a
-//! recovery has released. A page goes on where the one before it ended; from time to time the lane looks from the
+//! recovery has released. A page goes on where the one before it ended; from time to time the lane reads from the
 //! beginning, since what is committed late, or tried again, may be due before that.
 
 use std::{
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::lanes::LaneContext;
 
-/// How often a lane looks from the beginning while it has a page ahead.
+/// How often a lane reads from the beginning while it has a page ahead.
 const RESCAN_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Prefetch {
@@ -135,7 +135,7 @@ impl Prefetch {
         }
     }
 
-    /// When it has to look, if so much ahead is wanted; none while there is enough, or a page is on its way.
+    /// When a page is to be fetched, if so much ahead is wanted; none while there is enough, or a page is on its way.
     pub(super) fn next_fetch_at(&self, ahead: usize) -> Option<Instant> {
         if self.fetching.is_some() || self.now_due.waiting.len() >= ahead / 2 {
             return None;
@@ -160,8 +160,8 @@ impl Prefetch {
         }
     }
 
-    /// Takes in what was fetched. Returns the endpoint as it is now; none when it is not there, or when the database has
-    /// failed.
+    /// Takes in what was fetched. Returns the endpoint as it is now; none when it is not there, or when the database
+    /// has failed.
     pub(super) fn fetched(
         &mut self,
         context: &LaneContext,

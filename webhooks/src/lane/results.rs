@@ -98,8 +98,8 @@ impl AttemptOutcome<'_> {
     }
 }
 
-/// Writes until it is written. Should that take for longer than the lease, somebody else sends it again; the guard on the
-/// number of attempts then lets only one of the two be counted.
+/// Writes until it is written. Should that take for longer than the lease, somebody else sends it again; the guard on
+/// the number of attempts then lets only one of the two be counted.
 pub(super) async fn write(
     context: Arc<LaneContext>,
     endpoint_id: WebhookEndpointId,
@@ -171,7 +171,7 @@ async fn once(
     Ok(waiting.is_some())
 }
 
-/// The lanes' sweep finds what cannot be told.
+/// Wakes the lanes of the other endpoints; the sweep finds those that could not be woken.
 async fn notify(context: &LaneContext, waiting: Option<&Waiting>) {
     let Some(waiting) = waiting else { return };
     if let Err(error) = wake(&context.db, waiting).await {

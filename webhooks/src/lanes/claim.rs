@@ -24,7 +24,8 @@ fn due(but: &[WebhookEndpointId]) -> (String, Vec<Value>) {
     (format!("{DUE} AND id NOT IN ({})", places.join(", ")), values)
 }
 
-/// Whether anything is due, but for these. A read costs neither a write lock (SQLite) nor a transaction id (PostgreSQL).
+/// Whether anything is due, but for these. A read costs neither a write lock (SQLite) nor a transaction id
+/// (PostgreSQL).
 pub(super) async fn anything(context: &LaneContext, but: &[WebhookEndpointId]) -> Result<bool, DbErr> {
     let (condition, values) = due(but);
     let sql = format!("SELECT id FROM webhook_endpoints WHERE {condition} LIMIT 1");
@@ -32,8 +33,8 @@ pub(super) async fn anything(context: &LaneContext, but: &[WebhookEndpointId]) -
     Ok(context.db.query_one_raw(statement).await?.is_some())
 }
 
-/// Takes up to so many endpoints, the longest due first. What another process is taking at this moment is passed over on
-/// PostgreSQL; SQLite has one writer, which amounts to the same.
+/// Takes up to so many endpoints, the longest due first. What another process is taking at this moment is passed over
+/// on PostgreSQL; SQLite has one writer, which amounts to the same.
 pub(super) async fn claim(
     context: &LaneContext,
     limit: usize,
@@ -74,7 +75,7 @@ pub(crate) async fn renew(context: &LaneContext, id: WebhookEndpointId) -> Resul
     Ok(kept.rows_affected > 0)
 }
 
-/// When an endpoint is to be looked at again.
+/// When an endpoint is to be polled again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Recheck {
     /// When its next delivery is due, but not before this.
@@ -97,10 +98,10 @@ impl Recheck {
 
 /// Gives the endpoint up.
 ///
-/// What is committed while this looks for the next due delivery might be missed, and whoever commits it finds the
-/// endpoint due and thinks that its lane goes on. So it is looked at once more after it was given up: what was committed
-/// before is seen then, and what comes later finds an endpoint that waits. If the process dies in between, the sweep
-/// finds it.
+/// What is committed while this looks for the next due delivery might be missed, and the process that commits it finds
+/// the endpoint due and thinks that its lane goes on. So it is polled once more after it was given up: what was
+/// committed before is seen then, and what comes later finds an endpoint that waits. If the process dies in between,
+/// the sweep finds it.
 pub(crate) async fn release(context: &LaneContext, id: WebhookEndpointId, again: Recheck) -> Result<(), DbErr> {
     let at = again.at(&context.db, id).await?;
     let tx = context.db.begin().await?;

@@ -1,4 +1,4 @@
-//! Finds endpoints that nobody was told of, because the process that should have done it died; and measures.
+//! Finds endpoints that nobody woke, because the process that should have done it died; and measures.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -19,7 +19,7 @@ pub struct Order {
     pub payer: Payer,
     /// Where the browser goes afterwards. None where no browser is sent anywhere.
     pub returns: Option<Returns>,
-    /// Where the gateway may call back, for those that are told with each payment.
+    /// Where the gateway may call back, for those that get it with each payment.
     pub callback_url: Option<Url>,
     /// Language tag such as `fr-KM`.
     pub locale: Option<String>,
@@ -69,7 +69,7 @@ pub struct Handle {
     pub account: Option<String>,
 }
 
-/// A payment as its gateway tells it.
+/// A payment as its gateway reports it.
 #[derive(Clone, Debug)]
 pub struct Payment {
     pub gateway_id: String,
@@ -122,7 +122,7 @@ pub struct Refund {
     pub asked_at: DateTime<Utc>,
 }
 
-/// A refund as its gateway tells it.
+/// A refund as its gateway reports it.
 #[derive(Clone, Debug)]
 pub struct Refunded {
     pub gateway_id: String,
@@ -147,7 +147,7 @@ pub enum Error {
     /// Our credentials or settings are refused. Nothing has happened there.
     #[error("refused our credentials or settings: {0}")]
     Misconfigured(String),
-    /// The request may have been carried out: look before asking again.
+    /// The request may have been carried out: poll before sending it again.
     #[error("the outcome is not known: {0}")]
     Unknown(String),
 }
@@ -171,10 +171,10 @@ impl<'a> Callback<'a> {
     }
 }
 
-/// What a callback that is the gateway's own says: what to look at. It moves nothing by itself.
+/// What a callback that is the gateway's own says: what to poll. It moves nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
-    /// The gateway's id of this event, where it has one: told again, it is the same.
+    /// The gateway's id of this event, where it has one: sent again, it is the same.
     pub event_id: Option<String>,
     pub about: CallbackSubject,
 }
@@ -220,11 +220,11 @@ pub trait Gateway: Send + Sync {
     /// Reads a payment. None when the gateway certainly does not have it.
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error>;
 
-    /// Takes the money that the payer has agreed to; where the gateway does that by itself, looks. Asking twice takes it
-    /// once.
+    /// Takes the money that the payer has agreed to; where the gateway does that by itself, polls. Asking twice takes
+    /// it once.
     async fn capture(&self, handle: &Handle) -> Result<Payment, Error>;
 
-    /// Sees to it that nobody can pay any more, where the gateway can do that, and tells how the payment stands then.
+    /// Sees to it that nobody can pay any more, where the gateway can do that, and returns the payment as it is then.
     async fn close(&self, handle: &Handle) -> Result<Payment, Error>;
 
     async fn refund(&self, handle: &Handle, refund: &Refund) -> Result<Refunded, Error>;
@@ -232,8 +232,9 @@ pub trait Gateway: Send + Sync {
     /// Reads a refund. None when the gateway certainly does not have it.
     async fn look_up_refund(&self, handle: &Handle, refund: &Refund) -> Result<Option<Refunded>, Error>;
 
-    /// What a callback says that could be the gateway's own, where only the gateway itself can tell whether it is: asking
-    /// is what anybody can have us do, and should be worth it. None where [`Self::receive`] asks nobody about that.
+    /// What a callback says that could be the gateway's own, where only the gateway itself can tell whether it is:
+    /// asking is what anybody can have us do, and should be worth it. None where [`Self::receive`] asks nobody about
+    /// that.
     ///
     /// # Errors
     /// The callback cannot be the gateway's own, and is answered with a refusal.

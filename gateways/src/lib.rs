@@ -1,7 +1,7 @@
 //! Payment gateways and the card processor behind one trait each; knows no SQL and no payments of ours.
 //!
 //! Every call carries the reference of ours that is also its idempotency key. A call whose answer is lost is an
-//! [`Error::Unknown`]: the caller looks before it asks again.
+//! [`Error::Unknown`]: the caller polls before it sends again.
 
 #![allow(missing_docs, reason = "nobody outside of this repository reads this crate's documentation")]
 

@@ -29,8 +29,8 @@ use crate::{
 
 /// A merchant's account at one operator.
 ///
-/// The correlation id that goes with a request is our reference. Under it operators know a request that is repeated, and
-/// those with a resource for missing responses find it again.
+/// The correlation id that goes with a request is our reference. Under it operators know a request that is repeated,
+/// and those with a resource for missing responses find it again.
 pub(crate) struct MobileMoney {
     profile: &'static Profile,
     http: Http,
@@ -43,7 +43,8 @@ pub(crate) struct MobileMoney {
 enum Id<'a> {
     /// The state of the request: what the operator answers first.
     Request(&'a str),
-    /// The transaction: all that is left to be found when the first answer got lost. Kept with `transactions/` in front.
+    /// The transaction: all that is left to be found when the first answer got lost. Kept with `transactions/` in
+    /// front.
     Transaction(&'a str),
 }
 
@@ -259,9 +260,9 @@ impl Gateway for MobileMoney {
         found.map_err(duplicate_request)?.ok_or_else(lost)
     }
 
-    /// Without the operator's id, only operators with a resource for missing responses can be asked. The others' word is
-    /// [`Error::Unknown`], never None: their callback names the payment, or nobody does, and it must not be asked for
-    /// twice.
+    /// Without the operator's id, only operators with a resource for missing responses can be asked. The others' word
+    /// is [`Error::Unknown`], never None: their callback names the payment, or nobody does, and it must not be asked
+    /// for twice.
     async fn look_up(&self, handle: &Handle) -> Result<Option<Payment>, Error> {
         let kept = handle.gateway_id.as_deref();
         if let Some(id) = kept.and_then(Id::of)
@@ -279,7 +280,7 @@ impl Gateway for MobileMoney {
         self.known(handle).await
     }
 
-    /// Nobody can take the question off the payer's phone, so this only looks. The operator drops it after a while.
+    /// Nobody can take the question off the payer's phone, so this only polls. The operator drops it after a while.
     async fn close(&self, handle: &Handle) -> Result<Payment, Error> {
         self.known(handle).await
     }
@@ -327,7 +328,7 @@ impl Gateway for MobileMoney {
     }
 }
 
-/// The error of a look at what the operator says it was asked for before: it may well have been carried out.
+/// The error of a poll of what the operator says it was asked for before: it may well have been carried out.
 fn duplicate_request(error: Error) -> Error {
     match error {
         Error::Unavailable(what) | Error::Misconfigured(what) | Error::Unknown(what) => Error::Unknown(what),

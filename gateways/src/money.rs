@@ -1,4 +1,4 @@
-//! Amounts as gateways are told them.
+//! Amounts as gateways get them.
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 

@@ -21,7 +21,7 @@ use crate::{Callback, CallbackRefused, CallbackSubject, Error, Notification, Pho
 /// What signs a callback: the HMAC-SHA256 of its body, in hex.
 const SIGNATURE: &str = "x-phoenix-signature";
 
-/// Most of an answer that is read, bytes; what the node tells of one invoice is a few kilobytes.
+/// Most of an answer that is read, bytes; what the node returns for one invoice is a few kilobytes.
 const RESPONSE_MAX: usize = 1 << 20;
 
 /// Longest text of the node's that is kept with a refusal, characters.
@@ -200,8 +200,8 @@ impl TryFrom<IncomingPayment> for Invoice {
 }
 
 impl PhoenixdConfig {
-    /// Checks that a callback is the node's own, and what it is about: a payment by our reference, where it has one, and
-    /// by its hash.
+    /// Checks that a callback is the node's own, and what it is about: a payment by our reference, where it has one,
+    /// and by its hash.
     pub fn receive(&self, callback: &Callback<'_>) -> Result<Notification, CallbackRefused> {
         if self.webhook_secret.expose_secret().is_empty() {
             // Anybody could sign with it.
@@ -246,7 +246,8 @@ fn hash(text: String) -> Result<String, String> {
     }
 }
 
-/// A request that had no answer: nothing has happened when nobody was reached, and `otherwise` when somebody may have been.
+/// A request that had no answer: nothing has happened when nobody was reached, and `otherwise` when somebody may have
+/// been.
 fn not_sent(error: reqwest::Error, otherwise: fn(String) -> Error) -> Error {
     if error.is_connect() || error.is_builder() {
         return Error::Unavailable("the node cannot be reached".to_owned());

@@ -32,7 +32,7 @@ pub struct Seller {
     pub told_at: DateTime<Utc>,
 }
 
-/// An account as the processor tells it.
+/// An account as the processor reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: String,
@@ -58,7 +58,7 @@ pub struct Payout {
     pub asked_at: DateTime<Utc>,
 }
 
-/// A payout as the processor tells it.
+/// A payout as the processor reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaidOut {
     pub id: String,

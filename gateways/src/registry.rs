@@ -27,7 +27,7 @@ pub struct BuildError(#[from] reqwest::Error);
 
 impl Gateways {
     /// Those that have settings. The sandbox is not among them: what stands for the sources without a gateway of their
-    /// own is [inserted](Self::insert) by whoever knows that this is wanted.
+    /// own is [inserted](Self::insert) by the caller that decides so.
     ///
     /// # Errors
     /// The system has no certificates of authorities; the process cannot start.

@@ -1,6 +1,7 @@
 //! The built-in gateway, which moves no money: an HTTP client, like every adapter, of routes that our own API serves.
 //!
-//! Amounts that end in 13 are declined, and those that end in 14 are not answered in time although they were carried out.
+//! Amounts that end in 13 are declined, and those that end in 14 are not answered in time although they were carried
+//! out.
 
 use reqwest::Method;
 use rust_decimal::Decimal;
@@ -66,7 +67,7 @@ struct Declined {
     message: String,
 }
 
-/// A payment or a refund as the routes tell it.
+/// A payment or a refund as the routes return it.
 #[derive(Deserialize)]
 struct SandboxPayment {
     id: String,
@@ -195,7 +196,7 @@ impl Gateway for Sandbox {
         self.client.call(Method::GET, &path, None).await?.map(refunded).transpose()
     }
 
-    /// It sends no callbacks: it is in the house, and says there itself what to look at.
+    /// It sends no callbacks: it is in the house, and says there itself what to poll.
     async fn receive(&self, _: &Callback<'_>) -> Result<Notification, CallbackRefused> {
         Err(CallbackRefused::Forged)
     }

@@ -1,6 +1,6 @@
 //! The built-in card processor at which sellers have accounts. It opens them at once, and moves no money.
 //!
-//! A business with `restricted` in its name has to tell more. Payouts arrive after they were looked at once; those of
+//! A business with `restricted` in its name has to hand in more. Payouts arrive after they were polled once; those of
 //! amounts that end in 13 come back, and those that end in 14 are not answered in time although they were carried out.
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,7 +17,7 @@ use crate::{Account, Error, PaidOut, Payout, PayoutState, Processor, SandboxConf
 #[derive(Clone)]
 pub struct SandboxProcessor(SandboxClient);
 
-/// An account as the routes tell it.
+/// An account as the routes return it.
 #[derive(Deserialize)]
 struct SandboxAccount {
     id: String,
@@ -26,7 +26,7 @@ struct SandboxAccount {
     requirements_due: Vec<String>,
 }
 
-/// A payout as the routes tell it.
+/// A payout as the routes return it.
 #[derive(Deserialize)]
 struct SandboxPayout {
     id: String,

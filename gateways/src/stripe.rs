@@ -1,7 +1,7 @@
 //! Stripe: Checkout Sessions for shops, PaymentIntents with a transfer for sellers with connected accounts.
 //!
-//! Stripe keeps the answer to an idempotency key for a day at least. Whoever asks again after that has looked before,
-//! and objects that are older than a second are in Stripe's lists.
+//! Stripe keeps the answer to an idempotency key for a day at least. A caller that asks again after that has polled
+//! before, and objects that are older than a second are in Stripe's lists.
 
 mod amount;
 mod client;

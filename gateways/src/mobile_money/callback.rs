@@ -73,7 +73,7 @@ pub(super) fn read(profile: &Profile, callback: &Callback<'_>) -> Result<Notific
     if reference.is_none() && gateway_id.is_none() {
         return Err(CallbackRefused::Malformed("it names no payment".to_owned()));
     }
-    // Operators do not number what they tell. Told twice, it is looked at twice.
+    // Operators do not number their callbacks. What is sent twice is polled twice.
     Ok(Notification { event_id: None, about: CallbackSubject::Payment { reference, gateway_id } })
 }
 

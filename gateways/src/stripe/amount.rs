@@ -25,7 +25,8 @@ pub(super) enum Use {
     Payout,
 }
 
-/// What Stripe is told; an error when it takes no such amount, which would otherwise be rounded there or refused.
+/// The amount as Stripe gets it; an error when it takes no such amount, which would otherwise be rounded there or
+/// refused.
 pub(super) fn minor(money: &Money, purpose: Use) -> Result<i64, Error> {
     let currency = money.currency.as_str();
     let whole =
@@ -42,7 +43,7 @@ pub(super) fn minor(money: &Money, purpose: Use) -> Result<i64, Error> {
     })
 }
 
-/// What Stripe tells, in the currency.
+/// The amount that Stripe reports, in the currency.
 pub(super) fn value(minor: i64, currency: &str) -> Decimal {
     Decimal::new(minor, decimals(&currency.to_ascii_uppercase())).normalize()
 }

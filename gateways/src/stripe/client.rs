@@ -1,8 +1,8 @@
 //! Calls of Stripe, and what an answer or its absence means.
 //!
 //! Requests come from the SDK. Its own client is not used: it gives a refused connection and a broken one the same
-//! error, and loses the status of an error whose body is not JSON, such as a proxy's. Whether a payment may be asked for
-//! again hangs on both.
+//! error, and loses the status of an error whose body is not JSON, such as a proxy's. Whether a payment may be asked
+//! for again hangs on both.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ enum Effect {
 }
 
 impl Effect {
-    /// Nothing is changed by a look: whoever looked in vain may look again.
+    /// A read changes nothing, and may be sent again.
     fn lost(self, why: String) -> Error {
         match self {
             Self::Reads => Error::Unavailable(why),
@@ -108,7 +108,7 @@ impl Client {
         let timeout = Duration::from_millis(config.timeout_ms);
         let http = reqwest::Client::builder()
             .redirect(Policy::none())
-            // The caller decides what is asked again, after a look.
+            // The caller decides what is sent again, after a read.
             .retry(reqwest::retry::never())
             .timeout(timeout)
             // It has to come first: only then is it certain that nothing has left.
@@ -212,7 +212,7 @@ fn refusal(status: StatusCode, body: &[u8], effect: Effect) -> Error {
         429 => Error::Unavailable(message),
         // The same key is under way, or something behind Stripe failed.
         409 | 424 => effect.lost(message),
-        // A look can only be refused because of how we ask: that says nothing of what we ask about.
+        // A read can only be refused because of how we ask: that says nothing of what we ask about.
         400..500 if effect == Effect::Reads && code != MISSING => Error::Misconfigured(message),
         // Another request was made under this key: what became of it is not said.
         400..500 if refusal.kind.as_deref() == Some(ANOTHER_REQUEST) => effect.lost(message),

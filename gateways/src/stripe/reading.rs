@@ -139,7 +139,7 @@ fn intent_state(intent: &Intent) -> Result<State, Error> {
     }
 }
 
-/// A word that came with a later version of the API: it is better to look again than to guess.
+/// A word that came with a later version of the API: it is better to poll again than to guess.
 fn unknown_status(what: &str, status: &str) -> Error {
     Error::Unknown(format!("Stripe gives the {what} a status that is not known here: {status:?}"))
 }

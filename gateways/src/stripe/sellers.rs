@@ -1,8 +1,8 @@
 //! Stripe as the processor of sellers.
 //!
-//! Accounts have the Express dashboard, which is what login links lead to. For those Stripe itself collects what it must
-//! know and has its terms accepted, on its own pages; it refuses `tos_acceptance` from us. What a seller has told us is
-//! filled in there, and when the terms were accepted with us is kept with the account's metadata.
+//! Accounts have the Express dashboard, which is what login links lead to. For those Stripe itself collects what it
+//! must know and has its terms accepted, on its own pages; it refuses `tos_acceptance` from us. What a seller has given
+//! us is filled in there, and when the terms were accepted with us is kept with the account's metadata.
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
@@ -48,7 +48,7 @@ impl Processor for Stripe {
                 let mut request = with_bank_account(details(seller).build(), seller);
                 // Updating takes the same fields, at the account's own path.
                 request.path = format!("{}/{}", request.path, path_segment(id)?);
-                // Details that were told later are another request.
+                // Details that came later are another request.
                 let key = format!("{}-{}", seller.reference, seller.told_at.timestamp_micros());
                 Call::once(request, key)
             }
@@ -162,7 +162,7 @@ fn opened(seller: &Seller) -> RequestBuilder {
     with_bank_account(request.build(), seller)
 }
 
-/// What the seller has told.
+/// The seller's details.
 fn details(seller: &Seller) -> CreateAccount {
     let mut metadata = referring(seller.reference);
     metadata.insert("nif".to_owned(), seller.nif.clone());

@@ -21,7 +21,7 @@ pub struct ChainAgents {
     pub config: Config,
 }
 
-/// Runs the agents until it is told to stop, and then until each has given its network up.
+/// Runs the agents until it is stopped, and then until each has given its network up.
 pub async fn chain_agents(agents: ChainAgents, stop: CancellationToken) {
     let mut running: HashMap<NetworkId, (network::Model, CancellationToken)> = HashMap::new();
     let mut tasks = JoinSet::new();

@@ -57,7 +57,7 @@ pub fn registry() -> Registry<Context> {
         .register::<RecoverWebhooks>()
 }
 
-/// When to look again at what a gateway has not decided, by how often that was done: up to 2, 4, 8 … seconds, five minutes
+/// When to poll again what a gateway has not decided, by how often that was done: up to 2, 4, 8 … seconds, five minutes
 /// at most, which is well within the patience of stragglers.
 fn poll_delay(looks: i32) -> Duration {
     let before = u32::try_from(looks).unwrap_or(0);
@@ -90,8 +90,8 @@ async fn not_requested(tx: &Transaction, payments: &[payment::Model], kind: chai
     Ok(payments.iter().filter(starts).count())
 }
 
-/// What a job would do about these payments, in the order of their messages: those it would not lock, because they are in
-/// none of the states that it takes, it would let pass; `judge` tells about the others.
+/// What a job would do about these payments, in the order of their messages: those it would not lock, because they are
+/// in none of the states that it takes, it would let pass; `judge` tells about the others.
 fn foresee_payments(
     ids: impl IntoIterator<Item = PaymentId>,
     payments: &HashMap<PaymentId, payment::Model>,
@@ -174,8 +174,8 @@ mod tests {
             subject_of(&SendRefund::new(RefundId::new(), payment_id)),
             subject_of(&SendPayout::new(PayoutId::new(), node_id)),
             subject_of(&SyncAccount { node_id }),
-            // Of several payments it names none: a commit may tell of payments of many nodes. Whom its letter belongs to is
-            // found out from their rows.
+            // Of several payments it names none: a commit may tell of payments of many nodes. Whom its letter belongs
+            // to is found out from their rows.
             subject_of(&AnnounceEvents::new(vec![PaymentLogId::new()], payment_id)),
             subject_of(&RecoverWebhooks::new(WebhookRecoveryId::new(), node_id)),
         ]

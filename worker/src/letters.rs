@@ -1,8 +1,8 @@
-//! Tends the dead letters: finds out whom each belongs to, and takes those off the operators' hands whose effect is there,
-//! because the safety net or somebody else has brought it about.
+//! Tends the dead letters: finds out whom each belongs to, and takes those off the operators' hands whose effect is
+//! there, because the safety net or somebody else has brought it about.
 //!
-//! A letter belongs to somebody from the start where its message says what it is about. Messages of earlier versions do not,
-//! nor does any know the node of its payment if whoever wrote it did not; this completes them within seconds.
+//! A letter belongs to somebody from the start where its message says what it is about. Messages of earlier versions do
+//! not, nor does any know the node of its payment if whoever wrote it did not; this completes them within seconds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,8 +21,8 @@ use crate::{Context, jobs};
 /// Pause between two polls for new letters.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// How long after a letter was looked at its job is asked about it, and asked again. An operator who is at work on it is not
-/// to find it gone, and a job's answer costs a few queries.
+/// How long after a letter was examined its job is asked about it, and asked again. An operator who is at work on it is
+/// not to find it gone, and a job's answer costs a few queries.
 const PATIENCE: TimeDelta = TimeDelta::minutes(5);
 
 /// New letters that are completed in one pass.
@@ -31,7 +31,7 @@ const ASSIGNED_TOGETHER: u64 = 200;
 /// Letters whose jobs are asked in one pass.
 const JUDGED_TOGETHER: u64 = 100;
 
-/// Looks until it is told to stop; what fails is tried again the next time.
+/// Polls until it is stopped; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
         for done in [assign(&context).await, resolve(&context, PATIENCE).await] {
@@ -42,7 +42,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
     }
 }
 
-/// Finds out whom new letters belong to, and returns how many were looked at.
+/// Finds out whom new letters belong to, and returns how many were examined.
 pub async fn assign(context: &Context) -> anyhow::Result<usize> {
     let letters = dead_letters::unassigned(&context.db, ASSIGNED_TOGETHER).await?;
     let mut subjects = Vec::with_capacity(letters.len());
@@ -71,8 +71,8 @@ async fn subject(context: &Context, letter: &DeadLetter) -> Result<Subject, DbEr
     }
 }
 
-/// Asks the jobs of letters that were not asked for so long what they would do, and resolves those with nothing left to do;
-/// returns how many those were.
+/// Asks the jobs of letters that were not asked for so long what they would do, and resolves those with nothing left to
+/// do; returns how many those were.
 pub async fn resolve(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let letters = dead_letters::due_for_review(&context.db, now() - patience, JUDGED_TOGETHER).await?;
     if letters.is_empty() {

@@ -1,8 +1,8 @@
-//! Tells operators what they have to look at: letters of the dead, signers without funds, and blocked sign-ins.
+//! Notifies operators of what needs them: letters of the dead, signers without funds, and blocked sign-ins.
 //!
-//! Every process looks, and what is told is guarded by a row of `notices`, written with the deliveries it leads to. Dead
-//! letters are found by their ids, which rise with the time; a letter may become visible later than one with a higher
-//! id, so that each look begins a while before where the last one ended.
+//! Every process polls, and what is announced is guarded by a row of `notices`, written with the deliveries it leads
+//! to. Dead letters are found by their ids, which rise with the time; a letter may become visible later than one with a
+//! higher id, so that each poll begins a while before where the last one ended.
 
 mod sign_ins;
 
@@ -28,7 +28,7 @@ use webhooks::{DeadLetterCreated, Outgoing, SignerLowBalance};
 pub(crate) use self::sign_ins::PREFIX as OF_SIGN_INS;
 use crate::Context;
 
-/// Pause between two polls for what operators have to look at.
+/// Pause between two polls for what needs operators.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How late a letter may become visible: far longer than any transaction may take, and than clocks may differ.
@@ -37,10 +37,10 @@ const MARGIN: TimeDelta = TimeDelta::minutes(2);
 /// Letters in one transaction.
 const TOGETHER: u64 = 200;
 
-/// The row that remembers up to when letters were told; it is kept for ever.
+/// The row that remembers up to when letters were announced; it is kept for ever.
 const CURSOR: &str = "cursor:dead_letters";
 
-/// Looks until it is told to stop; what fails is tried again the next time.
+/// Polls until it is stopped; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = notify(&context).await {
@@ -50,7 +50,7 @@ pub async fn run(context: Context, stop: CancellationToken) {
     }
 }
 
-/// Tells what was not told yet.
+/// Notifies operators of what they do not know yet.
 ///
 /// # Errors
 /// A statement failed. What was announced before stays announced, and the next call goes on.
@@ -81,7 +81,8 @@ async fn notify_dead_letters(context: &Context) -> anyhow::Result<()> {
         for letter in unannounced {
             let of_payment = letter.payment_id.and_then(|id| nodes.get(&id).copied());
             if let Some(node_id) = letter.node_id.or(of_payment).or(root) {
-                // A delivery is traced in its payment's log: one that names a payment which is not there could never be.
+                // A delivery is traced in its payment's log: one that names a payment which is not there could never
+                // be.
                 let payment_id = letter.payment_id.filter(|id| nodes.contains_key(id));
                 notices.push(dead_letter_notice(letter, node_id, payment_id)?);
             }
@@ -96,7 +97,7 @@ async fn notify_dead_letters(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Up to when letters were told. The first look ever only remembers when it was: what died before is history.
+/// Up to when letters were announced. The first poll ever only remembers when it was: what died before is history.
 async fn cursor(db: &Database, looked_at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, DbErr> {
     if let Some(row) = notice::Entity::find_shared(CURSOR).one(&**db).await? {
         return Ok(Some(row.created_at));
@@ -253,7 +254,7 @@ async fn of_signer(db: &Database, signer: &str) -> Result<Option<NodeId>, DbErr>
     }
 }
 
-/// Fans out what nobody has told before, in one transaction with the rows that say so.
+/// Fans out what was not announced before, in one transaction with the rows that say so.
 async fn announce(context: &Context, notices: Vec<NewNotice>) -> Result<(), DbErr> {
     if notices.is_empty() {
         return Ok(());

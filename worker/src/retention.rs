@@ -1,5 +1,5 @@
-//! Takes away what has had its time: answers to idempotency keys, refresh tokens, webhooks that were sent, orders that nobody
-//! has tried to pay.
+//! Takes away what has had its time: answers to idempotency keys, refresh tokens, webhooks that were sent, orders that
+//! nobody has tried to pay.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Retention {
     pub unpaid_kept_for: TimeDelta,
 }
 
-/// Runs until it is told to stop; what fails is tried again the next time.
+/// Runs until it is stopped; what fails is tried again the next time.
 pub async fn run(retention: Retention, stop: CancellationToken) {
     loop {
         let before = now() - retention.webhooks_kept_for;

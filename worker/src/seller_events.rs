@@ -1,5 +1,5 @@
-//! What is told of sellers and their payouts, which have no payment's log: each event under a key that is written in the
-//! transaction of the fact, so that it is told once.
+//! What is announced of sellers and their payouts, which have no payment's log: each event under a key that is written
+//! in the transaction of the fact, so that it is announced once.
 
 use entities::{EventId, NodeId, PayoutStatus, connected_account, now, payout};
 use payments::{event::Event, sellers::AccountStatus};
@@ -44,7 +44,7 @@ pub(crate) async fn account(tx: &mut Transaction, account: &connected_account::M
     announce(tx, key, "account.updated", account.node_id, data).await
 }
 
-/// Has what was told sent, after the commit.
+/// Wakes the lanes for what was announced, after the commit.
 pub(crate) async fn wake(context: &Context, waiting: &Waiting) -> Result<(), DbErr> {
     webhooks::wake(&context.db, waiting).await?;
     context.webhooks.wake();

@@ -1,4 +1,4 @@
-//! Taking a payment at a gateway one step further: open it, look at it, take what was agreed to, or close it.
+//! Taking a payment at a gateway one step further: open it, poll it, take what was agreed to, or close it.
 
 mod refunding;
 
@@ -29,10 +29,10 @@ const STEP: Duration = Duration::from_secs(15);
 /// For how long nobody takes up what a process that died had in hand: longer than a step.
 const LEASE: TimeDelta = TimeDelta::seconds(20);
 
-/// When a session that another process has in hand is looked at again.
+/// When a session that another process has in hand is polled again.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// Between two looks at what nobody has told anything about, seconds: 2, 4, 8 … at most.
+/// Longest pause between two polls of a session without a callback, seconds; the pauses are 2, 4, 8 …
 const POLL_MAX_S: u64 = 300;
 
 /// How far a step has brought a session.
@@ -47,7 +47,7 @@ pub(crate) enum SessionProgress {
         /// When the payer's time ends.
         expires_at: chrono::DateTime<chrono::Utc>,
     },
-    /// What was captured is on its way back to the payer; to be looked at again.
+    /// What was captured is on its way back to the payer; the session is polled again.
     Refunding {
         /// Polls so far.
         looks: i32,
@@ -210,7 +210,7 @@ pub(crate) fn handle(session: &gateway_session::Model, amount: &Money) -> Handle
     }
 }
 
-/// A payment's amount, as gateways are told it.
+/// A payment's amount, as gateways get it.
 pub(crate) async fn money(context: &Context, payment: &payment::Model) -> anyhow::Result<Money> {
     let currency = currency::Entity::find().filter(currency::Column::Id.eq(payment.currency_id)).one(&*context.db);
     let currency = currency.await?.context("the payment's currency is gone")?;

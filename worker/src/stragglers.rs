@@ -2,9 +2,9 @@
 //!
 //! A message that the broker has confirmed is the broker's: when somebody deletes a queue with all that is in it, or a
 //! young quorum queue does not survive the death of its only node, its messages are gone, and with them the next step
-//! of their payments, or the word of it. What has waited for far longer than any message takes is therefore done straight
-//! from the database, by the jobs' own code, whose guards make it harmless where the message was only late. A step whose
-//! letter an operator has discarded is left alone.
+//! of their payments, or the word of it. What has waited for far longer than any message takes is therefore done
+//! straight from the database, by the jobs' own code, whose guards make it harmless where the message was only late. A
+//! step whose letter an operator has discarded is left alone.
 
 use std::{fmt::Display, time::Duration};
 
@@ -92,7 +92,7 @@ impl Step {
     }
 }
 
-/// Looks until it is told to stop; what fails is tried again the next time.
+/// Polls until it is stopped; what fails is tried again the next time.
 pub async fn run(context: Context, stop: CancellationToken) {
     while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
         take_up(&context, PATIENCE).await;
@@ -113,8 +113,8 @@ pub async fn run(context: Context, stop: CancellationToken) {
     }
 }
 
-/// Takes up what has waited for so long, and returns how many payments that has moved on. Each step is by itself: one that
-/// fails is counted and told, and the next is taken all the same.
+/// Takes up what has waited for so long, and returns how many payments that has moved on. Each step is by itself: one
+/// that fails is counted and logged, and the next is taken all the same.
 pub async fn take_up(context: &Context, patience: TimeDelta) -> usize {
     let mut written = 0;
     for step in Step::ALL {
@@ -177,8 +177,8 @@ where
     }
 }
 
-/// Works on all of them at once; where that fails, on one after the other, so that one that is damaged holds up no other.
-/// Only a database that is away ends it: the others would find the same.
+/// Works on all of them at once; where that fails, on one after the other, so that one that is damaged holds up no
+/// other. Only a database that is away ends it: the others would find the same.
 async fn each_by_itself<T: Copy + Display, F: Future<Output = anyhow::Result<usize>>>(
     step: &'static str,
     all: Vec<T>,
@@ -209,7 +209,7 @@ fn failed(step: &'static str, which: &str, error: &anyhow::Error) {
     tracing::warn!(step, which, "a straggler is left until the next time: {error:#}");
 }
 
-/// Counts and tells what was written anew, if anything was.
+/// Counts and logs what was written anew, if anything was.
 fn counted(step: &'static str, written: usize, what: &str) -> usize {
     if written > 0 {
         metrics::counter!("quittance_stragglers_total", "step" => step).increment(written as u64);
@@ -218,8 +218,8 @@ fn counted(step: &'static str, written: usize, what: &str) -> usize {
     written
 }
 
-/// Tells the transitions that have waited for so long, and returns how many those were. They are told although somebody
-/// has discarded the letter of their message: events are owed to whoever listens.
+/// Announces the transitions that have waited for so long, and returns how many those were. They are announced although
+/// somebody has discarded the letter of their message: events are owed to subscribers.
 ///
 /// # Errors
 /// A statement failed. What was announced before stays announced, and the next call goes on.
@@ -247,7 +247,7 @@ pub async fn recover(context: &Context, patience: TimeDelta) -> anyhow::Result<u
     Ok(counted("recover", taken, "recoveries of webhook endpoints have waited for too long and are taken up"))
 }
 
-/// Has payments looked at that nobody has looked at their gateways for so long, and returns how many those were.
+/// Has payments polled that were not polled at their gateways for so long, and returns how many those were.
 pub async fn poll_sessions(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = payments::sessions::take_up(&mut tx, patience, CHUNK).await?;
@@ -255,8 +255,8 @@ pub async fn poll_sessions(context: &Context, patience: TimeDelta) -> anyhow::Re
     Ok(counted("look", taken, "payments at gateways have waited for too long and are looked at"))
 }
 
-/// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many those
-/// were.
+/// Has refunds, payouts and sellers' accounts taken up that nothing has happened to for so long, and returns how many
+/// those were.
 pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
     let taken = payments::sellers::take_up(&mut tx, patience, CHUNK).await?;
@@ -264,7 +264,7 @@ pub async fn settle(context: &Context, patience: TimeDelta) -> anyhow::Result<us
     Ok(counted("settle", taken, "refunds, payouts or accounts have waited for too long and are taken up"))
 }
 
-/// Sends anew the messages of Lightning invoices that nobody has looked at for so long, and returns how many those were.
+/// Sends anew the messages of Lightning invoices that were not polled for so long, and returns how many those were.
 /// Their node is asked by the jobs alone: it may take its time.
 pub async fn poll_invoices(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
     let mut tx = context.db.begin().await?;
@@ -292,7 +292,7 @@ async fn lapsed(context: &Context, after: Option<Position<PaymentId>>) -> Result
         .await
 }
 
-/// A page of transitions that nobody was told of for so long.
+/// A page of transitions that were not announced for so long.
 async fn unannounced(
     context: &Context,
     patience: TimeDelta,

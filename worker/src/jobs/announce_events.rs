@@ -1,4 +1,4 @@
-//! Tells payments' transitions to whoever subscribed: webhook endpoints, and queues bound to the topic exchange.
+//! Announces payments' transitions to subscribers: webhook endpoints, and queues bound to the topic exchange.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use webhooks::Outgoing;
 use super::all_ok;
 use crate::Context;
 
-/// Its guard is the mark in each row: a transition is told once, whichever message asks for it.
+/// Its guard is the mark in each row: a transition is announced once, whichever message asks for it.
 pub struct AnnounceEvents;
 
 impl Job<Context> for AnnounceEvents {
@@ -45,7 +45,7 @@ impl Job<Context> for AnnounceEvents {
     }
 }
 
-/// Tells those of the transitions that were not told yet, and returns how many those are.
+/// Announces those of the transitions that were not announced yet, and returns how many those are.
 pub(crate) async fn announce(context: &Context, ids: impl Iterator<Item = PaymentLogId>) -> anyhow::Result<usize> {
     let ids: BTreeSet<PaymentLogId> = ids.collect();
     let mut tx = context.db.begin().await?;

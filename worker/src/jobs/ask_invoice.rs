@@ -1,7 +1,8 @@
-//! Has the Lightning node make a payment's invoice, or else sees whether it is paid: one look, and what follows from it.
+//! Has the Lightning node make a payment's invoice, or else sees whether it is paid: one poll, and what follows from
+//! it.
 //!
-//! The node does not know idempotency keys. Before it is asked, the row says so; from then on it is first looked for there
-//! by our reference, so that an answer that got lost does not lead to a second invoice.
+//! The node does not know idempotency keys. Before it is asked, the row says so; from then on it is first looked for
+//! there by our reference, so that an answer that got lost does not lead to a second invoice.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,7 +20,7 @@ use serde_json::json;
 
 use crate::Context;
 
-/// How long after it was made an invoice is first looked at, in case that no callback comes.
+/// How long after it was made an invoice is first polled, in case that no callback comes.
 const FIRST_POLL: TimeDelta = TimeDelta::seconds(5);
 
 /// How long after its time an unpaid invoice is given up: a payment that was on its way then has arrived.

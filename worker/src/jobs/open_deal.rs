@@ -15,15 +15,15 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use super::{BatchProgress, foresee_payments, foresee_request, read_payments, results};
 use crate::Context;
 
-/// How long a payment waits before it looks again for its wallet's diamond.
+/// How long a payment waits before it polls again for its wallet's diamond.
 const DIAMOND_WAIT: Duration = Duration::from_secs(2);
 
 /// Statuses in which the job takes a payment up.
 const TAKES: &[PaymentStatus] = &[PaymentStatus::Pending];
 
 /// Its guard is the chain's: a payment has one operation of a kind, and asking for it again is harmless
-/// while it is under way. So a payment that waits for its deal may always be handed over once more, which is how a resend
-/// and an operator's verdict arm an opening anew that was given up.
+/// while it is under way. So a payment that waits for its deal may always be handed over once more, which is how a
+/// resend and an operator's verdict arm an opening anew that was given up.
 pub struct OpenDeal;
 
 impl Job<Context> for OpenDeal {

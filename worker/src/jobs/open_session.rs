@@ -1,4 +1,4 @@
-//! Opens a payment at its gateway, and looks at it there until it is concluded.
+//! Opens a payment at its gateway, and polls it there until it is concluded.
 
 use chrono::TimeDelta;
 use entities::{GatewaySessionId, GatewaySessionStatus, gateway_session};
@@ -9,12 +9,12 @@ use sea_orm::{EntityTrait, QueryFilter, prelude::*};
 use super::snooze;
 use crate::{Context, sessions};
 
-/// A follower looks every five minutes at least; one that was not heard of for longer is gone.
+/// A session is polled every five minutes at least: for longer, its message is lost.
 const PATIENCE: TimeDelta = TimeDelta::minutes(9);
 
 /// Gateways call back; this is for the callbacks that never come. The guard is the session: it says
-/// `sent` before the gateway is asked, and one that says so is looked for there before it is asked again. One message of
-/// the session comes back until it is concluded, however many there are.
+/// `sent` before the gateway is asked, and one that says so is looked for there before it is asked again. One message
+/// of the session comes back until it is concluded, however many there are.
 pub struct OpenSession;
 
 impl Job<Context> for OpenSession {

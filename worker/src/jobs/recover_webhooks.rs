@@ -28,14 +28,14 @@ pub struct RecoverWebhooks;
 /// Its name in the inbox.
 const CONSUMER: &str = "recover_webhooks";
 
-/// Rows that a step looks at.
+/// Rows that a step reads.
 const STEP: u64 = 500;
 
-/// How many of an endpoint's released deliveries may wait to be sent before more are released: enough for a lane, and so
-/// few that a run takes no more from the database than the endpoint takes from it.
+/// How many of an endpoint's released deliveries may wait to be sent before more are released: enough for a lane, and
+/// so few that a run takes no more from the database than the endpoint takes from it.
 const AHEAD: u64 = 2_000;
 
-/// When it is looked again whether more may be released; and when, while the endpoint does not take what it has.
+/// When it is polled again whether more may be released; and when, while the endpoint does not take what it has.
 const PAUSE: TimeDelta = TimeDelta::milliseconds(500);
 const LONG_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
@@ -242,7 +242,8 @@ async fn in_status(
         .await
 }
 
-/// All events of payments that the endpoint selects. An event that is told for the first time meanwhile comes by itself.
+/// All events of payments that the endpoint selects. An event that is announced for the first time meanwhile comes by
+/// itself.
 async fn all(
     tx: &Transaction,
     run: &webhook_recovery::Model,

@@ -1,4 +1,4 @@
-//! Sends money of a seller's balance to the seller's bank, and looks what became of it.
+//! Sends money of a seller's balance to the seller's bank, and polls what became of it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -43,7 +43,7 @@ impl Job<Context> for SendPayout {
     }
 }
 
-/// One step; when to look again, while the processor has not decided.
+/// Makes one step; returns when to poll again, while the processor has not decided.
 async fn send(context: &Context, id: PayoutId) -> anyhow::Result<Option<Duration>> {
     let mut tx = context.db.begin().await?;
     let Some(payout) = payouts::hand_over(&tx, id).await? else { return Ok(None) };

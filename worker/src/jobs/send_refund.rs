@@ -1,4 +1,4 @@
-//! Gives money of a card payment back to the payer, and looks what became of it.
+//! Gives money of a card payment back to the payer, and polls what became of it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -42,7 +42,7 @@ impl Job<Context> for SendRefund {
     }
 }
 
-/// One step; when to look again, while the gateway has not decided.
+/// Makes one step; returns when to poll again, while the gateway has not decided.
 async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration>> {
     let tx = context.db.begin().await?;
     let Some(refund) = refunds::hand_over(&tx, id).await? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Hands a seller's details to the card processor, and looks how the account stands there.
+//! Hands a seller's details to the card processor, and polls the account there.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{Context, seller_events};
 /// An account that may have been opened is looked for before one is; one seller has one account.
 pub struct SyncAccount;
 
-/// When an account is looked at that is not active yet, after its details were handed over. The processor tells by itself,
+/// When an account is polled that is not active yet, after its details were handed over. The processor calls back,
 /// too; these are for what it forgets.
 const POLL_AFTER: [TimeDelta; 4] =
     [TimeDelta::seconds(5), TimeDelta::seconds(60), TimeDelta::minutes(15), TimeDelta::hours(6)];
@@ -109,7 +109,7 @@ async fn hand_over(processor: &dyn Processor, account: &connected_account::Model
     processor.put_account(&seller, known.as_deref()).await
 }
 
-/// The account that an earlier request has opened. A refusal to look says nothing of the details.
+/// The account that an earlier request has opened. A refused search says nothing of the details.
 async fn find_account(processor: &dyn Processor, account: &connected_account::Model) -> Result<Option<String>, Error> {
     match processor.find_account(account.reference, account.created_at).await {
         Ok(found) => Ok(found.map(|account| account.id)),

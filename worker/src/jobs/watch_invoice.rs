@@ -10,8 +10,8 @@ use queue::{Delivery, Foresight, Job, JobError, JobResult};
 use super::ask_invoice::{self, InvoiceProgress};
 use crate::Context;
 
-/// Between two looks, as long as the payer probably stands at the till, and later. A node that does not answer is asked
-/// again after the longer of them.
+/// Pause between two polls, as long as the payer probably stands at the till, and later. A node that does not answer is
+/// asked again after the longer of them.
 const OFTEN: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(30);
 

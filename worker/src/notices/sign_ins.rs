@@ -9,14 +9,14 @@ use webhooks::SignInBlocked;
 use super::{NewNotice, announce, outgoing, root};
 use crate::Context;
 
-/// What the keys start with by which blocks are told once.
+/// What the keys start with by which blocks are announced once.
 pub(crate) const PREFIX: &str = "sign_in_blocked:";
 
-/// Blocks that are told at each look, the newest: whoever has a thousand addresses must not cause as many events. A block
-/// lasts a minute at least, which is many looks; all of them are in the audit log.
+/// Blocks that are announced at each poll, the newest: a thousand addresses must not cause as many events. A block
+/// lasts a minute at least, which is many polls; all of them are in the audit log.
 const NOTICES_MAX: usize = 20;
 
-/// Blocks that are looked at, told already or not.
+/// Blocks that are read, announced already or not.
 const EXAMINED_MAX: u64 = 500;
 
 pub(super) async fn notify(context: &Context) -> anyhow::Result<()> {

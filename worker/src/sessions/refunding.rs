@@ -1,5 +1,5 @@
-//! Giving back what a gateway has captured for a payment that somebody has decided to cancel: a surplus, or money that came
-//! too late. What was taken for a seller goes back by a refund of its own, see `payments::refunds`.
+//! Giving back what a gateway has captured for a payment that somebody has decided to cancel: a surplus, or money that
+//! came too late. What was taken for a seller goes back by a refund of its own, see `payments::refunds`.
 
 use anyhow::{Context as _, anyhow};
 use entities::{GatewaySessionStatus, PaymentStatus, gateway_session, payment};
@@ -22,8 +22,8 @@ pub(super) fn is_due(session: &gateway_session::Model, payment: &payment::Model)
     captured && payment.status == PaymentStatus::Canceling && session.account.is_none()
 }
 
-/// One step, committed. The gateway is looked at before it is asked, and the refund's reference is always the same, so that
-/// nothing goes back twice.
+/// One step, committed. The gateway is polled before it is asked, and the refund's reference is always the same, so
+/// that nothing goes back twice.
 ///
 /// # Errors
 /// [`JobError::Retry`] when the gateway does not answer.

@@ -16,13 +16,13 @@ pub struct Model {
     /// The processor's id.
     #[sea_orm(column_type = "Text", nullable)]
     pub account_id: Option<String>,
-    /// What the seller has told, as long as the processor does not have it; afterwards the business' name alone.
+    /// The seller's details, as long as the processor does not have it; afterwards the business' name alone.
     #[sea_orm(column_type = "JsonBinary")]
     pub details: Json,
     /// The seller's bank account, as long as the processor does not have it.
     #[sea_orm(column_type = "Text", nullable)]
     pub iban: Option<String>,
-    /// When these details were told: a later time is another version of them.
+    /// When these details were handed in: a later time is another version of them.
     pub told_at: DateTimeUtc,
     pub charges_enabled: bool,
     pub payouts_enabled: bool,

@@ -1,8 +1,8 @@
-//! A callback of a gateway that was heard.
+//! A callback of a gateway that was received.
 
 use sea_orm::entity::prelude::*;
 
-/// A callback of a gateway that was heard: told again, it is passed over.
+/// A callback of a gateway that was received: sent again, it is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "gateway_callbacks")]
 pub struct Model {

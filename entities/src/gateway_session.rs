@@ -38,7 +38,7 @@ pub struct Model {
     /// What the platform keeps.
     pub fee: Option<Amount>,
     pub captured: Amount,
-    /// What the gateway has told of refunds.
+    /// What the gateway has reported of refunds.
     pub refunded: Amount,
     /// What the payer's bank took back by itself.
     pub reversed: Amount,
@@ -46,9 +46,9 @@ pub struct Model {
     pub failure_code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub failure_message: Option<String>,
-    /// How often it was looked at since the gateway has it.
+    /// Polls since the gateway has it.
     pub looks: i32,
-    /// The message that comes back until it is concluded; others look once.
+    /// The message that comes back until it is concluded; others poll once.
     pub follower: Option<Uuid>,
     /// One process at a time speaks with the gateway about it.
     pub leased_until: Option<DateTimeUtc>,

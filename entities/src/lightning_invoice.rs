@@ -30,7 +30,7 @@ pub struct Model {
     pub received_sat: Option<i64>,
     pub expires_at: DateTimeUtc,
     pub created_at: DateTimeUtc,
-    /// When it last changed or was looked at.
+    /// When it last changed or was polled.
     pub updated_at: DateTimeUtc,
 }
 

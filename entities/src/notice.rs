@@ -1,8 +1,8 @@
-//! What was told to operators already.
+//! What operators were notified of.
 
 use sea_orm::entity::prelude::*;
 
-/// Something that was told to operators, by what it is about, so that it is told once.
+/// Something that operators were notified of, by what it is about, so that they are notified once.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notices")]
 pub struct Model {

@@ -26,7 +26,7 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub data: Json,
     pub created_at: DateTimeUtc,
-    /// When a transition was told to whoever subscribed.
+    /// When a transition was announced to subscribers.
     pub announced_at: Option<DateTimeUtc>,
 }
 

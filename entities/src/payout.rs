@@ -33,7 +33,7 @@ pub struct Model {
     pub failure_code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub failure_message: Option<String>,
-    /// How often it was looked at since the processor has it.
+    /// Polls since the processor has it.
     pub looks: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -86,7 +86,7 @@ words! {
         /// A listing fee or a subscription.
         ListingOrSubscription,
     }
-    /// Who did what a log row tells.
+    /// Who did what a log row records.
     ActorType {
         /// A program of a merchant.
         Integration,

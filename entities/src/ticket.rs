@@ -19,7 +19,7 @@ pub struct Model {
     /// The till's own id of what was ordered.
     #[sea_orm(column_type = "Text", nullable)]
     pub order_id: Option<String>,
-    /// The till's own id of whoever served.
+    /// The till's own id of the person who served.
     #[sea_orm(column_type = "Text", nullable)]
     pub user_id: Option<String>,
     /// In the till's own words.

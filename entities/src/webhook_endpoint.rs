@@ -7,7 +7,8 @@ use crate::{
     status::{WebhookFormat, WebhookStatus},
 };
 
-/// Where events are sent, and how its lane stands. One process at a time sends to an endpoint: whoever has the lane.
+/// Where events are sent, and the state of its lane. One process at a time sends to an endpoint: the one that has the
+/// lane.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_endpoints")]
 pub struct Model {
@@ -32,7 +33,7 @@ pub struct Model {
     /// Requests a second at most; none: as fast as it takes them.
     pub rate_per_second: Option<i32>,
     pub format: WebhookFormat,
-    /// Whether it may hear what only operators may know.
+    /// Whether the endpoint gets events that only operators may know.
     pub operators: bool,
     /// Raised by each rotation; the secret follows from it, see the crate `webhooks`.
     pub secret_version: i32,

@@ -7,7 +7,7 @@ use crate::{
     status::{ActorType, RecoveryStatus},
 };
 
-/// Sending again what an endpoint has missed since a time: a run that goes on where it was, whoever dies.
+/// Sending again what an endpoint has missed since a time: a run that goes on where it was, whichever process dies.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_recoveries")]
 pub struct Model {
@@ -19,7 +19,7 @@ pub struct Model {
     /// Only deliveries that were held or given up; else all events, also those that were delivered or never owed.
     pub only_failed: bool,
     pub status: RecoveryStatus,
-    /// The last row that was looked at.
+    /// The last row that was read.
     pub cursor: Option<Uuid>,
     pub examined: i32,
     pub recovered: i32,

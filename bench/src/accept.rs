@@ -63,7 +63,7 @@ enum Bare {
 struct Bench<'a> {
     options: &'a Options,
     merchant: Rc<Merchant>,
-    /// The product's database, to look what really became of the payments.
+    /// The product's database, to see what really became of the payments.
     db: &'a DatabaseConnection,
     bare: Bare,
     processes: &'a [Process],

@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes a line for whoever reads along.
+/// Writes a line for the reader at the terminal.
 pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

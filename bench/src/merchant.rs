@@ -47,7 +47,7 @@ impl Merchant {
         format!("authorization: Bearer {}\r\n", self.token)
     }
 
-    /// One of the ids that the bootstrap tells.
+    /// One of the ids that the bootstrap prints.
     pub(crate) fn id(&self, name: &str) -> anyhow::Result<Uuid> {
         let value = if name == "currency_id" { &self.bootstrap["currencies"]["USDT"] } else { &self.bootstrap[name] };
         value.as_str().and_then(|id| id.parse().ok()).with_context(|| format!("the bootstrap tells no {name}"))

@@ -93,7 +93,7 @@ impl Drop for Process {
     }
 }
 
-/// The release binary that lies beside this program, without the settings of whoever runs it.
+/// The release binary that lies beside this program, without the settings of its user.
 pub(crate) fn quittance(data_dir: &Path, environment: &[(String, String)]) -> anyhow::Result<Command> {
     let binary = std::env::current_exe()?.with_file_name("quittance");
     if !binary.is_file() {

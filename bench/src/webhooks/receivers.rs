@@ -47,7 +47,7 @@ impl Receivers {
                     let Ok((stream, _)) = listener.accept().await else { continue };
                     let tally = Rc::clone(&tally);
                     connections.spawn_local(async move {
-                        // Whoever sends ends a connection as it likes.
+                        // The sender may end a connection at any time.
                         let _ = serve(stream, number, &tally, answer).await;
                     });
                     while connections.try_join_next().is_some() {}

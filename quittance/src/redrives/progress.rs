@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::counts;
 use crate::{
-    operator::{Client, NoAnswer},
+    operator::{Client, NoResponse},
     output::print_line,
 };
 

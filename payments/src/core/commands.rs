@@ -154,6 +154,7 @@ async fn ask(
 
 #[cfg(test)]
 mod tests {
+    use entities::PaymentMethod;
     use proptest::{prelude::*, sample::select};
 
     use super::*;

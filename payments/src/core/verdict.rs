@@ -199,6 +199,7 @@ pub(crate) async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
+    use entities::PaymentMethod;
     use proptest::{prelude::*, sample::select};
 
     use super::*;

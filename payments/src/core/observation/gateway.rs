@@ -156,6 +156,7 @@ impl Subject {
 
 #[cfg(test)]
 mod tests {
+    use entities::PaymentMethod;
     use queue::NewMessage;
 
     use super::*;

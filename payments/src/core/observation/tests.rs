@@ -1,5 +1,6 @@
 //! What holds for whatever is seen of a payment, in whatever order.
 
+use entities::PaymentMethod;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;

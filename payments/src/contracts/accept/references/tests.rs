@@ -1,6 +1,6 @@
 //! What a new payment may refer to, from a node in the middle of a line.
 
-use entities::{Amount, ChainId, IntegrationId, PaymentGroup, Plan, now};
+use entities::{Amount, ChainId, IntegrationId, PaymentGroup, PaymentMethod, Plan, now};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! An order is one debt, on whatever rails it is paid.
 
 mod random;
-mod world;
+pub(crate) mod world;
 
 use entities::{GatewaySessionId, PaymentId, PaymentMethod, PaymentStatus};
 use fixtures::{TestDatabase, on_both};

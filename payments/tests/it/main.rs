@@ -13,6 +13,8 @@ mod model;
 mod rates;
 mod reach;
 mod receipts;
+mod records;
+mod rows;
 mod untouched_orders;
 mod uploads;
 mod verdicts;
@@ -26,9 +28,14 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement, 
 /// An accepted payment and its merchant.
 async fn accepted(database: &TestDatabase) -> (Merchant, payment::Model) {
     let merchant = Merchant::insert(&database.db, 1).await;
-    let acceptor = Acceptor::start(database.db.clone());
-    let accepted = acceptor.accept(&merchant.caller(), merchant.payment("one")).await.expect("accepted");
-    (merchant, accepted.payment)
+    let payment = accepted_by(&database.db, &merchant, "one").await;
+    (merchant, payment)
+}
+
+/// A payment of this merchant.
+async fn accepted_by(db: &Database, merchant: &Merchant, external_id: &str) -> payment::Model {
+    let accepted = Acceptor::start(db.clone()).accept(&merchant.caller(), merchant.payment(external_id)).await;
+    accepted.expect("accepted").payment
 }
 
 async fn observe(db: &Database, id: PaymentId, what: Observation) -> Outcome {

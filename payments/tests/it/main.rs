@@ -15,6 +15,7 @@ mod reach;
 mod receipts;
 mod records;
 mod rows;
+mod sessions;
 mod untouched_orders;
 mod uploads;
 mod verdicts;

@@ -8,6 +8,7 @@ mod debts;
 mod idempotency;
 mod ledger;
 mod life;
+mod lightning;
 mod lists;
 mod model;
 mod rates;

@@ -17,6 +17,7 @@ mod receipts;
 mod records;
 mod rows;
 mod sessions;
+mod till;
 mod untouched_orders;
 mod uploads;
 mod verdicts;

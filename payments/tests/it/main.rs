@@ -17,6 +17,7 @@ mod receipts;
 mod records;
 mod rows;
 mod sessions;
+mod tickets;
 mod till;
 mod untouched_orders;
 mod uploads;

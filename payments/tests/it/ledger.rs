@@ -210,7 +210,7 @@ on_both!(the_capture_itself_refuses_what_a_guard_would_forget, async |database: 
 });
 
 impl Shop {
-    async fn settle(&self, id: entities::RefundId, became: Became) {
+    pub(crate) async fn settle(&self, id: entities::RefundId, became: Became) {
         let mut tx = self.db.begin().await.unwrap();
         refunds::hand_over(&tx, id).await.unwrap();
         refunds::settle(&mut tx, id, became, &Actor::worker("test")).await.unwrap();

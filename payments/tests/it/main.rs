@@ -16,6 +16,7 @@ mod reach;
 mod receipts;
 mod records;
 mod rows;
+mod sellers;
 mod sessions;
 mod tickets;
 mod till;

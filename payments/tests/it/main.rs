@@ -18,6 +18,7 @@ mod records;
 mod rows;
 mod sellers;
 mod sessions;
+mod subjects;
 mod tickets;
 mod till;
 mod untouched_orders;

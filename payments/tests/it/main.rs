@@ -9,6 +9,7 @@ mod idempotency;
 mod ledger;
 mod life;
 mod lightning;
+mod listings;
 mod lists;
 mod model;
 mod rates;

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test looks at any tenant's rows")]
 
 mod accept;
+mod batches;
 mod commands;
 mod debts;
 mod idempotency;

@@ -157,6 +157,19 @@ fn the_nearest_wallet_upwards_is_taken_and_no_other_lines() {
 }
 
 #[test]
+fn of_several_wallets_of_a_node_the_oldest_is_taken() {
+    let mut world = World::new();
+    let chain_id = world.references.networks[&world.network_id].chain_id;
+    let own: Vec<_> = (0..5).map(|_| wallet(world.new.node_id, chain_id)).collect();
+    world.references.wallets.extend(own.iter().map(|wallet| (wallet.id, wallet.clone())));
+    assert_eq!(world.resolved().unwrap().wallet_id, Some(own[0].id), "whatever order they are read in");
+    world.new.wallet_id = Some(own[3].id);
+    assert_eq!(world.resolved().unwrap().wallet_id, Some(own[3].id), "unless one is named");
+    world.new.wallet_id = Some(WalletId::new());
+    assert_eq!(world.missing(), Some(Reference::Wallet));
+}
+
+#[test]
 fn what_is_paid_on_chain_is_in_a_currency_and_to_an_account_of_the_chain() {
     let mut world = World::new();
     world.new.payment_address = "somebody".to_owned();

@@ -13,6 +13,7 @@ mod lightning;
 mod listings;
 mod lists;
 mod model;
+mod orders;
 mod rates;
 mod reach;
 mod receipts;

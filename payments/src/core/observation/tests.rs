@@ -1,5 +1,7 @@
 //! What holds for whatever is seen of a payment, in whatever order.
 
+mod follow_ups;
+
 use entities::PaymentMethod;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 

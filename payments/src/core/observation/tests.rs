@@ -1,6 +1,7 @@
 //! What holds for whatever is seen of a payment, in whatever order.
 
 mod follow_ups;
+mod stored;
 
 use entities::PaymentMethod;
 use proptest::{collection::vec, option, prelude::*, sample::select};

@@ -16,6 +16,7 @@ mod model;
 mod orders;
 mod rates;
 mod reach;
+mod receipt_references;
 mod receipts;
 mod records;
 mod rows;

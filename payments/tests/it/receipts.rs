@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{messages, observe, read, transitions};
 
-async fn placed(db: &Database, node_id: NodeId) -> order::Model {
+pub(crate) async fn placed(db: &Database, node_id: NodeId) -> order::Model {
     let tx = db.begin().await.unwrap();
     let new = NewOrder {
         node_id,

@@ -4,6 +4,7 @@
 
 mod accept;
 mod batches;
+mod checkout;
 mod commands;
 mod debts;
 mod idempotency;

@@ -204,7 +204,10 @@ async fn crowd(db: &Database, merchant: &Merchant) {
     for (number, total) in ["9", "10", "1000000", "0.5", "0.45", "10.50", "9.99", "100"].into_iter().enumerate() {
         let mut wanted = new(total, if number % 3 == 0 { "USD" } else { "EUR" });
         wanted.client_note = (number % 4 > 0).then(|| names[number % 5].to_owned());
-        wanted.payer = (number % 2 > 0).then(|| json!({ "firstName": names[number % 5] }));
+        // A name that is blank is none, and blanks around one are no part of it.
+        let last_name = [" Soilihi ", "Soilihi", " "][number % 3];
+        let parts = || json!({ "firstName": names[number % 5], "lastName": last_name, "fullName": " " });
+        wanted.payer = (number % 2 > 0).then(parts);
         let id = create(db, merchant, wanted).await.unwrap().id;
         if number > 1 {
             submit(db, id, choice(None)).await.unwrap();

@@ -232,8 +232,8 @@ fn column(of: Attribute) -> &'static str {
         A::SuccessUrl => "success_url",
         // Joined as [`super::payer_name`] does.
         A::PayerName => {
-            "COALESCE(payer->>'fullName', NULLIF(trim(COALESCE(payer->>'firstName', '') || ' ' || \
-             COALESCE(payer->>'lastName', '')), ''))"
+            "COALESCE(NULLIF(trim(payer->>'fullName'), ''), NULLIF(trim(COALESCE(trim(payer->>'firstName'), '') || ' ' || \
+             COALESCE(trim(payer->>'lastName'), '')), ''))"
         }
         A::PayerFirstName => "payer->>'firstName'",
         A::PayerLastName => "payer->>'lastName'",

@@ -3,7 +3,6 @@
     clippy::disallowed_methods,
     reason = "its tables know no tenants: letters are within reach by a filter on their nodes"
 )]
-
 #![allow(missing_docs, reason = "nobody outside of this repository reads this crate's documentation")]
 
 mod archivist;

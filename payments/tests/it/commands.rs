@@ -1,14 +1,15 @@
 //! What callers may ask of a payment.
 
-use entities::{PaymentId, PaymentMethod, PaymentStatus};
+use entities::{PaymentId, PaymentMethod, PaymentStatus, now, payment};
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Acceptor, Denied, NewPayment, Observation,
     commands::{CommandError, cancel, release, retry_send},
 };
+use sea_orm::{EntityTrait, prelude::*};
 use serde_json::json;
 
-use super::{accepted, messages, observe, read, transitions};
+use super::{accepted, accepted_by, debts::world::World, ledger::seller::Shop, messages, observe, read, transitions};
 
 fn started() -> Observation {
     Observation::SendingStarted { diamond_address: "0xd".to_owned() }
@@ -112,4 +113,46 @@ on_both!(a_failed_payment_is_sent_again_and_an_open_one_is_not, async |database:
     observe(&database.db, payment.id, opened()).await;
     let refused = retry_send(&database.db, &merchant.caller(), payment.id, None).await;
     assert!(matches!(refused, Err(CommandError::NotEligible)), "{refused:?}");
+});
+
+on_both!(only_a_deal_that_no_chain_has_is_sent_again_and_in_time, async |database: TestDatabase| {
+    use payment::Column as C;
+    let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
+    let none = Expr::value(Option::<String>::None);
+    for (name, column, value, eligible) in [
+        ("as it is", C::DealId, none.clone(), true),
+        ("a deal", C::DealId, Expr::value("7"), false),
+        ("late", C::ExpiresAt, Expr::value(now()), false),
+        ("a card", C::PaymentMethod, Expr::value(PaymentMethod::CreditCard), false),
+        ("open", C::Status, Expr::value(PaymentStatus::Open), false),
+        ("in review", C::Status, Expr::value(PaymentStatus::NeedsReview), false),
+    ] {
+        for status in [PaymentStatus::Pending, PaymentStatus::Failed] {
+            let id = accepted_by(db, &merchant, &format!("{name} {status}")).await.id;
+            let set =
+                |column: C, value: Expr| payment::Entity::update_many().col_expr(column, value).filter(C::Id.eq(id));
+            set(C::Status, Expr::value(status)).exec(&**db).await.unwrap();
+            set(column, value.clone()).exec(&**db).await.unwrap();
+            let before = (read(db, id).await, messages(db, id).await);
+            let sent = retry_send(db, &merchant.caller(), id, None).await;
+            if eligible {
+                assert_eq!((sent.unwrap().status, messages(db, id).await.len()), (PaymentStatus::Pending, 2), "{name}");
+                continue;
+            }
+            assert!(matches!(sent, Err(CommandError::NotEligible)), "{name} {status}: {sent:?}");
+            assert_eq!((read(db, id).await, messages(db, id).await), before, "{name} {status}: nothing was written");
+        }
+    }
+});
+
+on_both!(what_another_rail_has_paid_is_not_sent_again, async |database: TestDatabase| {
+    let shop = Shop::open(&database.db).await;
+    let db = &database.db;
+    let world = World::of(&shop, &Acceptor::start(db.clone()), "one").await;
+    let failed = Observation::SendFailed { code: "x".into(), message: "y".into(), retryable: false };
+    observe(db, world.deal, failed).await;
+    observe(db, world.checkout, Observation::DepositFinal { data: json!({}) }).await;
+    let refused = retry_send(db, &shop.merchant.caller(), world.deal, None).await;
+    assert!(matches!(refused, Err(CommandError::NotEligible)), "{refused:?}");
+    assert_eq!(read(db, world.deal).await.status, PaymentStatus::Failed);
 });

@@ -103,4 +103,12 @@ mod tests {
         assert!(!CheckoutLinks::new("", &SecretString::from("two")).verify(id, Return::Capture, signature));
         assert!(!links.verify(id, Return::Capture, "") && !links.verify(id, Return::Capture, "ä"));
     }
+    #[test]
+    fn addresses_that_gateways_hold_stay_good_over_releases() {
+        let links = CheckoutLinks::new("https://pay.example", &SecretString::from("one"));
+        let id: PaymentId = "019a0000-0000-7000-8000-000000000001".parse().unwrap();
+        let signature = "fc1cc674d050c2d9dd151d1b9c03f780fe463283f4ae8c2f11f31b43a82396f8";
+        assert_eq!(links.signature("capture", id), signature);
+        assert!(links.verify(id, Return::Capture, signature));
+    }
 }

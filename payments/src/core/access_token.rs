@@ -83,4 +83,12 @@ mod tests {
         assert!(!AccessTokens::new(&SecretString::from("two")).verify(&token, id, expires_at, now), "another key");
         assert!(!tokens.verify("", id, expires_at, now) && !tokens.verify("ä", id, expires_at, now));
     }
+    #[test]
+    fn tokens_that_payers_hold_stay_good_over_releases() {
+        let tokens = AccessTokens::new(&SecretString::from("one"));
+        let id: PaymentId = "019a0000-0000-7000-8000-000000000001".parse().unwrap();
+        let expires_at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let token = "AZoAAAAAcACAAAAAAAAAATbFukmcfmtLHZYT1OSA780xKu485r3rFhRA4WzIo9M4";
+        assert_eq!(tokens.derive(id, expires_at), token);
+    }
 }

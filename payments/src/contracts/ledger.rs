@@ -192,3 +192,6 @@ pub async fn balance<C: ConnectionTrait>(
         .one(db)
         .await
 }
+
+#[cfg(test)]
+mod tests;

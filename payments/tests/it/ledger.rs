@@ -68,6 +68,10 @@ on_both!(a_refund_that_fails_gives_back_what_it_had_reserved, async |database: T
     let sale = shop.sale(5_000, 100).await;
     let refund = shop.refund(&sale, None).await.unwrap();
     assert_eq!(shop.order_status(&sale).await, "REFUND_PENDING");
+    let mut tx = shop.db.begin().await.unwrap();
+    let unsent = refunds::settle(&mut tx, refund.id, done("re"), &Actor::worker("test")).await.unwrap();
+    assert!(!unsent, "nobody has asked the gateway for it");
+    drop(tx);
     shop.settle(refund.id, failed()).await;
     shop.settle(refund.id, done("too late")).await;
     assert_eq!(shop.balance().await, (4_900, 0));

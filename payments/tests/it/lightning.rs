@@ -19,7 +19,7 @@ use payments::{
 };
 use queue::{Database, Payload};
 use rust_decimal::Decimal;
-use sea_orm::{EntityTrait, QueryFilter, prelude::*};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
 use super::{
@@ -262,6 +262,7 @@ on_both!(an_invoice_that_nobody_looks_at_is_taken_up_where_it_stands, async |dat
     age(db, id).await;
     discard::<WatchInvoice>(db, id.0).await;
     assert!(step!(db, tx => lightning::send_again(&mut tx, TimeDelta::minutes(5), 9)) == 0, "it was discarded");
+    db.execute_unprepared("DELETE FROM dead_letters").await.unwrap();
     settled(db, id).await;
     age(db, id).await;
     lightning::tried(&**db, id).await.unwrap();

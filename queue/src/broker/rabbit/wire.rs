@@ -174,3 +174,6 @@ fn storable(text: &str) -> String {
 fn long_text(text: &LongString) -> String {
     String::from_utf8_lossy(text.as_bytes()).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

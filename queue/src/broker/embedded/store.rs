@@ -203,3 +203,6 @@ impl Drop for EmbeddedAck {
         self.store.settled.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,6 @@ on_both!(what_is_not_there_is_told_from_what_is_another_tenants, async |database
     }
     assert!(matches!(reach::find_payment(&**db, &caller, theirs).await, Err(Denied::OutOfReach)));
     assert!(matches!(reach::find_payment(&**db, &admin, PaymentId::new()).await, Err(Denied::NotFound)));
-    let of_stranger = reach::of_subtree(&stranger.path).filter(payment::Column::Id.eq(of_branch));
+    let of_stranger = reach::of_subtree::<payment::Entity>(&stranger.path).filter(payment::Column::Id.eq(of_branch));
     assert_eq!(of_stranger.one(&**db).await.unwrap(), None, "10 is not below 1, nor 1 below 10");
 });

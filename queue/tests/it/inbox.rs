@@ -23,9 +23,9 @@ on_every_backend!(a_message_is_seen_for_the_first_time_once_by_each_consumer, as
     assert!(first_time(&db, "a", one, true).await, "what was not committed has not happened");
     assert!(!first_time(&db, "a", one, true).await);
     assert!(first_time(&db, "b", one, true).await && first_time(&db, "a", other, true).await);
-    let seen = inbox::seen(&db, "b", &[one, other, Uuid::now_v7()]).await.unwrap();
+    let seen = inbox::processed(&db, "b", &[one, other, Uuid::now_v7()]).await.unwrap();
     assert_eq!(seen, [one].into(), "another consumer's are not its own");
-    assert!(inbox::seen(&db, "b", &[]).await.unwrap().is_empty());
+    assert!(inbox::processed(&db, "b", &[]).await.unwrap().is_empty());
     let before = |age: TimeDelta| inbox::forget_before(&db, Utc::now() - age);
     assert_eq!(before(TimeDelta::minutes(1)).await.unwrap(), 0, "it may still be redelivered");
     assert_eq!(before(TimeDelta::zero()).await.unwrap(), 3);

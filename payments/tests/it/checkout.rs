@@ -73,7 +73,7 @@ async fn tell(db: &Database, id: PaymentId, status: GatewayStatus) {
     let taken = if status == GatewayStatus::Captured { read(db, id).await.paid_price.0 } else { Decimal::ZERO };
     let seen = Seen { captured: taken, gateway_id: Some(format!("gw-{id}")), ..Seen::without_money(status) };
     let mut tx = db.begin().await.unwrap();
-    sessions::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    payments::ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -124,16 +124,22 @@ on_both!(what_cannot_be_asked_for_writes_nothing, async |database: TestDatabase|
     };
     for id in ["", "BTC", &CurrencyId::new().to_string()] {
         let error = refused(&|new| new.currency_id = id.to_owned()).await;
-        assert!(matches!(error, InvoiceError::Till(TillError::Unknown("Currency"))), "{id}: {error:?}");
+        assert!(
+            matches!(error, InvoiceError::Till(TillError::Unknown(payments::till::Reference::Currency))),
+            "{id}: {error:?}"
+        );
     }
     let fine = refused(&|new| new.amount = Decimal::new(1, 9)).await;
     assert!(matches!(fine, InvoiceError::Till(TillError::Amount(AmountError::TooFine(8)))), "{fine:?}");
     let ticket = refused(&|new| new.ticket_id = Some("of nobody".to_owned())).await;
-    assert!(matches!(ticket, InvoiceError::Till(TillError::Unknown("Ticket"))), "{ticket:?}");
+    assert!(matches!(ticket, InvoiceError::Till(TillError::Unknown(payments::till::Reference::Ticket))), "{ticket:?}");
     let gone = currency::Entity::update_many().col_expr(currency::Column::DeletedAt, Expr::value(now()));
     gone.filter(currency::Column::Symbol.eq("BTC")).exec(&**db).await.unwrap();
     let deleted = refused(&|_| ()).await;
-    assert!(matches!(deleted, InvoiceError::Till(TillError::Unknown("Currency"))), "{deleted:?}");
+    assert!(
+        matches!(deleted, InvoiceError::Till(TillError::Unknown(payments::till::Reference::Currency))),
+        "{deleted:?}"
+    );
     assert_eq!(lightning_invoice::Entity::find().one(&**db).await.unwrap(), None);
 });
 

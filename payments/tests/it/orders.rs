@@ -9,7 +9,7 @@ use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Actor, Conflict, RequestError, intents,
     orders::{self, NewOrder, OrderError},
-    sessions::{self, GatewayStatus, Seen},
+    sessions::{GatewayStatus, Seen},
 };
 use queue::Database;
 use rust_decimal::Decimal;
@@ -86,7 +86,7 @@ on_both!(an_order_is_its_own_nodes_and_a_shop_without_one_is_the_root, async |da
     let refused = orders::within_reach(&**db, &second.caller(), &placed).await;
     assert!(matches!(refused, Err(RequestError::OutOfReach)), "{refused:?}");
     let unknown = orders::find(&**db, order::Column::Id.eq(OrderId::new())).await;
-    assert!(matches!(unknown, Err(RequestError::NotFound("Order"))), "{unknown:?}");
+    assert!(matches!(unknown, Err(RequestError::NotFound(payments::Missing::Order))), "{unknown:?}");
     let node_of = async |id| orders::node_of(&**db, id).await.unwrap().map(|node| node.id);
     assert_eq!(node_of(None).await, Some(merchant.node_id), "the first of those without a parent");
     assert_eq!(node_of(Some(second.node_id)).await, Some(second.node_id));
@@ -106,7 +106,7 @@ async fn ask(db: &Database, number: i64) -> Result<gateway_session::Model, Reque
 async fn tell(db: &Database, session: &gateway_session::Model, status: GatewayStatus) {
     let mut tx = db.begin().await.unwrap();
     let seen = Seen::without_money(status);
-    sessions::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    payments::ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -126,11 +126,11 @@ on_both!(what_cannot_be_paid_by_card_looks_to_strangers_as_if_it_were_not_there,
     };
     for number in [7, order.number ^ 1, other.number, 0, -1] {
         let hidden = ask(db, number).await;
-        assert!(matches!(hidden, Err(RequestError::NotFound("Order"))), "{number}: {hidden:?}");
+        assert!(matches!(hidden, Err(RequestError::NotFound(payments::Missing::Order))), "{number}: {hidden:?}");
     }
     enable(false).await;
     assert!(
-        matches!(ask(db, order.number).await, Err(RequestError::NotFound("Order"))),
+        matches!(ask(db, order.number).await, Err(RequestError::NotFound(payments::Missing::Order))),
         "its seller takes no payments"
     );
     enable(true).await;

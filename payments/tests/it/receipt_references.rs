@@ -88,7 +88,7 @@ on_both!(so_many_receipts_wait_for_a_verdict_and_no_more, async |database: TestD
     assert!(again.is_err(), "what was decided on is another receipt, and the room is taken");
     assert_eq!(receipts::receipts_of(&**db, order).await.unwrap().len(), 21);
     let unknown = report(db, OrderId::new(), "R1").await;
-    assert!(matches!(unknown, Err(RequestError::NotFound("Order"))), "{unknown:?}");
+    assert!(matches!(unknown, Err(RequestError::NotFound(payments::Missing::Order))), "{unknown:?}");
 });
 
 on_both!(a_verdict_on_one_receipt_leaves_the_others_and_says_why_or_when, async |database: TestDatabase| {

@@ -51,7 +51,7 @@ async fn begun(database: &TestDatabase) -> gateway_session::Model {
 
 async fn settle(db: &Database, id: GatewaySessionId, seen: Seen) -> gateway_session::Model {
     let mut tx = db.begin().await.unwrap();
-    let session = sessions::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap().unwrap();
+    let session = payments::ledger::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     session
 }

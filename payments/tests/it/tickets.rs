@@ -138,7 +138,7 @@ on_both!(a_payment_covers_a_ticket_once_and_only_ones_own, async |database: Test
     }
     let tx = db.begin().await.unwrap();
     let unnamed = tickets::relate(&tx, &caller, None, Some(first)).await;
-    assert!(matches!(unnamed, Err(TillError::Unknown("Payment"))), "{unnamed:?}");
+    assert!(matches!(unnamed, Err(TillError::Unknown(payments::till::Reference::Payment))), "{unnamed:?}");
     let of_ticket = async |limit| {
         let relations = tickets::of_ticket(&*tx, first, limit).await.unwrap();
         relations.into_iter().map(|relation| relation.payment_id).collect::<Vec<_>>()

@@ -185,7 +185,7 @@ on_both!(what_is_taken_back_is_gone_for_the_till_and_stays_in_the_log, async |da
     assert_ne!(next, id, "its name is free again");
     tx = db.begin().await.unwrap();
     let late = tickets::relate(&tx, &merchant.caller(), Some(id), Some(ticket.id)).await;
-    assert!(matches!(late, Err(TillError::Unknown("Payment"))), "{late:?}");
+    assert!(matches!(late, Err(TillError::Unknown(payments::till::Reference::Payment))), "{late:?}");
 });
 
 on_both!(a_till_sees_all_payments_in_reach_page_by_page, async |database: TestDatabase| {

@@ -10,13 +10,13 @@ fn message(queue: &str) -> Message {
     Message { id, message_id: id, queue, kind, payload, headers, attempts: 0, claims: 0 }
 }
 
-fn offer(shelf: &Shelf, messages: &[Message]) -> Vec<Publication> {
+fn offer(shelf: &QueueStore, messages: &[Message]) -> Vec<Publication> {
     shelf.offer(messages.to_vec(), |_| None)
 }
 
 #[tokio::test]
 async fn a_message_waits_only_where_there_is_a_consumer_and_comes_once() {
-    let (shelf, one, other) = (Shelf::default(), message("a"), message("a"));
+    let (shelf, one, other) = (QueueStore::default(), message("a"), message("a"));
     assert_eq!(offer(&shelf, &[one.clone()]), [Publication::Refused], "nobody is there");
     shelf.open("a");
     let elsewhere = message("b");
@@ -35,7 +35,7 @@ async fn a_message_waits_only_where_there_is_a_consumer_and_comes_once() {
 
 #[test]
 fn what_is_decided_already_needs_neither_room_nor_consumers() {
-    let (shelf, event, work) = (Shelf::default(), message("events"), message("a"));
+    let (shelf, event, work) = (QueueStore::default(), message("events"), message("a"));
     let decided = |message: &Message| (message.queue == "events").then_some(Publication::Confirmed);
     let offered = shelf.offer(vec![event, work], decided);
     assert_eq!(offered, [Publication::Confirmed, Publication::Refused]);
@@ -43,7 +43,7 @@ fn what_is_decided_already_needs_neither_room_nor_consumers() {
 
 #[test]
 fn with_the_last_consumer_of_a_queue_goes_what_waited_for_it() {
-    let (shelf, waiting, elsewhere) = (Shelf::default(), message("a"), message("b"));
+    let (shelf, waiting, elsewhere) = (QueueStore::default(), message("a"), message("b"));
     for queue in ["a", "a", "b"] {
         shelf.open(queue);
     }
@@ -61,7 +61,7 @@ fn with_the_last_consumer_of_a_queue_goes_what_waited_for_it() {
 
 #[test]
 fn a_queue_is_full_before_memory_is() {
-    let shelf = Shelf::default();
+    let shelf = QueueStore::default();
     assert!(shelf.roomy_queues().is_empty());
     shelf.open("a");
     assert_eq!(shelf.roomy_queues(), ["a"]);
@@ -80,7 +80,7 @@ fn a_queue_is_full_before_memory_is() {
 
 #[test]
 fn a_claim_is_renewed_when_it_is_old_and_then_it_is_young() {
-    let (shelf, held) = (Shelf::default(), message("a"));
+    let (shelf, held) = (QueueStore::default(), message("a"));
     shelf.open("a");
     offer(&shelf, &[held.clone()]);
     assert!(shelf.claims_to_renew(Duration::from_secs(60)).is_empty());
@@ -98,7 +98,7 @@ fn a_claim_is_renewed_when_it_is_old_and_then_it_is_young() {
 
 #[tokio::test]
 async fn what_could_not_be_written_to_the_table_is_tried_again() {
-    let shelf = Shelf::default();
+    let shelf = QueueStore::default();
     let (finished, released) = (vec![Uuid::now_v7()], vec![Uuid::now_v7(), Uuid::now_v7()]);
     shelf.put_back(Settled { finished: finished.clone(), released: released.clone() });
     tokio::time::timeout(Duration::from_secs(1), shelf.settled()).await.unwrap();

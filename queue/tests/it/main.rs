@@ -1,4 +1,5 @@
 //! The queue over real databases and brokers. Every test of the suite runs on each combination in [`rig::Backend`].
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod batches;
 mod crashes;

@@ -17,19 +17,19 @@ fn offer(shelf: &QueueStore, messages: &[Message]) -> Vec<Publication> {
 #[tokio::test]
 async fn a_message_waits_only_where_there_is_a_consumer_and_comes_once() {
     let (shelf, one, other) = (QueueStore::default(), message("a"), message("a"));
-    assert_eq!(offer(&shelf, &[one.clone()]), [Publication::Refused], "nobody is there");
+    assert_eq!(offer(&shelf, std::slice::from_ref(&one)), [Publication::Refused], "nobody is there");
     shelf.open("a");
     let elsewhere = message("b");
     let offered = offer(&shelf, &[one.clone(), other.clone(), elsewhere]);
     assert_eq!(offered, [Publication::Held, Publication::Held, Publication::Refused]);
-    assert_eq!(offer(&shelf, &[other.clone()]), [Publication::Held], "it is here already");
+    assert_eq!(offer(&shelf, std::slice::from_ref(&other)), [Publication::Held], "it is here already");
     assert_eq!(shelf.next("a").await.1.id, one.id);
-    assert_eq!(offer(&shelf, &[one.clone()]), [Publication::Held], "a sweep brings what is in work");
+    assert_eq!(offer(&shelf, std::slice::from_ref(&one)), [Publication::Held], "a sweep brings what is in work");
     assert_eq!(shelf.next("a").await.1.id, other.id, "in the order in which they came, and none twice");
     let none = tokio::time::timeout(Duration::from_millis(20), shelf.next("a")).await;
     assert!(none.is_err(), "{none:?}");
     shelf.forget(&[one.id]);
-    assert_eq!(offer(&shelf, &[one.clone()]), [Publication::Held]);
+    assert_eq!(offer(&shelf, std::slice::from_ref(&one)), [Publication::Held]);
     assert_eq!(shelf.next("a").await.1.id, one.id, "what is settled may come again");
 }
 
@@ -82,7 +82,7 @@ fn a_queue_is_full_before_memory_is() {
 fn a_claim_is_renewed_when_it_is_old_and_then_it_is_young() {
     let (shelf, held) = (QueueStore::default(), message("a"));
     shelf.open("a");
-    offer(&shelf, &[held.clone()]);
+    offer(&shelf, std::slice::from_ref(&held));
     assert!(shelf.claims_to_renew(Duration::from_secs(60)).is_empty());
     assert_eq!(shelf.claims_to_renew(Duration::ZERO), [held.id]);
     let old = Instant::now().checked_sub(Duration::from_secs(120)).unwrap();
@@ -90,7 +90,7 @@ fn a_claim_is_renewed_when_it_is_old_and_then_it_is_young() {
     assert_eq!(shelf.claims_to_renew(Duration::from_secs(60)), [held.id]);
     assert!(shelf.claims_to_renew(Duration::from_secs(60)).is_empty(), "it counts from now");
     shelf.state().held.insert(held.id, old);
-    offer(&shelf, &[held.clone()]);
+    offer(&shelf, std::slice::from_ref(&held));
     assert!(shelf.claims_to_renew(Duration::from_secs(60)).is_empty(), "the sweep that brought it has claimed it");
     shelf.forget(&[held.id]);
     assert!(shelf.claims_to_renew(Duration::ZERO).is_empty());

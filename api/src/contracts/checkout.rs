@@ -31,7 +31,7 @@ use crate::{
     body::{Fits, OwnFormat},
     disk::Room,
     edge::{Class, Contract, Part},
-    problem::{Code, Format, Parameter, Problem, Wrong},
+    problem::{Code, Parameter, Problem},
     state::State,
 };
 
@@ -77,9 +77,10 @@ pub(crate) static CONTRACT: Contract = Contract {
     formats: &[OwnFormat {
         name: quantity::FORMAT,
         fits: Fits::Value(quantity::fits),
-        wanted: Wrong::Format(Format::Quantity),
+        wanted: || CheckoutWrong::Quantity.into(),
     }],
     fills: &[("/v1/payments", Room::Little)],
+    no_money: language::no_money,
     part: Part {
         summary: "The hosted checkout",
         groups: &[&Tag::Checkout],

@@ -8,6 +8,7 @@ mod payouts;
 mod refunds;
 mod refusal;
 mod texts;
+mod wrong;
 
 #[cfg(test)]
 pub(crate) use self::connect::Onboarding;

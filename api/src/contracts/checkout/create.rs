@@ -119,7 +119,7 @@ impl Mistakes {
 
     fn shape(&mut self, pointer: &str, amount: &Amount) {
         if !is_decimal(&amount.value) {
-            self.wrong(pointer, Format::WrittenAmount);
+            self.wrong(pointer, CheckoutWrong::WrittenAmount);
         }
     }
 
@@ -142,7 +142,7 @@ impl Mistakes {
 
     fn context(&mut self, context: &Context) {
         if context.locale.as_ref().is_some_and(|locale| !is_locale(locale)) {
-            self.wrong("/context/locale", Format::Locale);
+            self.wrong("/context/locale", CheckoutWrong::Locale);
         }
         for (index, channel) in context.channels.iter().flatten().enumerate() {
             if channel.chars().count() > CHANNEL_MAX {
@@ -157,7 +157,7 @@ impl Mistakes {
             self.wrong("/payer/email", Format::Email);
         }
         if payer.phone.as_ref().is_some_and(|phone| !is_phone(phone)) {
-            self.wrong("/payer/phone", Format::Phone);
+            self.wrong("/payer/phone", CheckoutWrong::Phone);
         }
         let Some(address) = &payer.address else { return };
         for (pointer, text) in [("/payer/address/line1", &address.line1), ("/payer/address/city", &address.city)] {
@@ -166,7 +166,7 @@ impl Mistakes {
             }
         }
         if !is_country(&address.country) {
-            self.wrong("/payer/address/country", Format::Country);
+            self.wrong("/payer/address/country", CheckoutWrong::Country);
         }
     }
 }

@@ -130,20 +130,12 @@ fn of_format(format: Format) -> Row {
         Format::Email => texts(["doit être une adresse e-mail", "debe ser una dirección de correo", "deve ser um endereço de e-mail"]),
         Format::WebUrl => texts(["doit être une URL http ou https", "debe ser una URL http o https", "deve ser um URL http ou https"]),
         Format::IdempotencyKey => texts(["doit avoir de 1 à 255 caractères ASCII visibles", "debe tener de 1 a 255 caracteres ASCII visibles", "deve ter de 1 a 255 caracteres ASCII visíveis"]),
-        Format::Quantity => texts(["doit être un nombre supérieur à zéro en chiffres, comme 2", "debe ser un número mayor que cero en cifras, por ejemplo 2", "deve ser um número maior que zero em algarismos, como 2"]),
-        Format::WrittenAmount => texts(["doit être un montant en texte, comme 1500 ou 12.50", "debe ser un importe como texto, por ejemplo 1500 o 12.50", "deve ser um montante em texto, como 1500 ou 12.50"]),
-        Format::Phone => texts(["doit être un numéro de téléphone comme +2693210000", "debe ser un número de teléfono como +2693210000", "deve ser um número de telefone como +2693210000"]),
-        Format::Locale => texts(["doit être une locale comme fr-KM", "debe ser una configuración regional como fr-KM", "deve ser uma localidade como fr-KM"]),
-        Format::Country => texts(["doit être un pays d’ISO 3166-1, deux majuscules", "debe ser un país de ISO 3166-1, dos mayúsculas", "deve ser um país da ISO 3166-1, duas maiúsculas"]),
         Format::Time
-        | Format::Date
         | Format::Ipv4
         | Format::QueryUrl
         | Format::QueryText
         | Format::Decimal
-        | Format::EvmAddress
-        | Format::Nif
-        | Format::Iban => None,
+        | Format::EvmAddress => None,
     }
 }
 
@@ -154,6 +146,11 @@ fn of_checkout(wrong: CheckoutWrong) -> [&'static str; 3] {
         CheckoutWrong::UnknownCurrency => ["n’est pas une devise d’ISO 4217 payable ici", "no es una moneda de ISO 4217 que se pueda pagar aquí", "não é uma moeda da ISO 4217 que se possa pagar aqui"],
         CheckoutWrong::OtherCurrency => ["doit être la devise du total", "debe ser la moneda del total", "deve ser a moeda do total"],
         CheckoutWrong::Fraction => ["doit être un entier : la devise n’a pas de décimales", "debe ser un entero: la moneda no tiene decimales", "deve ser um inteiro: a moeda não tem decimais"],
+        CheckoutWrong::Quantity => ["doit être un nombre supérieur à zéro en chiffres, comme 2", "debe ser un número mayor que cero en cifras, por ejemplo 2", "deve ser um número maior que zero em algarismos, como 2"],
+        CheckoutWrong::WrittenAmount => ["doit être un montant en texte, comme 1500 ou 12.50", "debe ser un importe como texto, por ejemplo 1500 o 12.50", "deve ser um montante em texto, como 1500 ou 12.50"],
+        CheckoutWrong::Phone => ["doit être un numéro de téléphone comme +2693210000", "debe ser un número de teléfono como +2693210000", "deve ser um número de telefone como +2693210000"],
+        CheckoutWrong::Locale => ["doit être une locale comme fr-KM", "debe ser una configuración regional como fr-KM", "deve ser uma localidade como fr-KM"],
+        CheckoutWrong::Country => ["doit être un pays d’ISO 3166-1, deux majuscules", "debe ser un país de ISO 3166-1, dos mayúsculas", "deve ser um país da ISO 3166-1, duas maiúsculas"],
         CheckoutWrong::GrantType => ["doit être client_credentials", "debe ser client_credentials", "deve ser client_credentials"],
         CheckoutWrong::Basic => ["doit contenir un identifiant client et son secret, séparés par deux-points, en Base64", "debe contener un identificador de cliente y su secreto, separados por dos puntos, en Base64", "deve conter um identificador de cliente e o seu segredo, separados por dois pontos, em Base64"],
         CheckoutWrong::BesideBasic => ["ne doit pas être envoyé en plus de HTTP Basic", "no debe enviarse junto con HTTP Basic", "não pode ser enviado com HTTP Basic"],

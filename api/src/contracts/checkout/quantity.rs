@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::problem::Format;
+use super::wrong::CheckoutWrong;
 
 /// Names the format in the schema, by which bodies are checked.
 pub(super) const FORMAT: &str = "quantity";
@@ -77,7 +77,7 @@ impl Type for Quantity {
 
 impl ParseFromJSON for Quantity {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
-        text_of(&value.unwrap_or_default()).map(Self).ok_or_else(|| ParseError::custom(Format::Quantity))
+        text_of(&value.unwrap_or_default()).map(Self).ok_or_else(|| ParseError::custom(CheckoutWrong::Quantity))
     }
 }
 

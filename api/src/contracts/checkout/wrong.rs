@@ -16,6 +16,18 @@ pub(super) enum CheckoutWrong {
     /// An amount has a fraction which its currency has not.
     #[error("must be an integer: the currency has no fraction")]
     Fraction,
+    /// How many of an item.
+    #[error("must be a number above zero in digits, such as 2")]
+    Quantity,
+    /// An amount whose zeros count.
+    #[error("must be an amount as text, such as 1500 or 12.50")]
+    WrittenAmount,
+    #[error("must be a phone number such as +2693210000")]
+    Phone,
+    #[error("must be a locale such as fr-KM")]
+    Locale,
+    #[error("must be a country of ISO 3166-1, two capital letters")]
+    Country,
     /// The grant of a token is none that is given here.
     #[error("must be client_credentials")]
     GrantType,

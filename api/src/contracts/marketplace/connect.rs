@@ -16,12 +16,13 @@ use super::{
     processor, processor_silent,
     texts::{Day, Iban, Nif},
     waiting,
+    wrong::MarketplaceWrong,
 };
 use crate::{
     access::Allowed,
     audit,
     body::Form,
-    problem::{Format, Mistake, Problem, Wrong},
+    problem::{Mistake, Problem, Wrong},
     state::State,
 };
 
@@ -103,7 +104,7 @@ impl Onboarding {
 
     /// For the processor, and apart from it the bank account.
     fn into_details(self) -> Result<(Details, String), Problem> {
-        let dob = self.dob.date().ok_or_else(|| Problem::invalid("/dob", Format::Date))?;
+        let dob = self.dob.date().ok_or_else(|| Problem::invalid("/dob", MarketplaceWrong::Date))?;
         let details = Details {
             business_name: self.business_name,
             first_name: self.first_name,

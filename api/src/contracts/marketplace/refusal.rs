@@ -8,6 +8,7 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::wrong::MarketplaceWrong;
 use crate::{
     edge::Asking,
     problem::{Code, Format, Kind, Location, Mistake, Problem, Wrong},
@@ -134,7 +135,9 @@ fn words(wrong: &Wrong) -> (&'static str, String) {
         Wrong::NotA(Kind::Boolean) => ("bool_type", "Input should be a valid boolean"),
         Wrong::NotA(Kind::Object) => ("model_attributes_type", "Input should be a valid dictionary or object"),
         Wrong::Empty => ("string_too_short", "String should have at least 1 character"),
-        Wrong::Format(Format::Date) => ("date_parsing", "Input should be a valid date"),
+        Wrong::Own(own) if own.get() == Some(&MarketplaceWrong::Date) => {
+            ("date_parsing", "Input should be a valid date")
+        }
         Wrong::GreaterThan(bound) if bound.is_zero() => ("greater_than", "Input should be greater than 0"),
         Wrong::AtLeast(bound) if *bound == Decimal::ONE => ("greater_than", "Input should be greater than 0"),
         Wrong::NotJson(_) | Wrong::NotJsonOfOurs => ("json_invalid", "JSON decode error"),

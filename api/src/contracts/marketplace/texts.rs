@@ -9,10 +9,8 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use crate::{
-    body::{Fits, OwnFormat},
-    problem::{Format, Wrong},
-};
+use super::wrong::MarketplaceWrong;
+use crate::body::{Fits, OwnFormat};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $format:literal, $wanted:ident, $fits:ident;)+) => {
@@ -20,7 +18,7 @@ macro_rules! texts {
         pub(super) const FORMATS: &[OwnFormat] = &[$(OwnFormat {
             name: $format,
             fits: Fits::Text($fits),
-            wanted: Wrong::Format(Format::$wanted),
+            wanted: || MarketplaceWrong::$wanted.into(),
         }),+];
 
         $(
@@ -55,7 +53,7 @@ macro_rules! texts {
             fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                 match value {
                     Some(Value::String(text)) if $fits(&text) => Ok(Self(text)),
-                    _ => Err(ParseError::custom(Format::$wanted)),
+                    _ => Err(ParseError::custom(MarketplaceWrong::$wanted)),
                 }
             }
         }

@@ -34,7 +34,7 @@ pub(crate) struct OwnFormat {
     /// Whether something has it.
     pub(crate) fits: Fits,
     /// What is wrong with what has not.
-    pub(crate) wanted: Wrong,
+    pub(crate) wanted: fn() -> Wrong,
 }
 
 /// How a format is known.
@@ -123,7 +123,7 @@ impl Schemas {
         let own = self.formats.iter().find(|own| own.name == format)?;
         match own.fits {
             Fits::Value(fits) if fits(value) => Some(Ok(())),
-            Fits::Value(_) => Some(Err(own.wanted.clone())),
+            Fits::Value(_) => Some(Err((own.wanted)())),
             Fits::Text(_) => None,
         }
     }
@@ -149,7 +149,7 @@ impl Schemas {
             money::POSITIVE_TEXT if money::parse_text(text)?.is_zero() => Err(Wrong::GreaterThan(Decimal::ZERO)),
             money::POSITIVE_TEXT | money::COST_TEXT => money::parse_text(text).map(drop),
             format => match self.formats.iter().find(|own| own.name == format) {
-                Some(OwnFormat { fits: Fits::Text(fits), wanted, .. }) if !fits(text) => Err(wanted.clone()),
+                Some(OwnFormat { fits: Fits::Text(fits), wanted, .. }) if !fits(text) => Err(wanted()),
                 Some(_) => Ok(()),
                 None => format_of(format, text).map_err(Wrong::from),
             },

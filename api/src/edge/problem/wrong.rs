@@ -165,15 +165,13 @@ pub(crate) enum Counted {
     Headers,
 }
 
-/// A format of texts.
+/// A format of texts that more than one contract knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Format {
     #[error("must be a UUID")]
     Uuid,
     #[error("must be a time as RFC 3339 has it, such as 2030-01-31T12:00:00Z")]
     Time,
-    #[error("must be a date such as 1990-05-17")]
-    Date,
     #[error("must be an IPv4 address")]
     Ipv4,
     #[error("must be an e-mail address")]
@@ -190,21 +188,4 @@ pub(crate) enum Format {
     Decimal,
     #[error("must be an EVM address: 0x and 40 hex digits, lower case or with its checksum")]
     EvmAddress,
-    /// A Portuguese tax number.
-    #[error("must be nine digits with the right check digit")]
-    Nif,
-    #[error("must be an IBAN with the right check digits")]
-    Iban,
-    /// How many of an item, in the checkout.
-    #[error("must be a number above zero in digits, such as 2")]
-    Quantity,
-    /// An amount in the checkout, whose zeros count.
-    #[error("must be an amount as text, such as 1500 or 12.50")]
-    WrittenAmount,
-    #[error("must be a phone number such as +2693210000")]
-    Phone,
-    #[error("must be a locale such as fr-KM")]
-    Locale,
-    #[error("must be a country of ISO 3166-1, two capital letters")]
-    Country,
 }

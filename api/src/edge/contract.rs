@@ -38,6 +38,8 @@ pub struct Contract {
     pub(crate) fills: &'static [(&'static str, Room)],
     /// Routes that any site's scripts may read.
     pub(crate) open: &'static [&'static str],
+    /// Says on a page in this language, that of its `Content-Language`, that no real money is moved.
+    pub(crate) no_money: fn(Option<&str>) -> &'static str,
     /// The contract's part of the document.
     pub(crate) part: Part,
 }
@@ -103,6 +105,7 @@ impl Contract {
         formats: &[],
         fills: &[],
         open: &[],
+        no_money: |_| "Development: no real money",
         part: Part::PLAIN,
     };
 

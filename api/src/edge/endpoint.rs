@@ -91,7 +91,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
         cors.mark(response.headers_mut());
         keep_to_yourself(&mut response);
-        response = posture::show(&self.state, response).await;
+        response = posture::show(&self.state, asking.contract, response).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }

@@ -7,7 +7,7 @@ use poem::{
     http::{HeaderName, HeaderValue, header},
 };
 
-use crate::edge::{EdgeState, HttpConfig};
+use crate::edge::{Contract, EdgeState, HttpConfig};
 
 /// Says in every answer of a playground that it is one.
 const MODE: HeaderName = HeaderName::from_static("quittance-mode");
@@ -15,24 +15,14 @@ const MODE: HeaderName = HeaderName::from_static("quittance-mode");
 /// A year: what has been reached by HTTPS once is reached by nothing else.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The sentence at the top of every page of a playground, in the page's language.
-fn no_money(language: Option<&str>) -> &'static str {
-    match language {
-        Some("fr") => "Développement : aucun argent réel",
-        Some("es") => "Desarrollo: no hay dinero real",
-        Some("pt") => "Desenvolvimento: sem dinheiro real",
-        _ => "Development: no real money",
-    }
-}
-
 /// Whether a path is kept from the public.
 pub(super) fn hides(config: &HttpConfig, path: &str) -> bool {
     let is_docs = path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/");
     (!config.metrics && path == "/metrics") || (!config.docs && is_docs)
 }
 
-/// Marks an answer.
-pub(super) async fn show(state: &EdgeState, mut response: Response) -> Response {
+/// Marks an answer of this contract; every page of a playground says at its top that it is one.
+pub(super) async fn show(state: &EdgeState, contract: &Contract, mut response: Response) -> Response {
     if state.base_url().starts_with("https://") {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
@@ -44,7 +34,7 @@ pub(super) async fn show(state: &EdgeState, mut response: Response) -> Response 
     if !is_page {
         return response;
     }
-    let sentence = no_money(response.header(header::CONTENT_LANGUAGE));
+    let sentence = (contract.no_money)(response.header(header::CONTENT_LANGUAGE));
     let (parts, body) = response.into_parts();
     let page = body.into_string().await.unwrap_or_default();
     let banner = html! { p.development role="note" { (sentence) } }.into_string();

@@ -73,6 +73,16 @@ fn thousandths(text: &str) -> Option<u32> {
     Some(whole.parse::<u32>().ok()?.min(1) * 1_000 + fraction.get(..3)?.parse::<u32>().ok()?)
 }
 
+/// Says on a page in the language of this tag that no real money is moved.
+pub(super) fn no_money(language: Option<&str>) -> &'static str {
+    match language {
+        Some("fr") => "Développement : aucun argent réel",
+        Some("es") => "Desarrollo: no hay dinero real",
+        Some("pt") => "Desenvolvimento: sem dinheiro real",
+        _ => "Development: no real money",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

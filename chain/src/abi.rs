@@ -118,7 +118,7 @@ pub(crate) struct Reason {
 }
 
 static ABI: LazyLock<JsonAbi> =
-    LazyLock::new(|| serde_json::from_str(contracts::DIAMOND_ABI).unwrap_or_else(|_| JsonAbi::new()));
+    LazyLock::new(|| serde_json::from_str(contracts::FIRST_DIAMOND_ABI).unwrap_or_else(|_| JsonAbi::new()));
 
 /// Puts a revert's data into words: the custom errors of every facet, `require` texts, panics.
 pub(crate) fn reason(data: &[u8]) -> Reason {
@@ -201,7 +201,7 @@ pub(crate) fn cancel(ids: Vec<U256>) -> Bytes {
 
 /// What creates a diamond that belongs to the sender.
 pub(crate) fn diamond_creation() -> Result<Bytes, Error> {
-    creation("diamond", contracts::DIAMOND_BYTECODE)
+    creation("diamond", contracts::FIRST_DIAMOND_BYTECODE)
 }
 
 /// What creates the test token.

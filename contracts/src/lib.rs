@@ -11,6 +11,12 @@ pub const DIAMOND_ABI: &str = include_str!("../artifacts/Diamond.abi.json");
 /// with this as its data deploys the facets, cuts them in, and makes the sender the owner.
 pub const DIAMOND_BYTECODE: &str = include_str!("../artifacts/Diamond.bin");
 
+/// The same as [`DIAMOND_ABI`] of the diamonds that were deployed before the second edition, which stay in use.
+pub const FIRST_DIAMOND_ABI: &str = include_str!("../artifacts/first/Diamond.abi.json");
+
+/// What created them: like [`DIAMOND_BYTECODE`], without arguments.
+pub const FIRST_DIAMOND_BYTECODE: &str = include_str!("../artifacts/first/Diamond.bin");
+
 /// The ABI, as JSON, of the token for development and tests: ERC-20 with six decimals that anybody may mint.
 pub const TEST_TOKEN_ABI: &str = include_str!("../artifacts/TestToken.abi.json");
 

@@ -86,7 +86,7 @@ pub(crate) struct ContractCall {
 
 /// The part of the diamond's ABI that pays.
 static DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let abi: Vec<Value> = serde_json::from_str(contracts::DIAMOND_ABI).unwrap_or_default();
+    let abi: Vec<Value> = serde_json::from_str(contracts::FIRST_DIAMOND_ABI).unwrap_or_default();
     let pays = |entry: &Value| entry["type"] == "function" && entry["name"] == "deposit";
     let explains = |entry: &Value| entry["type"] == "error";
     abi.into_iter().filter(|entry| pays(entry) || explains(entry)).collect()

@@ -5,21 +5,22 @@ use alloy::primitives::{Address, Bytes, FixedBytes, U256};
 use alloy::sol_types::{SolCall, SolError};
 
 use crate::world::{
-    AMOUNT, CANCELED, DEPOSITED, Diamond, HostileToken, OPEN, Puppet, PuppetMood, RELEASED, TokenMood, World,
+    AMOUNT, CANCELED, DEPOSITED, Diamond, HostileToken, OPEN, Puppet, PuppetMood, RELEASED, Terms, TokenMood, World,
+    cancel_call, create_call, deposit_call, release_call,
 };
 
 const GUARDED: FixedBytes<4> = FixedBytes(Diamond::ReentrancyGuardReentrantCall::SELECTOR);
 
 /// Every way to move money, tried while money is on its way.
-fn attempts(deal: U256, victim: U256, attacker: Address) -> Vec<Bytes> {
-    let ids = |id| vec![id];
+fn attempts(deal: &Terms, victim: &Terms, attacker: Address) -> Vec<Bytes> {
+    let many = |terms: &Terms| vec![terms.clone()];
     [
-        Diamond::cancelDealCall { dealId: deal }.abi_encode(),
-        Diamond::cancelDealCall { dealId: victim }.abi_encode(),
-        Diamond::cancelDealsCall { dealIds: ids(deal) }.abi_encode(),
-        Diamond::releaseDealCall { dealId: deal }.abi_encode(),
-        Diamond::releaseDealsCall { dealIds: ids(victim) }.abi_encode(),
-        Diamond::depositCall { dealId: deal }.abi_encode(),
+        cancel_call(deal).abi_encode(),
+        cancel_call(victim).abi_encode(),
+        Diamond::cancelDealsCall { terms: many(deal) }.abi_encode(),
+        release_call(deal).abi_encode(),
+        Diamond::releaseDealsCall { terms: many(victim) }.abi_encode(),
+        deposit_call(deal).abi_encode(),
         Diamond::withdrawCall { token: Address::ZERO, to: attacker }.abi_encode(),
     ]
     .map(Bytes::from)
@@ -28,22 +29,23 @@ fn attempts(deal: U256, victim: U256, attacker: Address) -> Vec<Bytes> {
 
 #[test]
 fn a_payer_cannot_take_a_return_twice() {
-    let attempts = attempts(U256::ZERO, U256::ZERO, Address::ZERO).len();
-    for number in 0..attempts {
+    for number in 0..7 {
         let mut world = World::new();
         let puppet = world.puppet();
-        let victim = world.deal_in(DEPOSITED, &world.native("victim"));
-        let deal = world.create(&world.native("attacker"));
-        world.puppet_calls(puppet, AMOUNT, &Diamond::depositCall { dealId: deal });
+        let victim = world.native("victim");
+        let victim = world.deal_in(DEPOSITED, victim);
+        let deal = world.native("attacker");
+        world.create(&deal);
+        world.puppet_calls(puppet, AMOUNT, &deposit_call(&deal));
 
-        let attack = self::attempts(deal, victim, puppet).remove(number);
+        let attack = attempts(&deal, &victim, puppet).remove(number);
         world.set_mood(puppet, PuppetMood::CallBack, attack);
-        world.send(world.operator, &Diamond::cancelDealCall { dealId: deal });
+        world.send(world.operator, &cancel_call(&deal));
 
         assert_eq!(world.evm.ask(puppet, &Puppet::metCall {}), GUARDED, "attempt {number}");
         assert_eq!(world.held(Address::ZERO, puppet), AMOUNT);
         assert_eq!(world.held(Address::ZERO, world.diamond), AMOUNT, "the victim's deposit is untouched");
-        assert_eq!([world.state(deal), world.state(victim)], [CANCELED, DEPOSITED]);
+        assert_eq!([world.state(&deal), world.state(&victim)], [CANCELED, DEPOSITED]);
     }
 }
 
@@ -51,24 +53,26 @@ fn a_payer_cannot_take_a_return_twice() {
 fn a_payee_cannot_take_a_release_twice() {
     let mut world = World::new();
     let puppet = world.puppet();
-    let victim = world.deal_in(DEPOSITED, &world.native("victim"));
-    let deal = world.deal_in(DEPOSITED, &Diamond::DealTerms { payee: puppet, ..world.native("attacker") });
-    world.set_mood(puppet, PuppetMood::CallBack, Diamond::releaseDealCall { dealId: deal }.abi_encode().into());
-    world.send(world.operator, &Diamond::releaseDealsCall { dealIds: vec![deal] });
+    let [victim, deal] = [world.native("victim"), Terms { payee: puppet, ..world.native("attacker") }];
+    let [victim, deal] = [victim, deal].map(|terms| world.deal_in(DEPOSITED, terms));
+    world.set_mood(puppet, PuppetMood::CallBack, release_call(&deal).abi_encode().into());
+    world.send(world.operator, &Diamond::releaseDealsCall { terms: vec![deal.clone()] });
     assert_eq!(world.evm.ask(puppet, &Puppet::metCall {}), GUARDED);
     assert_eq!(world.held(Address::ZERO, puppet), AMOUNT);
-    assert_eq!([world.state(deal), world.state(victim)], [RELEASED, DEPOSITED]);
+    assert_eq!([world.state(&deal), world.state(&victim)], [RELEASED, DEPOSITED]);
 }
 
 #[test]
 fn a_payer_cannot_withdraw_twice() {
     let mut world = World::new();
     let puppet = world.puppet();
-    world.deal_in(DEPOSITED, &world.native("victim"));
-    let deal = world.create(&world.native("attacker"));
-    world.puppet_calls(puppet, AMOUNT, &Diamond::depositCall { dealId: deal });
+    let victim = world.native("victim");
+    world.deal_in(DEPOSITED, victim);
+    let deal = world.native("attacker");
+    world.create(&deal);
+    world.puppet_calls(puppet, AMOUNT, &deposit_call(&deal));
     world.set_mood(puppet, PuppetMood::Refuse, Bytes::new());
-    world.send(world.operator, &Diamond::cancelDealCall { dealId: deal });
+    world.send(world.operator, &cancel_call(&deal));
 
     let withdraw = Diamond::withdrawCall { token: Address::ZERO, to: puppet };
     world.set_mood(puppet, PuppetMood::CallBack, withdraw.abi_encode().into());
@@ -78,11 +82,29 @@ fn a_payer_cannot_withdraw_twice() {
     assert_eq!(world.held(Address::ZERO, world.diamond), AMOUNT);
 }
 
+#[test]
+fn an_owner_who_takes_coin_cannot_sweep_a_deposit_on_its_way() {
+    let mut world = World::new();
+    let puppet = world.puppet();
+    world.send(world.owner, &Diamond::transferOwnershipCall { _newOwner: puppet });
+    world.evm.set_time(crate::evm::NOW + crate::world::DELAY);
+    world.puppet_calls(puppet, U256::ZERO, &Diamond::acceptOwnershipCall {});
+    let late = u64::MAX;
+    let [victim, deal] = [world.native("victim"), Terms { payee: puppet, ..world.native("owner's") }];
+    let [victim, deal] = [victim, deal].map(|terms| world.deal_in(DEPOSITED, Terms { expiresAt: late, ..terms }));
+    let sweep = Diamond::sweepCall { token: Address::ZERO, to: world.stranger };
+    world.set_mood(puppet, PuppetMood::CallBack, sweep.abi_encode().into());
+    world.send(world.operator, &release_call(&deal));
+    assert_eq!(world.evm.ask(puppet, &Puppet::metCall {}), GUARDED);
+    assert_eq!(world.held(Address::ZERO, world.diamond), AMOUNT);
+    assert_eq!(world.state(&victim), DEPOSITED);
+}
+
 /// A token that is an operator and calls the diamond back while it moves.
 struct Attack {
     world: World,
     token: Address,
-    deal: U256,
+    deal: Terms,
 }
 
 impl Attack {
@@ -90,7 +112,8 @@ impl Attack {
         let mut world = World::new();
         let token = world.hostile_token();
         world.send(world.owner, &Diamond::setOperatorCall { operator: token, allowed: true });
-        let deal = world.create(&Diamond::DealTerms { token, ..world.terms("hostile") });
+        let deal = Terms { token, ..world.terms("hostile") };
+        world.create(&deal);
         Self { world, token, deal }
     }
 
@@ -107,38 +130,38 @@ impl Attack {
 fn a_token_cannot_release_or_cancel_during_its_deposit() {
     for release in [true, false] {
         let mut attack = Attack::new();
-        let deal = attack.deal;
+        let deal = attack.deal.clone();
         if release {
-            attack.call_back_with(&Diamond::releaseDealCall { dealId: deal });
+            attack.call_back_with(&release_call(&deal));
         } else {
-            attack.call_back_with(&Diamond::cancelDealCall { dealId: deal });
+            attack.call_back_with(&cancel_call(&deal));
         }
-        attack.world.send(attack.world.payer, &Diamond::depositCall { dealId: deal });
+        attack.world.send(attack.world.payer, &deposit_call(&deal));
         assert_eq!(attack.met(), GUARDED);
-        assert_eq!(attack.world.state(deal), DEPOSITED);
+        assert_eq!(attack.world.state(&deal), DEPOSITED);
     }
 }
 
 #[test]
 fn a_token_cannot_count_one_transfer_for_two_deals() {
     let mut attack = Attack::new();
-    let token = attack.token;
-    let second = attack.world.create(&Diamond::DealTerms { token, ..attack.world.terms("second") });
-    attack.call_back_with(&Diamond::depositCall { dealId: second });
-    attack.world.send(attack.world.payer, &Diamond::depositCall { dealId: attack.deal });
+    let second = Terms { token: attack.token, ..attack.world.terms("second") };
+    attack.world.create(&second);
+    attack.call_back_with(&deposit_call(&second));
+    attack.world.send(attack.world.payer, &deposit_call(&attack.deal));
     assert_eq!(attack.met(), GUARDED);
-    assert_eq!(attack.world.state(second), OPEN);
+    assert_eq!(attack.world.state(&second), OPEN);
+    assert_eq!(attack.world.owed(attack.token), AMOUNT);
 }
 
 #[test]
 fn views_tell_the_new_state_while_the_money_moves() {
     let mut attack = Attack::new();
-    let deal = attack.deal;
-    attack.world.send(attack.world.payer, &Diamond::depositCall { dealId: deal });
+    let deal = attack.deal.clone();
+    attack.world.send(attack.world.payer, &deposit_call(&deal));
     // Creating is allowed while money moves: it moves none. The ref is taken, so the call back meets `DealExists`.
-    let terms = attack.world.terms("hostile");
-    attack.call_back_with(&crate::world::create_call(&terms));
-    attack.world.send(attack.world.operator, &Diamond::cancelDealCall { dealId: deal });
+    attack.call_back_with(&create_call(&deal));
+    attack.world.send(attack.world.operator, &cancel_call(&deal));
     assert_eq!(attack.met(), FixedBytes(Diamond::DealExists::SELECTOR));
-    assert_eq!(attack.world.state(deal), CANCELED);
+    assert_eq!(attack.world.state(&deal), CANCELED);
 }

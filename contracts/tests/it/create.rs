@@ -1,45 +1,48 @@
 //! Opening deals.
 
-use alloy::primitives::{Address, B256, U256, aliases::U96};
+use alloy::primitives::{Address, B256, U256, aliases::U96, keccak256};
+use alloy::sol_types::SolValue;
 
 use crate::evm::NOW;
-use crate::world::{CANCELED, DEPOSITED, Diamond, Error, NONE, OPEN, RELEASED, World, create_call, id, reference};
+use crate::world::{
+    CANCELED, DEPOSITED, Diamond, Error, NONE, OPEN, RELEASED, Terms, World, cancel_call, create_call, deposit_call,
+    reference, release_call, skipped,
+};
+
+const ID_MAX: u64 = (1 << 48) - 1;
 
 #[test]
 fn a_deal_is_created_as_asked() {
     let mut world = World::new();
     let terms = world.terms("payment");
     let created = world.send(world.operator, &create_call(&terms));
-    assert_eq!(created.value, id(terms.r#ref));
-    let Diamond::DealTerms { r#ref, payee, token, amount, expiresAt } = terms;
-    assert_eq!(
-        created.event::<Diamond::DealCreated>(),
-        Diamond::DealCreated { dealId: created.value, r#ref, payee, token, amount, expiresAt }
-    );
-    let deal =
-        Diamond::Deal { id: created.value, r#ref, payee, token, amount, expiresAt, state: OPEN, payer: Address::ZERO };
-    assert_eq!(world.deal(created.value), deal);
-    assert_eq!(world.ask(&Diamond::dealOfCall { r#ref }), deal);
+    let Terms { dealId, r#ref, payee, token, amount, expiresAt } = terms;
+    let expected = Diamond::DealCreated { dealId, r#ref, payee, token, amount, expiresAt };
+    assert_eq!(created.event::<Diamond::DealCreated>(), expected);
+    let status = world.status(&terms);
+    assert_eq!((status.dealId, status.state, status.payer), (dealId, OPEN, Address::ZERO));
+    assert_eq!(status.commitment[..], keccak256(terms.abi_encode())[..25]);
 }
 
 #[test]
-fn extreme_terms_are_kept_exactly() {
+fn extreme_terms_are_committed_to_exactly() {
     let mut world = World::new();
-    let mut terms = world.native("extreme");
-    terms.amount = U256::from(U96::MAX);
-    terms.expiresAt = u64::MAX;
-    terms.payee = Address::repeat_byte(0xff);
-    terms.r#ref = B256::repeat_byte(0xff);
-    let deal = world.create(&terms);
-    let stored = world.deal(deal);
-    assert_eq!((stored.amount, stored.expiresAt, stored.payee), (terms.amount, terms.expiresAt, terms.payee));
-    assert_eq!((stored.r#ref, stored.token), (terms.r#ref, Address::ZERO));
-
-    let mut least = world.terms("least");
-    least.amount = U256::from(1);
-    least.expiresAt = NOW + 1;
-    let deal = world.create(&least);
-    assert_eq!(world.deal(deal).amount, U256::from(1));
+    let extreme = Terms {
+        dealId: U256::from(ID_MAX),
+        r#ref: B256::repeat_byte(0xff),
+        payee: Address::repeat_byte(0xff),
+        token: Address::ZERO,
+        amount: U256::from(U96::MAX),
+        expiresAt: u64::MAX,
+    };
+    let least = Terms { dealId: U256::from(1), amount: U256::from(1), expiresAt: NOW + 1, ..world.terms("least") };
+    for terms in [extreme, least] {
+        world.create(&terms);
+        let status = world.status(&terms);
+        assert_eq!((status.dealId, status.state), (terms.dealId, OPEN));
+        assert_eq!(status.commitment[..], keccak256(terms.abi_encode())[..25]);
+        world.send(world.operator, &cancel_call(&terms));
+    }
 }
 
 #[test]
@@ -47,17 +50,74 @@ fn a_ref_has_one_deal_for_ever() {
     for state in [OPEN, DEPOSITED, RELEASED, CANCELED] {
         let mut world = World::new();
         let terms = world.terms("payment");
-        let deal = world.deal_in(state, &terms);
-        let expected = Diamond::DealExists { r#ref: terms.r#ref, dealId: deal };
-        let refusal = world.refuse(world.operator, &create_call(&terms));
-        assert_eq!(refusal, Error::DealExists(expected), "state {state}");
+        let terms = world.deal_in(state, terms);
+        // Neither the same nor any other terms, nor another id.
+        for again in [terms.clone(), good_with(&terms, |it| it.dealId += U256::from(1)), other_amount(&terms)] {
+            let expected = Diamond::DealExists { r#ref: terms.r#ref, dealId: terms.dealId };
+            assert_eq!(world.refuse(world.operator, &create_call(&again)), Error::DealExists(expected), "{state}");
+        }
+    }
+}
+
+#[test]
+fn one_id_with_two_refs_is_two_deals() {
+    let mut world = World::new();
+    let first = world.terms("first");
+    let second = Terms { dealId: first.dealId, ..world.terms("second") };
+    for terms in [&first, &second] {
+        world.create(terms);
+    }
+    // Whose terms they are is told by the ref; the id alone moves nothing.
+    world.deposit(world.payer, &second);
+    let crossed = Terms { r#ref: first.r#ref, amount: U256::from(1), ..second.clone() };
+    let expected = Diamond::WrongTerms { r#ref: first.r#ref, dealId: first.dealId };
+    assert_eq!(world.refuse(world.operator, &release_call(&crossed)), Error::WrongTerms(expected));
+    assert_eq!([world.state(&first), world.state(&second)], [OPEN, DEPOSITED]);
+}
+
+/// Every way in which presented terms can differ from those of a deal.
+fn others(terms: &Terms) -> Vec<Terms> {
+    vec![
+        good_with(terms, |it| it.dealId += U256::from(1)),
+        // The same in the 48 bits that are stored.
+        good_with(terms, |it| it.dealId += U256::from(1) << 48),
+        good_with(terms, |it| it.dealId |= U256::MAX << 56),
+        good_with(terms, |it| it.payee = Address::repeat_byte(0xee)),
+        good_with(terms, |it| it.token = Address::ZERO),
+        other_amount(terms),
+        good_with(terms, |it| it.expiresAt += 1),
+    ]
+}
+
+#[test]
+fn other_terms_move_nothing() {
+    for state in [OPEN, DEPOSITED] {
+        let mut world = World::new();
+        let terms = world.terms("payment");
+        let terms = world.deal_in(state, terms);
+        for other in others(&terms) {
+            let expected = Error::WrongTerms(Diamond::WrongTerms { r#ref: other.r#ref, dealId: other.dealId });
+            assert_eq!(world.refuse(world.payer, &deposit_call(&other)), expected);
+            assert_eq!(world.refuse(world.operator, &cancel_call(&other)), expected);
+            assert_eq!(world.refuse(world.operator, &release_call(&other)), expected);
+            for done in [
+                world.send(world.operator, &Diamond::cancelDealsCall { terms: vec![other.clone()] }).logs,
+                world.send(world.operator, &Diamond::releaseDealsCall { terms: vec![other.clone()] }).logs,
+            ] {
+                assert_eq!(done.len(), 1, "skipped and told");
+            }
+        }
+        assert_eq!(world.state(&terms), state);
     }
 }
 
 /// Every mistake that terms can have, with the error that must name it.
-fn mistakes(world: &World) -> Vec<(Diamond::DealTerms, Error)> {
+fn mistakes(world: &World) -> Vec<(Terms, Error)> {
     let good = world.terms("mistaken");
     let r#ref = good.r#ref;
+    let id = |id| {
+        (good_with(&good, |it| it.dealId = id), Error::InvalidDealId(Diamond::InvalidDealId { r#ref, dealId: id }))
+    };
     let payee =
         |payee| (good_with(&good, |it| it.payee = payee), Error::InvalidPayee(Diamond::InvalidPayee { r#ref, payee }));
     let token =
@@ -71,6 +131,9 @@ fn mistakes(world: &World) -> Vec<(Diamond::DealTerms, Error)> {
     };
     vec![
         (good_with(&good, |it| it.r#ref = B256::ZERO), Error::InvalidRef(Diamond::InvalidRef {})),
+        id(U256::ZERO),
+        id(U256::from(ID_MAX) + U256::from(1)),
+        id(U256::MAX),
         payee(Address::ZERO),
         payee(world.diamond),
         token(world.stranger),
@@ -82,68 +145,81 @@ fn mistakes(world: &World) -> Vec<(Diamond::DealTerms, Error)> {
     ]
 }
 
-fn good_with(good: &Diamond::DealTerms, change: impl FnOnce(&mut Diamond::DealTerms)) -> Diamond::DealTerms {
+fn good_with(good: &Terms, change: impl FnOnce(&mut Terms)) -> Terms {
     let mut terms = good.clone();
     change(&mut terms);
     terms
 }
 
-#[test]
-fn mistaken_terms_are_refused_by_name() {
-    let mut world = World::new();
-    for (terms, expected) in mistakes(&world) {
-        assert_eq!(world.refuse(world.operator, &create_call(&terms)), expected);
+fn other_amount(terms: &Terms) -> Terms {
+    good_with(terms, |it| it.amount -= U256::from(1))
+}
 
-        let batch = vec![world.terms("before"), terms, world.terms("after")];
-        assert_eq!(world.refuse(world.operator, &Diamond::createDealsCall { terms: batch }), expected);
-        assert_eq!(world.state(id(reference("before"))), NONE, "nothing of a refused batch remains");
+#[test]
+fn mistaken_terms_are_refused_by_name_and_their_neighbours_are_not() {
+    let mut world = World::new();
+    for (number, (mistaken, expected)) in mistakes(&world).into_iter().enumerate() {
+        assert_eq!(world.refuse(world.operator, &create_call(&mistaken)), expected);
+
+        let [before, after] = ["before", "after"].map(|name| world.terms(&format!("{name} {number}")));
+        let terms = vec![before.clone(), mistaken.clone(), after.clone()];
+        let created = world.send(world.operator, &Diamond::createDealsCall { terms });
+        assert_eq!(created.value, U256::from(2));
+        assert_eq!(skipped(&created), [(mistaken.dealId, expected)]);
+        assert_eq!([&before, &mistaken, &after].map(|terms| world.state(terms)), [OPEN, NONE, OPEN]);
     }
 }
 
 #[test]
 fn a_batch_skips_refs_that_have_a_deal() {
     let mut world = World::new();
-    let first = world.create(&world.terms("first"));
+    let first = world.terms("first");
+    world.create(&first);
+    let [second, third] = ["second", "third"].map(|name| world.terms(name));
     // Other terms for a known ref change nothing: the deal stands as it was made.
-    let other = good_with(&world.terms("first"), |it| it.amount = U256::from(1));
-    let terms = vec![world.terms("second"), other, world.terms("third"), world.terms("second")];
+    let terms = vec![second.clone(), other_amount(&first), third.clone(), second.clone()];
     let created = world.send(world.operator, &Diamond::createDealsCall { terms });
 
-    let ids = ["second", "first", "third", "second"].map(|name| id(reference(name)));
-    assert_eq!(created.value, ids);
+    assert_eq!(created.value, U256::from(2));
     let events: Vec<_> = created.events::<Diamond::DealCreated>().iter().map(|it| it.dealId).collect();
-    assert_eq!(events, [ids[0], ids[2]]);
-    assert_eq!(world.deal(first).amount, world.terms("first").amount);
+    assert_eq!(events, [second.dealId, third.dealId]);
+    let exists = |terms: &Terms| {
+        let Terms { dealId, r#ref, .. } = *terms;
+        (dealId, Error::DealExists(Diamond::DealExists { r#ref, dealId }))
+    };
+    assert_eq!(skipped(&created), [exists(&first), exists(&second)]);
+    world.deposit(world.payer, &first);
 }
 
 #[test]
-fn a_skipped_term_is_not_even_checked() {
+fn a_batch_that_comes_again_after_the_expiry_is_harmless() {
     let mut world = World::new();
-    let deal = world.create(&world.terms("payment"));
-    world.evm.set_time(NOW + 7200);
     let terms = vec![world.terms("payment")];
+    world.send(world.operator, &Diamond::createDealsCall { terms: terms.clone() });
+    world.evm.set_time(NOW + 7200);
     let again = world.send(world.operator, &Diamond::createDealsCall { terms });
-    assert_eq!(again.value, [deal], "asking again after the expiry is harmless");
+    assert_eq!((again.value, again.logs.len()), (U256::ZERO, 1));
 }
 
 #[test]
 fn an_empty_batch_does_nothing() {
     let mut world = World::new();
     let created = world.send(world.operator, &Diamond::createDealsCall { terms: vec![] });
-    assert!(created.value.is_empty() && created.logs.is_empty());
+    assert!(created.value.is_zero() && created.logs.is_empty());
 }
 
 #[test]
 fn deals_are_read_in_bulk_with_gaps() {
     let mut world = World::new();
-    let deal = world.deal_in(DEPOSITED, &world.terms("known"));
-    let refs = vec![reference("unknown"), reference("known"), B256::ZERO];
-    let deals = world.ask(&Diamond::dealsOfCall { refs });
-    assert_eq!(deals[1], world.deal(deal));
-    assert_eq!(deals[1].payer, world.payer);
+    let terms = world.terms("known");
+    let terms = world.deal_in(DEPOSITED, terms);
+    let refs = vec![reference("unknown"), terms.r#ref, B256::ZERO];
+    let statuses = world.ask(&Diamond::statusesOfCall { refs });
+    assert_eq!(statuses[1], world.status(&terms));
+    assert_eq!((statuses[1].dealId, statuses[1].payer), (terms.dealId, world.payer));
     for gap in [0, 2] {
-        let none = &deals[gap];
-        assert_eq!((none.id, none.r#ref, none.state, none.amount), (U256::ZERO, B256::ZERO, NONE, U256::ZERO));
+        let none = &statuses[gap];
+        assert_eq!((none.dealId, none.state, none.payer), (U256::ZERO, NONE, Address::ZERO));
+        assert!(none.commitment.is_zero());
     }
-    assert_eq!(world.ask(&Diamond::dealOfCall { r#ref: reference("unknown") }), deals[0]);
 }

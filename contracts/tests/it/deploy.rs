@@ -1,11 +1,11 @@
-//! What it costs and needs to create a diamond and its deals.
+//! What it needs to create a diamond.
 
-use alloy::primitives::{Bytes, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::{SolCall, SolError};
 use revm::primitives::hardfork::SpecId;
 
 use crate::evm::Evm;
-use crate::world::{AMOUNT, Diamond, World};
+use crate::world::{AMOUNT, DELAY, Diamond, Error, World, creation};
 
 /// EIP-3860's limit; Osaka's for a transaction's gas (EIP-7825) is what the test EVM itself enforces.
 const INITCODE_LIMIT: usize = 49_152;
@@ -14,32 +14,34 @@ const INITCODE_LIMIT: usize = 49_152;
 fn one_transaction_makes_a_diamond() {
     for rules in [SpecId::CANCUN, SpecId::PRAGUE, SpecId::OSAKA] {
         let mut evm = Evm::new(rules);
-        let owner = evm.account(1);
-        let created = evm.create(owner, contracts::DIAMOND_BYTECODE);
-        assert!(created.gas < 5_000_000, "creation took {} gas", created.gas);
+        let [sender, owner, one, two] = [1, 2, 3, 4].map(|number| evm.account(number));
+        let code = creation(owner, &[one, two], DELAY);
+        let created = evm.create(sender, &code);
+        assert!(created.gas < 6_000_000, "creation took {} gas", created.gas);
         assert_eq!(evm.ask(created.value, &Diamond::ownerCall {}), owner);
+        assert_eq!(evm.ask(created.value, &Diamond::delayCall {}), DELAY);
         assert_eq!(created.event::<Diamond::OwnershipTransferred>().newOwner, owner);
+        for (account, expected) in [(sender, false), (owner, false), (one, true), (two, true)] {
+            assert_eq!(evm.ask(created.value, &Diamond::isOperatorCall { account }), expected);
+        }
+        let appointed: Vec<_> = created.events::<Diamond::OperatorSet>().iter().map(|it| it.operator).collect();
+        assert_eq!(appointed, [one, two]);
+        assert!(code.len() / 2 < INITCODE_LIMIT);
     }
-    assert!(contracts::DIAMOND_BYTECODE.len() / 2 < INITCODE_LIMIT);
 }
 
 #[test]
-fn a_deal_in_a_batch_of_fifty_stays_cheap() {
-    let mut world = World::new();
-    let terms: Vec<_> = (0..50).map(|number| world.terms(&format!("payment {number}"))).collect();
-    let created = world.send(world.operator, &Diamond::createDealsCall { terms });
-    assert!(created.gas / 50 < 53_000, "{} gas a deal", created.gas / 50);
-
-    let alone = world.send(world.operator, &crate::world::create_call(&world.terms("alone")));
-    assert!(alone.gas < 85_000, "{} gas for a lone deal", alone.gas);
-
-    let deposit = Diamond::depositCall { dealId: created.value[0] };
-    let paid = world.send(world.payer, &deposit);
-    assert!(paid.gas < 130_000, "{} gas for a deposit", paid.gas);
-
-    let canceled = world.send(world.operator, &Diamond::cancelDealsCall { dealIds: created.value });
-    assert_eq!(canceled.value, U256::from(50));
-    assert!(canceled.gas / 50 < 12_000, "{} gas for each cancellation", canceled.gas / 50);
+fn a_diamond_needs_an_owner_and_a_delay_that_ends() {
+    let mut evm = Evm::new(SpecId::OSAKA);
+    let owner = evm.account(1);
+    let year = 365 * 86_400;
+    let refusal = |evm: &mut Evm, owner, delay| evm.create_refused::<Error>(owner, &creation(owner, &[], delay));
+    assert_eq!(refusal(&mut evm, Address::ZERO, 1), Error::InvalidOwner(Diamond::InvalidOwner {}));
+    let expected = Error::InvalidDelay(Diamond::InvalidDelay { delay: year + 1 });
+    assert_eq!(refusal(&mut evm, owner, year + 1), expected);
+    for delay in [0, year] {
+        evm.create(owner, &creation(owner, &[], delay));
+    }
 }
 
 #[test]
@@ -59,16 +61,19 @@ fn unknown_functions_and_bare_coin_are_refused() {
 #[test]
 fn functions_that_take_no_coin_refuse_it() {
     let mut world = World::new();
-    let call = Diamond::ownerCall {}.abi_encode();
-    let reason = world.evm.transact(world.stranger, world.diamond, U256::from(1), call.into()).err();
-    assert_eq!(reason, Some(Bytes::new()));
+    for call in [Diamond::ownerCall {}.abi_encode(), Diamond::owedCall { token: Address::ZERO }.abi_encode()] {
+        let reason = world.evm.transact(world.stranger, world.diamond, U256::from(1), call.into()).err();
+        assert_eq!(reason, Some(Bytes::new()));
+    }
 }
 
 #[test]
 fn a_facet_called_directly_knows_nobody() {
     let mut world = World::new();
-    let facet = world.ask(&Diamond::facetAddressCall { _functionSelector: Diamond::createDealCall::SELECTOR.into() });
-    let call = crate::world::create_call(&world.terms("direct"));
-    let refusal: Diamond::DiamondErrors = world.evm.refuse(world.owner, facet, U256::ZERO, &call);
-    assert_eq!(refusal, Diamond::DiamondErrors::NotOperator(Diamond::NotOperator { caller: world.owner }));
+    let selector = Diamond::setOperatorCall::SELECTOR.into();
+    let facet = world.ask(&Diamond::facetAddressCall { _functionSelector: selector });
+    assert_ne!(facet, world.diamond);
+    let call = Diamond::setOperatorCall { operator: world.stranger, allowed: true };
+    let refusal: Error = world.evm.refuse(world.owner, facet, U256::ZERO, &call);
+    assert_eq!(refusal, Error::NotOwner(Diamond::NotOwner { caller: world.owner }));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy::primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy::sol_types::{SolCall, SolEvent, SolInterface};
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{BlockEnv, CfgEnv, Journal, TxEnv};
@@ -66,6 +66,12 @@ impl Evm {
         self.inner.ctx.block.timestamp = U256::from(timestamp);
     }
 
+    /// A word of a contract's storage.
+    pub(crate) fn storage(&self, address: Address, slot: B256) -> U256 {
+        let account = self.inner.ctx.journaled_state.database.cache.accounts.get(&address);
+        account.and_then(|account| account.storage.get(&slot.into()).copied()).unwrap_or_default()
+    }
+
     /// What an account holds of the chain's own coin.
     pub(crate) fn balance(&self, address: Address) -> U256 {
         self.inner.ctx.journaled_state.database.cache.accounts.get(&address).map_or(U256::ZERO, |it| it.info.balance)
@@ -80,6 +86,22 @@ impl Evm {
             }
             other => panic!("the contract was not created: {other:?}"),
         }
+    }
+
+    /// Creates a contract, which must refuse with an error that the ABI names.
+    pub(crate) fn create_refused<E: SolInterface>(&mut self, from: Address, bytecode: &str) -> E {
+        let code: Bytes = bytecode.parse().expect("bytecode is hexadecimal");
+        match self.execute(from, TxKind::Create, U256::ZERO, code) {
+            ExecutionResult::Revert { output, .. } => E::abi_decode(&output).expect("the ABI names it"),
+            other => panic!("the contract was not refused: {other:?}"),
+        }
+    }
+
+    /// Gives an account coin that no transaction brought, as a block's reward is given.
+    pub(crate) fn endow(&mut self, address: Address, amount: U256) {
+        let database = &mut self.inner.ctx.journaled_state.database;
+        let account = database.cache.accounts.get_mut(&address).expect("the account exists");
+        account.info.balance += amount;
     }
 
     /// Sends bytes; a revert is the error that comes back.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::json_abi::JsonAbi;
 use alloy::primitives::{Address, FixedBytes};
 
-use crate::world::{Diamond, World};
+use crate::world::{DELAY, Diamond, World, creation};
 
 #[test]
 fn the_loupe_knows_every_function_of_the_abi() {
@@ -41,7 +41,7 @@ fn the_four_views_agree() {
 #[test]
 fn the_creation_event_lists_the_same_functions() {
     let mut world = World::new();
-    let created = world.evm.create(world.owner, contracts::DIAMOND_BYTECODE);
+    let created = world.evm.create(world.owner, &creation(world.owner, &[], DELAY));
     let cuts: BTreeMap<_, _> = created
         .event::<Diamond::DiamondCut>()
         ._diamondCut

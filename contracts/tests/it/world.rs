@@ -1,7 +1,7 @@
 //! A diamond with the people around it, and the words that the tests share.
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy::sol_types::SolCall;
+use alloy::sol_types::{SolCall, SolConstructor, SolInterface};
 use revm::primitives::hardfork::SpecId;
 
 use crate::evm::{Done, Evm, NOW};
@@ -23,10 +23,13 @@ alloy::sol! {
     Puppet, "tests/artifacts/Puppet.abi.json"
 }
 
-pub(crate) use Diamond::DiamondErrors as Error;
+pub(crate) use Diamond::{DealTerms as Terms, DiamondErrors as Error};
 
 pub(crate) const AMOUNT: U256 = U256::from_limbs([25_000_000, 0, 0, 0]);
 pub(crate) const EXPIRY: u64 = NOW + 3600;
+
+/// Seconds between what the owner announces and what the owner does.
+pub(crate) const DELAY: u64 = 172_800;
 
 /// The states of a deal, as the ABI numbers them.
 pub(crate) const NONE: u8 = 0;
@@ -74,23 +77,25 @@ impl World {
     pub(crate) fn under(rules: SpecId) -> Self {
         let mut evm = Evm::new(rules);
         let [owner, operator, payer, payee, stranger] = [0xa1, 0xa2, 0xa3, 0xa4, 0xa5].map(|it| evm.account(it));
-        let diamond = evm.create(owner, contracts::DIAMOND_BYTECODE).value;
+        // Who sends the creation is nobody to the diamond.
+        let diamond = evm.create(stranger, &creation(owner, &[operator], DELAY)).value;
         let token = evm.create(owner, contracts::TEST_TOKEN_BYTECODE).value;
-        evm.send(owner, diamond, &Diamond::setOperatorCall { operator, allowed: true });
-        evm.send(owner, token, &TestToken::mintCall { to: payer, amount: AMOUNT * U256::from(100) });
+        evm.send(owner, token, &TestToken::mintCall { to: payer, amount: AMOUNT * U256::from(1_000) });
         evm.send(payer, token, &TestToken::approveCall { spender: diamond, value: U256::MAX });
         Self { evm, diamond, token, owner, operator, payer, payee, stranger }
     }
 
-    /// Terms in the test token.
-    pub(crate) fn terms(&self, name: &str) -> Diamond::DealTerms {
+    /// Terms in the test token. The id is a number that the product could have reached after some years.
+    pub(crate) fn terms(&self, name: &str) -> Terms {
         let (payee, token, amount) = (self.payee, self.token, AMOUNT);
-        Diamond::DealTerms { r#ref: reference(name), payee, token, amount, expiresAt: EXPIRY }
+        let r#ref = reference(name);
+        let digits = r#ref.0[..4].iter().fold(1, |number, byte| number * 256 + u64::from(*byte));
+        Terms { dealId: U256::from(digits), r#ref, payee, token, amount, expiresAt: EXPIRY }
     }
 
     /// Terms in the chain's own coin.
-    pub(crate) fn native(&self, name: &str) -> Diamond::DealTerms {
-        Diamond::DealTerms { token: Address::ZERO, ..self.terms(name) }
+    pub(crate) fn native(&self, name: &str) -> Terms {
+        Terms { token: Address::ZERO, ..self.terms(name) }
     }
 
     /// Calls the diamond, which must succeed.
@@ -107,36 +112,45 @@ impl World {
         self.evm.refuse(from, self.diamond, U256::ZERO, call)
     }
 
-    pub(crate) fn create(&mut self, terms: &Diamond::DealTerms) -> U256 {
-        self.send(self.operator, &create_call(terms)).value
+    pub(crate) fn create(&mut self, terms: &Terms) {
+        self.send(self.operator, &create_call(terms));
+    }
+
+    /// Pays a deal with what it asks for.
+    pub(crate) fn deposit(&mut self, from: Address, terms: &Terms) -> Done<Diamond::depositReturn> {
+        let value = if terms.token.is_zero() { terms.amount } else { U256::ZERO };
+        self.evm.pay(from, self.diamond, value, &deposit_call(terms))
     }
 
     /// Creates a deal and brings it into a state.
-    pub(crate) fn deal_in(&mut self, state: u8, terms: &Diamond::DealTerms) -> U256 {
-        if state == NONE {
-            return id(terms.r#ref);
+    pub(crate) fn deal_in(&mut self, state: u8, terms: Terms) -> Terms {
+        if state != NONE {
+            self.create(&terms);
         }
-        let deal = self.create(terms);
         if matches!(state, DEPOSITED | RELEASED) {
-            let value = if terms.token.is_zero() { terms.amount } else { U256::ZERO };
-            self.evm.pay(self.payer, self.diamond, value, &Diamond::depositCall { dealId: deal });
+            self.deposit(self.payer, &terms);
         }
         if state == RELEASED {
-            self.send(self.operator, &Diamond::releaseDealCall { dealId: deal });
+            self.send(self.operator, &release_call(&terms));
         }
         if state == CANCELED {
-            self.send(self.operator, &Diamond::cancelDealCall { dealId: deal });
+            self.send(self.operator, &cancel_call(&terms));
         }
-        assert_eq!(self.state(deal), state);
-        deal
+        assert_eq!(self.state(&terms), state);
+        terms
     }
 
-    pub(crate) fn deal(&mut self, id: U256) -> Diamond::Deal {
-        self.ask(&Diamond::dealByIdCall { dealId: id })
+    pub(crate) fn status(&mut self, terms: &Terms) -> Diamond::DealStatus {
+        self.ask(&Diamond::statusOfCall { r#ref: terms.r#ref })
     }
 
-    pub(crate) fn state(&mut self, id: U256) -> u8 {
-        self.deal(id).state
+    pub(crate) fn state(&mut self, terms: &Terms) -> u8 {
+        self.status(terms).state
+    }
+
+    /// What the diamond says is not its own of a token.
+    pub(crate) fn owed(&mut self, token: Address) -> U256 {
+        self.ask(&Diamond::owedCall { token })
     }
 
     /// What an account holds of a token, or of the chain's own coin.
@@ -145,6 +159,15 @@ impl World {
             return self.evm.balance(account);
         }
         self.evm.ask(token, &TestToken::balanceOfCall { account })
+    }
+
+    /// Gives the diamond what belongs to no deal.
+    pub(crate) fn stray(&mut self, token: Address, amount: U256) {
+        if token.is_zero() {
+            self.evm.endow(self.diamond, amount);
+        } else {
+            self.evm.send(self.owner, token, &TestToken::mintCall { to: self.diamond, amount });
+        }
     }
 
     /// An account with code, which may also operate the diamond.
@@ -186,12 +209,39 @@ pub(crate) fn reference(name: &str) -> B256 {
     keccak256(name)
 }
 
-/// The deal that belongs to a ref.
-pub(crate) fn id(reference: B256) -> U256 {
-    U256::from_be_bytes(reference.0)
+/// The creation code of a diamond with its arguments.
+pub(crate) fn creation(owner: Address, operators: &[Address], delay: u64) -> String {
+    let arguments = Diamond::constructorCall { owner_: owner, operators: operators.to_vec(), delay_: delay };
+    format!("{}{}", contracts::DIAMOND_BYTECODE, alloy::hex::encode(arguments.abi_encode()))
 }
 
-pub(crate) fn create_call(terms: &Diamond::DealTerms) -> Diamond::createDealCall {
-    let Diamond::DealTerms { r#ref, payee, token, amount, expiresAt } = *terms;
-    Diamond::createDealCall { r#ref, payee, token, amount, expiresAt }
+/// The functions that take all terms, one by one.
+macro_rules! calls {
+    ($($name:ident -> $call:ident,)*) => {$(
+        pub(crate) fn $name(terms: &Terms) -> Diamond::$call {
+            let Terms { dealId, r#ref, payee, token, amount, expiresAt } = *terms;
+            Diamond::$call { dealId, r#ref, payee, token, amount, expiresAt }
+        }
+    )*};
+}
+
+calls! {
+    create_call -> createDealCall,
+    deposit_call -> depositCall,
+    cancel_call -> cancelDealCall,
+    release_call -> releaseDealCall,
+}
+
+pub(crate) fn wrong_state(terms: &Terms, state: u8) -> Error {
+    Error::WrongState(Diamond::WrongState { dealId: terms.dealId, state })
+}
+
+pub(crate) fn not_found(terms: &Terms) -> Error {
+    Error::DealNotFound(Diamond::DealNotFound { r#ref: terms.r#ref })
+}
+
+/// Which deals were left as they were, and with which errors.
+pub(crate) fn skipped<T>(done: &Done<T>) -> Vec<(U256, Error)> {
+    let told = |it: Diamond::DealSkipped| (it.dealId, Error::abi_decode(&it.reason).expect("a named error"));
+    done.events::<Diamond::DealSkipped>().into_iter().map(told).collect()
 }

@@ -9,6 +9,7 @@ mod cut;
 mod deploy;
 mod deposit;
 mod evm;
+mod gas;
 mod loupe;
 mod release;
 mod world;

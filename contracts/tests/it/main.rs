@@ -11,5 +11,6 @@ mod deposit;
 mod evm;
 mod gas;
 mod loupe;
+mod random;
 mod release;
 mod world;

@@ -4,6 +4,7 @@
 pub mod access_token;
 pub(crate) mod caller;
 pub mod commands;
+pub mod deal;
 pub(crate) mod debt;
 pub mod event;
 pub mod evm_address;

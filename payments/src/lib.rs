@@ -7,8 +7,8 @@ mod rails;
 #[cfg(test)]
 pub(crate) use self::core::samples;
 pub use self::core::{
-    access_token, commands, event, evm_address, idempotency, jobs, listing, log, method, money, observation, rail,
-    reach, subjects, transition, verdict,
+    access_token, commands, deal, event, evm_address, idempotency, jobs, listing, log, method, money, observation,
+    rail, reach, subjects, transition, verdict,
 };
 pub(crate) use self::core::{caller, debt, lock, off_chain, record, request_error, row};
 pub use contracts::{

@@ -125,7 +125,7 @@ const approve = () =>
 const deposit = () =>
   act("Confirm the payment in your wallet…", async () => {
     const { contract, diamond_address: diamond, token_address: currency } = known.payment;
-    const hash = await known.wallet.deposit(diamond, contract.arguments[0], currency ? 0n : amount());
+    const hash = await known.wallet.deposit(diamond, contract.arguments, currency ? 0n : amount());
     sessionStorage.setItem(depositKey, hash);
     known.deposited = true;
     known.doing = "Waiting for the payment to be mined…";

@@ -84,8 +84,9 @@ struct PaymentTold {
     payment_address: String,
     metadata: Option<String>,
     status: Status,
-    /// The deal on chain; null until it is known.
-    deal_id: Option<String>,
+    /// The deal on chain, a number that counts up; null until it is known, and for a deal of a diamond of the first
+    /// edition, whose ids are hashes.
+    deal_id: Option<i64>,
     /// The contract that holds the deal; null until it is known.
     diamond_address: Option<String>,
     /// The transaction that opened the deal; null until it is known.

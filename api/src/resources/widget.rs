@@ -5,7 +5,7 @@ mod qr;
 use std::sync::LazyLock;
 
 use entities::{PaymentId, Shared as _, Unscoped as _, currency, network, payment};
-use payments::money::base_units;
+use payments::{deal, money::base_units};
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -36,8 +36,9 @@ pub(crate) struct WidgetPayment {
     node_id: Uuid,
     /// The chain's own number, such as 1 or 137.
     network_id: i64,
-    /// The deal on chain; null until it is known.
-    deal_id: Option<String>,
+    /// The deal on chain, a number that counts up; null until it is known, and for a deal of a diamond of the first
+    /// edition, whose ids are hashes.
+    deal_id: Option<i64>,
     /// What the payer is charged, in the currency's main unit: the payment's `paid_price`.
     price: Money,
     /// The same as text.
@@ -84,13 +85,20 @@ pub(crate) struct ContractCall {
     arguments: Vec<String>,
 }
 
-/// The part of the diamond's ABI that pays.
-static DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let abi: Vec<Value> = serde_json::from_str(contracts::FIRST_DIAMOND_ABI).unwrap_or_default();
+/// The part of the diamond's ABI that pays, in its second edition and in its first.
+static DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| deposit_abi(contracts::DIAMOND_ABI));
+static FIRST_DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| deposit_abi(contracts::FIRST_DIAMOND_ABI));
+
+fn deposit_abi(abi: &str) -> Vec<Value> {
+    let abi: Vec<Value> = serde_json::from_str(abi).unwrap_or_default();
     let pays = |entry: &Value| entry["type"] == "function" && entry["name"] == "deposit";
     let explains = |entry: &Value| entry["type"] == "error";
     abi.into_iter().filter(|entry| pays(entry) || explains(entry)).collect()
-});
+}
+
+fn abi_of(deal_id: &str) -> &'static [Value] {
+    if deal::number(deal_id).is_some() { &DEPOSIT_ABI } else { &FIRST_DEPOSIT_ABI }
+}
 
 pub(crate) struct Widget(pub(crate) State);
 
@@ -150,24 +158,25 @@ impl Widget {
 impl WidgetPayment {
     fn new(payment: payment::Model, currency: currency::Model, network: network::Model, development: bool) -> Self {
         let decimals = u32::try_from(currency.decimals).unwrap_or(0);
-        let call = |deal_id: &String| ContractCall {
-            abi: DEPOSIT_ABI.iter().cloned().map(Any).collect(),
+        let amount = base_units(payment.paid_price.0, decimals).unwrap_or_default();
+        let call = |deal_id: &str| ContractCall {
+            abi: abi_of(deal_id).iter().cloned().map(Any).collect(),
             function_name: "deposit".to_owned(),
-            arguments: vec![deal_id.clone()],
+            arguments: deal::deposit_arguments(&payment, deal_id, currency.address.as_deref(), &amount),
         };
         Self {
-            contract: payment.deal_id.as_ref().map(call),
+            contract: payment.deal_id.as_deref().map(call),
             external_id: payment.external_id,
             node_id: payment.node_id.0,
             network_id: network.network_id,
-            deal_id: payment.deal_id,
+            deal_id: payment.deal_id.as_deref().and_then(deal::number),
             // Whoever approves it and calls the contract has paid.
             price: payment.paid_price.into(),
             price_text: Money::from(payment.paid_price).text(),
             paid_price: payment.paid_price.into(),
             paid_price_text: Money::from(payment.paid_price).text(),
             price_decimals: currency.decimals,
-            amount: base_units(payment.paid_price.0, decimals).unwrap_or_default(),
+            amount,
             payment_address: payment.payment_address,
             diamond_address: payment.diamond_address,
             currency: currency.symbol,

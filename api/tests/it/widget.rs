@@ -3,6 +3,7 @@
 use fixtures::{TestDatabase, on_both};
 use payments::Observation;
 use serde_json::{Value, json};
+use sha3::{Digest, Keccak256};
 
 use crate::app::{TestApp, redacted, send};
 
@@ -23,9 +24,41 @@ on_both!(shows_what_a_payment_page_needs, async |database: TestDatabase| {
     let transaction_hash = Some(format!("0x{}", "ab".repeat(32)));
     app.observe(&payment, Observation::DealOpened { deal_id: "17".to_owned(), transaction_hash }).await;
     let after = app.get(token, &path(&payment)).await.expect(200).body;
-    insta::assert_snapshot!("widget", redacted(&after, &["node_id", "expires_at", "abi"]));
-    let deposit = &after["contract"]["abi"].as_array().unwrap()[..];
-    assert!(deposit.iter().any(|entry| entry["name"] == "deposit" && entry["inputs"][0]["type"] == "uint256"));
+    insta::assert_snapshot!("widget", redacted(&after, &["node_id", "expires_at", "abi", "arguments"]));
+    let id: uuid::Uuid = payment["id"].as_str().unwrap().parse().unwrap();
+    let reference = format!("0x{}", hex::encode(Keccak256::digest(id.as_bytes())));
+    let expires_at = payment["expires_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let expected = json!([
+        "17",
+        reference,
+        after["payment_address"],
+        after["token_address"],
+        "10500000",
+        expires_at.timestamp().to_string(),
+    ]);
+    assert_eq!(after["contract"]["arguments"], expected);
+    assert_eq!(deposits_inputs(&after), ["uint256", "bytes32", "address", "address", "uint256", "uint64"]);
+});
+
+fn deposits_inputs(shown: &Value) -> Vec<&str> {
+    let abi = shown["contract"]["abi"].as_array().unwrap();
+    let deposit = abi.iter().find(|entry| entry["name"] == "deposit").unwrap();
+    deposit["inputs"].as_array().unwrap().iter().map(|input| input["type"].as_str().unwrap()).collect()
+}
+
+on_both!(a_deal_of_the_first_edition_is_paid_by_its_id_alone, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let merchants = app.token().await;
+    let payment = app.created(&merchants, "one").await;
+    let diamond_address = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512".to_owned();
+    app.observe(&payment, Observation::SendingStarted { diamond_address }).await;
+    let deal_id = "22787570066134913729546961628452595380768337997964979001475938385947862572242";
+    app.observe(&payment, Observation::DealOpened { deal_id: deal_id.to_owned(), transaction_hash: None }).await;
+    let shown = app.get(payment["access_token"].as_str().unwrap(), &path(&payment)).await.expect(200).body;
+    assert_eq!((&shown["deal_id"], &shown["contract"]["arguments"]), (&json!(null), &json!([deal_id])));
+    assert_eq!(deposits_inputs(&shown), ["uint256"]);
+    let told = app.get(&merchants, &format!("/api/v1/payments/{}", payment["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(told.body["deal_id"], json!(null), "no double carries it");
 });
 
 on_both!(opens_for_the_payments_own_token_only, async |database: TestDatabase| {

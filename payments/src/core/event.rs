@@ -9,7 +9,7 @@ use queue::NewMessage;
 use serde::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
-use crate::jobs::AnnounceEvents;
+use crate::{deal, jobs::AnnounceEvents};
 
 /// Events in one announcement.
 const ANNOUNCED_TOGETHER: usize = 100;
@@ -146,7 +146,7 @@ pub struct PaymentTold {
     pub payment_address: String,
     pub metadata: Option<String>,
     pub status: PaymentStatus,
-    pub deal_id: Option<String>,
+    pub deal_id: Option<i64>,
     pub diamond_address: Option<String>,
     pub transaction_hash: Option<String>,
     pub cancel_transaction_hash: Option<String>,
@@ -230,7 +230,7 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
                 payment_address: payment.payment_address.clone(),
                 metadata: payment.metadata.clone(),
                 status: to,
-                deal_id: payment.deal_id.clone(),
+                deal_id: payment.deal_id.as_deref().and_then(deal::number),
                 diamond_address: payment.diamond_address.clone(),
                 transaction_hash: payment.transaction_hash.clone(),
                 cancel_transaction_hash: payment.cancel_transaction_hash.clone(),

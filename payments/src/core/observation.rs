@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     caller::{Actor, Asked},
+    deal,
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
     method::Capabilities,
@@ -226,8 +227,8 @@ impl Subject {
             return Outcome::Unchanged;
         }
         let diamond_address = &self.payment.diamond_address;
-        let data =
-            json!({ "deal_id": deal_id, "diamond_address": diamond_address, "transaction_hash": transaction_hash });
+        let data = json!({ "deal_id": deal::number(&deal_id), "diamond_address": diamond_address,
+            "transaction_hash": transaction_hash });
         self.payment.deal_id = Some(deal_id);
         self.payment.transaction_hash = transaction_hash;
         self.clear_failure();

@@ -96,7 +96,7 @@ on_both!(each_transition_is_owed_once_with_its_number_and_status, async |databas
     assert_eq!(created["data"]["payment"]["price"].to_string(), "10.5");
     assert_eq!(open["data"]["payment"]["status"], "open");
     assert_eq!(open["data"]["previous_status"], "pending");
-    assert_eq!(open["data"]["details"]["deal_id"], "7");
+    assert_eq!(open["data"]["details"]["deal_id"], 7);
     assert_eq!(canceling["data"]["trigger"], "cancel_requested");
     assert!(row(worker.db(), id).await.due_at.is_some(), "its lane is told");
 });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entities::{MemberId, PaymentGroup, PaymentId, PaymentMethod, PaymentStatus, member, now, payment};
-use payments::AccessTokens;
+use payments::{AccessTokens, deal};
 use poem_openapi::{Enum, Object};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use uuid::Uuid;
@@ -131,8 +131,9 @@ pub(crate) struct Payment {
     /// Lets the payer's browser see this payment until it expires. Null in lists and for operators,
     /// and after that.
     access_token: Option<String>,
-    /// The deal on chain; null until it is known.
-    deal_id: Option<String>,
+    /// The deal on chain, a number that counts up; null until it is known, and for a deal of a diamond of the first
+    /// edition, whose ids are hashes.
+    deal_id: Option<i64>,
     /// The contract that holds the deal; null until it is known.
     diamond_address: Option<String>,
     /// The transaction that opened the deal; null until it is known.
@@ -188,7 +189,7 @@ impl Payment {
             client_ip: payment.client_ip,
             status: payment.status.into(),
             access_token: None,
-            deal_id: payment.deal_id,
+            deal_id: payment.deal_id.as_deref().and_then(deal::number),
             diamond_address: payment.diamond_address,
             transaction_hash: payment.transaction_hash,
             cancel_transaction_hash: payment.cancel_transaction_hash,

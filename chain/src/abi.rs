@@ -1,11 +1,13 @@
 //! The diamond's deal functions, events and errors, as far as they are used.
 
+pub(crate) mod second;
+
 use std::sync::LazyLock;
 
 use alloy::{
     dyn_abi::{DynSolValue, JsonAbiExt},
     json_abi::JsonAbi,
-    primitives::{B256, Bytes, U256, hex},
+    primitives::{Address, B256, Bytes, U256, hex},
     sol,
     sol_types::{Panic, Revert, SolCall, SolError, SolEvent},
 };
@@ -19,7 +21,7 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     enum DealState { None, Open, Deposited, Released, Canceled }
 
-    #[derive(Debug)]
+    #[derive(Debug, PartialEq, Eq)]
     struct Terms { bytes32 ref; address payee; address token; uint256 amount; uint64 expiresAt; }
 
     #[derive(Debug)]
@@ -117,8 +119,12 @@ pub(crate) struct Reason {
     pub(crate) message: String,
 }
 
-static ABI: LazyLock<JsonAbi> =
-    LazyLock::new(|| serde_json::from_str(contracts::FIRST_DIAMOND_ABI).unwrap_or_else(|_| JsonAbi::new()));
+static ABI: LazyLock<JsonAbi> = LazyLock::new(|| abi(contracts::FIRST_DIAMOND_ABI));
+static SECOND_ABI: LazyLock<JsonAbi> = LazyLock::new(|| abi(contracts::DIAMOND_ABI));
+
+fn abi(json: &str) -> JsonAbi {
+    serde_json::from_str(json).unwrap_or_else(|_| JsonAbi::new())
+}
 
 /// Puts a revert's data into words: the custom errors of every facet, `require` texts, panics.
 pub(crate) fn reason(data: &[u8]) -> Reason {
@@ -145,7 +151,8 @@ fn told(data: &[u8]) -> Reason {
 
 fn custom(data: &[u8]) -> Option<Reason> {
     let (selector, arguments) = data.split_at_checked(4)?;
-    let error = ABI.errors().find(|error| error.selector().as_slice() == selector)?;
+    let mut errors = SECOND_ABI.errors().chain(ABI.errors());
+    let error = errors.find(|error| error.selector().as_slice() == selector)?;
     let values = error.abi_decode_input(arguments).ok()?;
     let named = error.inputs.iter().zip(&values).map(|(input, value)| format!("{}: {}", input.name, display(value)));
     let message = format!("{}({})", error.name, named.collect::<Vec<_>>().join(", "));
@@ -161,6 +168,33 @@ fn display(value: &DynSolValue) -> String {
         DynSolValue::FixedBytes(word, size) => hex::encode_prefixed(&word[..(*size).min(32)]),
         DynSolValue::String(text) => text.clone(),
         other => format!("{other:?}"),
+    }
+}
+
+impl Deal {
+    /// As the second edition tells it, which knows no terms: those that were asked for, if they are what it is committed to,
+    /// and none otherwise.
+    pub(crate) fn of_status(status: &second::DealStatus, terms: &Terms) -> Self {
+        let asked = second::DealTerms::new(status.dealId, terms);
+        let is_asked = second::commitment(&asked) == status.commitment;
+        let terms = if is_asked { terms.clone() } else { Terms { r#ref: terms.r#ref, ..Terms::default() } };
+        Self {
+            id: status.dealId,
+            r#ref: terms.r#ref,
+            payee: terms.payee,
+            token: terms.token,
+            amount: terms.amount,
+            expiresAt: terms.expiresAt,
+            state: second::state(status.state),
+            payer: status.payer,
+        }
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        let (payee, token) = (Address::ZERO, Address::ZERO);
+        Self { r#ref: B256::ZERO, payee, token, amount: U256::ZERO, expiresAt: 0 }
     }
 }
 
@@ -199,9 +233,9 @@ pub(crate) fn cancel(ids: Vec<U256>) -> Bytes {
     }
 }
 
-/// What creates a diamond that belongs to the sender.
-pub(crate) fn diamond_creation() -> Result<Bytes, Error> {
-    creation("diamond", contracts::FIRST_DIAMOND_BYTECODE)
+/// What creates a diamond of the first edition, which belongs to the sender.
+pub(crate) fn first_diamond_creation() -> Result<Bytes, Error> {
+    creation("first diamond", contracts::FIRST_DIAMOND_BYTECODE)
 }
 
 /// What creates the test token.

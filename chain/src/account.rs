@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    abi::{self, Deals, Token},
+    abi::{self, Deals, Terms, Token, second},
     classify::{Class, classify},
+    edition::Deployment,
     error::Error,
     fees::Fees,
     network::Network,
+    operation::DealTerms,
     probe,
     rpc::{Call, Counts, Fault, Header, Receipt, Rpc, decode},
     transaction::Draft,
@@ -26,6 +28,17 @@ use crate::{
 /// How long a transaction may take to be mined.
 const MINED_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+
+/// A deal of a diamond of the second edition, as its payer presents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deal {
+    /// As the chain has told it.
+    pub id: U256,
+    /// See [`crate::reference`].
+    pub reference: B256,
+    /// What it was opened with.
+    pub terms: DealTerms,
+}
 
 /// An account at an endpoint.
 pub struct Account {
@@ -57,12 +70,20 @@ impl Account {
         self.chain_id
     }
 
-    /// Deploys a diamond that belongs to this account.
+    /// Deploys a diamond.
     ///
     /// # Errors
     /// When it is refused, reverts or is not mined in time.
-    pub async fn deploy_diamond(&self) -> Result<Address, Error> {
-        self.deploy(abi::diamond_creation()?).await
+    pub async fn deploy_diamond(&self, deployment: &Deployment) -> Result<Address, Error> {
+        self.deploy(second::diamond_creation(deployment)?).await
+    }
+
+    /// Deploys a diamond of the first edition, which belongs to this account: for tests of those that are still in use.
+    ///
+    /// # Errors
+    /// When it is refused, reverts or is not mined in time.
+    pub async fn deploy_first_diamond(&self) -> Result<Address, Error> {
+        self.deploy(abi::first_diamond_creation()?).await
     }
 
     /// Deploys the test token, which anybody may mint.
@@ -101,12 +122,32 @@ impl Account {
     ///
     /// # Errors
     /// When it is refused, reverts (named by the contract's error) or is not mined in time.
-    pub async fn deposit(&self, diamond: Address, token: Address, deal_id: U256, amount: U256) -> Result<B256, Error> {
+    pub async fn deposit(&self, diamond: Address, deal: &Deal) -> Result<B256, Error> {
+        let DealTerms { payee, token, amount, expires_at } = deal.terms;
+        let terms = Terms { r#ref: deal.reference, payee, token, amount, expiresAt: expires_at };
+        self.pay(diamond, token, amount, second::deposit(second::DealTerms::new(deal.id, &terms))).await
+    }
+
+    /// Pays a deal of a diamond of the first edition, which knows its terms.
+    ///
+    /// # Errors
+    /// When it is refused, reverts (named by the contract's error) or is not mined in time.
+    pub async fn deposit_in_first(
+        &self,
+        diamond: Address,
+        token: Address,
+        deal_id: U256,
+        amount: U256,
+    ) -> Result<B256, Error> {
+        self.pay(diamond, token, amount, Deals::depositCall { dealId: deal_id }.abi_encode().into()).await
+    }
+
+    async fn pay(&self, diamond: Address, token: Address, amount: U256, input: Bytes) -> Result<B256, Error> {
         let value = if token.is_zero() { amount } else { U256::ZERO };
         if !token.is_zero() {
             self.approve(token, diamond, amount).await?;
         }
-        self.call(diamond, value, Deals::depositCall { dealId: deal_id }.abi_encode().into()).await
+        self.call(diamond, value, input).await
     }
 
     /// Somebody's balance of a token, or of the network's own coin (token zero).

@@ -11,7 +11,11 @@ mod tip;
 mod watcher;
 mod witness;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use queue::{Database, backoff};
@@ -118,6 +122,7 @@ impl Agent {
             owner: Uuid::now_v7(),
             poll_now: tokio::sync::Notify::new(),
             health: self.health.clone(),
+            editions: Mutex::default(),
         });
         if !lease::acquire(&context, stop).await? {
             return Ok(());

@@ -39,11 +39,17 @@ pub struct Config {
     /// transaction; the sending goes on all the same.
     pub review_after_ms: u64,
     /// How long before its expiry a deal has to be sent at the latest, milliseconds: one that expires before its block is
-    /// mined reverts the whole batch, its neighbours included. Twice the time between two blocks is right.
+    /// mined is sent in vain, and in a diamond of the first edition reverts its neighbours too. Twice the time between two blocks is right.
     pub expiry_margin_ms: u64,
     /// Signers that work on every network besides those that are asked for, and take over what these have no funds or no
-    /// key for, on diamonds whose owner or operator they are. Their keys must be in the keystore.
+    /// key for, on diamonds that they operate. Their keys must be in the keystore.
     pub signers: Vec<Address>,
+    /// Whom a diamond belongs to that is deployed from now on: an address of which no key is needed here, best one whose key
+    /// lies in a safe. Without it a diamond belongs to the signer that deploys it.
+    pub diamond_owner: Option<Address>,
+    /// How long what its owner announces is to be seen before it may happen, seconds; a year at most. For diamonds that are
+    /// deployed from now on.
+    pub diamond_delay_s: u64,
     /// Blocks asked for in one `eth_getLogs`, at most; shrinks by itself when the node refuses.
     pub log_range_max: u64,
 }
@@ -65,6 +71,8 @@ impl Default for Config {
             review_after_ms: 3_600_000,
             expiry_margin_ms: 3_000,
             signers: Vec::new(),
+            diamond_owner: None,
+            diamond_delay_s: 172_800,
             log_range_max: 2_000,
         }
     }
@@ -85,6 +93,12 @@ impl Config {
         ];
         let zero = positive.into_iter().filter(|(_, value)| *value == 0);
         mistakes.extend(zero.map(|(name, _)| format!("chain.{name} must be above 0")));
+        if self.diamond_owner.is_some_and(|owner| owner.is_zero()) {
+            mistakes.push("chain.diamond_owner must not be the zero address".to_owned());
+        }
+        if self.diamond_delay_s > 365 * 86_400 {
+            mistakes.push("chain.diamond_delay_s must be a year at most".to_owned());
+        }
         if self.review_after_ms <= self.bump_after_ms {
             mistakes.push(
                 "chain.review_after_ms must be above chain.bump_after_ms, or nothing is tried before somebody is asked"
@@ -138,5 +152,8 @@ mod tests {
         assert_eq!(hasty.mistakes().len(), 1, "{:?}", hasty.mistakes());
         let zero = Config { review_after_ms: 0, poll_interval_ms: 0, ..Config::default() };
         assert_eq!(zero.mistakes().len(), 3, "{:?}", zero.mistakes());
+        let nobody = Some(Address::ZERO);
+        let ownerless = Config { diamond_owner: nobody, diamond_delay_s: 365 * 86_400 + 1, ..Config::default() };
+        assert_eq!(ownerless.mistakes().len(), 2, "{:?}", ownerless.mistakes());
     }
 }

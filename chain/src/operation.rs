@@ -84,7 +84,7 @@ pub enum Withdrawn {
 }
 
 /// The reference that a subject's deal carries on the chain: keccak-256 over the 16 bytes of the UUID in network byte
-/// order (not its text). On our diamond the deal's id is this same value read as a number.
+/// order (not its text). On a diamond of the first edition the deal's id is this same value read as a number.
 #[must_use]
 pub fn reference(subject_id: Uuid) -> B256 {
     keccak256(subject_id.as_bytes())
@@ -141,6 +141,8 @@ async fn insert_places(tx: &Transaction, requests: &[&Request]) -> Result<(), Er
     let diamonds = diamonds.into_iter().map(|(network_id, diamond)| diamond::ActiveModel {
         network_id: Set(network_id),
         diamond: Set(diamond),
+        edition: Set(None),
+        last_deal_id: Set(0),
         created_at: Set(now),
     });
     lane::Entity::insert_many(lanes).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
@@ -164,6 +166,7 @@ async fn insert_deals(tx: &Transaction, requests: &[&Request]) -> Result<(), Err
             amount: Set(Amount(terms.amount)),
             expires_at: Set(i64::try_from(terms.expires_at).unwrap_or(i64::MAX)),
             deal_id: Set(None),
+            allocated_id: Set(None),
             state: Set(deal::State::None),
             held_for: Set(None),
             checked_at: Set(now),
@@ -183,6 +186,7 @@ async fn insert_deals(tx: &Transaction, requests: &[&Request]) -> Result<(), Err
             Column::Token,
             Column::Amount,
             Column::ExpiresAt,
+            Column::AllocatedId,
         ])
         .action_cond_where(rearmed)
         .to_owned();

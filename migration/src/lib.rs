@@ -89,6 +89,7 @@ impl MigratorTrait for Migrator {
             "0029_write_trials",
             "0030_lists",
             "0031_recovered_deliveries",
+            "0033_diamond_editions",
         ]
     }
 }

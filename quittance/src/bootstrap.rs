@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, anyhow, bail};
-use chain::{Account, Keystore};
+use chain::{Account, Deployment, Keystore};
 use clap::Args;
 use queue::Database;
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, prelude::*};
@@ -232,7 +232,9 @@ async fn prepare(
     fund(signer).await?;
     fund(payer.address()).await?;
     let account = Account::connect(rpc_url.into(), keystore.signer(signer).await?).await?;
-    let diamond = account.deploy_diamond().await?;
+    // A playground has nobody whose key lies in a safe.
+    let deployment = Deployment { owner: signer, operators: vec![signer], delay_s: 0 };
+    let diamond = account.deploy_diamond(&deployment).await?;
     let token = account.deploy_test_token().await?;
     account.mint(token, payer.address(), PAYER_UNITS).await?;
     let playground = Playground {

@@ -13,7 +13,7 @@ use std::{
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, bail, ensure};
-use chain::Account;
+use chain::{Account, Deal, DealTerms};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -161,13 +161,23 @@ impl Stage {
     /// Does what the widget tells a wallet to do.
     async fn deposit(&mut self, payment: &Value) -> anyhow::Result<()> {
         let widget = self.merchant.widget(payment).await?;
-        let deal_id: U256 = text(&widget, "deal_id").parse().context("the widget's deal id")?;
         let diamond: Address = text(&widget, "diamond_address").parse().context("the widget's diamond")?;
         let token: Address = text(&widget, "token_address").parse().context("the widget's token")?;
         let decimals = widget["price_decimals"].as_u64().context("the widget's decimals")?;
         let price = widget["price"].to_string().parse().context("the widget's price")?;
         let units = payments::money::base_units(price, u32::try_from(decimals)?)?;
-        self.payer.deposit(diamond, token, deal_id, units.parse()?).await?;
+        let arguments = widget["contract"]["arguments"].as_array().context("the widget's arguments")?;
+        let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+        match arguments[..] {
+            [deal_id] => self.payer.deposit_in_first(diamond, token, deal_id.parse()?, units.parse()?).await?,
+            [deal_id, reference, payee, _, _, expires_at] => {
+                let (amount, expires_at) = (units.parse()?, expires_at.parse()?);
+                let terms = DealTerms { payee: payee.parse()?, token, amount, expires_at };
+                let deal = Deal { id: deal_id.parse()?, reference: reference.parse()?, terms };
+                self.payer.deposit(diamond, &deal).await?
+            }
+            _ => bail!("the widget tells {} arguments", arguments.len()),
+        };
         self.step("deposited");
         Ok(())
     }

@@ -46,7 +46,9 @@ const GAS: u64 = 300_000;
 const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 sol! {
-    function createDeal(bytes32 ref, address payee, address token, uint256 amount, uint64 expiresAt) external returns (uint256 dealId);
+    function createDeal(
+        uint256 dealId, bytes32 ref, address payee, address token, uint256 amount, uint64 expiresAt
+    ) external;
 }
 
 /// A sender with a node and a diamond of its own.
@@ -69,7 +71,9 @@ impl BareSender {
         node.answers(&rpc, "/").await?;
         let signer: PrivateKeySigner = KEY.parse()?;
         let account = chain::Account::connect(format!("http://{rpc}").into(), signer.clone()).await?;
-        let (diamond, token) = (account.deploy_diamond().await?, account.deploy_test_token().await?);
+        let owner = account.address();
+        let deployment = chain::Deployment { owner, operators: vec![owner], delay_s: 0 };
+        let (diamond, token) = (account.deploy_diamond(&deployment).await?, account.deploy_test_token().await?);
         let chain_id = account.chain_id();
         Ok(Self { rpc, signer: Rc::new(signer), chain_id, diamond, token, _anvil: node, _folder: folder })
     }
@@ -128,6 +132,7 @@ impl BareSender {
         let (signer, chain_id, diamond, token) = (Rc::clone(&self.signer), self.chain_id, self.diamond, self.token);
         move |nonce| {
             let deal = createDealCall {
+                dealId: U256::from(nonce + 1),
                 r#ref: keccak256(Uuid::now_v7().as_bytes()),
                 payee: PAYEE.parse()?,
                 token,

@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod collect;
+mod contracts;
 mod dispatch;
 mod examine;
 mod follow;
@@ -12,11 +13,12 @@ mod gaps;
 mod help;
 mod load;
 mod losses;
+mod numbering;
 mod nurse;
 mod outcome;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -128,8 +130,6 @@ struct Lane {
     helps_from: Instant,
     /// Which contracts let this signer act, and when they said so.
     allowed: HashMap<Address, (bool, Instant)>,
-    /// Contracts that are known to have code.
-    contracts: HashSet<Address>,
     /// The block that was last followed up.
     followed: Option<B256>,
     /// As of when the sends were read.

@@ -18,7 +18,7 @@ use super::{
     witness::{self, Claim},
 };
 use crate::{
-    abi::{self, DealState},
+    abi::{self, DealState, Terms},
     error::Error,
     fact::Evidence,
     rpc::{Call, Header, Log, Provider, decode},
@@ -70,8 +70,8 @@ async fn reconcile(context: &Context, tip: &Tip, unlogged: &mut held_returns::Un
     let mut unmoved = Vec::new();
     for (diamond, deals) in by_diamond {
         for deals in deals.chunks(CALL) {
-            let refs = deals.iter().map(|deal| deal.reference.0).collect();
-            let found = context.read_deals(&provider, diamond, refs, Some(tip.final_number)).await?;
+            let terms: Vec<_> = deals.iter().map(|deal| deal.terms()).collect();
+            let found = context.read_deals(&provider, diamond, &terms, Some(tip.final_number)).await?;
             let mut ahead = Vec::new();
             for (recorded, found) in deals.iter().copied().zip(found) {
                 match state(&found) {
@@ -81,7 +81,11 @@ async fn reconcile(context: &Context, tip: &Tip, unlogged: &mut held_returns::Un
                 }
             }
             let observed = observe(&provider, diamond, &ahead, &block, context).await?;
-            let claims: Vec<Claim> = observed.iter().map(|seen| Claim::of_observation(diamond, seen)).collect();
+            let terms: HashMap<Uuid, Terms> = deals.iter().map(|deal| (deal.subject_id, deal.terms())).collect();
+            let claims = observed
+                .iter()
+                .filter_map(|seen| Some(Claim::of_observation(diamond, terms.get(&seen.subject_id)?.clone(), seen)));
+            let claims: Vec<Claim> = claims.collect();
             witness::confirm(context, &provider, (block.number(), Some(block.hash)), &claims).await?;
             missed.extend(observed);
         }

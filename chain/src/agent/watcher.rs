@@ -1,5 +1,6 @@
 //! Reads the network's blocks in order, keeps what concerns our deals, and undoes it when blocks are replaced.
 
+mod ids;
 mod logs;
 mod record;
 mod scan;

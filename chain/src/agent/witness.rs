@@ -6,12 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
 use serde_json::Value;
 
-use super::{Context, context::decode_deals, settlement::Observation};
+use super::{
+    Context,
+    context::{deals_of, decode_deals},
+    settlement::Observation,
+};
 use crate::{
-    abi::{self, DealState},
+    abi::{self, DealState, Terms},
     error::Error,
     operation::reference,
     rpc::{Answer, Call, Header, Provider, decode},
@@ -25,24 +29,26 @@ const CALL: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     diamond: Address,
-    reference: B256,
+    /// Of the deal, as they were asked for.
+    terms: Terms,
     event: Event,
     /// Of the deal; a canceled one may have returned nothing.
     amount: Option<U256>,
 }
 
 impl Claim {
-    pub(super) fn of_log(row: &log::Model) -> Self {
-        Self::new(row.diamond.0, row.subject_id, row.event, row.amount.0)
+    pub(super) fn of_log(row: &log::Model, terms: Option<Terms>) -> Self {
+        let terms = terms.unwrap_or_else(|| Terms { r#ref: reference(row.subject_id), ..Terms::default() });
+        Self::new(row.diamond.0, terms, row.event, row.amount.0)
     }
 
-    pub(super) fn of_observation(diamond: Address, observation: &Observation) -> Self {
-        Self::new(diamond, observation.subject_id, observation.event, observation.amount)
+    pub(super) fn of_observation(diamond: Address, terms: Terms, observation: &Observation) -> Self {
+        Self::new(diamond, terms, observation.event, observation.amount)
     }
 
-    fn new(diamond: Address, subject_id: uuid::Uuid, event: Event, amount: U256) -> Self {
+    fn new(diamond: Address, terms: Terms, event: Event, amount: U256) -> Self {
         let amount = (event != Event::Canceled).then_some(amount);
-        Self { diamond, reference: reference(subject_id), event, amount }
+        Self { diamond, terms, event, amount }
     }
 
     /// Whether the contract's state of the deal, later events included, bears it out.
@@ -111,24 +117,28 @@ async fn ask(context: &Context, other: &Provider, (number, hash): (u64, Option<B
     let asked: Vec<(Address, &[&Claim])> =
         by_diamond.iter().flat_map(|(diamond, claims)| claims.chunks(CALL).map(|chunk| (*diamond, chunk))).collect();
     let mut calls = vec![Call::block(number)];
-    calls.extend(asked.iter().map(|(diamond, claims)| {
-        let refs = claims.iter().map(|claim| claim.reference).collect();
-        context.deals_of(*diamond, refs, Some(number))
-    }));
+    let mut editions = Vec::with_capacity(asked.len());
+    for (diamond, claims) in &asked {
+        let Ok(Some(edition)) = context.edition(other, *diamond).await else { return Word::Silent };
+        let refs = claims.iter().map(|claim| claim.terms.r#ref).collect();
+        calls.push(deals_of(edition, *diamond, refs, Some(number)));
+        editions.push(edition);
+    }
     let mut answers = other.call_all(calls).await.into_iter();
     let Some(block) = header(answers.next()) else { return Word::Silent };
     if let Some(hash) = hash.filter(|hash| *hash != block.hash) {
         let what = format!("{} has block {number} with hash {} instead of {hash}", other.label(), block.hash);
         return Word::Contradicts(what);
     }
-    for ((_, claims), answer) in asked.iter().zip(answers) {
-        let Some(deals) = answer.ok().and_then(|answer| decode_deals(answer, claims.len()).ok()) else {
+    for (((_, claims), edition), answer) in asked.iter().zip(editions).zip(answers) {
+        let terms: Vec<_> = claims.iter().map(|claim| claim.terms.clone()).collect();
+        let Some(deals) = answer.ok().and_then(|answer| decode_deals(edition, answer, &terms).ok()) else {
             // A node that keeps no old states, for one.
             return Word::Silent;
         };
         if let Some((claim, deal)) = claims.iter().zip(&deals).find(|(claim, deal)| !claim.agrees(deal)) {
             let (event, state) = (claim.event.contract_name(), deal.state);
-            let reference = claim.reference;
+            let reference = claim.terms.r#ref;
             return Word::Contradicts(format!(
                 "{} does not bear out {event} of {reference} in block {number}: there the deal is {state:?}",
                 other.label()
@@ -144,6 +154,8 @@ fn header(answer: Option<Answer>) -> Option<Header> {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::B256;
+
     use super::*;
 
     fn deal(state: DealState, paid: bool) -> abi::Deal {
@@ -153,7 +165,7 @@ mod tests {
     }
 
     fn claim(event: Event, amount: u64) -> Claim {
-        Claim::new(Address::ZERO, uuid::Uuid::now_v7(), event, U256::from(amount))
+        Claim::new(Address::ZERO, Terms::default(), event, U256::from(amount))
     }
 
     #[test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use super::{Amount, Hash, Place};
+use crate::abi::Terms;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -34,13 +35,29 @@ pub(crate) struct Model {
     pub(crate) amount: Amount,
     /// Seconds since 1970.
     pub(crate) expires_at: i64,
+    /// As the chain has told it.
     pub(crate) deal_id: Option<Amount>,
+    /// As it was given before its first transaction was signed, where we give ids.
+    pub(crate) allocated_id: Option<i64>,
     pub(crate) state: State,
     /// Whom the diamond keeps the returned deposit for, as long as it does.
     pub(crate) held_for: Option<Place>,
     /// Last time the reconciliation compared it with the contract.
     pub(crate) checked_at: DateTime<Utc>,
     pub(crate) created_at: DateTime<Utc>,
+}
+
+impl Model {
+    /// What the deal is about, as it was asked for.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            r#ref: self.reference.0,
+            payee: self.payee.0,
+            token: self.token.0,
+            amount: self.amount.0,
+            expiresAt: u64::try_from(self.expires_at).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -49,8 +49,7 @@ async fn refused(world: &World, agent: &Running, token: Address) -> Uuid {
     world.request(&[Request { terms: Some(terms), ..world.ask(subject, Kind::Open) }]).await;
     agent.waker.wake();
     world.until("it is open", |facts| count_of(facts, "DealOpened", &[subject]) == 1).await;
-    let deal_id = U256::from_be_bytes(chain::reference(subject).0);
-    world.payer.deposit(world.diamond, token, deal_id, U256::from(AMOUNT)).await.expect("deposits");
+    world.deposit(subject).await;
     world.until("it is paid", |facts| count_of(facts, "DepositFinal", &[subject]) == 1).await;
     let refusing = if token.is_zero() { world.payer.address() } else { token };
     let code = world.node.rpc("eth_getCode", json!([refusing, "latest"])).await;

@@ -367,6 +367,8 @@ async fn who_may_not_act_takes_nothing_over(backend: Backend) {
     appoint(&world, world.signer).await;
     let input = [&keccak256("transferOwnership(address)")[..4], world.payer.address().into_word().as_slice()].concat();
     world.owner().await.call(world.diamond, U256::ZERO, Bytes::from(input)).await.expect("hands it over");
+    let accept = Bytes::from(keccak256("acceptOwnership()")[..4].to_vec());
+    world.payer.call(world.diamond, U256::ZERO, accept).await.expect("takes it over");
     drain(&world).await;
     let agent = world.start();
     let subject = Uuid::now_v7();

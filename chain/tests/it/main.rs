@@ -9,6 +9,7 @@ mod world;
 
 mod crashes;
 mod deals;
+mod editions;
 mod endpoints;
 mod failures;
 mod held_returns;

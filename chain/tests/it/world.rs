@@ -9,7 +9,10 @@ use alloy::{
     primitives::{Address, U256},
     signers::local::PrivateKeySigner,
 };
-use chain::{Account, Agent, Config, DealTerms, Fact, Keystore, Kind, Network, Request, Waker};
+use chain::{
+    Account, Agent, Config, Deal, DealTerms, Deployment, Edition, Fact, Keystore, Kind, Network, Request, Waker,
+};
+use sea_orm::{ConnectionTrait, Statement};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +34,11 @@ pub(crate) struct World {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) network: Network,
     pub(crate) config: Config,
-    /// Signs for the diamond, which it owns.
+    /// Signs for the diamond, which it owns and operates.
     pub(crate) signer: Address,
     pub(crate) payer: Account,
     pub(crate) diamond: Address,
+    pub(crate) edition: Edition,
     pub(crate) token: Address,
     keys: tempfile::TempDir,
 }
@@ -71,6 +75,10 @@ fn prepare_process() {
 
 impl World {
     pub(crate) async fn new(node: Node, backend: Backend) -> Self {
+        Self::with(node, backend, Edition::Second).await
+    }
+
+    pub(crate) async fn with(node: Node, backend: Backend, edition: Edition) -> Self {
         prepare_process();
         let database = TestDatabase::new(backend).await;
         Ledger::prepare(&database.db).await;
@@ -84,7 +92,12 @@ impl World {
         rich.transfer(payer.address(), ether * U256::from(100)).await.expect("funds the payer");
         let key = keystore.signer(signer).await.expect("the key");
         let owner = Account::connect(node.secret_url(), key).await.expect("the node answers");
-        let diamond = owner.deploy_diamond().await.expect("a diamond");
+        let deployment = Deployment { owner: signer, operators: vec![signer], delay_s: 0 };
+        let diamond = match edition {
+            Edition::First => owner.deploy_first_diamond().await,
+            Edition::Second => owner.deploy_diamond(&deployment).await,
+        };
+        let diamond = diamond.expect("a diamond");
         let token = rich.deploy_test_token().await.expect("a token");
         let payer = Account::connect(node.secret_url(), payer).await.expect("the node answers");
         rich.mint(token, payer.address(), U256::from(1_000_000_000_000_u64)).await.expect("tokens");
@@ -102,7 +115,7 @@ impl World {
             ..Config::default()
         };
         let ledger = Arc::new(Ledger::default());
-        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, token, keys }
+        Self { node, database, keystore, ledger, network, config, signer, payer, diamond, edition, token, keys }
     }
 
     /// The same folder of keys with another password.
@@ -238,9 +251,32 @@ impl World {
         (ours.filter(|reference| refs.contains(reference)).count(), refs.len())
     }
 
+    /// Pays a deal that is known to be open.
     pub(crate) async fn deposit(&self, subject_id: Uuid) {
-        let deal_id = U256::from_be_bytes(chain::reference(subject_id).0);
-        self.payer.deposit(self.diamond, self.token, deal_id, U256::from(AMOUNT)).await.expect("deposits");
+        let deal = self.deal(subject_id).await;
+        let chain::DealTerms { token, amount, .. } = deal.terms;
+        let paid = match self.edition {
+            Edition::First => self.payer.deposit_in_first(self.diamond, token, deal.id, amount).await,
+            Edition::Second => self.payer.deposit(self.diamond, &deal).await,
+        };
+        paid.expect("deposits");
+    }
+
+    /// A deal as it was asked for, with the id that the chain has told.
+    pub(crate) async fn deal(&self, subject_id: Uuid) -> Deal {
+        let sql = "SELECT deal_id, payee, token, amount, expires_at FROM chain_deals WHERE subject_id = $1";
+        let backend = self.database.db.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [subject_id.into()]);
+        let row = self.database.db.query_one_raw(statement).await.expect("answers").expect("the deal");
+        let text = |column: &str| row.try_get::<String>("", column).expect("text");
+        let expires_at = row.try_get::<i64>("", "expires_at").expect("a time");
+        let terms = DealTerms {
+            payee: text("payee").parse().expect("an address"),
+            token: text("token").parse().expect("an address"),
+            amount: text("amount").parse().expect("a number"),
+            expires_at: expires_at.try_into().expect("after 1970"),
+        };
+        Deal { id: text("deal_id").parse().expect("a number"), reference: chain::reference(subject_id), terms }
     }
 }
 

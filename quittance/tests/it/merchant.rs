@@ -20,20 +20,18 @@ use serde_json::{Value, json};
 use crate::{World, vigil::Vigil};
 
 sol! {
-    function deposit(uint256 dealId) external payable;
+    function deposit(
+        uint256 dealId, bytes32 ref, address payee, address token, uint256 amount, uint64 expiresAt
+    ) external payable;
     function approve(address spender, uint256 value) external returns (bool);
     #[derive(Debug)]
-    struct Deal {
-        uint256 id;
-        bytes32 ref;
-        address payee;
-        address token;
-        uint256 amount;
-        uint64 expiresAt;
+    struct DealStatus {
+        uint256 dealId;
+        bytes25 commitment;
         uint8 state;
         address payer;
     }
-    function dealsOf(bytes32[] refs) external view returns (Deal[] deals);
+    function statusesOf(bytes32[] refs) external view returns (DealStatus[] statuses);
     event DealCreated(uint256 indexed dealId, bytes32 indexed ref, address payee, address token, uint256 amount, uint64 expiresAt);
 }
 
@@ -244,21 +242,46 @@ impl Payer {
 
     /// Deposits into all the deals, one transaction after another without waiting in between.
     pub(crate) async fn deposit(&self, payments: &[&Value]) {
-        let deals: Vec<U256> =
-            payments.iter().map(|payment| payment["deal_id"].as_str().unwrap().parse().unwrap()).collect();
+        let deals: Vec<_> = payments.iter().map(|payment| self.terms(payment)).collect();
         self.try_deposit(&deals).await.unwrap();
     }
 
     /// The same where the node may go away in the middle of it.
-    pub(crate) async fn try_deposit(&self, deals: &[U256]) -> TransportResult<()> {
+    pub(crate) async fn try_deposit(&self, deals: &[depositCall]) -> TransportResult<()> {
         let mut nonce = self.provider.get_transaction_count(self.address).pending().await?;
         let approve = approveCall { spender: self.diamond, value: U256::MAX }.abi_encode();
         self.send(self.token, approve, nonce).await?;
-        for deal_id in deals {
+        for deal in deals {
             nonce += 1;
-            self.send(self.diamond, depositCall { dealId: *deal_id }.abi_encode(), nonce).await?;
+            self.send(self.diamond, deal.abi_encode(), nonce).await?;
         }
         Ok(())
+    }
+
+    /// What pays the deal of an open payment in the playground's token of six decimals.
+    pub(crate) fn terms(&self, payment: &Value) -> depositCall {
+        let text = |name: &str| payment[name].as_str().unwrap();
+        let expires_at: chrono::DateTime<chrono::Utc> = text("expires_at").parse().unwrap();
+        depositCall {
+            dealId: U256::from(payment["deal_id"].as_u64().unwrap()),
+            r#ref: keccak256(text("id").parse::<uuid::Uuid>().unwrap().as_bytes()),
+            payee: text("payment_address").parse().unwrap(),
+            token: self.token,
+            amount: payments::money::base_units(text("paid_price_text").parse().unwrap(), 6).unwrap().parse().unwrap(),
+            expiresAt: expires_at.timestamp().try_into().unwrap(),
+        }
+    }
+
+    /// The same of a stored one; none while its deal is not known.
+    pub(crate) fn terms_of(&self, payment: &entities::payment::Model) -> Option<depositCall> {
+        Some(depositCall {
+            dealId: payment.deal_id.as_ref()?.parse().ok()?,
+            r#ref: keccak256(payment.id.0.as_bytes()),
+            payee: payment.payment_address.parse().ok()?,
+            token: self.token,
+            amount: payments::money::base_units(payment.paid_price.0, 6).ok()?.parse().ok()?,
+            expiresAt: payment.expires_at.timestamp().try_into().ok()?,
+        })
     }
 
     async fn send(&self, to: Address, input: Vec<u8>, nonce: u64) -> TransportResult<()> {
@@ -274,11 +297,11 @@ impl Payer {
     pub(crate) async fn deal_states(&self, references: &[B256]) -> TransportResult<Vec<u8>> {
         let mut states = Vec::with_capacity(references.len());
         for refs in references.chunks(200) {
-            let call = dealsOfCall { refs: refs.to_vec() }.abi_encode();
+            let call = statusesOfCall { refs: refs.to_vec() }.abi_encode();
             let mut request = TransactionRequest::default().to(self.diamond);
             request.input.input = Some(Bytes::from(call));
             let answer = self.provider.call(request).await?;
-            states.extend(dealsOfCall::abi_decode_returns(&answer).unwrap().iter().map(|deal| deal.state));
+            states.extend(statusesOfCall::abi_decode_returns(&answer).unwrap().iter().map(|deal| deal.state));
         }
         Ok(states)
     }

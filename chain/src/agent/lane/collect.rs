@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::Context;
 use crate::{
-    abi::{self, Terms},
+    abi::{self, Terms, second},
     agent::settlement::Failure,
+    edition::{Deployment, Edition},
     error::Error,
     operation::Kind,
     table::{Amount, Hash, Place, deal::State},
@@ -29,17 +30,29 @@ pub(super) struct Item {
     pub(super) amount: Option<Amount>,
     pub(super) expires_at: Option<i64>,
     deal_id: Option<Amount>,
+    /// Given before its first transaction, or just now.
+    pub(super) allocated_id: Option<i64>,
+    /// Just now: it is not recorded yet.
+    #[sea_orm(skip)]
+    pub(super) is_numbered_anew: bool,
     pub(super) state: Option<State>,
 }
 
 impl Item {
-    /// On our diamond the reference read as a number, as long as no event has told it.
-    pub(super) fn deal_id(&self) -> U256 {
+    /// In the first edition the reference read as a number, as long as no event has told it.
+    fn first_deal_id(&self) -> U256 {
         let told = self.deal_id.map(|id| id.0);
         told.or_else(|| self.reference.map(|reference| reference.0.into())).unwrap_or_default()
     }
 
-    fn terms(&self) -> Terms {
+    /// As its event told it, or as it was given.
+    fn second_terms(&self) -> second::DealTerms {
+        let given = || self.allocated_id.and_then(|id| U256::try_from(id).ok());
+        let deal_id = self.deal_id.map(|id| id.0).or_else(given).unwrap_or_default();
+        second::DealTerms::new(deal_id, &self.terms())
+    }
+
+    pub(super) fn terms(&self) -> Terms {
         Terms {
             r#ref: self.reference.map(|reference| reference.0).unwrap_or_default(),
             payee: self.payee.map(|payee| payee.0).unwrap_or_default(),
@@ -55,35 +68,46 @@ impl Item {
 pub(super) struct Batch {
     pub(super) kind: Kind,
     pub(super) diamond: Option<Address>,
+    /// `None` until it is known, and where there is no diamond yet.
+    pub(super) edition: Option<Edition>,
     pub(super) items: Vec<Item>,
 }
 
 impl Batch {
-    pub(super) fn input(&self) -> Result<Bytes, Error> {
-        let ids = || self.items.iter().map(Item::deal_id).collect();
-        match self.kind {
-            Kind::Deploy => abi::diamond_creation(),
-            Kind::Open => Ok(abi::create(self.items.iter().map(Item::terms).collect())),
-            Kind::Release => Ok(abi::release(ids())),
-            Kind::Cancel => Ok(abi::cancel(ids())),
+    /// What to send; `deployment` is for a diamond that is to be made.
+    pub(super) fn input(&self, deployment: &Deployment) -> Result<Bytes, Error> {
+        let ids = || self.items.iter().map(Item::first_deal_id).collect();
+        let terms = || self.items.iter().map(Item::second_terms).collect();
+        match (self.kind, self.edition) {
+            (Kind::Deploy, _) => second::diamond_creation(deployment),
+            (_, None) => Err(Error::Stored("a batch whose diamond's edition is not known".to_owned())),
+            (Kind::Open, Some(Edition::First)) => Ok(abi::create(self.items.iter().map(Item::terms).collect())),
+            (Kind::Release, Some(Edition::First)) => Ok(abi::release(ids())),
+            (Kind::Cancel, Some(Edition::First)) => Ok(abi::cancel(ids())),
+            (Kind::Open, Some(Edition::Second)) => Ok(second::create(terms())),
+            (Kind::Release, Some(Edition::Second)) => Ok(second::release(terms())),
+            (Kind::Cancel, Some(Edition::Second)) => {
+                let paid = self.items.iter().any(|item| item.state != Some(State::Open));
+                Ok(second::cancel(terms(), paid))
+            }
         }
     }
 
     /// The same kind and diamond with other operations.
     pub(super) fn with(&self, items: Vec<Item>) -> Self {
-        Self { kind: self.kind, diamond: self.diamond, items }
+        Self { kind: self.kind, diamond: self.diamond, edition: self.edition, items }
     }
 
     pub(super) fn singles(self) -> impl Iterator<Item = Self> {
-        let Self { kind, diamond, items } = self;
-        items.into_iter().map(move |item| Self { kind, diamond, items: vec![item] })
+        let Self { kind, diamond, edition, items } = self;
+        items.into_iter().map(move |item| Self { kind, diamond, edition, items: vec![item] })
     }
 }
 
 /// The oldest pending operations. A release or cancel waits until its deal is known, and does not hold up others.
 pub(super) async fn pending(context: &Context, signer: Address, limit: usize) -> Result<Vec<Item>, Error> {
     const SQL: &str = "SELECT o.id, o.subject_id, o.kind, o.diamond, o.sends, d.reference, d.payee, d.token, d.amount, \
-        d.expires_at, d.deal_id, d.state \
+        d.expires_at, d.deal_id, d.allocated_id, d.state \
         FROM chain_operations o LEFT JOIN chain_deals d ON d.subject_id = o.subject_id \
         WHERE o.network_id = $1 AND o.signer = $2 AND o.status = 'pending' \
         AND (o.kind IN ('deploy', 'open') OR d.state IS NULL OR d.state <> 'none') \
@@ -128,7 +152,7 @@ pub(super) fn batches(items: Vec<Item>, batch_max: usize) -> Vec<Batch> {
         });
         match open {
             Some(batch) => batch.items.push(item),
-            None => batches.push(Batch { kind: item.kind, diamond, items: vec![item] }),
+            None => batches.push(Batch { kind: item.kind, diamond, edition: None, items: vec![item] }),
         }
     }
     batches
@@ -151,6 +175,8 @@ mod tests {
             amount: None,
             expires_at: None,
             deal_id: None,
+            allocated_id: None,
+            is_numbered_anew: false,
             state: None,
         }
     }
@@ -196,10 +222,20 @@ mod tests {
 
     #[test]
     fn one_is_sent_by_the_single_function() {
-        let one = Batch { kind: Kind::Cancel, diamond: None, items: vec![item(Kind::Cancel, 1, 0)] };
+        let edition = Some(Edition::First);
+        let one = Batch { kind: Kind::Cancel, diamond: None, edition, items: vec![item(Kind::Cancel, 1, 0)] };
         let two = one.with(vec![item(Kind::Cancel, 1, 0), item(Kind::Cancel, 2, 0)]);
-        assert_eq!(one.input().expect("encodes"), abi::cancel(vec![one.items[0].deal_id()]));
-        assert_eq!(one.input().expect("encodes").len(), 36);
-        assert_ne!(one.input().expect("encodes")[..4], two.input().expect("encodes")[..4]);
+        let deployment = Deployment { owner: Address::ZERO, operators: vec![], delay_s: 0 };
+        let input = |batch: &Batch| batch.input(&deployment).expect("encodes");
+        assert_eq!(input(&one), abi::cancel(vec![one.items[0].first_deal_id()]));
+        assert_eq!(input(&one).len(), 36);
+        assert_ne!(input(&one)[..4], input(&two)[..4]);
+
+        let [one, two] = [one, two].map(|batch| Batch { edition: Some(Edition::Second), ..batch });
+        assert_eq!(input(&one).len(), 4 + 6 * 32, "all terms");
+        let by_terms = input(&two);
+        let open = |item: &Item| Item { state: Some(State::Open), ..item.clone() };
+        let unpaid = two.with(two.items.iter().map(open).collect());
+        assert!(input(&unpaid).len() < by_terms.len(), "what nobody has paid is closed by its reference");
     }
 }

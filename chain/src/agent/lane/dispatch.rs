@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     Attempt, AttemptStatus, Lane, Send,
     collect::{self, Batch, Item},
+    numbering::{self, Numbered},
     pause,
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         Tip,
         settlement::{self, Failure},
     },
+    edition::Deployment,
     error::Error,
     fact::{AttemptKind, Fact},
     fees::{self, Fees, Quote},
@@ -44,6 +46,7 @@ impl Lane {
         let margin = self.context.config.expiry_margin();
         let late = collect::too_late(&mut items, Utc::now(), margin);
         self.conclude(late, Vec::new()).await?;
+        self.number(&mut items).await?;
         let mut batches = collect::batches(items, batch_max);
         batches.truncate(free);
         let mut examined = match self.examine(batches, tip).await {
@@ -137,13 +140,14 @@ impl Lane {
     }
 
     async fn dispatch(&mut self, ready: Vec<(Batch, u64)>, fees: Fees) -> Result<(), Error> {
+        let numbered = numbering::ids(&ready);
         let mut sends = Vec::with_capacity(ready.len());
         for (nonce, (batch, gas_limit)) in (self.next_nonce..).zip(ready) {
             sends.push(self.sign(batch, nonce, gas_limit, fees)?);
         }
         fail::fail_point!("lane.signed");
-        if !self.write(&sends).await? {
-            // Something was withdrawn in the meantime; the rest comes with the next look.
+        if !self.write(&sends, &numbered).await? {
+            // Something was withdrawn, or an id taken, in the meantime; the rest comes with the next look.
             return Ok(());
         }
         self.next_nonce += u64::try_from(sends.len()).unwrap_or(0);
@@ -159,7 +163,7 @@ impl Lane {
             nonce,
             to: batch.diamond,
             value: alloy::primitives::U256::ZERO,
-            input: batch.input()?,
+            input: batch.input(&self.deployment())?,
             gas_limit,
             fees,
         };
@@ -177,6 +181,13 @@ impl Lane {
             mined: None,
             missing_since: None,
         })
+    }
+
+    /// A diamond of this signer's making belongs to the configured owner, or else to the signer.
+    pub(super) fn deployment(&self) -> Deployment {
+        let config = &self.context.config;
+        let owner = config.diamond_owner.unwrap_or(self.signer);
+        Deployment { owner, operators: vec![self.signer], delay_s: config.diamond_delay_s }
     }
 
     pub(super) fn attempt(&self, draft: &Draft, kind: AttemptKind) -> Result<Attempt, Error> {
@@ -197,11 +208,14 @@ impl Lane {
     }
 
     /// The nonces, the sends, their bytes, the operations and the facts in one transaction. `false`: an operation is no
-    /// longer pending, and nothing was written.
-    async fn write(&self, sends: &[Send]) -> Result<bool, Error> {
+    /// longer pending, or an id no longer free, and nothing was written.
+    async fn write(&self, sends: &[Send], numbered: &[Numbered]) -> Result<bool, Error> {
         let mut tx = self.context.begin().await?;
         self.allocate(&tx, sends).await?;
         fail::fail_point!("lane.nonce_taken");
+        if !self.take(&tx, numbered).await? {
+            return Ok(false);
+        }
         self.insert(&tx, sends).await?;
         fail::fail_point!("lane.attempts_written");
         let now = Utc::now();

@@ -10,13 +10,14 @@ use super::{
     collect::{Batch, Item},
 };
 use crate::{
-    abi::{self, DealState},
+    abi::{self, DealState, second},
     agent::{
         Tip,
-        context::decode_deals,
+        context::{deals_of, decode_deals},
         settlement::{Failure, no_deal},
     },
     classify::{Class, classify},
+    edition::Edition,
     error::Error,
     operation::Kind,
     rpc::{Answer, Call, Fault, Provider, decode},
@@ -44,13 +45,11 @@ pub(super) struct Examined {
 }
 
 /// A batch on trial.
-struct Trial {
-    batch: Batch,
+pub(super) struct Trial {
+    pub(super) batch: Batch,
     /// Whether the contract's state of its deals was looked at.
     checked: bool,
     origin: Origin,
-    /// Whether this round asks for the contract's code.
-    asks_code: bool,
 }
 
 /// How a batch came about.
@@ -65,7 +64,12 @@ enum Origin {
 
 impl Trial {
     fn new(batch: Batch, checked: bool, origin: Origin) -> Self {
-        Self { batch, checked, origin, asks_code: false }
+        Self { batch, checked, origin }
+    }
+
+    /// Whether the batch answers how much of it was done: the second edition skips what it cannot do.
+    fn tells_count(&self) -> bool {
+        self.batch.edition == Some(Edition::Second) && self.batch.items.len() > 1
     }
 }
 
@@ -150,6 +154,7 @@ impl Lane {
         tip: Tip,
         examined: &mut Examined,
     ) -> Result<(), Error> {
+        self.learn(provider, &mut trials, examined).await?;
         for round in 0..ROUNDS {
             if trials.is_empty() && round > 0 {
                 break;
@@ -159,8 +164,7 @@ impl Lane {
                 Call::price(tip.base_fee),
                 Call::new("eth_getBalance", json!([self.signer, "latest"])),
             ];
-            for trial in &mut trials {
-                trial.asks_code = trial.batch.diamond.is_some_and(|diamond| !self.contracts.contains(&diamond));
+            for trial in &trials {
                 calls.extend(self.probes(trial)?);
             }
             let mut answers = provider.call_all(calls).await.into_iter();
@@ -185,27 +189,25 @@ impl Lane {
 
     /// The calls that tell about a trial; [`Lane::judge`] takes their answers in this order.
     fn probes(&self, trial: &Trial) -> Result<Vec<Call>, Error> {
-        let Batch { diamond, items, .. } = &trial.batch;
+        let Batch { diamond, edition, items, .. } = &trial.batch;
         let mut calls = Vec::with_capacity(3);
-        if let Some(diamond) = diamond {
-            if trial.asks_code {
-                calls.push(Call::new("eth_getCode", json!([diamond, "latest"])));
-            }
-            if !trial.checked {
-                let refs = items.iter().filter_map(|item| Some(item.reference?.0)).collect();
-                calls.push(self.context.deals_of(*diamond, refs, None));
-            }
+        if let (Some(diamond), Some(edition), false) = (diamond, edition, trial.checked) {
+            let refs = items.iter().filter_map(|item| Some(item.reference?.0)).collect();
+            calls.push(deals_of(*edition, *diamond, refs, None));
         }
-        let mut call = json!({"from": self.signer, "input": trial.batch.input()?});
+        let mut call = json!({"from": self.signer, "input": trial.batch.input(&self.deployment())?});
         if let Some(diamond) = diamond {
             call["to"] = json!(diamond);
+        }
+        if trial.tells_count() {
+            calls.push(Call::new("eth_call", json!([call, "latest"])));
         }
         calls.push(Call::new("eth_estimateGas", json!([call])));
         Ok(calls)
     }
 
     fn judge(
-        &mut self,
+        &self,
         provider: &Provider,
         trial: Trial,
         answers: &mut impl Iterator<Item = Answer>,
@@ -215,33 +217,25 @@ impl Lane {
             answers.next().ok_or_else(|| Error::Rpc(format!("{method}: no answer")))
         };
         let count = trial.batch.items.len();
-        let (mut code, mut deals) = (None, None);
-        if let Some(diamond) = trial.batch.diamond {
-            if trial.asks_code {
-                let found = answer("eth_getCode")?.map_err(|fault| provider.error("eth_getCode", &fault))?;
-                code = Some((diamond, found.as_str().is_some_and(|code| code.len() > 2)));
-            }
-            if !trial.checked {
-                deals = Some(answer("eth_call")?);
-            }
+        let mut deals = None;
+        if let (Some(_), Some(edition), false) = (trial.batch.diamond, trial.batch.edition, trial.checked) {
+            deals = Some((edition, answer("eth_call")?));
         }
+        let done = if trial.tells_count() { answer("eth_call")?.ok() } else { None };
         let estimate = answer("eth_estimateGas")?;
-        if let Some((diamond, exists)) = code {
-            if !exists {
-                examined.failures.extend(trial.batch.items.iter().map(|item| no_contract(item, diamond)));
-                return Ok(TrialOutcome::Wait);
-            }
-            self.contracts.insert(diamond);
-        }
-        if let Some(deals) = deals {
-            let deals = deals.map_err(|fault| provider.error("dealsOf", &fault))?;
-            let kept = sort_out(&trial.batch.items, &decode_deals(deals, count)?, examined);
+        if let Some((edition, deals)) = deals {
+            let deals = deals.map_err(|fault| provider.error("deals", &fault))?;
+            let terms: Vec<_> = trial.batch.items.iter().map(Item::terms).collect();
+            let kept = sort_out(&trial.batch.items, &decode_deals(edition, deals, &terms)?, examined);
             if kept.len() < count {
                 let again = Trial::new(trial.batch.with(kept), true, trial.origin);
                 return Ok(TrialOutcome::Again(if again.batch.items.is_empty() { vec![] } else { vec![again] }));
             }
         }
+        let done = done.and_then(|answer| second::count(&decode(answer).ok()?));
         match estimate {
+            // Which ones are skipped, and why, shows when each is tried alone.
+            Ok(_) if done.is_some_and(|done| done < U256::from(count)) => Ok(apart(trial)),
             Ok(gas) => Ok(self.allow(trial, decode::<U64>(gas)?.to(), examined)),
             Err(fault) => match classify(&fault) {
                 Class::Reverted(data) => Ok(reverted(trial, &abi::reason(&data.unwrap_or_default()), examined)),
@@ -437,7 +431,7 @@ pub(super) fn retryable(code: &str) -> bool {
     )
 }
 
-fn refused(item: &Item, message: &str) -> Failure {
+pub(super) fn refused(item: &Item, message: &str) -> Failure {
     Failure {
         subject_id: item.subject_id,
         kind: item.kind,
@@ -448,7 +442,7 @@ fn refused(item: &Item, message: &str) -> Failure {
     }
 }
 
-fn no_contract(item: &Item, diamond: Address) -> Failure {
+pub(super) fn no_contract(item: &Item, diamond: Address) -> Failure {
     Failure {
         code: "no_contract".to_owned(),
         message: format!("there is no contract at {diamond}"),

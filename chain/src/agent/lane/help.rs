@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     abi::Deals,
+    edition::Edition,
     error::Error,
     operation::Kind,
     rpc::{Call, decode},
@@ -81,11 +82,14 @@ impl Lane {
             call(Deals::isOperatorCall { account: self.signer }.abi_encode()),
             call(Deals::ownerCall {}.abi_encode()),
         ];
-        let answers = self.context.rpc.preferred().read_all(calls).await?;
+        let provider = self.context.rpc.preferred();
+        let answers = provider.read_all(calls).await?;
         let answers = answers.into_iter().map(decode::<Bytes>).collect::<Result<Vec<_>, _>>()?;
         let [operator, owner] = &answers[..] else { return Ok(false) };
         let operator = Deals::isOperatorCall::abi_decode_returns(operator).unwrap_or(false);
         let owner = Deals::ownerCall::abi_decode_returns(owner).is_ok_and(|owner| owner == self.signer);
-        Ok(operator || owner)
+        // In the second edition an owner operates nothing.
+        let owners_operate = self.context.edition(&provider, diamond).await? == Some(Edition::First);
+        Ok(operator || owner && owners_operate)
     }
 }

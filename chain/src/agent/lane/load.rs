@@ -1,7 +1,7 @@
 //! A lane from the database, reconciled with the chain.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::Instant,
 };
@@ -64,7 +64,6 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         rest_until: Instant::now(),
         helps_from: Instant::now(),
         allowed: HashMap::new(),
-        contracts: HashSet::new(),
         followed: None,
         reorganisations: tip.reorganisations,
         gap_since: None,

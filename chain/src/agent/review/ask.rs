@@ -9,8 +9,11 @@ use uuid::Uuid;
 
 use super::Overdue;
 use crate::{
-    abi::DealState,
-    agent::{Context, context::decode_deals},
+    abi::{DealState, Terms},
+    agent::{
+        Context,
+        context::{deals_of, decode_deals},
+    },
     inquiry::{MinedIn, Said, SignedAttempt, Testimony},
     rpc::{Answer, Call, Fault, Provider, Receipt, decode},
 };
@@ -82,16 +85,28 @@ impl Questions {
         let mut calls = vec![Call::new("eth_blockNumber", json!([]))];
         calls.extend(self.signers.iter().map(|signer| Call::new("eth_getTransactionCount", json!([signer, "latest"]))));
         calls.extend(self.hashes.iter().map(|hash| Call::new("eth_getTransactionReceipt", json!([hash]))));
-        calls.extend(self.deals.iter().map(|(diamond, refs)| context.deals_of(*diamond, refs.clone(), None)));
+        let mut editions = Vec::with_capacity(self.deals.len());
+        for (diamond, refs) in &self.deals {
+            let edition = context.edition(provider, *diamond).await;
+            let edition = edition.map_err(|error| error.to_string()).and_then(|edition| edition.ok_or_else(no_diamond));
+            if let Ok(edition) = &edition {
+                calls.push(deals_of(*edition, *diamond, refs.clone(), None));
+            }
+            editions.push(edition);
+        }
         let mut answers = provider.call_all(calls).await.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Err(Fault::Lost("no answer".to_owned())));
         let block_number = said::<U64>(next()).map(|number| number.to());
         let nonces = self.signers.iter().map(|signer| (*signer, said::<U64>(next()).map(|count| count.to()))).collect();
         let receipts = self.hashes.iter().map(|hash| (*hash, mined(*hash, next()))).collect();
         let mut deals = HashMap::new();
-        for (diamond, refs) in &self.deals {
-            let found = next().map_err(|fault| fault.to_string());
-            let found = found.and_then(|answer| decode_deals(answer, refs.len()).map_err(|error| error.to_string()));
+        for ((diamond, refs), edition) in self.deals.iter().zip(editions) {
+            // Its state is what is asked for here, whatever the terms.
+            let terms: Vec<_> = refs.iter().map(|r#ref| Terms { r#ref: *r#ref, ..Terms::default() }).collect();
+            let found = edition.and_then(|edition| {
+                let answer = next().map_err(|fault| fault.to_string())?;
+                decode_deals(edition, answer, &terms).map_err(|error| error.to_string())
+            });
             for (index, reference) in refs.iter().enumerate() {
                 let state = found.as_ref().map(|deals| word(deals[index].state).to_owned()).map_err(Clone::clone);
                 deals.insert((*diamond, *reference), state);
@@ -118,6 +133,10 @@ impl Answers {
             }),
         }
     }
+}
+
+fn no_diamond() -> String {
+    "the contract is no diamond of an edition we know".to_owned()
 }
 
 fn said<T: DeserializeOwned>(answer: Answer) -> Said<T> {

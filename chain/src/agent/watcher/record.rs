@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Block, Cursor, scan::Scan};
+use super::{Block, Cursor, ids, scan::Scan};
 use crate::{
     abi,
     agent::{
@@ -101,7 +101,20 @@ pub(super) async fn claims(
         Some(hash) => Some(hash),
         None => stored(context, &*context.db, number).await?.map(|row| row.hash.0),
     };
-    Ok(((number, hash), rows.iter().map(Claim::of_log).collect()))
+    let terms = terms_of(context, &rows).await?;
+    let claims = rows.iter().map(|row| Claim::of_log(row, terms.get(&row.subject_id).cloned()));
+    Ok(((number, hash), claims.collect()))
+}
+
+async fn terms_of(context: &Context, rows: &[log::Model]) -> Result<HashMap<Uuid, abi::Terms>, Error> {
+    let subjects: Vec<Uuid> = rows.iter().map(|row| row.subject_id).collect();
+    let mut terms = HashMap::with_capacity(subjects.len());
+    for chunk in subjects.chunks(ROWS_MAX) {
+        let deals = deal::Entity::find().filter(deal::Column::SubjectId.is_in(chunk.iter().copied()));
+        let deals = deals.all(&*context.db).await?;
+        terms.extend(deals.into_iter().map(|deal| (deal.subject_id, deal.terms())));
+    }
+    Ok(terms)
 }
 
 /// The last final block, as it is recorded.
@@ -236,6 +249,7 @@ async fn store_logs(
     final_number: u64,
 ) -> Result<Vec<log::Model>, Error> {
     let rows = rows_of(context, &**tx, scan, final_number).await?;
+    ids::count(context, tx, &scan.logs).await?;
     for chunk in rows.chunks(ROWS_MAX) {
         let chunk = chunk.iter().cloned().map(log::ActiveModel::from);
         log::Entity::insert_many(chunk).on_conflict_do_nothing().exec_without_returning(&**tx).await?;

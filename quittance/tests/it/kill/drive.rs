@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{B256, U256, keccak256};
+use alloy::primitives::{B256, keccak256};
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{
     DiamondId, DiamondStatus, PaymentId, PaymentStatus, WalletId, diamond, idempotency_key, network, now, wallet,
@@ -188,7 +188,7 @@ impl Outside {
         let references: Vec<B256> = rows.iter().map(|row| keccak256(row.id.0.as_bytes())).collect();
         let Ok(states) = self.payer.deal_states(&references).await else { return false };
         let open = rows.iter().zip(&states).filter(|(_, state)| **state == 1);
-        let deals: Vec<U256> = open.filter_map(|(row, _)| row.deal_id.as_ref()?.parse().ok()).collect();
+        let deals: Vec<_> = open.filter_map(|(row, _)| self.payer.terms_of(row)).collect();
         if deals.is_empty() {
             return true;
         }

@@ -118,6 +118,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("lane.examined", Create, Worker),
     row("lane.signed", Create, Worker),
     row("lane.nonce_taken", Create, Worker),
+    row("lane.ids_taken", Create, Worker),
     row("lane.sends_written", Create, Worker),
     row("lane.attempts_written", Create, Worker),
     row("lane.before_commit", Create, Worker),

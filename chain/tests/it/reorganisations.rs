@@ -1,6 +1,5 @@
 //! Blocks that are replaced.
 
-use alloy::primitives::U256;
 use chain::{DealEvent, Fact, Kind};
 use devchain::{BlockTime, DevChain, Dropped};
 

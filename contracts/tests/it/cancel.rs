@@ -56,7 +56,7 @@ fn a_batch_cancels_what_it_can_and_tells_what_it_cannot() {
         world.deal_in(state, terms)
     });
     let [none, open, paid, released, done] = &deals;
-    let terms = [&deals[..], &[open.clone()]].concat();
+    let terms = [&deals[..], std::slice::from_ref(open)].concat();
     let canceled = world.send(world.operator, &Diamond::cancelDealsCall { terms });
     assert_eq!(canceled.value, U256::from(2));
     let events = canceled.events::<Diamond::DealCanceled>();

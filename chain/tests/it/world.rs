@@ -92,7 +92,8 @@ impl World {
         rich.transfer(payer.address(), ether * U256::from(100)).await.expect("funds the payer");
         let key = keystore.signer(signer).await.expect("the key");
         let owner = Account::connect(node.secret_url(), key).await.expect("the node answers");
-        let deployment = Deployment { owner: signer, operators: vec![signer], delay_s: 0 };
+        // The payer is another installation's operator where a test needs one.
+        let deployment = Deployment { owner: signer, operators: vec![signer, payer.address()], delay_s: 0 };
         let diamond = match edition {
             Edition::First => owner.deploy_first_diamond().await,
             Edition::Second => owner.deploy_diamond(&deployment).await,

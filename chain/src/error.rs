@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use crate::{keystore::KeystoreError, operation::Kind};
+use crate::{keystore::KeystoreError, kind::Kind};
 
 /// A request, or the agent's own work, could not be done.
 #[derive(Debug, thiserror::Error)]

@@ -19,6 +19,7 @@ mod fees;
 pub mod fuzzing;
 mod inquiry;
 mod keystore;
+mod kind;
 mod network;
 mod operation;
 mod operation_status;

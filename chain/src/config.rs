@@ -39,7 +39,8 @@ pub struct Config {
     /// transaction; the sending goes on all the same.
     pub review_after_ms: u64,
     /// How long before its expiry a deal has to be sent at the latest, milliseconds: one that expires before its block is
-    /// mined is sent in vain, and in a diamond of the first edition reverts its neighbours too. Twice the time between two blocks is right.
+    /// mined is sent in vain, and in a diamond of the first edition reverts its neighbours, too. Twice the time between two
+    /// blocks is right.
     pub expiry_margin_ms: u64,
     /// Signers that work on every network besides those that are asked for, and take over what these have no funds or no
     /// key for, on diamonds that they operate. Their keys must be in the keystore.

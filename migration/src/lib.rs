@@ -90,6 +90,12 @@ impl MigratorTrait for Migrator {
             "0030_lists",
             "0031_recovered_deliveries",
             "0033_diamond_editions",
+            "0034_diamond_owners",
+            "0035_signers",
+            "0036_announcements",
+            "0037_events",
+            "0038_audit_lists",
+            "0039_measured",
         ]
     }
 }

@@ -17,6 +17,9 @@ pub struct Model {
     pub network_id: NetworkId,
     pub node_id: NodeId,
     pub status: DiamondStatus,
+    /// Whom it belongs to when it is deployed, as it was asked for.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub owner: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub address: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]

@@ -68,6 +68,8 @@ ids! {
     CurrencyId,
     /// The id of a wallet, a signer of a node.
     WalletId,
+    /// The id of a signer, a key of a node.
+    SignerId,
     /// The id of a wallet's diamond on a network.
     DiamondId,
     /// The id of a member, a merchant's customer.

@@ -7,8 +7,8 @@ use sea_orm::{
 };
 
 use crate::{
-    bank_account, chain, currency, integration, member, network, node, notice, order, payment, role, ticket, user,
-    wallet, webhook_delivery, webhook_endpoint, webhook_recovery,
+    announcement, bank_account, chain, currency, event, integration, member, network, node, notice, order, payment,
+    role, signer, ticket, user, wallet, webhook_delivery, webhook_endpoint, webhook_recovery,
 };
 
 type Key<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
@@ -29,7 +29,7 @@ macro_rules! of_node {
     )+};
 }
 
-of_node!(bank_account, integration, member, order, payment, ticket, user, wallet, webhook_endpoint);
+of_node!(bank_account, event, integration, member, order, payment, signer, ticket, user, wallet, webhook_endpoint);
 
 impl OfNode for node::Entity {
     fn of_nodes(ids: SelectStatement) -> Expr {
@@ -69,7 +69,7 @@ macro_rules! shared {
     )+};
 }
 
-shared!(chain, currency, network, notice, role);
+shared!(announcement, chain, currency, network, notice, role);
 
 /// Finding a row by its key alone, whoever it belongs to: for what acts for no caller (jobs, agents, the safety net), and for
 /// what a row refers to that was found within the caller's reach. Whoever answers a caller begins with `payments::reach`.

@@ -34,8 +34,8 @@ pub use edit::{Change, Edited, edit};
 pub use filter::Filter;
 pub(crate) use filter::{Direction, is, of_run};
 pub use groups::{Group, Groups, groups};
-pub use letter::{DeadLetter, State, UnknownState};
-pub use listing::{Found, Page, count, list, newest, search, show};
+pub use letter::{DeadLetter, LetterState, UnknownState};
+pub use listing::{LetterPage, Page, count, list, newest, search, show};
 pub use replay::{ReplayError, replay};
 pub use set_aside::set_aside;
 pub use tending::{assign, due_for_review, record_foresight, unassigned};
@@ -76,7 +76,7 @@ pub(crate) struct Model {
     pub(crate) replay_no: i32,
     pub(crate) replayed_at: Option<DateTime<Utc>>,
     pub(crate) replayed_as: Option<Uuid>,
-    pub(crate) state: State,
+    pub(crate) state: LetterState,
     pub(crate) state_at: Option<DateTime<Utc>>,
     pub(crate) state_by: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
@@ -115,7 +115,7 @@ pub(crate) async fn record<C: ConnectionTrait>(connection: &C, dead: Vec<DeadMes
         let seen_again = OnConflict::column(Column::OutboxId).update_column(Column::LastAt).to_owned();
         Entity::insert_many(rows.to_vec()).on_conflict(seen_again).exec_without_returning(connection).await?;
     }
-    outcome::mark(connection, replays, State::DeadAgain).await
+    outcome::mark(connection, replays, LetterState::DeadAgain).await
 }
 
 fn row_of(dead: DeadMessage) -> ActiveModel {
@@ -149,7 +149,7 @@ fn row_of(dead: DeadMessage) -> ActiveModel {
         replay_no: Set(replay_no),
         replayed_at: Set(None),
         replayed_as: Set(None),
-        state: Set(State::Dead),
+        state: Set(LetterState::Dead),
         state_at: Set(Some(now)),
         state_by: Set(None),
         state_reason: Set(None),

@@ -41,7 +41,7 @@ pub use handover::CommittedMessages;
 pub use health::{Health, PartStatus};
 pub use job::{Delivery, Job, JobError, JobResult};
 pub use message::{Message, NewMessage, Payload, RetryPolicy};
-pub use meters::describe_metrics;
+pub use meters::{METERS, sample_broker};
 pub use queue_status::{QueueStatus, queue_statuses};
 pub use registry::Registry;
 pub use relay::Relay;

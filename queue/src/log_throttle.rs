@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_told_once_and_anew_when_it_comes_again() {
+    fn the_same_is_logged_once_and_anew_when_it_comes_again() {
         let log_throttle = LogThrottle::default();
         assert!(!log_throttle.reset(), "nothing was told");
         assert!(log_throttle.should_log(&"refused"));
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_told_again_after_a_while() {
+    fn what_lasts_is_logged_again_after_a_while() {
         let log_throttle = LogThrottle::default();
         let long_ago = Instant::now().checked_sub(AGAIN).unwrap();
         *log_throttle.0.lock().unwrap() = Some(("refused".to_owned(), long_ago));

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_tells_of_its_window_and_of_what_is_still_under_way() {
+    fn a_report_names_its_window_and_what_is_still_under_way() {
         let counters = LaneCounters::default();
         let row = || counters.row(Uuid::nil(), "errand.v1", Duration::from_secs(5));
         let first = counters.taken(3, Duration::from_millis(40));

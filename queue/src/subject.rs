@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_what_the_payload_said() {
+    fn headers_repeat_what_the_payload_said() {
         let subject = Subject::row(Uuid::now_v7()).of_payment(Uuid::now_v7());
         assert_eq!(Subject::in_headers(&subject.headers()), subject);
         assert_eq!(

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_of_both_databases_are_told_apart() {
+    fn states_of_both_databases_are_distinguished() {
         let servers =
             ["08006", "08P01", "28P01", "3D000", "53100", "53300", "57P01", "57P02", "57P03", "58030", "25P03"];
         for absent in servers.into_iter().chain(["55P03", "25006", "26000", "42P05", "5", "6", "517", "13", "778"]) {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_from_what_is_merely_busy() {
+    fn what_cannot_be_written_is_distinguished_from_what_is_merely_busy() {
         for (code, why) in [
             ("53100", Unwritable::Full),
             ("13", Unwritable::Full),

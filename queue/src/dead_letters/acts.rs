@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Utc};
 use sea_orm::{Condition, DbErr, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use super::{Column, Direction, Entity, Filter, State, filter::is};
+use super::{Column, Direction, Entity, Filter, LetterState, filter::is};
 use crate::database::Transaction;
 
 /// Letters of one chunk; a transaction with more would keep the only writer of SQLite busy for too long.
@@ -33,7 +33,7 @@ pub enum ActError {
     #[error("dead letter {id} is {state}; {allowed}")]
     State {
         id: Uuid,
-        state: State,
+        state: LetterState,
         /// What would be possible, as a sentence.
         allowed: &'static str,
     },
@@ -60,7 +60,8 @@ pub struct Chunk {
 /// # Errors
 /// There is no such letter, or it is not `dead`: the operator is told which.
 pub async fn discard(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(), ActError> {
-    let changed = change(tx, Column::Id.eq(id).into(), State::Discarded, act, is(State::Dead).into()).await?;
+    let changed =
+        change(tx, Column::Id.eq(id).into(), LetterState::Discarded, act, is(LetterState::Dead).into()).await?;
     if changed > 0 { Ok(()) } else { Err(refused(tx, id, "only what is dead can be discarded").await?) }
 }
 
@@ -70,7 +71,7 @@ pub async fn discard(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(),
 /// # Errors
 /// There is no such letter, or it is neither: the operator is told which.
 pub async fn restore(tx: &mut Transaction, id: Uuid, act: Act<'_>) -> Result<(), ActError> {
-    let changed = change(tx, Column::Id.eq(id).into(), State::Dead, act, restorable()).await?;
+    let changed = change(tx, Column::Id.eq(id).into(), LetterState::Dead, act, restorable()).await?;
     let allowed = "what was discarded, or was replayed more than two hours ago without an outcome, can be restored";
     if changed > 0 { Ok(()) } else { Err(refused(tx, id, allowed).await?) }
 }
@@ -84,9 +85,10 @@ pub async fn discard_chunk(
     after: Option<Uuid>,
     last: Uuid,
 ) -> Result<Chunk, DbErr> {
-    let filter = filter.in_state(State::Dead);
+    let filter = filter.in_state(LetterState::Dead);
     let (ids, next) = next_ids(tx, &filter, after, last, CHUNK).await?;
-    let changed = change(tx, Column::Id.is_in(ids).into(), State::Discarded, act, is(State::Dead).into()).await?;
+    let changed =
+        change(tx, Column::Id.is_in(ids).into(), LetterState::Discarded, act, is(LetterState::Dead).into()).await?;
     Ok(Chunk { changed, next })
 }
 
@@ -98,9 +100,10 @@ pub async fn restore_chunk(
     after: Option<Uuid>,
     last: Uuid,
 ) -> Result<Chunk, DbErr> {
-    let filter = filter.in_state(State::Discarded);
+    let filter = filter.in_state(LetterState::Discarded);
     let (ids, next) = next_ids(tx, &filter, after, last, CHUNK).await?;
-    let changed = change(tx, Column::Id.is_in(ids).into(), State::Dead, act, is(State::Discarded).into()).await?;
+    let changed =
+        change(tx, Column::Id.is_in(ids).into(), LetterState::Dead, act, is(LetterState::Discarded).into()).await?;
     Ok(Chunk { changed, next })
 }
 
@@ -122,13 +125,13 @@ pub(crate) async fn next_ids(
 
 fn restorable() -> Condition {
     let lost = Column::ReplayedAt.lt(Utc::now() - TimeDelta::hours(LOST_AFTER_HOURS));
-    Condition::any().add(is(State::Discarded)).add(Condition::all().add(is(State::Replayed)).add(lost))
+    Condition::any().add(is(LetterState::Discarded)).add(Condition::all().add(is(LetterState::Replayed)).add(lost))
 }
 
 async fn change(
     tx: &Transaction,
     which: Condition,
-    state: State,
+    state: LetterState,
     act: Act<'_>,
     guard: Condition,
 ) -> Result<u64, DbErr> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Act, ActError, Column, Entity, Model, REPLAY_NO, REPLAY_OF, State, acts::refused, filter::is};
+use super::{Act, ActError, Column, Entity, LetterState, Model, REPLAY_NO, REPLAY_OF, acts::refused, filter::is};
 use crate::{database::Transaction, foresight::Foreseer, outbox::headers_text, subject::Subject};
 
 /// A place in a body where an edit changed something.
@@ -52,13 +52,13 @@ pub async fn edit(
     let new_id = Uuid::now_v7();
     let now = Utc::now();
     let replaced = Entity::update_many()
-        .col_expr(Column::State, Expr::value(State::Replaced.as_str()))
+        .col_expr(Column::State, Expr::value(LetterState::Replaced.as_str()))
         .col_expr(Column::StateAt, Expr::value(now))
         .col_expr(Column::StateBy, Expr::value(act.actor))
         .col_expr(Column::StateReason, Expr::value(act.reason))
         .col_expr(Column::ReplacedBy, Expr::value(new_id))
         .filter(Column::Id.eq(id))
-        .filter(is(State::Dead))
+        .filter(is(LetterState::Dead))
         .exec_with_returning(&**tx)
         .await?;
     let Some(old) = replaced.into_iter().next() else { return Err(refused(tx, id, allowed).await?) };
@@ -84,7 +84,7 @@ pub async fn edit(
     new.tended_at = Set(chrono::DateTime::UNIX_EPOCH);
     (new.replay_of, new.replay_no) = (Set(None), Set(0));
     (new.replay_failures, new.replay_error) = (Set(0), Set(None));
-    (new.state, new.redrive_id, new.replaced_by) = (Set(State::Dead), Set(None), Set(None));
+    (new.state, new.redrive_id, new.replaced_by) = (Set(LetterState::Dead), Set(None), Set(None));
     new.edited_from = Set(Some(id));
     new.changes = Set(Some(serde_json::to_string(&changes).unwrap_or_default()));
     Entity::insert(new).exec_without_returning(&**tx).await?;
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_told_place_by_place() {
+    fn changes_are_listed_place_by_place() {
         let found = changes(r#"{"a":1,"b":{"c/d":true,"e":2}}"#, r#"{"a":1,"b":{"c/d":false},"f":null}"#);
         let change = |pointer: &str, before, after| Change { pointer: pointer.to_owned(), before, after };
         assert_eq!(

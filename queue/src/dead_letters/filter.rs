@@ -10,7 +10,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Column, Entity, Origin, State};
+use super::{Column, Entity, LetterState, Origin};
 
 /// Which dead letters; every part that is given narrows the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
+    pub state: Option<LetterState>,
     /// Letters that this run has claimed or skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redrive_id: Option<Uuid>,
@@ -71,12 +71,12 @@ pub(crate) struct Stretch {
 }
 
 impl Filter {
-    /// Letters that are searched for a text in one go. There may be more behind them: [`super::Found::next`] goes on.
+    /// Letters that are searched for a text in one go. There may be more behind them: [`super::LetterPage::next`] goes on.
     pub const SEARCHED: u64 = 20_000;
 
     /// The same choice, narrowed to a state.
     #[must_use]
-    pub fn in_state(&self, state: State) -> Self {
+    pub fn in_state(&self, state: LetterState) -> Self {
         Self { state: Some(state), ..self.clone() }
     }
 
@@ -146,7 +146,7 @@ impl Filter {
 }
 
 /// The state as a literal: partial indexes are used only where their condition stands word by word.
-pub(crate) fn is(state: State) -> SimpleExpr {
+pub(crate) fn is(state: LetterState) -> SimpleExpr {
     Expr::cust(format!("state = '{state}'"))
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let filter = Filter {
             queue: Some("open_deal.v1".to_owned()),
             origin: Some(Origin::Broker),
-            state: Some(State::DeadAgain),
+            state: Some(LetterState::DeadAgain),
             nodes: Some(vec![Uuid::now_v7()]),
             since: Some(Utc::now()),
             ..Filter::default()

@@ -6,7 +6,7 @@ use sea_orm::{QuerySelect, sea_query::Alias};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Column, Direction, Entity, Filter, State};
+use super::{Column, Direction, Entity, Filter, LetterState};
 use crate::database::Database;
 
 /// Most groups that are returned.
@@ -60,7 +60,7 @@ struct GroupRow {
 
 /// The matching letters by cause, the largest group first, at most `limit` (and 200) of them.
 pub async fn groups(db: &Database, filter: &Filter, limit: u64) -> Result<Groups, DbErr> {
-    let states = filter.state.map_or(State::ALL.to_vec(), |state| vec![state]);
+    let states = filter.state.map_or(LetterState::ALL.to_vec(), |state| vec![state]);
     let (mut together, mut searched): (Vec<GroupRow>, bool) = (Vec::new(), true);
     // State by state: then an index answers without a look at the rows.
     for state in states {

@@ -16,7 +16,7 @@ use crate::subject::Subject;
 )]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum LetterState {
     /// Nobody has done anything about it.
     #[sea_orm(string_value = "dead")]
     Dead,
@@ -40,7 +40,7 @@ pub enum State {
     Replaced,
 }
 
-impl State {
+impl LetterState {
     pub const ALL: [Self; 7] =
         [Self::Dead, Self::Claimed, Self::Replayed, Self::Resolved, Self::DeadAgain, Self::Discarded, Self::Replaced];
 
@@ -59,7 +59,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for LetterState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
@@ -72,7 +72,7 @@ impl fmt::Display for State {
 )]
 pub struct UnknownState(String);
 
-impl FromStr for State {
+impl FromStr for LetterState {
     type Err = UnknownState;
 
     fn from_str(word: &str) -> Result<Self, UnknownState> {
@@ -122,7 +122,7 @@ pub struct DeadLetter {
     pub replayed_at: Option<DateTime<Utc>>,
     /// The outbox row that the replay wrote.
     pub replayed_as: Option<Uuid>,
-    pub state: State,
+    pub state: LetterState,
     /// Since when it is in this state.
     pub state_at: DateTime<Utc>,
     /// Who brought it into this state, where somebody did.

@@ -27,7 +27,7 @@ impl Default for Page {
 /// A page of dead letters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Found {
+pub struct LetterPage {
     /// Newest first.
     pub letters: Vec<DeadLetter>,
     /// [`Page::after`] of the next page; `None` when this was the last. Where a text is looked for, a page that is
@@ -36,13 +36,13 @@ pub struct Found {
 }
 
 /// Dead letters, newest first, and where to go on.
-pub async fn search(db: &Database, filter: &Filter, page: Page) -> Result<Found, DbErr> {
+pub async fn search(db: &Database, filter: &Filter, page: Page) -> Result<LetterPage, DbErr> {
     let limit = page.limit.clamp(1, PAGE_MAX);
     let stretch = filter.stretch(&**db, Direction::NewestFirst, page.after, None).await?;
     let letters = stretch.letters.limit(limit).all(&**db).await?;
     let full = u64::try_from(letters.len()).unwrap_or(u64::MAX) == limit;
     let next = if full { letters.last().map(|letter| letter.id) } else { stretch.edge };
-    Ok(Found { letters: letters.into_iter().map(DeadLetter::from).collect(), next })
+    Ok(LetterPage { letters: letters.into_iter().map(DeadLetter::from).collect(), next })
 }
 
 /// Dead letters, newest first: [`search`] for those who need no more than a page. Without a text in the filter, a page

@@ -4,7 +4,7 @@ use chrono::Utc;
 use sea_orm::{ConnectionTrait, DbErr, entity::prelude::*};
 use uuid::Uuid;
 
-use super::{Column, Entity, REPLAY_OF, State, filter::is};
+use super::{Column, Entity, LetterState, REPLAY_OF, filter::is};
 use crate::message::Message;
 
 /// Ids per statement.
@@ -32,7 +32,7 @@ pub(crate) async fn failing<C: ConnectionTrait>(connection: &C, failures: &[Fail
             .col_expr(Column::ReplayFailures, Expr::value(i32::try_from(*attempts).unwrap_or(i32::MAX)))
             .col_expr(Column::ReplayError, Expr::value(error.as_str()))
             .filter(Column::Id.eq(*letter))
-            .filter(is(State::Replayed))
+            .filter(is(LetterState::Replayed))
             .exec(connection)
             .await?;
     }
@@ -41,7 +41,11 @@ pub(crate) async fn failing<C: ConnectionTrait>(connection: &C, failures: &[Fail
 
 /// Marks what became of the replays of these letters. Only what is on its way has an outcome: a second mark, by a
 /// redelivery, changes nothing.
-pub(crate) async fn mark<C: ConnectionTrait>(connection: &C, mut ids: Vec<Uuid>, state: State) -> Result<(), DbErr> {
+pub(crate) async fn mark<C: ConnectionTrait>(
+    connection: &C,
+    mut ids: Vec<Uuid>,
+    state: LetterState,
+) -> Result<(), DbErr> {
     ids.sort_unstable();
     ids.dedup();
     for ids in ids.chunks(IDS) {
@@ -49,7 +53,7 @@ pub(crate) async fn mark<C: ConnectionTrait>(connection: &C, mut ids: Vec<Uuid>,
             .col_expr(Column::State, Expr::value(state.as_str()))
             .col_expr(Column::StateAt, Expr::value(Utc::now()))
             .filter(Column::Id.is_in(ids.iter().copied()))
-            .filter(is(State::Replayed))
+            .filter(is(LetterState::Replayed))
             .exec(connection)
             .await?;
         metrics::counter!("quittance_replay_outcomes_total", "outcome" => state.as_str())

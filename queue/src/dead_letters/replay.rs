@@ -6,7 +6,7 @@ use chrono::Utc;
 use sea_orm::{DbErr, entity::prelude::*, sea_query::Expr};
 use uuid::Uuid;
 
-use super::{Column, Entity, Model, REPLAY_NO, REPLAY_OF, State, filter::is};
+use super::{Column, Entity, LetterState, Model, REPLAY_NO, REPLAY_OF, filter::is};
 use crate::{
     database::Database,
     message::{Continues, NewMessage},
@@ -23,7 +23,7 @@ pub enum ReplayError {
     AlreadyReplayed(Uuid),
     /// Somebody else decides about it, or has decided: a run has claimed it, or it was discarded or replaced.
     #[error("dead letter {0} is {1}, not dead")]
-    NotDead(Uuid, State),
+    NotDead(Uuid, LetterState),
     /// Its body is not text, so no job could read it.
     #[error("the body of dead letter {0} is not text; no job can read it")]
     Unreadable(Uuid),
@@ -42,7 +42,7 @@ pub async fn replay(db: &Database, id: Uuid) -> Result<Uuid, ReplayError> {
     let now = Utc::now();
     let mut tx = db.begin().await?;
     let claimed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(State::Replayed.as_str()))
+        .col_expr(Column::State, Expr::value(LetterState::Replayed.as_str()))
         .col_expr(Column::StateAt, Expr::value(now))
         .col_expr(Column::StateBy, Expr::value(Option::<String>::None))
         .col_expr(Column::StateReason, Expr::value(Option::<String>::None))
@@ -52,17 +52,19 @@ pub async fn replay(db: &Database, id: Uuid) -> Result<Uuid, ReplayError> {
         .col_expr(Column::ReplayFailures, Expr::value(0))
         .col_expr(Column::ReplayError, Expr::value(Option::<String>::None))
         .filter(Column::Id.eq(id))
-        .filter(is(State::Dead))
+        .filter(is(LetterState::Dead))
         .exec_with_returning(&*tx)
         .await?;
     let Some(letter) = claimed.into_iter().next() else {
         let known = Entity::find_by_id(id).one(&*tx).await?;
         return Err(match known.map(|letter| letter.state) {
             None => ReplayError::NotFound(id),
-            Some(State::Replayed | State::Resolved | State::DeadAgain) => ReplayError::AlreadyReplayed(id),
-            Some(state @ (State::Dead | State::Claimed | State::Discarded | State::Replaced)) => {
-                ReplayError::NotDead(id, state)
+            Some(LetterState::Replayed | LetterState::Resolved | LetterState::DeadAgain) => {
+                ReplayError::AlreadyReplayed(id)
             }
+            Some(
+                state @ (LetterState::Dead | LetterState::Claimed | LetterState::Discarded | LetterState::Replaced),
+            ) => ReplayError::NotDead(id, state),
         });
     };
     if !readable(&letter) {

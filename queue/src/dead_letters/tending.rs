@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Column, DeadLetter, Entity, State, is};
+use super::{Column, DeadLetter, Entity, LetterState, is};
 use crate::{database::Database, foresight::Outlook, subject::Subject};
 
 /// The next letters that were not examined since they died, oldest first.
@@ -27,7 +27,7 @@ fn ever() -> DateTime<Utc> {
 }
 
 async fn tended_before(db: &Database, when: SimpleExpr, most: u64) -> Result<Vec<DeadLetter>, DbErr> {
-    let letters = Entity::find().filter(is(State::Dead)).filter(when);
+    let letters = Entity::find().filter(is(LetterState::Dead)).filter(when);
     let letters = letters.order_by_asc(Column::TendedAt).order_by_asc(Column::Id).limit(most);
     Ok(letters.all(&**db).await?.into_iter().map(DeadLetter::from).collect())
 }
@@ -59,11 +59,11 @@ pub async fn record_foresight<C: ConnectionTrait>(
         return looked_at.exec(connection).await.map(|_| false);
     }
     let resolved = looked_at
-        .col_expr(Column::State, Expr::value(State::Resolved.as_str()))
+        .col_expr(Column::State, Expr::value(LetterState::Resolved.as_str()))
         .col_expr(Column::StateAt, Expr::value(now))
         .col_expr(Column::StateBy, Expr::value(Option::<String>::None))
         .col_expr(Column::StateReason, Expr::value(format!("nothing is left to do: {reason}")))
-        .filter(is(State::Dead))
+        .filter(is(LetterState::Dead))
         .exec(connection)
         .await?;
     Ok(resolved.rows_affected > 0)

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ActiveModel, Entity, Model, Run, RunState};
 use crate::{
     database::Transaction,
-    dead_letters::{Filter, State, newest},
+    dead_letters::{Filter, LetterState, newest},
 };
 
 /// A run that is to be made. The numbers can be changed before it is.
@@ -66,7 +66,7 @@ impl NewRun {
         must((1..=10_000).contains(&self.stop_window), "stop_window must be 1 to 10000");
         must((1..=604_800).contains(&self.patience_seconds), "patience_seconds must be 1 to 604800");
         must(self.letters_max != Some(0), "letters_max must be at least 1");
-        let replayable = self.filter.state.is_none_or(|state| state == State::Dead);
+        let replayable = self.filter.state.is_none_or(|state| state == LetterState::Dead);
         must(replayable, "only letters in the state dead can be replayed");
         problems
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     database::Database,
-    dead_letters::{self, DeadLetter, Direction, Filter, Groups, State},
+    dead_letters::{self, DeadLetter, Direction, Filter, Groups, LetterState},
     foresight::{Foreseer, Foresight, Outlook},
 };
 
@@ -80,7 +80,7 @@ pub struct OutlookCount {
 /// # Errors
 /// A statement failed, or a job could not read its state.
 pub async fn plan(db: &Database, filter: &Filter, limit: Option<u64>, foreseer: &Foreseer) -> anyhow::Result<Plan> {
-    let filter = filter.in_state(State::Dead);
+    let filter = filter.in_state(LetterState::Dead);
     let cut_off = dead_letters::newest(&**db).await?;
     let matching = dead_letters::count(db, &filter, Plan::COUNTED).await?;
     let groups = dead_letters::groups(db, &filter, GROUPS).await?;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     backoff::Pauses,
     database::Database,
-    dead_letters::{State, outcome},
+    dead_letters::{LetterState, outcome},
 };
 
 #[derive(Default)]
@@ -67,6 +67,6 @@ impl Marks {
 
 async fn write(db: &Database, letters: &[Uuid]) -> Result<(), DbErr> {
     let tx = db.begin().await?;
-    outcome::mark(&*tx, letters.to_vec(), State::Resolved).await?;
+    outcome::mark(&*tx, letters.to_vec(), LetterState::Resolved).await?;
     tx.commit().await
 }

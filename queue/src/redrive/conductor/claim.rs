@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Stepped, enter};
 use crate::{
     database::Transaction,
-    dead_letters::{self as letters, Filter, State, is, next_ids, of_run},
+    dead_letters::{self as letters, Filter, LetterState, is, next_ids, of_run},
     redrive::{Column, Entity, Model, RunState},
 };
 
@@ -21,7 +21,7 @@ pub(super) async fn claim(tx: &Transaction, run: &Model) -> Result<Stepped, DbEr
     let room = run.letters_max.map_or(CHUNK, |most| u64::try_from(most - run.total).unwrap_or(0).min(CHUNK));
     let (claimed, next) = match run.cut_off {
         Some(cut_off) if room > 0 => {
-            let filter = filter.in_state(State::Dead);
+            let filter = filter.in_state(LetterState::Dead);
             let (ids, next) = next_ids(tx, &filter, run.claimed_until, cut_off, room).await?;
             (take(tx, run.id, ids).await?, next)
         }
@@ -53,14 +53,14 @@ async fn take(tx: &Transaction, run: Uuid, ids: Vec<Uuid>) -> Result<i64, DbErr>
         .select_only()
         .column(letters::Column::Id)
         .filter(letters::Column::Id.is_in(ids))
-        .filter(is(State::Dead))
+        .filter(is(LetterState::Dead))
         .order_by_asc(letters::Column::Id)
         .lock_exclusive()
         .into_tuple()
         .all(&**tx)
         .await?;
     let claimed = letters::Entity::update_many()
-        .col_expr(letters::Column::State, Expr::value(State::Claimed.as_str()))
+        .col_expr(letters::Column::State, Expr::value(LetterState::Claimed.as_str()))
         .col_expr(letters::Column::StateAt, Expr::value(Utc::now()))
         .col_expr(letters::Column::StateBy, Expr::value(Option::<String>::None))
         .col_expr(letters::Column::StateReason, Expr::value(Option::<String>::None))
@@ -77,14 +77,14 @@ pub(crate) async fn give_back(tx: &Transaction, run: Uuid) -> Result<bool, DbErr
         .select_only()
         .column(letters::Column::Id)
         .filter(of_run(run))
-        .filter(is(State::Claimed))
+        .filter(is(LetterState::Claimed))
         .limit(CHUNK)
         .into_tuple()
         .all(&**tx)
         .await?;
     let left = u64::try_from(ids.len()).unwrap_or(u64::MAX) == CHUNK;
     letters::Entity::update_many()
-        .col_expr(letters::Column::State, Expr::value(State::Dead.as_str()))
+        .col_expr(letters::Column::State, Expr::value(LetterState::Dead.as_str()))
         .col_expr(letters::Column::StateAt, Expr::value(Utc::now()))
         .col_expr(letters::Column::RedriveId, Expr::value(Option::<Uuid>::None))
         .filter(letters::Column::Id.is_in(ids))

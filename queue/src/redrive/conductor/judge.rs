@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, PaginatorTrait, QueryOrder, QuerySelect, S
 
 use super::tally::Tally;
 use crate::{
-    dead_letters::{self as letters, State, is, of_run},
+    dead_letters::{self as letters, LetterState, is, of_run},
     redrive::Model,
 };
 
@@ -25,20 +25,21 @@ pub(super) enum NextStep {
 /// During the canary: all of it goes out, and all of it has to end well.
 pub(super) async fn canary<C: ConnectionTrait>(connection: &C, run: &Model, tally: &Tally) -> Result<NextStep, DbErr> {
     let size = u64::from(run.canary.unsigned_abs());
-    let counts: Vec<(State, i64)> = letters::Entity::find()
+    let counts: Vec<(LetterState, i64)> = letters::Entity::find()
         .select_only()
         .column(letters::Column::State)
         .column_as(Expr::cust("COUNT(*)"), "letters")
         .filter(of_run(run.id))
-        .filter(letters::Column::State.is_in([State::Replayed, State::Resolved, State::DeadAgain]))
+        .filter(letters::Column::State.is_in([LetterState::Replayed, LetterState::Resolved, LetterState::DeadAgain]))
         .filter(letters::Column::ReplayedAt.gte(run.judged_since))
         .group_by(letters::Column::State)
         .into_tuple()
         .all(connection)
         .await?;
     let of = |state| counts.iter().find(|(is, _)| *is == state).map_or(0, |(_, count)| count.unsigned_abs());
-    let (under_way, sent) = (of(State::Replayed), counts.iter().map(|(_, count)| count.unsigned_abs()).sum::<u64>());
-    if of(State::DeadAgain) > 0 {
+    let (under_way, sent) =
+        (of(LetterState::Replayed), counts.iter().map(|(_, count)| count.unsigned_abs()).sum::<u64>());
+    if of(LetterState::DeadAgain) > 0 {
         return Ok(NextStep::Stop("a letter of the canary died again".to_owned()));
     }
     if let Some((failures, error)) = failing(connection, run).await? {
@@ -78,7 +79,7 @@ pub(super) async fn rest<C: ConnectionTrait>(connection: &C, run: &Model, tally:
 /// measured by what it has, not by how many of them happen to be through.
 async fn too_many_deaths<C: ConnectionTrait>(connection: &C, run: &Model) -> Result<Option<String>, DbErr> {
     let window = i64::from(run.stop_window).min(run.total).max(1);
-    let newest: Vec<State> = letters::Entity::find()
+    let newest: Vec<LetterState> = letters::Entity::find()
         .select_only()
         .column(letters::Column::State)
         .filter(of_run(run.id))
@@ -92,7 +93,7 @@ async fn too_many_deaths<C: ConnectionTrait>(connection: &C, run: &Model) -> Res
     // What keeps failing is on its way to die: waiting until all its attempts are used up would let many more follow
     // it.
     let failing = failing_replays(run).limit(window.unsigned_abs()).count(connection).await?;
-    let dead = newest.iter().filter(|state| **state == State::DeadAgain).count();
+    let dead = newest.iter().filter(|state| **state == LetterState::DeadAgain).count();
     let deaths = i64::try_from(dead).unwrap_or(i64::MAX).saturating_add(i64::try_from(failing).unwrap_or(i64::MAX));
     let percent = i64::from(run.stop_percent);
     let outcomes = u64::try_from(newest.len()).unwrap_or(u64::MAX).saturating_add(failing);
@@ -139,7 +140,7 @@ async fn under_way<C: ConnectionTrait>(
         .select_only()
         .column(letters::Column::ReplayedAt)
         .filter(of_run(run.id))
-        .filter(is(State::Replayed))
+        .filter(is(LetterState::Replayed))
         .order_by(letters::Column::ReplayedAt, order)
         .limit(1)
         .into_tuple()

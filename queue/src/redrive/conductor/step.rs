@@ -16,7 +16,7 @@ use super::{
 use crate::{
     database::Transaction,
     dead_letters::{
-        self as letters, State,
+        self as letters, LetterState,
         replay::{readable, replayed},
     },
     redrive::{Column, Entity, Model, RunState},
@@ -184,7 +184,7 @@ async fn skip(tx: &Transaction, run: &Model, bad: &[letters::Model]) -> Result<(
     }
     let reason = format!("skipped by redrive {}: the body is not text; no job can read it", run.id);
     letters::Entity::update_many()
-        .col_expr(letters::Column::State, Expr::value(State::Dead.as_str()))
+        .col_expr(letters::Column::State, Expr::value(LetterState::Dead.as_str()))
         .col_expr(letters::Column::StateAt, Expr::value(Utc::now()))
         .col_expr(letters::Column::StateReason, Expr::value(reason))
         .filter(letters::Column::Id.is_in(bad.iter().map(|letter| letter.id)))

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use crate::dead_letters::{self as letters, State, of_run};
+use crate::dead_letters::{self as letters, LetterState, of_run};
 
 /// A run's letters by their states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Tally {
 
 /// Counts the letters by state; an index alone answers.
 pub(crate) async fn tally<C: ConnectionTrait>(connection: &C, run: Uuid) -> Result<Tally, DbErr> {
-    let counts: Vec<(State, i64)> = letters::Entity::find()
+    let counts: Vec<(LetterState, i64)> = letters::Entity::find()
         .select_only()
         .column(letters::Column::State)
         .column_as(Expr::cust("COUNT(*)"), "letters")
@@ -36,12 +36,12 @@ pub(crate) async fn tally<C: ConnectionTrait>(connection: &C, run: Uuid) -> Resu
     let mut tally = Tally::default();
     for (state, count) in counts {
         match state {
-            State::Claimed => tally.claimed = count,
-            State::Replayed => tally.under_way = count,
-            State::Resolved => tally.resolved = count,
-            State::DeadAgain => tally.dead_again = count,
+            LetterState::Claimed => tally.claimed = count,
+            LetterState::Replayed => tally.under_way = count,
+            LetterState::Resolved => tally.resolved = count,
+            LetterState::DeadAgain => tally.dead_again = count,
             // Skipped ones are dead, and counted by the run.
-            State::Dead | State::Discarded | State::Replaced => {}
+            LetterState::Dead | LetterState::Discarded | LetterState::Replaced => {}
         }
     }
     Ok(tally)

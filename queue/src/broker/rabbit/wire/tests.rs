@@ -101,7 +101,7 @@ fn what_cannot_be_stored_is_taken_out_and_nonsense_counts_for_nothing() {
 }
 
 #[test]
-fn a_wait_is_told_where_the_clocks_of_two_hosts_make_sense() {
+fn a_wait_is_reported_where_the_clocks_of_two_hosts_make_sense() {
     let sent = message();
     let since = |milliseconds: i64| {
         let at = Utc::now().timestamp_millis().saturating_sub(milliseconds);

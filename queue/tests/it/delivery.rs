@@ -79,7 +79,7 @@ on_every_backend!(a_message_in_work_is_not_given_out_again, async |rig: &Rig| {
     assert_eq!(process.diary.entries().len(), 1);
 });
 
-on_every_backend!(an_inbox_tells_the_first_time_from_the_others, async |rig: &Rig| {
+on_every_backend!(an_inbox_distinguishes_the_first_time_from_the_others, async |rig: &Rig| {
     let (db, _committed) = rig.connect().await;
     let message = Uuid::now_v7();
     let dealt_with = async |commit: bool| {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use queue::{
     Database,
-    dead_letters::{self, DeadLetter, Filter, Origin, Page, State},
+    dead_letters::{self, DeadLetter, Filter, LetterState, Origin, Page},
 };
 use sea_orm::{ConnectionTrait as _, Statement};
 use uuid::Uuid;
@@ -80,7 +80,7 @@ fn parts(some: &DeadLetter) -> Vec<Part> {
         part("node", |it| it.node_id = Some(NODES[0]), |it| it.node_id == Some(NODES[0])),
         part("reach", |it| it.nodes = Some(NODES.to_vec()), |it| it.node_id.is_some()),
         part("no reach", |it| it.nodes = Some(Vec::new()), |_| false),
-        part("state", |it| it.state = Some(State::Discarded), |it| it.state == State::Discarded),
+        part("state", |it| it.state = Some(LetterState::Discarded), |it| it.state == LetterState::Discarded),
         part("run", |it| it.redrive_id = Some(Uuid::nil()), |it| it.redrive_id == Some(Uuid::nil())),
         part("since", move |it| it.since = Some(time), move |it| it.last_at >= time),
         part("before", move |it| it.before = Some(time), move |it| it.last_at < time),

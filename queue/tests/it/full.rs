@@ -36,7 +36,7 @@ async fn a_connection_whose_transaction_ended_badly_is_not_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_for_their_turn_to_write_is_told_in_time() {
+async fn who_waits_for_a_turn_to_write_is_refused_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let db = one_connection(folder.path()).await;
     Migrator::up(&*db, None).await.unwrap();

@@ -15,7 +15,7 @@ async fn first_time(db: &Database, consumer: &str, message: Uuid, kept: bool) ->
     first
 }
 
-on_every_backend!(a_message_is_seen_for_the_first_time_once_by_each_consumer, async |rig: &Rig| {
+on_every_backend!(a_message_is_new_once_to_each_consumer, async |rig: &Rig| {
     let (db, committed) = rig.connect().await;
     drop(committed);
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());

@@ -7,7 +7,7 @@ use std::{
 
 use queue::{
     Database, Delivery, Foreseer, Foresight, Job, JobResult, Outlook, Registry,
-    dead_letters::{self, ActError, Filter, Origin, Page, State},
+    dead_letters::{self, ActError, Filter, LetterState, Origin, Page},
     redrive::{self, InvalidRun, NewRun, Plan, RunState},
 };
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
@@ -53,7 +53,7 @@ async fn quiet(rig: &Rig) -> Database {
     db
 }
 
-on_every_backend!(a_plan_tells_what_would_happen_and_changes_nothing, async |rig: &Rig| {
+on_every_backend!(a_plan_shows_what_would_happen_and_changes_nothing, async |rig: &Rig| {
     let db = quiet(rig).await;
     let mut letters: Vec<_> = (0..600).map(|number| Specimen::of::<Errand>(number, Act::Succeed)).collect();
     letters[0].body = Some(("ff00", "hex"));
@@ -83,7 +83,7 @@ on_every_backend!(a_plan_tells_what_would_happen_and_changes_nothing, async |rig
 
     let some = redrive::plan(&db, &Filter::default(), Some(10), &foreseer()).await.expect("a plan");
     assert_eq!((some.matching, some.would_replay, some.examined), (602, 10, 10));
-    assert_eq!(all(&db, &Filter { state: Some(State::Dead), ..Filter::default() }).await.len(), 602);
+    assert_eq!(all(&db, &Filter { state: Some(LetterState::Dead), ..Filter::default() }).await.len(), 602);
     let nothing = Filter { queue: Some("none.v1".to_owned()), ..Filter::default() };
     let empty = redrive::plan(&db, &nothing, None, &foreseer()).await.expect("a plan");
     assert_eq!((empty.matching, empty.examined, empty.outlooks.len()), (0, 0, 0));
@@ -104,13 +104,16 @@ on_every_backend!(a_letter_is_discarded_and_restored, async |rig: &Rig| {
         tx.commit().await.expect("commits");
         result
     };
-    assert!(matches!(act(true).await, Err(ActError::State { state: State::Dead, .. })));
+    assert!(matches!(act(true).await, Err(ActError::State { state: LetterState::Dead, .. })));
     act(false).await.expect("is discarded");
     let refused = act(false).await.expect_err("once is enough");
     assert!(refused.to_string().contains("is discarded; only what is dead can be discarded"), "{refused}");
     let letter = dead_letters::show(db, id).await.expect("answers").expect("is there");
     assert_eq!((letter.state_by.as_deref(), letter.state_reason.as_deref()), (Some("user:test"), Some("a test")));
-    assert!(matches!(dead_letters::replay(db, id).await, Err(dead_letters::ReplayError::NotDead(_, State::Discarded))));
+    assert!(matches!(
+        dead_letters::replay(db, id).await,
+        Err(dead_letters::ReplayError::NotDead(_, LetterState::Discarded))
+    ));
     let made = start(db, run_over(Filter::default())).await;
     assert_eq!(until(db, made.id, RunState::Done).await.total, 2, "a run passes over what was discarded");
     act(true).await.expect("is restored");
@@ -145,7 +148,11 @@ on_every_backend!(all_that_match_are_discarded_in_chunks, async |rig: &Rig| {
         }
         assert_eq!((changed, chunks), (700, 2));
         let count = async |state| dead_letters::count(&db, &thirds.in_state(state), 10_000).await.expect("a count");
-        let (state, other) = if restore { (State::Dead, State::Discarded) } else { (State::Discarded, State::Dead) };
+        let (state, other) = if restore {
+            (LetterState::Dead, LetterState::Discarded)
+        } else {
+            (LetterState::Discarded, LetterState::Dead)
+        };
         assert_eq!((count(state).await, count(other).await), (700, 0));
     }
 });
@@ -171,14 +178,14 @@ on_every_backend!(an_edited_letter_takes_the_place_of_the_old_one, async |rig: &
         let error = edit(old.id, body).await.expect_err("is refused").to_string();
         assert!(error.contains(wrong), "{error}");
     }
-    assert_eq!(process.one_dead_letter().await.state, State::Dead, "a refused edit changes nothing");
+    assert_eq!(process.one_dead_letter().await.state, LetterState::Dead, "a refused edit changes nothing");
     let edited = edit(old.id, r#"{"number":1,"act":"Succeed"}"#).await.expect("is edited");
     assert_eq!(edited.changes.len(), 1);
     assert_eq!((edited.changes[0].pointer.as_str(), edited.changes[0].after.clone()), ("/act", Some("Succeed".into())));
     let show = async |id| dead_letters::show(db, id).await.expect("answers").expect("is there");
     let (was, new) = (show(old.id).await, show(edited.id).await);
-    assert_eq!((was.state, was.replaced_by, was.body.clone()), (State::Replaced, Some(new.id), old.body));
-    assert_eq!((new.state, new.edited_from, &new.changes), (State::Dead, Some(old.id), &edited.changes));
+    assert_eq!((was.state, was.replaced_by, was.body.clone()), (LetterState::Replaced, Some(new.id), old.body));
+    assert_eq!((new.state, new.edited_from, &new.changes), (LetterState::Dead, Some(old.id), &edited.changes));
     assert!(new.message_id != was.message_id && new.message_id == edited.message_id);
     let again = edit(old.id, r#"{"number":1,"act":"Succeed"}"#).await.expect_err("it is not dead any more");
     assert!(again.to_string().contains("is replaced"), "{again}");
@@ -190,7 +197,7 @@ on_every_backend!(an_edited_letter_takes_the_place_of_the_old_one, async |rig: &
 
 on_every_backend!(a_run_that_makes_no_sense_is_refused_with_every_reason, async |rig: &Rig| {
     let db = quiet(rig).await;
-    let filter = Filter { state: Some(State::Discarded), ..Filter::default() };
+    let filter = Filter { state: Some(LetterState::Discarded), ..Filter::default() };
     let new = NewRun { rate_per_second: 0, stop_percent: 101, ..NewRun::new(filter, "user:test", " ") };
     let mut tx = db.begin().await.expect("a transaction");
     match redrive::create(&mut tx, new).await {
@@ -216,7 +223,7 @@ fn filters(payment: Uuid) -> Vec<(&'static str, Filter)> {
         ("node_id", Filter { node_id: Some(payment), ..all() }),
         ("nodes", Filter { nodes: Some(vec![payment, Uuid::now_v7()]), ..all() }),
         ("redrive_id", Filter { redrive_id: Some(payment), ..all() }),
-        ("state", Filter { state: Some(State::Discarded), ..all() }),
+        ("state", Filter { state: Some(LetterState::Discarded), ..all() }),
     ]
 }
 
@@ -265,7 +272,7 @@ async fn plan_of(db: &Database, statement: Statement) -> String {
     rows.iter().map(|row| row.try_get::<String>("", column).expect("text")).collect::<Vec<_>>().join("\n")
 }
 
-async fn a_hundred_thousand_letters_are_looked_through_quickly(backend: Backend) {
+async fn a_hundred_thousand_letters_are_searched_quickly(backend: Backend) {
     let rig = Rig::new(backend).await;
     let payment = Uuid::now_v7();
     let db = crowded(&rig, payment).await;
@@ -280,7 +287,7 @@ async fn a_hundred_thousand_letters_are_looked_through_quickly(backend: Backend)
     }
     for (name, filter) in [
         ("everything", Filter::default()),
-        ("all dead", Filter { state: Some(State::Dead), ..Filter::default() }),
+        ("all dead", Filter { state: Some(LetterState::Dead), ..Filter::default() }),
         ("a text", Filter { text: Some("nobody wrote this".to_owned()), ..Filter::default() }),
     ] {
         let began = Instant::now();
@@ -297,10 +304,10 @@ async fn a_hundred_thousand_letters_are_looked_through_quickly(backend: Backend)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_letters_on_sqlite() {
-    a_hundred_thousand_letters_are_looked_through_quickly(Backend::SqliteEmbedded).await;
+    a_hundred_thousand_letters_are_searched_quickly(Backend::SqliteEmbedded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_letters_on_postgres() {
-    a_hundred_thousand_letters_are_looked_through_quickly(Backend::PostgresEmbedded).await;
+    a_hundred_thousand_letters_are_searched_quickly(Backend::PostgresEmbedded).await;
 }

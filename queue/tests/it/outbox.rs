@@ -59,7 +59,7 @@ on_every_backend!(events_need_no_listener, async |rig: &Rig| {
     assert!(process.dead_letters().await.is_empty());
 });
 
-on_every_backend!(what_has_no_consumer_waits_where_it_can_be_seen, async |rig: &Rig| {
+on_every_backend!(what_has_no_consumer_waits_where_it_can_be_found, async |rig: &Rig| {
     let process = rig.process(Registry::new()).await;
     process.enqueue(vec![errand(1, Act::Succeed), errand(2, Act::Succeed)]).await;
     let depth = async || process.broker.depth("errand.v1").await.unwrap_or(0);
@@ -69,7 +69,7 @@ on_every_backend!(what_has_no_consumer_waits_where_it_can_be_seen, async |rig: &
     eventually("nothing waits", async || depth().await == 0).await;
 });
 
-on_every_backend!(health_tells_the_parts_apart, async |rig: &Rig| {
+on_every_backend!(health_reports_each_part, async |rig: &Rig| {
     let process = rig.process(Registry::new().register::<RunErrand>()).await;
     let health = process.broker.health().clone();
     eventually("all is up", async || health.parts().len() >= 2 && health.is_up()).await;

@@ -99,7 +99,7 @@ async fn a_broker_with_a_private_authority_is_reached_when_the_environment_names
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_without_a_certificate_is_told_at_the_start() {
+async fn a_file_without_a_certificate_is_reported_at_the_start() {
     let rig = Rig::new(Backend::PostgresRabbit).await;
     let (db, _) = rig.connect().await;
     for file in ["private_broker.key.pem", "nowhere.pem"] {

@@ -160,7 +160,7 @@ async fn cuts_in_the_middle_of_consuming_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn returned_messages_are_told_from_their_neighbours() {
+async fn returned_messages_are_distinguished_from_their_neighbours() {
     let rig = Rig::new(Backend::PostgresRabbit).await;
     let process = rig.process(Registry::new()).await;
     let depth = async |queue| process.broker.depth(queue).await.unwrap_or(u64::MAX);

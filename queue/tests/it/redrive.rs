@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use queue::{
     Delivery, Job, JobResult, Payload, Registry, Subject,
-    dead_letters::{self, DeadLetter, Filter, State},
+    dead_letters::{self, DeadLetter, Filter, LetterState},
     redrive::{self, NewRun, Run, RunState},
 };
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ fn of_run(run: &Run) -> Filter {
     Filter { redrive_id: Some(run.id), ..Filter::default() }
 }
 
-fn states(letters: &[DeadLetter]) -> BTreeSet<State> {
+fn states(letters: &[DeadLetter]) -> BTreeSet<LetterState> {
     letters.iter().map(|letter| letter.state).collect()
 }
 
@@ -117,11 +117,11 @@ on_every_backend!(ten_thousand_are_replayed_once_each_through_kills, async |rig:
     assert_eq!(distinct(&diary), (0..many).collect::<Vec<_>>());
     // What was in work when a process died may have run twice; no letter was sent twice.
     let letters = all(&db, &of_run(&made)).await;
-    assert_eq!((letters.len(), states(&letters)), (many as usize, BTreeSet::from([State::Resolved])));
+    assert_eq!((letters.len(), states(&letters)), (many as usize, BTreeSet::from([LetterState::Resolved])));
     let sent: BTreeSet<_> = letters.iter().filter_map(|letter| letter.replayed_as).collect();
     assert_eq!(sent.len(), many as usize);
     let spared = Filter { error_code: Some("spared".to_owned()), ..Filter::default() };
-    assert_eq!(states(&all(&db, &spared).await), BTreeSet::from([State::Dead]));
+    assert_eq!(states(&all(&db, &spared).await), BTreeSet::from([LetterState::Dead]));
 });
 
 on_every_backend!(a_canary_that_dies_stops_the_run, async |rig: &Rig| {
@@ -158,7 +158,7 @@ on_every_backend!(a_canary_that_keeps_failing_stops_the_run_long_before_it_dies,
     let reason = stopped.state_reason.as_deref().unwrap_or_default();
     assert!(reason.contains("has failed") && reason.contains("fails"), "with the error: {reason}");
     assert!(stopped.replayed <= 3 && stopped.dead_again == 0, "{stopped:?}");
-    let under_way = all(&process.db, &of_run(&made).in_state(State::Replayed)).await;
+    let under_way = all(&process.db, &of_run(&made).in_state(LetterState::Replayed)).await;
     assert_eq!(under_way.len() as u64, stopped.replayed, "they are still tried");
 
     // One failure is no verdict.
@@ -205,10 +205,10 @@ on_every_backend!(too_many_deaths_stop_the_run, async |rig: &Rig| {
     assert!(stopped.dead_again > 10 && stopped.replayed < 300, "{stopped:?}");
     process.settled().await;
     let counts = all(&process.db, &of_run(&made)).await;
-    let claimed = counts.iter().filter(|letter| letter.state == State::Claimed).count();
+    let claimed = counts.iter().filter(|letter| letter.state == LetterState::Claimed).count();
     assert_eq!(claimed as u64, stopped.total - stopped.replayed);
     // Each death names the letter whose replay it was.
-    let again = all(&process.db, &of_run(&made).in_state(State::DeadAgain)).await;
+    let again = all(&process.db, &of_run(&made).in_state(LetterState::DeadAgain)).await;
     let newer = Filter { error_code: Some("given_up".to_owned()), ..Filter::default() };
     let newer: BTreeSet<_> = all(&process.db, &newer).await.iter().filter_map(|letter| letter.replay_of).collect();
     assert_eq!(newer, again.iter().map(|letter| letter.id).collect());
@@ -266,12 +266,12 @@ on_every_backend!(a_run_is_paused_resumed_and_aborted, async |rig: &Rig| {
     assert!(act("resume").await.is_err() && act("abort").await.is_err());
     eventually("all is given back", async || {
         let left = all(db, &of_run(&made)).await;
-        left.iter().all(|letter| letter.state != State::Claimed)
+        left.iter().all(|letter| letter.state != LetterState::Claimed)
     })
     .await;
     process.settled().await;
     let letters = all(db, &Filter::default()).await;
-    let dead = letters.iter().filter(|letter| letter.state == State::Dead && letter.redrive_id.is_none()).count();
+    let dead = letters.iter().filter(|letter| letter.state == LetterState::Dead && letter.redrive_id.is_none()).count();
     assert_eq!(dead as u64, 1_200 - aborted.replayed);
     assert_eq!(process.diary.finished().len() as u64, aborted.replayed);
     assert!(run(db, made.id).await.finished_at.is_some());
@@ -312,7 +312,7 @@ on_every_backend!(later_letters_are_not_swept_in, async |rig: &Rig| {
     assert_eq!(until(&process.db, empty.id, RunState::Done).await.total, 0);
 });
 
-on_every_backend!(what_no_job_can_read_is_skipped_and_told, async |rig: &Rig| {
+on_every_backend!(what_no_job_can_read_is_skipped_and_reported, async |rig: &Rig| {
     let process = rig.process(errands()).await;
     let mut letters = specimens(0..4, &Act::Succeed);
     letters[1].body = Some(("ff00", "hex"));
@@ -320,7 +320,7 @@ on_every_backend!(what_no_job_can_read_is_skipped_and_told, async |rig: &Rig| {
     let made = start(&process.db, NewRun { canary: 2, ..run_over(Filter::default()) }).await;
     let done = until(&process.db, made.id, RunState::Done).await;
     assert_eq!((done.total, done.replayed, done.skipped), (4, 3, 1));
-    let skipped = all(&process.db, &of_run(&made).in_state(State::Dead)).await;
+    let skipped = all(&process.db, &of_run(&made).in_state(LetterState::Dead)).await;
     assert_eq!(skipped.len(), 1);
     assert!(skipped[0].state_reason.as_deref().is_some_and(|why| why.contains("not text")), "{skipped:?}");
 });
@@ -359,7 +359,7 @@ on_every_backend!(a_replay_by_hand_is_marked_like_any_other, async |rig: &Rig| {
         dead_letters::show(&process.db, id).await.expect("answers").expect("is there").state
     };
     let (given_up, fine) = (letters[0].id, letters[1].id);
-    eventually("one is resolved", async || state_of(&process, fine).await == State::Resolved).await;
-    eventually("one is dead again", async || state_of(&process, given_up).await == State::DeadAgain).await;
+    eventually("one is resolved", async || state_of(&process, fine).await == LetterState::Resolved).await;
+    eventually("one is dead again", async || state_of(&process, given_up).await == LetterState::DeadAgain).await;
     process.settled().await;
 });

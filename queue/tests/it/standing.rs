@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-on_every_backend!(a_process_tells_of_what_it_works_on, async |rig: &Rig| {
+on_every_backend!(a_process_reports_what_it_works_on, async |rig: &Rig| {
     let process = rig.process(Registry::new().register::<RunErrand>()).await;
     let of_errands = async || queue_statuses(&process.db).await.expect("read").remove("errand.v1").unwrap_or_default();
     eventually("it reports", async || of_errands().await.workers == 1).await;

@@ -1,4 +1,4 @@
-//! Who asks, what they may do and how far they reach.
+//! Callers: who they are, what they may do and how far they reach.
 
 use entities::{ActorType, IntegrationId, NodeId, UserId};
 use serde::Serialize;
@@ -6,9 +6,9 @@ use serde::Serialize;
 /// A signed-in caller, whichever way the proof came (bearer token, cookie, command line).
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Which integration or user.
+    /// The integration, the user or the operator.
     pub kind: CallerKind,
-    /// The node they stand on.
+    /// The node that the caller belongs to.
     pub node_id: NodeId,
     /// That node's path, such as `1.3.6`.
     pub node_path: String,
@@ -18,14 +18,14 @@ pub struct Caller {
     pub is_admin: bool,
 }
 
-/// Which kind of caller.
+/// What a caller is. Operators have no row of their own, hence no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerKind {
     /// A program of a merchant.
     Integration(IntegrationId),
     /// A person.
     User(UserId),
-    /// Whoever runs the process, at its command line.
+    /// A person who runs the process, at its command line.
     Operator,
 }
 
@@ -42,7 +42,7 @@ impl Caller {
         self.is_admin || path.strip_prefix(&self.node_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    /// How the caller stands in logs.
+    /// The caller as logs name it.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self.kind {
@@ -52,20 +52,20 @@ impl Caller {
         }
     }
 
-    /// The caller as the one who asks in this request.
+    /// The caller as the one who requests a change, and in which request.
     #[must_use]
-    pub fn asks(&self, request_id: Option<String>) -> Asked {
-        Asked { actor: self.actor(), request_id }
+    pub fn in_request(&self, request_id: Option<String>) -> RequestedBy {
+        RequestedBy { actor: self.actor(), request_id }
     }
 
-    /// How the caller stands in logs of what only operators do.
+    /// The caller as logs of what only operators do name it.
     #[must_use]
     pub fn operator(&self) -> Actor {
         Actor { kind: ActorType::Operator, id: self.actor().id }
     }
 }
 
-/// Who did what a log row tells.
+/// Who has done what a log row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// Which kind.
@@ -87,7 +87,7 @@ impl Actor {
         Self { kind: ActorType::System, id: None }
     }
 
-    /// Whoever pays, without having signed in.
+    /// A payer, who has not signed in.
     #[must_use]
     pub fn payer() -> Self {
         Self { kind: ActorType::Payer, id: None }
@@ -100,16 +100,16 @@ impl Actor {
     }
 }
 
-/// Who asks for a change, and in which request.
+/// Who requests a change, and in which request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedBy {
     /// The caller, the payer or the part of this system, as logs name them.
     pub actor: Actor,
     /// The request's id; none where no request led to it.
     pub request_id: Option<String>,
 }
 
-impl From<Actor> for Asked {
+impl From<Actor> for RequestedBy {
     fn from(actor: Actor) -> Self {
         Self { actor, request_id: None }
     }
@@ -187,7 +187,7 @@ permissions! {
     ReceiptsManage = "receipts.manage",
     /// Keep a seller's account at the card processor, refund card payments and pay sellers out.
     MarketplaceManage = "marketplace.manage",
-    /// Decide on payments in review, look at and replay dead letters, look at signers.
+    /// Decide on payments in review, read and replay dead letters, read the balances of signers.
     Operations = "operations",
 }
 
@@ -235,12 +235,12 @@ mod tests {
 
         #[test]
         fn a_caller_may_do_what_is_granted_and_an_admin_everything(
-            granted in vec(select(Permission::ALL), 0..4), asked in select(Permission::ALL)
+            granted in vec(select(Permission::ALL), 0..4), wanted in select(Permission::ALL)
         ) {
             let caller = Caller { permissions: granted.clone(), ..caller("1") };
-            prop_assert_eq!(caller.can(asked), granted.contains(&asked));
+            prop_assert_eq!(caller.can(wanted), granted.contains(&wanted));
             let admin = Caller { is_admin: true, ..caller };
-            prop_assert!(admin.can(asked));
+            prop_assert!(admin.can(wanted));
         }
     }
 
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_name_who_asked_and_operators_by_what_they_are_to_us() {
+    fn logs_name_the_caller_and_operators_by_what_they_are_to_us() {
         let (integration, user) = (IntegrationId::new(), UserId::new());
         for (kind, as_caller, id) in [
             (CallerKind::Integration(integration), ActorType::Integration, Some(integration.to_string())),
@@ -266,8 +266,8 @@ mod tests {
             let caller = Caller { kind, ..caller("1") };
             assert_eq!(caller.actor(), Actor { kind: as_caller, id: id.clone() });
             assert_eq!(caller.operator(), Actor { kind: ActorType::Operator, id });
-            let asked = caller.asks(Some("r".to_owned()));
-            assert_eq!((asked.actor, asked.request_id.as_deref()), (caller.actor(), Some("r")));
+            let requested_by = caller.in_request(Some("r".to_owned()));
+            assert_eq!((requested_by.actor, requested_by.request_id.as_deref()), (caller.actor(), Some("r")));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What callers may ask of a payment that exists. Each is one transaction and may be repeated without harm.
+//! What callers may command of a payment that exists. Each is one transaction and may be repeated without harm.
 
 use chrono::Utc;
 use entities::{PaymentId, PaymentStatus, payment};
@@ -27,7 +27,7 @@ pub enum CommandError {
     NotEligible,
 }
 
-/// What may be asked of a payment, beside sending it again.
+/// What may be commanded of a payment, beside sending it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// To end it without the payer's money.
@@ -66,7 +66,7 @@ impl From<DbErr> for CommandError {
     }
 }
 
-/// Asks to cancel. Repeating it changes nothing.
+/// Requests a cancel. Repeating it changes nothing.
 ///
 /// # Errors
 /// [`CommandError::Conflict`] when the payment has ended another way.
@@ -81,7 +81,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// Asks to hand the deposit to the payee. Repeating it changes nothing.
+/// Requests that the deposit is handed to the payee. Repeating it changes nothing.
 ///
 /// # Errors
 /// [`CommandError::Conflict`] when the payment is not paid.
@@ -96,7 +96,8 @@ pub async fn release(
     Ok(())
 }
 
-/// Asks in a transaction of its own, which is only committed where the payment is then as the command wants it.
+/// Makes the request in a transaction of its own, which is only committed where the payment is then as the command wants
+/// it.
 async fn carry_out(
     db: &Database,
     caller: &Caller,
@@ -105,14 +106,14 @@ async fn carry_out(
     command: Command,
 ) -> Result<(), CommandError> {
     let mut tx = db.begin().await?;
-    let (_, payment) = ask(&mut tx, caller, id, command.observation(), request_id).await?;
+    let (_, payment) = request(&mut tx, caller, id, command.observation(), request_id).await?;
     if !command.done().contains(&payment.status) {
         return Err(CommandError::Conflict(payment.status, command));
     }
     Ok(tx.commit().await?)
 }
 
-/// Asks to send again what has not reached the chain. Safe to repeat: a payment has one deal at most.
+/// Requests to send again what has not reached the chain. Safe to repeat: a payment has one deal at most.
 ///
 /// # Errors
 /// [`CommandError::NotEligible`] unless it is web3, `pending` or `failed` before any deal, and has not expired.
@@ -131,7 +132,7 @@ pub async fn retry_send(
     if !eligible {
         return Err(CommandError::NotEligible);
     }
-    let (outcome, payment) = ask(&mut tx, caller, id, Observation::RetryRequested, request_id).await?;
+    let (outcome, payment) = request(&mut tx, caller, id, Observation::RetryRequested, request_id).await?;
     if outcome == Outcome::Unchanged {
         return Err(CommandError::NotEligible);
     }
@@ -139,8 +140,8 @@ pub async fn retry_send(
     Ok(payment)
 }
 
-/// Records the wish and returns the payment as it is then, still locked.
-async fn ask(
+/// Records the request and returns the payment as it is then, still locked.
+async fn request(
     tx: &mut Transaction,
     caller: &Caller,
     id: PaymentId,
@@ -148,7 +149,7 @@ async fn ask(
     request_id: Option<&str>,
 ) -> Result<(Outcome, payment::Model), CommandError> {
     let mut locked = Locked::within_reach(tx, caller, id).await?;
-    let outcome = locked.observe(what, &caller.asks(request_id.map(str::to_owned)));
+    let outcome = locked.observe(what, &caller.in_request(request_id.map(str::to_owned)));
     Ok((outcome, locked.save(tx).await?))
 }
 

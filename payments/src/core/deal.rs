@@ -1,6 +1,7 @@
 //! A payment's deal, as its contract and our clients name it.
 
 use entities::{PaymentId, payment};
+use serde_json::Value;
 use sha3::{Digest, Keccak256};
 
 /// The highest integer that a double carries exactly, as do all below it.
@@ -20,19 +21,56 @@ pub fn reference(id: PaymentId) -> String {
     digest.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The arguments of the contract's `deposit`, ready to pass: all terms of the deal, or its id alone where the diamond, one of
-/// the first edition, knows the rest. `amount` is in the smallest unit of the token, which is none for the network's own
-/// coin.
-#[must_use]
-pub fn deposit_arguments(payment: &payment::Model, deal_id: &str, token: Option<&str>, amount: &str) -> Vec<String> {
-    if number(deal_id).is_none() {
-        return vec![deal_id.to_owned()];
-    }
-    let token = token.unwrap_or("0x0000000000000000000000000000000000000000");
-    let expires_at = payment.expires_at.timestamp().to_string();
-    let reference = reference(payment.id);
-    [deal_id, &reference, &payment.payment_address, token, amount, &expires_at].map(str::to_owned).to_vec()
+/// What a payer calls to pay a deal: a function of its contract, whose parameters bear the names of what they stand for:
+/// `dealId`, `ref`, `payee`, `token`, `amount`, `expiresAt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepositCall {
+    /// The function and the errors that explain its refusals, as JSON ABI has them.
+    pub abi: Vec<Value>,
+    /// The function's name.
+    pub function_name: String,
+    /// What a call of it begins with: `0x` and eight digits.
+    pub selector: String,
+    parameters: Vec<String>,
 }
+
+impl DepositCall {
+    /// Finds the function in a JSON ABI. `None`: it is not there, or takes what is none of ours.
+    #[must_use]
+    pub fn of_abi(abi: Vec<Value>, name: &str) -> Option<Self> {
+        let is_it = |entry: &Value| entry["type"] == "function" && entry["name"] == name;
+        let abi: Vec<Value> = abi.into_iter().filter(|entry| is_it(entry) || entry["type"] == "error").collect();
+        let inputs = abi.iter().find(|entry| is_it(entry))?["inputs"].as_array()?;
+        let texts = |key: &str| -> Option<Vec<String>> {
+            inputs.iter().map(|input| input[key].as_str().map(str::to_owned)).collect()
+        };
+        let (parameters, types) = (texts("name")?, texts("type")?);
+        if !parameters.iter().all(|name| NAMES.contains(&name.as_str())) {
+            return None;
+        }
+        let digest = Keccak256::digest(format!("{name}({})", types.join(",")));
+        let selector = digest.iter().take(4).fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+        Some(Self { abi, function_name: name.to_owned(), selector, parameters })
+    }
+
+    /// Its arguments for a payment, ready to pass. `amount` is in the smallest unit of the token, which is none for the
+    /// network's own coin.
+    #[must_use]
+    pub fn arguments(&self, payment: &payment::Model, deal_id: &str, token: Option<&str>, amount: &str) -> Vec<String> {
+        let argument = |name: &String| match name.as_str() {
+            "dealId" => deal_id.to_owned(),
+            "ref" => reference(payment.id),
+            "payee" => payment.payment_address.clone(),
+            "token" => token.unwrap_or("0x0000000000000000000000000000000000000000").to_owned(),
+            "amount" => amount.to_owned(),
+            _ => payment.expires_at.timestamp().to_string(),
+        };
+        self.parameters.iter().map(argument).collect()
+    }
+}
+
+/// What parameters may stand for.
+const NAMES: [&str; 6] = ["dealId", "ref", "payee", "token", "amount", "expiresAt"];
 
 #[cfg(test)]
 mod tests {
@@ -55,6 +93,24 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(number(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_call_is_read_from_the_abi_that_has_it() {
+        let abi = serde_json::json!([
+            {"type": "function", "name": "fund", "inputs": [{"name": "amount", "type": "uint96"}, {"name": "ref", "type": "bytes32"}]},
+            {"type": "function", "name": "other", "inputs": []},
+            {"type": "error", "name": "Late", "inputs": []},
+        ]);
+        let abi: Vec<Value> = serde_json::from_value(abi).unwrap();
+        let call = DepositCall::of_abi(abi.clone(), "fund").unwrap();
+        assert_eq!((call.abi.len(), call.parameters), (2, vec!["amount".to_owned(), "ref".to_owned()]));
+        assert_eq!(DepositCall::of_abi(abi, "withdraw"), None);
+        let transfer = r#"[{"type":"function","name":"deposit","inputs":[{"name":"dealId","type":"uint256"}]}]"#;
+        let call = DepositCall::of_abi(serde_json::from_str(transfer).unwrap(), "deposit").unwrap();
+        assert_eq!(call.selector, "0xb6b55f25", "as wallets know deposit(uint256)");
+        let strange = r#"[{"type":"function","name":"deposit","inputs":[{"name":"data","type":"bytes"}]}]"#;
+        assert_eq!(DepositCall::of_abi(serde_json::from_str(strange).unwrap(), "deposit"), None);
     }
 
     #[test]

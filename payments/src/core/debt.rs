@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::Query,
 };
 
-/// The contract's words for where an order's payment is; other systems write others.
+/// The contract's words for the payment of an order; other systems write words of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words are the contract's, `receipts.md`")]
 pub enum OrderStatus {
@@ -76,7 +76,7 @@ impl fmt::Display for Fulfilment {
     }
 }
 
-/// The orders of some payments, locked, and what becomes of them in this transaction.
+/// The orders of some payments, locked, and their changes in this transaction.
 #[derive(Default)]
 pub(crate) struct Debts(BTreeMap<OrderId, Debt>);
 
@@ -134,8 +134,8 @@ impl Debts {
         }
     }
 
-    /// Takes in where the payment is now.
-    pub(crate) fn follow(&mut self, payment: &payment::Model) {
+    /// Notes what the payment's status says of the debt.
+    pub(crate) fn apply_status(&mut self, payment: &payment::Model) {
         let Some(debt) = payment.order_id.and_then(|id| self.0.get_mut(&id)) else { return };
         match claim(payment.status) {
             Claim::Settles => debt.paid_by = debt.paid_by.or(Some(payment.id)),
@@ -150,7 +150,7 @@ impl Debts {
         self.0.values().filter(newly).filter_map(|debt| Some((debt.order.id, debt.paid_by?))).collect()
     }
 
-    /// Writes what has become of the orders; their payments are written already.
+    /// Writes the changes of the orders. Their payments have to be written before, because the statuses are derived from them.
     pub(crate) async fn write(self, tx: &Transaction) -> Result<(), DbErr> {
         if self.0.is_empty() {
             return Ok(());
@@ -188,7 +188,7 @@ pub(crate) async fn settled_by<C: ConnectionTrait>(
     Ok(order.and_then(|order| order.paid_by).filter(|by| *by != payment.id))
 }
 
-/// One way in which an order may be paid, and how far that is.
+/// One payment of an order, as far as it matters to the order's status.
 #[derive(Clone, Copy, Debug)]
 struct Rail {
     id: PaymentId,
@@ -240,7 +240,7 @@ async fn going_back(
     Ok(found.into_iter().collect())
 }
 
-/// The order's status: what has its money decides, then what somebody has to look at, then its bank payment.
+/// The order's status: the payment that has its money decides, then one that is in review, then its bank payment.
 fn derive(order: &order::Model, paid_by: Option<PaymentId>, rails: &[Rail], refunding: bool) -> OrderStatus {
     let status_of = |id: Option<PaymentId>| rails.iter().find(|rail| Some(rail.id) == id).map(|rail| rail.status);
     let settled = status_of(paid_by);
@@ -300,12 +300,12 @@ pub enum Closed {
     /// It was, and went back.
     #[error("The order was paid and refunded")]
     Refunded,
-    /// Somebody has to look at it first.
+    /// An operator has to review it first.
     #[error("The order is under review")]
     UnderReview,
 }
 
-/// Locks the order and says why it takes no payment, if it does not.
+/// Locks the order; with it why it takes no payment, if it does not.
 ///
 /// # Errors
 /// When the database does not answer; [`DbErr::RecordNotFound`] without such an order.

@@ -1,4 +1,4 @@
-//! What is told to the outside: the types of events, and a payment's event as its consumers get it.
+//! What other systems are notified of: the types of events, and a payment's event as its consumers get it.
 
 use chrono::{DateTime, Utc};
 use entities::{
@@ -19,9 +19,9 @@ const ANNOUNCED_TOGETHER: usize = 100;
 pub struct EventType {
     /// Such as `payment.paid`.
     pub name: &'static str,
-    /// What it tells, in a sentence.
+    /// What it means, as a sentence.
     pub means: &'static str,
-    /// Whether only operators may hear of it.
+    /// Whether only endpoints of operators get it.
     pub operators: bool,
 }
 
@@ -91,7 +91,7 @@ pub fn selects(events: &[String], name: &str) -> bool {
 /// An event as its consumers get it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event<D> {
-    /// The same however often it is told; what consumers recognise a repetition by.
+    /// The same however often it is delivered; consumers recognise a repetition by it.
     pub id: EventId,
     /// One of [`EVENT_TYPES`].
     #[serde(rename = "type")]
@@ -108,8 +108,8 @@ pub struct Event<D> {
 /// What happened to a payment.
 #[derive(Clone, Debug, Serialize)]
 pub struct PaymentChanged {
-    /// The payment, in the status that this event tells.
-    pub payment: PaymentTold,
+    /// The payment, in the status of this event.
+    pub payment: EventPayment,
     /// The status before; none for the first.
     pub previous_status: Option<PaymentStatus>,
     /// What moved it, a word of the state machine; none for the first.
@@ -120,11 +120,11 @@ pub struct PaymentChanged {
     pub details: Value,
 }
 
-/// A payment as events tell it. What its rail has given it (`deal_id` and the hashes) is as known when the event was
-/// first told.
+/// A payment as events show it. What its rail has given it (`deal_id` and the hashes) is as known when the event was
+/// announced.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of the API's payment")]
-pub struct PaymentTold {
+pub struct EventPayment {
     pub id: PaymentId,
     pub external_id: String,
     pub node_id: NodeId,
@@ -150,8 +150,8 @@ pub struct PaymentTold {
     pub diamond_address: Option<String>,
     pub transaction_hash: Option<String>,
     pub cancel_transaction_hash: Option<String>,
-    pub return_held: Option<ReturnHeldTold>,
-    pub failure: Option<FailureTold>,
+    pub return_held: Option<EventReturnHeld>,
+    pub failure: Option<EventFailure>,
     #[serde(serialize_with = "entities::serialize_time")]
     pub expires_at: DateTime<Utc>,
     #[serde(serialize_with = "entities::serialize_time")]
@@ -160,7 +160,7 @@ pub struct PaymentTold {
 
 /// A returned deposit that the contract keeps for its payer, whose account refused it.
 #[derive(Clone, Debug, Serialize)]
-pub struct ReturnHeldTold {
+pub struct EventReturnHeld {
     /// Whom it is kept for: the account that has to call `withdraw`.
     pub payer: String,
     /// The token's contract; none for the network's own coin.
@@ -176,7 +176,7 @@ pub struct ReturnHeldTold {
 
 /// Why a payment failed.
 #[derive(Clone, Debug, Serialize)]
-pub struct FailureTold {
+pub struct EventFailure {
     /// For programs.
     pub code: String,
     /// For people.
@@ -210,7 +210,7 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
         occurred_at: row.created_at,
         sequence: row.sequence,
         data: PaymentChanged {
-            payment: PaymentTold {
+            payment: EventPayment {
                 id: payment.id,
                 external_id: payment.external_id.clone(),
                 node_id: payment.node_id,
@@ -247,20 +247,20 @@ pub fn of_payment(row: &payment_log::Model, payment: &payment::Model) -> Event<P
     }
 }
 
-/// The failure that the transition itself tells of.
-fn failed(to: PaymentStatus, data: &Value) -> Option<FailureTold> {
+/// The failure that the row of the transition names.
+fn failed(to: PaymentStatus, data: &Value) -> Option<EventFailure> {
     if to != PaymentStatus::Failed {
         return None;
     }
-    Some(FailureTold {
+    Some(EventFailure {
         code: data["code"].as_str()?.to_owned(),
         message: data["message"].as_str().unwrap_or_default().to_owned(),
         retryable: data["retryable"].as_bool().unwrap_or(false),
     })
 }
 
-fn return_held(payment: &payment::Model) -> Option<ReturnHeldTold> {
-    Some(ReturnHeldTold {
+fn return_held(payment: &payment::Model) -> Option<EventReturnHeld> {
+    Some(EventReturnHeld {
         payer: payment.return_held_for.clone()?,
         token_address: payment.return_held_token.clone(),
         amount: payment.paid_price,
@@ -269,15 +269,15 @@ fn return_held(payment: &payment::Model) -> Option<ReturnHeldTold> {
     })
 }
 
-fn known_failure(payment: &payment::Model) -> Option<FailureTold> {
-    Some(FailureTold {
+fn known_failure(payment: &payment::Model) -> Option<EventFailure> {
+    Some(EventFailure {
         code: payment.failure_code.clone()?,
         message: payment.failure_message.clone().unwrap_or_default(),
         retryable: payment.failure_retryable.unwrap_or(false),
     })
 }
 
-/// The messages that have these transitions told, in the transaction that writes them.
+/// The messages that have these transitions announced, in the transaction that writes them.
 pub(crate) fn announcements(transitions: &[(PaymentId, PaymentLogId)]) -> impl Iterator<Item = NewMessage> {
     transitions.chunks(ANNOUNCED_TOGETHER).map(|chunk| {
         let of_one = match chunk {
@@ -315,18 +315,21 @@ mod tests {
     }
 
     #[test]
-    fn an_event_tells_of_the_state_that_it_led_to_whatever_came_after() {
+    fn an_event_shows_the_state_that_it_led_to_whatever_came_after() {
         let mut payment = samples::payment(PaymentMethod::Web3, PaymentStatus::Open);
         (payment.failure_code, payment.failure_retryable) = (Some("later".to_owned()), Some(true));
         let failed = json!({ "from": "pending", "to": "failed", "trigger": "send_failed", "request_id": "r",
             "code": "reverted", "message": "no", "retryable": false, "attempt": 2 });
         let event = of_payment(&row(&payment, failed), &payment);
-        let told = event.data;
-        assert_eq!((told.payment.status, told.previous_status), (PaymentStatus::Failed, Some(PaymentStatus::Pending)));
-        assert_eq!(told.payment.failure.unwrap().code, "reverted");
-        assert_eq!((told.trigger.as_deref(), event.sequence), (Some("send_failed"), Some(3)));
+        let changed = event.data;
+        assert_eq!(
+            (changed.payment.status, changed.previous_status),
+            (PaymentStatus::Failed, Some(PaymentStatus::Pending))
+        );
+        assert_eq!(changed.payment.failure.unwrap().code, "reverted");
+        assert_eq!((changed.trigger.as_deref(), event.sequence), (Some("send_failed"), Some(3)));
         let details = json!({ "code": "reverted", "message": "no", "retryable": false, "attempt": 2 });
-        assert_eq!(told.details, details, "without what moves the payment");
+        assert_eq!(changed.details, details, "without what moves the payment");
         let opened = row(&payment, json!({ "from": "failed", "to": "open", "trigger": "opened" }));
         assert_eq!(of_payment(&opened, &payment).data.payment.failure.unwrap().code, "later", "it is there still");
         let earlier = row(&payment, json!({ "from": "pending", "to": "submitted" }));
@@ -334,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_told_as_exact_numbers_and_as_texts() {
+    fn amounts_are_written_as_exact_numbers_and_as_texts() {
         let mut payment = samples::payment(PaymentMethod::Web3, PaymentStatus::Canceled);
         payment.paid_price = Amount("79228162514.264337593543950335".parse().unwrap());
         payment.return_held_for = Some("0xp".to_owned());

@@ -23,9 +23,9 @@ pub struct Key {
 /// What a claim finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The first time: go on, then [`complete`] or [`forget`].
+    /// The key is new: the caller goes on, and then calls [`complete`] or [`forget`].
     Fresh,
-    /// Answered before: answer the same.
+    /// The request was answered before: the caller answers the same.
     Answered {
         /// HTTP status.
         status: u16,
@@ -83,13 +83,17 @@ async fn insert<C: ConnectionTrait>(db: &C, key: &Key, fingerprint: &str) -> Res
     insert_unless_there(db, row, columns).await
 }
 
-/// The process that held the key died without an answer. One of those who repeat the request may go on.
-async fn take_over<C: ConnectionTrait>(db: &C, key: &Key, seen: chrono::DateTime<chrono::Utc>) -> Result<Claim, DbErr> {
+/// The process that held the key died without an answer. One of the repetitions of the request may go on.
+async fn take_over<C: ConnectionTrait>(
+    db: &C,
+    key: &Key,
+    locked_until: chrono::DateTime<chrono::Utc>,
+) -> Result<Claim, DbErr> {
     let taken = idempotency_key::Entity::update_many()
         .col_expr(idempotency_key::Column::LockedUntil, Expr::value(now() + LOCKED_FOR))
         .filter(idempotency_key::Column::Scope.eq(&key.scope))
         .filter(idempotency_key::Column::Key.eq(&key.key))
-        .filter(idempotency_key::Column::LockedUntil.eq(seen))
+        .filter(idempotency_key::Column::LockedUntil.eq(locked_until))
         .filter(idempotency_key::Column::ResponseStatus.is_null())
         .exec(db)
         .await?;

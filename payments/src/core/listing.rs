@@ -1,16 +1,16 @@
 //! Lists by node, newest or oldest first, that cost what their page costs, however many rows there are.
 //!
 //! A table's index holds one node's rows in order, and another's in theirs. The databases do not merge the two by
-//! themselves: asked for the newest rows of several nodes they read all of them, or everybody's. So the first rows of
-//! each node are asked for, and of these the first. Who reaches every node is asked for everybody's at once.
+//! themselves: for the newest rows of several nodes they read all of them, or everybody's. So the first rows of each
+//! node are selected, and of these the first. For a caller who reaches every node everybody's are selected at once.
 
 use std::marker::PhantomData;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entities::{NetworkId, NodeId, PaymentId, PaymentMethod, PaymentStatus, WalletId, id_bound, node, payment};
 use sea_orm::{
-    Condition, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QuerySelect, Statement,
+    Condition, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, FromQueryResult, IdenStatic,
+    PrimaryKeyTrait, QueryFilter, QuerySelect, Statement, TryGetable, Value,
     prelude::*,
     sea_query::{Alias, IntoCondition, JoinType, Order, Query, SelectStatement, SimpleExpr, UnionType},
 };
@@ -23,7 +23,10 @@ const NODES_MAX: u64 = 200;
 /// A payment's id and its time of creation come from the same clock one after the other; so far apart they may be.
 const APART_MAX: TimeDelta = TimeDelta::seconds(60);
 
-/// Rows of nodes in the order of their ids.
+/// What a table's rows are found by.
+pub type Key<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
+
+/// Rows of nodes in the order of their primary keys.
 #[derive(Clone, Debug)]
 pub struct Listing<E: EntityTrait> {
     id: E::Column,
@@ -50,8 +53,12 @@ impl Listing<payment::Entity> {
     }
 }
 
-impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
-    /// Rows of the nodes below this path (none: all), by these columns.
+impl<E> Listing<E>
+where
+    E: EntityTrait<Model: FromQueryResult + Send + Sync>,
+    Key<E>: TryGetable + Into<Value>,
+{
+    /// Rows of the nodes below this path (none: all), by the columns of the primary key and of the node.
     #[must_use]
     pub fn new(id: E::Column, node_id: E::Column, path: Option<String>) -> Self {
         Self { id, node_id, path, condition: Condition::all(), oldest_first: false, of: PhantomData }
@@ -99,12 +106,12 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ids<C: ConnectionTrait>(&self, db: &C, offset: u64, limit: u64) -> Result<Vec<Uuid>, DbErr> {
+    pub async fn ids<C: ConnectionTrait>(&self, db: &C, offset: u64, limit: u64) -> Result<Vec<Key<E>>, DbErr> {
         let rows = db.query_all_raw(self.page_statement(db, offset, limit).await?).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    /// The question that [`Self::count`] asks.
+    /// The query of [`Self::count`], for tests of its plan.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -116,7 +123,7 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
         Ok(db.get_database_backend().build(&count))
     }
 
-    /// The question that [`Self::page`] asks first: for ids.
+    /// The first query of [`Self::page`], for ids, for tests of its plan.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -156,7 +163,7 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
             all.and_where(self.node_id.in_subquery(sea_orm::QueryTrait::into_query(self.nodes()))).to_owned()
         };
         if shape.ordered {
-            first.order_by(Alias::new("id"), self.direction());
+            first.order_by(Alias::new(self.id.as_str()), self.direction());
         }
         first.limit(most);
         Ok(first)
@@ -172,7 +179,7 @@ impl<E: EntityTrait<Model: FromQueryResult + Send + Sync>> Listing<E> {
         let stretch = self.stretch(Some(Expr::col((node::Entity, node::Column::Id))), most, shape);
         let mut joined = Query::select();
         match shape.columns {
-            Columns::Id => joined.column((Alias::new("stretch"), Alias::new("id"))),
+            Columns::Id => joined.column((Alias::new("stretch"), Alias::new(self.id.as_str()))),
             Columns::All => joined.expr(Expr::cust("stretch.*")),
         };
         joined

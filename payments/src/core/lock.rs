@@ -7,19 +7,18 @@ use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::*, sea_query::LockType};
 
 use crate::{
-    caller::{Asked, Caller},
+    caller::{Caller, RequestedBy},
     debt::Debts,
     observation::{Observation, Outcome, Subject},
     reach::{Denied, find_payment},
 };
 
-/// How a payment is locked by whoever changes it. No id ever changes, so rows that only refer to the payment (log,
-/// sessions, letters) may be written meanwhile: PostgreSQL locks what they refer to, and whoever waited for that while
-/// holding a payment of its own would hold up both.
+/// The lock of a transaction that changes a payment. No id ever changes, so rows that only refer to the payment (log,
+/// sessions, letters) may be written meanwhile: PostgreSQL locks what they refer to, and a transaction that waited for
+/// that while holding a payment of its own would hold up both.
 const FOR_CHANGE: LockType = LockType::NoKeyUpdate;
 
-/// A locked payment, and what becomes of it until it is saved: there is no other way to change one. What is not saved is
-/// not written.
+/// A locked payment and the changes to it, which nothing but [`Self::save`] writes: there is no other way to change one.
 pub(crate) struct Locked {
     pub(crate) subject: Subject,
     pub(crate) debts: Debts,
@@ -35,7 +34,7 @@ impl Locked {
         Ok(subjects.into_values().next().map(|subject| Self { subject, debts }))
     }
 
-    /// Locks a payment that something refers to.
+    /// Locks a payment that a row refers to, so that it has to be there.
     ///
     /// # Errors
     /// When the database does not answer; [`DbErr::RecordNotFound`] without such a payment.
@@ -52,38 +51,35 @@ impl Locked {
         Self::find(tx, id).await?.ok_or(Denied::NotFound)
     }
 
-    /// The payment as it is now.
     pub(crate) fn payment(&self) -> &payment::Model {
         &self.subject.payment
     }
 
-    /// Sets the merchant's own id of the payment.
     pub(crate) fn set_external_id(&mut self, external_id: String) {
         self.subject.changed = true;
         self.subject.payment.external_id = external_id;
     }
 
-    /// Sets how it is paid.
     pub(crate) fn set_method(&mut self, method: PaymentMethod) {
         self.subject.changed = true;
         self.subject.payment.payment_method = method;
     }
 
-    /// Sets what it costs, and what the payer pays for it.
+    /// Sets the price, and the same as what the payer pays for it.
     pub(crate) fn set_price(&mut self, currency_id: CurrencyId, amount: Amount) {
         self.subject.changed = true;
         self.subject.payment.currency_id = currency_id;
         (self.subject.payment.price, self.subject.payment.paid_price) = (amount, amount);
     }
 
-    /// The other payment that has settled the debt, if one has.
+    /// The other payment that has settled the debt of the order, if one has.
     pub(crate) fn settled_by(&self) -> Option<PaymentId> {
         self.debts.settled_by(self.payment())
     }
 
-    /// Applies what was asked for or seen.
-    pub(crate) fn observe(&mut self, what: Observation, asked: &Asked) -> Outcome {
-        self.debts.apply(&mut self.subject, what, asked)
+    /// Applies the observation, as far as the debt of the payment's order allows it.
+    pub(crate) fn observe(&mut self, what: Observation, requested_by: &RequestedBy) -> Outcome {
+        self.debts.apply(&mut self.subject, what, requested_by)
     }
 }
 
@@ -99,7 +95,7 @@ pub(crate) async fn lock_subjects(
     Ok((debts, subjects(tx, payment::Entity::find().filter(payment::Column::Id.is_in(ids))).await?))
 }
 
-/// Locks those payments, whose orders are locked.
+/// Locks these payments. The caller has locked their orders.
 pub(crate) async fn subjects(
     tx: &Transaction,
     payments: Select<payment::Entity>,

@@ -4,7 +4,7 @@ use entities::{PaymentId, PaymentLogId, now, payment, payment_log};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
 use serde_json::{Value, json};
 
-use crate::caller::{Actor, Asked};
+use crate::caller::{Actor, RequestedBy};
 
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters, and statements of some ten kilobytes.
 const ROWS_PER_INSERT: usize = 200;
@@ -12,15 +12,15 @@ const ROWS_PER_INSERT: usize = 200;
 /// A row to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewLog {
-    /// Whose life it tells.
+    /// The payment that the row is about.
     pub payment_id: PaymentId,
     /// The transition's number; none for traces.
     pub sequence: Option<i32>,
-    /// Such as `payment.open` or `attempt.signed`.
+    /// The type, such as `payment.open` or `attempt.signed`.
     pub event_type: &'static str,
     /// A sentence for people.
     pub message: String,
-    /// Who did it.
+    /// Who has done what the row says.
     pub actor: Actor,
     /// The details, for programs.
     pub data: Value,
@@ -28,14 +28,14 @@ pub struct NewLog {
 
 impl NewLog {
     /// The first row of every payment's log.
-    pub(crate) fn created(payment: &payment::Model, asked: &Asked) -> Self {
+    pub(crate) fn created(payment: &payment::Model, requested_by: &RequestedBy) -> Self {
         Self {
             payment_id: payment.id,
             sequence: Some(payment.sequence),
             event_type: "payment.created",
             message: "The payment was accepted".to_owned(),
-            actor: asked.actor.clone(),
-            data: json!({ "to": payment.status, "external_id": payment.external_id, "request_id": asked.request_id }),
+            actor: requested_by.actor.clone(),
+            data: json!({ "to": payment.status, "external_id": payment.external_id, "request_id": requested_by.request_id }),
         }
     }
 }

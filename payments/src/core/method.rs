@@ -1,4 +1,4 @@
-//! What the core knows of the rail behind each payment method: a row each, so that another method is another row.
+//! What the core knows of the rail behind each payment method: one row for each, so that another method is another row.
 
 use entities::PaymentMethod;
 
@@ -28,7 +28,7 @@ pub enum Expiry {
     Recorded,
     /// The time alone, unless the payment was handed to its rail.
     Time,
-    /// What the rail answers, which is asked once more by a job of the rail's own.
+    /// What the rail answers, which a job of the rail's own requests once more.
     Answered,
 }
 

@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn what_somebody_has_to_look_at_is_hidden_by_money_alone((order, paid_by, rails) in cases(), refunding: bool) {
+    fn what_needs_a_review_is_hidden_by_money_alone((order, paid_by, rails) in cases(), refunding: bool) {
         let in_review = rails.iter().any(|rail| rail.status == PaymentStatus::NeedsReview);
         let derived = derive(&order, paid_by, &rails, refunding);
         let shown = matches!(
@@ -82,7 +82,7 @@ proptest! {
             let before = order.paid_by;
             let mut debts = Debts(BTreeMap::from([(order.id, Debt { paid_by: before, order: order.clone() })]));
             payments[index].status = status;
-            debts.follow(&payments[index]);
+            debts.apply_status(&payments[index]);
             let newly = debts.newly_settled();
             let rails: Vec<Rail> =
                 payments.iter().map(|payment| Rail { id: payment.id, status: payment.status }).collect();
@@ -106,7 +106,7 @@ proptest! {
 }
 
 #[test]
-fn a_bank_payment_tells_how_far_its_receipt_is_as_long_as_nobody_has_paid() {
+fn a_bank_payment_shows_how_far_its_receipt_is_as_long_as_nobody_has_paid() {
     for (status, derived) in [
         (PaymentStatus::Pending, OrderStatus::Pending),
         (PaymentStatus::Open, OrderStatus::Pending),
@@ -127,7 +127,7 @@ fn a_bank_payment_tells_how_far_its_receipt_is_as_long_as_nobody_has_paid() {
 }
 
 #[test]
-fn money_on_its_way_back_and_money_that_is_back_are_told_apart() {
+fn money_on_its_way_back_and_money_that_is_back_are_distinguished() {
     for (status, derived, reason) in [
         (PaymentStatus::Canceling, OrderStatus::RefundPending, Closed::Refunded),
         (PaymentStatus::Refunded, OrderStatus::Refunded, Closed::Refunded),
@@ -163,6 +163,6 @@ fn a_payment_without_an_order_is_settled_by_the_one_that_it_repeats() {
     assert_eq!(debts.settled_by(&alone), None);
     alone.duplicate_of = Some(PaymentId::new());
     assert_eq!(debts.settled_by(&alone), alone.duplicate_of);
-    debts.follow(&alone);
+    debts.apply_status(&alone);
     assert!(debts.newly_settled().is_empty());
 }

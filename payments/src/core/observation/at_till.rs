@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Subject};
 use crate::{caller::Actor, transition::Trigger};
 
-/// The event that tells that a till has corrected a payment.
+/// The event of a payment that a till has corrected.
 pub(crate) const UPDATED: &str = "payment.updated";
 
 impl Subject {
@@ -16,7 +16,7 @@ impl Subject {
     }
 
     pub(super) fn corrected(&mut self, data: Value, actor: &Actor) -> Outcome {
-        self.tell(UPDATED, "The till has corrected it", data, actor);
+        self.announce(UPDATED, "The till has corrected it", data, actor);
         Outcome::Noted
     }
 
@@ -36,12 +36,12 @@ mod tests {
     #[test]
     fn a_till_takes_corrects_and_takes_back() {
         let mut subject = samples::subject(PaymentMethod::Cash, PaymentStatus::Pending);
-        let mut told = |what| subject.apply(what, &Actor::payer().into());
-        assert_eq!(told(Observation::TakenAtTill), Outcome::Moved(PaymentStatus::Completed));
-        assert_eq!(told(Observation::TakenAtTill), Outcome::Unchanged, "it was written down already");
-        assert_eq!(told(Observation::Corrected { data: json!({}) }), Outcome::Noted);
-        assert_eq!(told(Observation::Voided { data: json!({}) }), Outcome::Moved(PaymentStatus::Canceled));
-        assert_eq!(told(Observation::Voided { data: json!({}) }), Outcome::Unchanged, "it was taken back already");
+        let mut observe = |what| subject.apply(what, &Actor::payer().into());
+        assert_eq!(observe(Observation::TakenAtTill), Outcome::Moved(PaymentStatus::Completed));
+        assert_eq!(observe(Observation::TakenAtTill), Outcome::Unchanged, "it was written down already");
+        assert_eq!(observe(Observation::Corrected { data: json!({}) }), Outcome::Noted);
+        assert_eq!(observe(Observation::Voided { data: json!({}) }), Outcome::Moved(PaymentStatus::Canceled));
+        assert_eq!(observe(Observation::Voided { data: json!({}) }), Outcome::Unchanged, "it was taken back already");
         let events: Vec<_> = subject.logs.iter().map(|log| log.event_type).collect();
         assert_eq!(events, ["payment.completed", UPDATED, "payment.canceled"]);
         assert_eq!(subject.messages.len(), 0, "no rail is asked for anything");

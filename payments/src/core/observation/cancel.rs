@@ -1,4 +1,4 @@
-//! What follows from a cancel, whoever asks for it.
+//! What a cancel does to a payment, whoever requests it.
 
 use entities::PaymentStatus;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Outcome, Subject};
 use crate::{caller::Actor, transition::Trigger};
 
 impl Subject {
-    /// Takes back what was asked for, through the rail where that may have it.
+    /// Cancels the payment: through its rail where that may have it, at once elsewhere.
     pub(super) fn cancel(&mut self, message: &str, data: Value, actor: &Actor) -> Outcome {
         let rail = self.capabilities();
         // What a gateway has taken goes back by refunds, of which there may be several.
@@ -22,7 +22,7 @@ impl Subject {
         self.try_move(trigger, message, data, actor).unwrap_or(Outcome::Unchanged)
     }
 
-    /// The chain was never asked for what is to be closed there.
+    /// Nothing that would have to be closed was ever requested of the chain.
     pub(super) fn nothing_sent(&mut self, actor: &Actor) -> Outcome {
         if self.payment.status != PaymentStatus::Canceling || self.payment.deal_id.is_some() {
             return Outcome::Unchanged;
@@ -50,10 +50,11 @@ mod tests {
     fn what_its_rail_may_have_is_canceled_through_the_rail() {
         use PaymentStatus::{Canceled, Canceling, Open, Paid, Pending, Submitted};
         for method in PaymentMethod::ALL {
-            let asks = matches!(method, PaymentMethod::Web3 | PaymentMethod::CreditCard | PaymentMethod::MobileMoney);
+            let has_rail =
+                matches!(method, PaymentMethod::Web3 | PaymentMethod::CreditCard | PaymentMethod::MobileMoney);
             for status in [Pending, Open, Submitted] {
                 assert_eq!(canceled(*method, status, false), Outcome::Moved(Canceled), "{method} {status}");
-                let sent = if asks { Canceling } else { Canceled };
+                let sent = if has_rail { Canceling } else { Canceled };
                 assert_eq!(canceled(*method, status, true), Outcome::Moved(sent), "{method} {status}");
             }
             // What a gateway has taken goes back by refunds, and only a deal still holds what is paid.

@@ -1,4 +1,4 @@
-//! How a deal's end is told, by what became of its deposit.
+//! What the end of a deal does to its payment, by where the deposit went.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::{Outcome, Subject};
 use crate::{caller::Actor, transition::Trigger};
 
-/// The event that tells that a returned deposit is kept for its payer.
+/// The event of a returned deposit that is kept for its payer.
 pub(crate) const RETURN_HELD: &str = "payment.return_held";
 
-/// What became of the deposit of a deal that was closed.
+/// Where the deposit of a deal went when the deal was closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closing {
     /// There was none.
@@ -67,7 +67,7 @@ impl Subject {
         let outcome = self.move_or_note(Trigger::ReturnHeld, "deal.closed", message, data.clone(), actor);
         if news {
             data["trigger"] = json!(Trigger::ReturnHeld);
-            self.tell(RETURN_HELD, message, data, actor);
+            self.announce(RETURN_HELD, message, data, actor);
         }
         outcome
     }
@@ -80,7 +80,7 @@ impl Subject {
         self.note("return.withdrawn", "The payer has taken the deposit that was kept for them", data, actor)
     }
 
-    /// What was said of the deposit is said anew when the deal is closed again.
+    /// Lets the deposit be announced anew when the deal is closed again.
     pub(super) fn forget_held_return(&mut self) {
         self.payment.return_held_for = None;
         self.payment.return_held_token = None;
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closing_ends_the_payment_by_what_became_of_its_deposit() {
+    fn a_closing_ends_the_payment_by_where_its_deposit_went() {
         for (deposit, status) in [
             (Closing::Nothing, PaymentStatus::Canceled),
             (Closing::Returned, PaymentStatus::Refunded),
@@ -126,19 +126,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_for_the_payer_is_told_once_until_it_is_lost() {
+    fn what_is_kept_for_the_payer_is_announced_once_until_it_is_lost() {
         let mut subject = samples::subject(PaymentMethod::Web3, PaymentStatus::Canceling);
         closed(&mut subject, held(), "0xa");
         closed(&mut subject, held(), "0xa");
-        let told = |subject: &Subject| subject.logs.iter().filter(|log| log.event_type == RETURN_HELD).count();
-        assert_eq!(told(&subject), 1);
+        let held_events = |subject: &Subject| subject.logs.iter().filter(|log| log.event_type == RETURN_HELD).count();
+        assert_eq!(held_events(&subject), 1);
         let kept = &subject.payment;
         assert_eq!((kept.return_held_for.as_deref(), kept.return_held_token.as_deref()), (Some("0xp"), Some("0xt")));
         let lost = Observation::FinalityBroken { lost: Lost::DealCanceled, data: json!({}) };
         subject.apply(lost, &Actor::chain(1).into());
         assert_eq!(subject.payment.return_held_for, None);
         closed(&mut subject, held(), "0xc");
-        assert_eq!(told(&subject), 2, "it is told anew when the deal is closed again");
+        assert_eq!(held_events(&subject), 2, "it is announced anew when the deal is closed again");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What follows for a payment from the other payments of its order.
+//! What the other payments of an order do to a payment.
 
 use entities::{PaymentId, PaymentStatus};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) const DUPLICATE: &str = "payment.duplicate";
 impl Subject {
     /// The order was paid by another payment: nobody can pay this one any more.
     pub(super) fn order_paid(&mut self, by: PaymentId, actor: &Actor) -> Outcome {
-        // A receipt waits for its verdict whatever else was paid: whoever looks at the bank says what is there.
+        // A receipt waits for its verdict whatever else was paid: the person who checks the bank says what is there.
         let reported = self.capabilities().reported && self.payment.status == PaymentStatus::Submitted;
         let payable =
             matches!(self.payment.status, PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted);
@@ -22,24 +22,24 @@ impl Subject {
         self.cancel("The order was paid by another payment", json!({ "paid_by": by }), actor)
     }
 
-    /// The payment that had settled the debt, if this tells of money that came all the same and was not told of yet.
+    /// The payment that had settled the debt, if this is money that came all the same and was not announced yet.
     pub(super) fn paid_twice(&self, trigger: Trigger) -> Option<PaymentId> {
         use PaymentStatus::{Canceling, Completed, NeedsReview, Paid, Refunded};
         let payment = &self.payment;
-        let told = payment.duplicate_of.is_some() && matches!(payment.status, NeedsReview | Canceling);
+        let known = payment.duplicate_of.is_some() && matches!(payment.status, NeedsReview | Canceling);
         let has_it = matches!(payment.status, Paid | Completed | Refunded);
         let money = matches!(trigger, Trigger::PaymentFinal | Trigger::Released);
-        self.settled_by.filter(|_| money && !told && !has_it)
+        self.settled_by.filter(|_| money && !known && !has_it)
     }
 
-    /// The money is there although another payment had settled the debt: it is told, and somebody decides about it.
+    /// The money is there although another payment had settled the debt: it is announced, and an operator decides about it.
     pub(super) fn duplicate(&mut self, by: PaymentId, mut data: Value, actor: &Actor) -> Outcome {
         let message = "Money came although the debt was settled by another payment";
         data["duplicate_of"] = json!(by);
         self.payment.duplicate_of = Some(by);
-        let mut told = data.clone();
-        told["trigger"] = json!(Trigger::PaidTwice);
-        self.tell(DUPLICATE, message, told, actor);
+        let mut announced = data.clone();
+        announced["trigger"] = json!(Trigger::PaidTwice);
+        self.announce(DUPLICATE, message, announced, actor);
         // A deal that is being closed gives its deposit back by itself.
         if self.capabilities().on_chain && self.payment.status == PaymentStatus::Canceling {
             return Outcome::Noted;
@@ -84,15 +84,15 @@ mod tests {
     }
 
     #[test]
-    fn money_that_comes_a_second_time_is_told_and_looked_at() {
+    fn money_that_comes_a_second_time_is_announced_and_reviewed() {
         use PaymentStatus::{Canceled, Expired, Failed, NeedsReview, Open, Rejected, Submitted};
         for status in [Open, Submitted, Failed, Rejected, Canceled, Expired] {
             let (outcome, subject) = money_twice(PaymentMethod::CreditCard, status);
             assert_eq!(outcome, Outcome::Moved(NeedsReview), "{status}");
             assert_eq!(subject.payment.duplicate_of, subject.settled_by, "{status}");
-            let told: Vec<_> = subject.logs.iter().filter(|log| log.event_type == DUPLICATE).collect();
-            assert_eq!(told.len(), 1, "{status}");
-            assert_eq!(told[0].data["duplicate_of"], json!(subject.settled_by));
+            let duplicates: Vec<_> = subject.logs.iter().filter(|log| log.event_type == DUPLICATE).collect();
+            assert_eq!(duplicates.len(), 1, "{status}");
+            assert_eq!(duplicates[0].data["duplicate_of"], json!(subject.settled_by));
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_time_is_told_once() {
+    fn a_second_time_is_announced_once() {
         let (_, mut subject) = money_twice(PaymentMethod::CreditCard, PaymentStatus::Open);
         let again = subject.apply(Observation::DepositFinal { data: json!({}) }, &Actor::system().into());
         assert_eq!(again, Outcome::Noted);

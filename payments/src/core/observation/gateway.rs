@@ -1,4 +1,4 @@
-//! What follows from what is asked of a gateway, and from what it tells.
+//! What a gateway does to the payment: what was requested there, and what the gateway reports.
 
 use chrono::{DateTime, Utc};
 use entities::{GatewaySessionKind, PaymentStatus};
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use super::{Outcome, Subject};
 use crate::{caller::Actor, jobs::CheckSession, rail::Lost, transition::Trigger};
 
-/// What was asked of a gateway, or what it tells.
+/// What was requested of a gateway, or what the gateway reports.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the facts that the variants name")]
 pub enum AtGateway {
     /// The payer may choose a gateway.
     Payable,
-    /// The payment is to be opened there; from now on a cancel has to ask the gateway.
+    /// The payment is to be opened there; from now on a cancel has to go through the gateway.
     Chosen { kind: GatewaySessionKind, data: Value },
     /// The payer has agreed.
     Approved { data: Value },
     /// The gateway has the money.
     Captured { kind: GatewaySessionKind, data: Value },
-    /// The gateway has taken another amount than was asked for.
+    /// The gateway has taken another amount than was requested.
     CapturedOtherwise { data: Value },
     /// It definitely failed there.
     Failed { code: String, message: String, data: Value },
@@ -80,7 +80,7 @@ impl Subject {
             GatewaySessionKind::Checkout => {
                 self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(Outcome::Unchanged)
             }
-            // A widget in a shop: whether anybody pays is seen later.
+            // A widget in a shop: whether anybody pays is known later.
             GatewaySessionKind::Intent => self.note("gateway.asked", message, data, actor),
         }
     }
@@ -130,7 +130,7 @@ impl Subject {
         }
     }
 
-    /// What a payment at a gateway needs in this state.
+    /// Enqueues the messages that a payment at a gateway needs in this state.
     pub(super) fn follow_up_at_gateway(&mut self, to: PaymentStatus, expires_at: DateTime<Utc>) {
         let payment_id = self.payment.id;
         match to {
@@ -162,12 +162,12 @@ mod tests {
     use super::*;
     use crate::{observation::Observation, samples};
 
-    fn told(subject: &mut Subject, what: AtGateway) -> Outcome {
+    fn applied(subject: &mut Subject, what: AtGateway) -> Outcome {
         subject.apply(Observation::Gateway(what), &Actor::worker("check_session").into())
     }
 
     fn after(status: PaymentStatus, what: AtGateway) -> Outcome {
-        told(&mut samples::subject(PaymentMethod::CreditCard, status), what)
+        applied(&mut samples::subject(PaymentMethod::CreditCard, status), what)
     }
 
     fn captured(kind: GatewaySessionKind) -> AtGateway {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn another_amount_is_looked_at_wherever_it_is_found() {
+    fn another_amount_is_reviewed_wherever_it_is_found() {
         use PaymentStatus::{Canceled, Expired, Failed, Open, Submitted};
         for status in [Open, Submitted, Failed, Canceled, Expired] {
             let other = after(status, AtGateway::CapturedOtherwise { data: json!({}) });
@@ -210,24 +210,24 @@ mod tests {
     fn a_widget_is_paid_when_somebody_agrees_and_a_page_when_it_is_chosen() {
         let chosen = |kind| AtGateway::Chosen { kind, data: json!({}) };
         let mut page = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
-        let outcome = told(&mut page, chosen(GatewaySessionKind::Checkout));
+        let outcome = applied(&mut page, chosen(GatewaySessionKind::Checkout));
         assert_eq!(outcome, Outcome::Moved(PaymentStatus::Submitted));
         let mut widget = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
-        assert_eq!(told(&mut widget, chosen(GatewaySessionKind::Intent)), Outcome::Noted);
+        assert_eq!(applied(&mut widget, chosen(GatewaySessionKind::Intent)), Outcome::Noted);
         assert!(page.payment.sending_since.is_some() && widget.payment.sending_since.is_some());
-        let agreed = told(&mut widget, AtGateway::Approved { data: json!({}) });
+        let agreed = applied(&mut widget, AtGateway::Approved { data: json!({}) });
         assert_eq!(agreed, Outcome::Moved(PaymentStatus::Submitted));
-        assert_eq!(told(&mut widget, AtGateway::Approved { data: json!({}) }), Outcome::Noted);
+        assert_eq!(applied(&mut widget, AtGateway::Approved { data: json!({}) }), Outcome::Noted);
     }
 
     #[test]
     fn a_refusal_fails_what_was_submitted_and_ends_what_is_being_canceled() {
         let mut subject = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Submitted);
-        assert_eq!(told(&mut subject, failed()), Outcome::Moved(PaymentStatus::Failed));
+        assert_eq!(applied(&mut subject, failed()), Outcome::Moved(PaymentStatus::Failed));
         assert_eq!(subject.payment.failure_code.as_deref(), Some("declined"));
         assert_eq!(after(PaymentStatus::Canceling, failed()), Outcome::Moved(PaymentStatus::Canceled));
         let mut open = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Open);
-        assert_eq!(told(&mut open, failed()), Outcome::Noted, "it may be paid at another gateway");
+        assert_eq!(applied(&mut open, failed()), Outcome::Noted, "it may be paid at another gateway");
         assert_eq!(open.payment.failure_code, None);
     }
 
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_open_payment_is_expired_in_time_and_one_that_ends_is_closed_there() {
-        let followed = |to| {
+        let after_move = |to| {
             let mut subject = samples::subject(PaymentMethod::CreditCard, PaymentStatus::Pending);
             let expires_at = subject.payment.expires_at;
             subject.follow_up_at_gateway(to, expires_at);
@@ -252,13 +252,13 @@ mod tests {
         let kind =
             |messages: Vec<NewMessage>| messages.iter().map(|message| format!("{message:?}")).collect::<String>();
         for to in PaymentStatus::ALL {
-            let asked = kind(followed(*to));
+            let sent = kind(after_move(*to));
             let wanted = match to {
                 PaymentStatus::Open => "expire_payment",
                 PaymentStatus::Canceling | PaymentStatus::Expired => "check_session",
                 _ => "",
             };
-            assert!(asked.contains(wanted) && asked.is_empty() == wanted.is_empty(), "{to}: {asked}");
+            assert!(sent.contains(wanted) && sent.is_empty() == wanted.is_empty(), "{to}: {sent}");
         }
     }
 }

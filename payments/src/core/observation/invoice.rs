@@ -1,4 +1,4 @@
-//! What follows from what a Lightning node tells of an invoice.
+//! What a Lightning invoice does to its payment, as its node reports it.
 
 use entities::PaymentStatus;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Outcome, Subject, failure};
 use crate::{caller::Actor, transition::Trigger};
 
 impl Subject {
-    /// Nothing has to be asked before the payer may pay but the invoice itself, whose row tells how far that is.
+    /// Nothing has to be requested before the payer may pay but the invoice itself, whose row says how far that is.
     pub(super) fn invoice_wanted(&mut self, data: Value, actor: &Actor) -> Outcome {
         self.clear_failure();
         self.try_move(Trigger::Opened, "An invoice was asked for", data, actor).unwrap_or(Outcome::Unchanged)
@@ -21,8 +21,8 @@ impl Subject {
         self.try_move(Trigger::Closed, "The node will not make the invoice", data, actor).unwrap_or(Outcome::Unchanged)
     }
 
-    /// The money is the payee's at once: no one holds it who would have to release it. After the invoice was given up it
-    /// is found money all the same, which somebody has to look at.
+    /// The money is the payee's at once: no one holds it who would have to release it. Money that comes after the invoice
+    /// was given up is kept all the same, and reviewed by an operator.
     pub(super) fn invoice_settled(&mut self, data: Value, actor: &Actor) -> Outcome {
         if matches!(self.payment.status, PaymentStatus::Open | PaymentStatus::Submitted | PaymentStatus::Paid) {
             self.clear_failure();
@@ -58,8 +58,8 @@ mod tests {
         let settled = || Observation::InvoiceSettled { data: json!({ "received_sat": 7 }) };
         let (outcome, subject) = after(PaymentStatus::Open, settled());
         assert_eq!(outcome, Outcome::Moved(PaymentStatus::Completed));
-        let told: Vec<_> = subject.logs.iter().map(|log| log.event_type).collect();
-        assert_eq!(told, ["payment.submitted", "payment.paid", "payment.completed"]);
+        let announced: Vec<_> = subject.logs.iter().map(|log| log.event_type).collect();
+        assert_eq!(announced, ["payment.submitted", "payment.paid", "payment.completed"]);
         for status in [PaymentStatus::Canceled, PaymentStatus::Expired] {
             assert_eq!(after(status, settled()).0, Outcome::Moved(PaymentStatus::NeedsReview), "{status}: found money");
         }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invoice_that_was_asked_for_may_be_paid() {
+    fn an_invoice_that_was_requested_may_be_paid() {
         let wanted = || Observation::InvoiceWanted { data: json!({}) };
         assert_eq!(after(PaymentStatus::Pending, wanted()).0, Outcome::Moved(PaymentStatus::Open));
         assert_eq!(after(PaymentStatus::Open, wanted()).0, Outcome::Unchanged);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Subject {
-    /// The one move that no rule holds. What the state needs is asked for again: in review it may have been lost.
+    /// The one move that no rule holds. What the state needs is requested again: in review it may have been lost.
     pub(super) fn resolved(&mut self, verdict: Verdict, actor: &Actor) -> Outcome {
         if self.payment.status != PaymentStatus::NeedsReview {
             return Outcome::Unchanged;

@@ -1,4 +1,4 @@
-//! What holds for whatever is seen of a payment, in whatever order.
+//! What holds for whatever is observed of a payment, in whatever order.
 
 mod follow_ups;
 mod stored;
@@ -9,7 +9,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::*;
 use crate::{method::Capabilities, samples, verdict::VERDICT};
 
-fn seen() -> Vec<Observation> {
+fn observations() -> Vec<Observation> {
     use entities::GatewaySessionKind::{Checkout, Intent};
     let (data, text) = (|| json!({}), || "why".to_owned());
     let failed = |retryable| Observation::SendFailed { code: text(), message: text(), retryable };
@@ -29,7 +29,7 @@ fn seen() -> Vec<Observation> {
         AtGateway::Reversed { data: data() },
         AtGateway::Returned { data: data() },
     ];
-    let mut seen = vec![
+    let mut observations = vec![
         Observation::Trace { event_type: "attempt.signed", message: text(), data: data() },
         Observation::SendingStarted { diamond_address: text() },
         Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: None },
@@ -61,17 +61,17 @@ fn seen() -> Vec<Observation> {
         Observation::InvoiceSettled { data: data() },
         Observation::Corrected { data: data() },
         Observation::Voided { data: data() },
-        Observation::Refund(RefundSeen::Created { data: data() }),
-        Observation::Refund(RefundSeen::Succeeded { data: data(), all: true }),
-        Observation::Refund(RefundSeen::Succeeded { data: data(), all: false }),
-        Observation::Refund(RefundSeen::Failed { data: data() }),
+        Observation::Refund(RefundUpdate::Created { data: data() }),
+        Observation::Refund(RefundUpdate::Succeeded { data: data(), all: true }),
+        Observation::Refund(RefundUpdate::Succeeded { data: data(), all: false }),
+        Observation::Refund(RefundUpdate::Failed { data: data() }),
         Observation::Expired,
         Observation::NeverSent,
     ];
-    seen.extend(Lost::ALL.iter().map(|lost| Observation::FinalityBroken { lost: *lost, data: data() }));
-    seen.extend(gateway.map(Observation::Gateway));
-    seen.extend(PaymentStatus::ALL.iter().map(|to| verdict(*to)));
-    seen
+    observations.extend(Lost::ALL.iter().map(|lost| Observation::FinalityBroken { lost: *lost, data: data() }));
+    observations.extend(gateway.map(Observation::Gateway));
+    observations.extend(PaymentStatus::ALL.iter().map(|to| verdict(*to)));
+    observations
 }
 
 fn subject(method: PaymentMethod, status: PaymentStatus) -> Subject {
@@ -89,7 +89,7 @@ fn statuses() -> impl Strategy<Value = PaymentStatus> {
 proptest! {
     #[test]
     fn events_are_numbered_without_gaps_and_lead_from_one_to_the_next(
-        method in methods(), status in statuses(), twice: bool, life in vec(select(seen()), 1..25)
+        method in methods(), status in statuses(), twice: bool, life in vec(select(observations()), 1..25)
     ) {
         let mut subject = subject(method, status);
         subject.settled_by = twice.then(PaymentId::new);
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn no_move_is_made_that_the_table_does_not_hold(
-        method in methods(), status in statuses(), twice: bool, life in vec(select(seen()), 1..25)
+        method in methods(), status in statuses(), twice: bool, life in vec(select(observations()), 1..25)
     ) {
         let mut subject = subject(method, status);
         subject.settled_by = twice.then(PaymentId::new);
@@ -143,7 +143,7 @@ proptest! {
 
     /// Money on a second rail never makes its payment a paid one; somebody has to look at it.
     #[test]
-    fn a_debt_is_not_settled_twice(method in methods(), status in statuses(), what in select(seen())) {
+    fn a_debt_is_not_settled_twice(method in methods(), status in statuses(), what in select(observations())) {
         use PaymentStatus::{Completed, Paid, Refunded};
         let has_it = |status| matches!(status, Paid | Completed | Refunded);
         let by_operator = matches!(what, Observation::Resolved(_));
@@ -154,19 +154,19 @@ proptest! {
         subject.apply(what.clone(), &Actor::system().into());
         let paid = matches!(subject.payment.status, Paid | Completed);
         prop_assert!(!paid, "{what:?} of a payment that is {status} settled the debt once more");
-        let told = subject.logs.iter().any(|log| log.event_type == debt::DUPLICATE);
-        prop_assert_eq!(told, subject.payment.duplicate_of.is_some(), "{:?}", what);
+        let announced = subject.logs.iter().any(|log| log.event_type == debt::DUPLICATE);
+        prop_assert_eq!(announced, subject.payment.duplicate_of.is_some(), "{:?}", what);
     }
 
     #[test]
-    fn who_asked_and_in_which_request_stands_in_every_row(
-        method in methods(), status in statuses(), what in select(seen()), request_id in option::of("[a-z]{1,8}")
+    fn who_requested_it_and_in_which_request_stands_in_every_row(
+        method in methods(), status in statuses(), what in select(observations()), request_id in option::of("[a-z]{1,8}")
     ) {
         let mut subject = subject(method, status);
-        let asked = Asked { actor: Actor::chain(7), request_id: request_id.clone() };
-        subject.apply(what, &asked);
+        let requested_by = RequestedBy { actor: Actor::chain(7), request_id: request_id.clone() };
+        subject.apply(what, &requested_by);
         for log in &subject.logs {
-            prop_assert_eq!(&log.actor, &asked.actor);
+            prop_assert_eq!(&log.actor, &requested_by.actor);
             prop_assert_eq!(log.data["request_id"].as_str(), request_id.as_deref());
         }
     }
@@ -219,16 +219,16 @@ fn a_failed_sending_is_repeated_as_often_as_the_merchant_wants_and_in_time() {
 }
 
 #[test]
-fn a_release_is_asked_of_a_chain_once_and_of_nobody_else() {
-    let ask = || Observation::ReleaseRequested;
-    let (subject, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Paid, vec![ask(), ask()]);
+fn a_release_is_requested_of_a_chain_once_and_of_nobody_else() {
+    let request = || Observation::ReleaseRequested;
+    let (subject, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Paid, vec![request(), request()]);
     assert_eq!((outcomes, subject.messages.len()), (vec![Outcome::Noted, Outcome::Unchanged], 1));
     let failed = Observation::ReleaseFailed { code: "x".to_owned(), message: "y".to_owned() };
-    let (subject, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Paid, vec![ask(), failed, ask()]);
-    assert_eq!((outcomes[2], subject.messages.len()), (Outcome::Noted, 2), "what failed may be asked for again");
-    let (subject, outcomes) = applied(PaymentMethod::BankTransfer, PaymentStatus::Paid, vec![ask()]);
+    let (subject, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Paid, vec![request(), failed, request()]);
+    assert_eq!((outcomes[2], subject.messages.len()), (Outcome::Noted, 2), "what failed may be requested again");
+    let (subject, outcomes) = applied(PaymentMethod::BankTransfer, PaymentStatus::Paid, vec![request()]);
     assert_eq!((outcomes[0], subject.messages.len()), (Outcome::Moved(PaymentStatus::Completed), 0));
-    let (_, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Open, vec![ask()]);
+    let (_, outcomes) = applied(PaymentMethod::Web3, PaymentStatus::Open, vec![request()]);
     assert_eq!(outcomes, [Outcome::Unchanged]);
 }
 
@@ -240,12 +240,13 @@ fn a_lost_deal_may_be_opened_again() {
     let (open, review) = (Outcome::Moved(PaymentStatus::Open), Outcome::Moved(PaymentStatus::NeedsReview));
     assert_eq!(outcomes, [open, review, Outcome::Noted], "found again, it is evidence for the verdict");
     assert_eq!(subject.payment.deal_id.as_deref(), Some("7"));
-    let told: Vec<_> = subject.logs.iter().filter(|log| log.sequence.is_some()).map(|log| log.event_type).collect();
-    assert_eq!(told, ["payment.open", REVERTED, "payment.needs_review"]);
+    let announced: Vec<_> =
+        subject.logs.iter().filter(|log| log.sequence.is_some()).map(|log| log.event_type).collect();
+    assert_eq!(announced, ["payment.open", REVERTED, "payment.needs_review"]);
 }
 
 #[test]
-fn a_verdict_asks_again_for_what_its_state_needs() {
+fn a_verdict_requests_again_what_its_state_needs() {
     let to = |to| Observation::Resolved(Verdict { to, shown: crate::rail::Shown::Nothing, reason: "seen".to_owned() });
     for (status, messages) in [
         (PaymentStatus::Pending, 1),

@@ -1,4 +1,4 @@
-//! What follows from what is seen of a bank transfer.
+//! What receipts of a bank transfer, and verdicts on them, do to its payment.
 
 use entities::PaymentStatus;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Outcome, REVERTED, Subject};
 use crate::{caller::Actor, rail::Lost, transition::Trigger};
 
 /// Events of a receipt, each before that of what it does to the payment. A receipt may do nothing to it: a second one is
-/// told all the same.
+/// announced all the same.
 pub(crate) const RECEIPT_REPORTED: &str = "receipt.reported";
 pub(crate) const RECEIPT_CONFIRMED: &str = "receipt.confirmed";
 pub(crate) const RECEIPT_REJECTED: &str = "receipt.rejected";
@@ -21,13 +21,13 @@ impl Subject {
 
     pub(super) fn receipt_reported(&mut self, data: Value, actor: &Actor) -> Outcome {
         let message = "A receipt was reported";
-        self.tell(RECEIPT_REPORTED, message, data.clone(), actor);
+        self.announce(RECEIPT_REPORTED, message, data.clone(), actor);
         self.try_move(Trigger::PaymentSeen, message, data, actor).unwrap_or(Outcome::Noted)
     }
 
     pub(super) fn receipt_confirmed(&mut self, data: Value, actor: &Actor) -> Outcome {
         let message = "The receipt was confirmed";
-        self.tell(RECEIPT_CONFIRMED, message, data.clone(), actor);
+        self.announce(RECEIPT_CONFIRMED, message, data.clone(), actor);
         if self.payment.status == PaymentStatus::NeedsReview {
             // It moves nothing there, and is evidence for the operator's verdict.
             return self.move_or_note(Trigger::PaymentFinal, "transfer.final", message, data, actor);
@@ -41,17 +41,17 @@ impl Subject {
 
     pub(super) fn receipt_rejected(&mut self, data: Value, actor: &Actor) -> Outcome {
         let message = "The receipt was rejected";
-        self.tell(RECEIPT_REJECTED, message, data.clone(), actor);
+        self.announce(RECEIPT_REJECTED, message, data.clone(), actor);
         self.try_move(Trigger::EvidenceRejected, message, data, actor).unwrap_or(Outcome::Noted)
     }
 
-    /// The last confirmation was taken back: what was told as paid is not.
+    /// The last confirmation was taken back: what was announced as paid is not.
     pub(super) fn transfer_lost(&mut self, data: Value, actor: &Actor) -> Outcome {
         let message = "The bank does not have the transfer after all";
         let mut reversal = data.clone();
         reversal["lost"] = json!(Lost::Transfer.word());
         reversal["trigger"] = json!(Trigger::EvidenceWithdrawn);
-        self.tell(REVERTED, message, reversal, actor);
+        self.announce(REVERTED, message, reversal, actor);
         self.try_move(Trigger::EvidenceWithdrawn, message, data, actor).unwrap_or(Outcome::Noted)
     }
 }
@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_told_whatever_it_does_to_the_payment() {
+    fn a_receipt_is_announced_whatever_it_does_to_the_payment() {
         let reported = || Observation::ReceiptReported { data: json!({}) };
         let first = after(PaymentStatus::Open, reported());
         assert_eq!(first, (Outcome::Moved(PaymentStatus::Submitted), vec![RECEIPT_REPORTED, "payment.submitted"]));
         assert_eq!(after(PaymentStatus::Submitted, reported()), (Outcome::Noted, vec![RECEIPT_REPORTED]));
         let rejected = || Observation::ReceiptRejected { data: json!({}) };
-        let told = vec![RECEIPT_REJECTED, "payment.rejected"];
-        assert_eq!(after(PaymentStatus::Submitted, rejected()), (Outcome::Moved(PaymentStatus::Rejected), told));
+        let announced = vec![RECEIPT_REJECTED, "payment.rejected"];
+        assert_eq!(after(PaymentStatus::Submitted, rejected()), (Outcome::Moved(PaymentStatus::Rejected), announced));
         assert_eq!(after(PaymentStatus::Paid, rejected()), (Outcome::Noted, vec![RECEIPT_REJECTED]));
     }
 
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_that_is_taken_back_is_told_as_a_reversal() {
+    fn a_confirmation_that_is_taken_back_is_announced_as_a_reversal() {
         let lost = || Observation::TransferLost { data: json!({}) };
-        let told = vec![REVERTED, "payment.rejected"];
-        assert_eq!(after(PaymentStatus::Paid, lost()), (Outcome::Moved(PaymentStatus::Rejected), told));
+        let announced = vec![REVERTED, "payment.rejected"];
+        assert_eq!(after(PaymentStatus::Paid, lost()), (Outcome::Moved(PaymentStatus::Rejected), announced));
         assert_eq!(after(PaymentStatus::NeedsReview, lost()), (Outcome::Noted, vec![REVERTED]));
     }
 

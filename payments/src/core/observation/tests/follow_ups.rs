@@ -29,7 +29,7 @@ fn cancel_failed() -> Observation {
 }
 
 #[test]
-fn every_state_of_every_method_is_followed_by_what_it_needs_at_its_time() {
+fn every_state_of_every_method_enqueues_what_it_needs_at_its_time() {
     use PaymentMethod::{BankTransfer, CreditCard, MobileMoney, Web3};
     for method in PaymentMethod::ALL {
         for to in PaymentStatus::ALL {
@@ -39,13 +39,13 @@ fn every_state_of_every_method_is_followed_by_what_it_needs_at_its_time() {
             let (payment_id, due) = (subject.payment.id, subject.payment.expires_at);
             let open = NewMessage::of(&OpenDeal { payment_id });
             let expire = NewMessage::of(&ExpirePayment { payment_id }).due_at(due);
-            let (close, look) = (NewMessage::of(&CancelDeal { payment_id }), CheckSession::new(payment_id, None));
+            let (close, check) = (NewMessage::of(&CancelDeal { payment_id }), CheckSession::new(payment_id, None));
             let wanted = match (method, to) {
                 (Web3, PaymentStatus::Pending) => Some(open),
                 (Web3 | BankTransfer | CreditCard | MobileMoney, PaymentStatus::Open) => Some(expire),
                 (Web3, PaymentStatus::Canceling | PaymentStatus::Expired) => Some(close),
                 (CreditCard | MobileMoney, PaymentStatus::Canceling | PaymentStatus::Expired) => {
-                    Some(NewMessage::of(&look))
+                    Some(NewMessage::of(&check))
                 }
                 _ => None,
             };
@@ -66,8 +66,8 @@ fn a_resend_waits_and_leaves_nothing_on_its_way() {
     let (subject, _) = applied_to(wanted.clone(), vec![failed(true)]);
     assert!(waits(&subject, "open_deal"));
     assert_eq!((subject.payment.sending_since, subject.payment.resends), (None, 1), "a cancel needs no chain");
-    let told = &subject.logs[0].data;
-    assert_eq!((&told["resend"], told["in_seconds"].as_i64().is_some()), (&json!(1), true));
+    let logged = &subject.logs[0].data;
+    assert_eq!((&logged["resend"], logged["in_seconds"].as_i64().is_some()), (&json!(1), true));
     assert_eq!(subject.payment.failure_code.as_deref(), Some("x"));
     // One that comes when the payment has gone on says nothing about where it is now.
     let open = payment::Model { status: PaymentStatus::Open, ..wanted.clone() };
@@ -78,7 +78,7 @@ fn a_resend_waits_and_leaves_nothing_on_its_way() {
 }
 
 #[test]
-fn a_closing_that_failed_is_asked_for_again_only_where_it_is_still_wanted() {
+fn a_closing_that_failed_is_requested_again_only_where_it_is_still_wanted() {
     for status in PaymentStatus::ALL {
         let payment = payment::Model { resends: 3, ..samples::payment(PaymentMethod::Web3, *status) };
         let (subject, outcomes) = applied_to(payment, vec![cancel_failed()]);
@@ -126,15 +126,15 @@ fn what_is_sent_again_starts_anew_and_only_what_no_chain_and_no_other_rail_has()
 #[test]
 fn a_release_that_failed_says_so_as_long_as_the_payment_waits_for_it() {
     let failed = || Observation::ReleaseFailed { code: "x".to_owned(), message: "y".to_owned() };
-    for (status, told) in
+    for (status, fails) in
         [(PaymentStatus::Paid, true), (PaymentStatus::Completed, false), (PaymentStatus::Refunded, false)]
     {
-        let asked = payment::Model {
+        let requested = payment::Model {
             release_requested_at: Some(entities::now()),
             ..samples::payment(PaymentMethod::Web3, status)
         };
-        let (subject, _) = applied_to(asked, vec![failed()]);
-        assert_eq!(subject.payment.failure_code.is_some(), told, "{status}");
+        let (subject, _) = applied_to(requested, vec![failed()]);
+        assert_eq!(subject.payment.failure_code.is_some(), fails, "{status}");
         assert_eq!((subject.payment.release_requested_at, subject.messages.len()), (None, 0), "{status}");
     }
     let (subject, _) = applied(PaymentMethod::Web3, PaymentStatus::Paid, vec![failed(), Observation::ReleaseRequested]);
@@ -147,9 +147,9 @@ fn a_verdict_starts_anew_and_forgets_what_it_has_decided() {
     let in_review = || {
         let payment = samples::payment(PaymentMethod::Web3, PaymentStatus::NeedsReview);
         let (resends, code) = (8, Some("x".to_owned()));
-        let asked = Some(entities::now());
+        let requested = Some(entities::now());
         let duplicate_of = Some(PaymentId::new());
-        payment::Model { resends, failure_code: code, release_requested_at: asked, duplicate_of, ..payment }
+        payment::Model { resends, failure_code: code, release_requested_at: requested, duplicate_of, ..payment }
     };
     let to = |to| Observation::Resolved(Verdict { to, shown: crate::rail::Shown::Nothing, reason: "seen".to_owned() });
     for status in [PaymentStatus::Pending, PaymentStatus::Open, PaymentStatus::Submitted] {
@@ -158,7 +158,7 @@ fn a_verdict_starts_anew_and_forgets_what_it_has_decided() {
         assert_eq!((subject.payment.failure_code, subject.payment.duplicate_of), (None, None), "{status}");
     }
     let (subject, _) = applied_to(in_review(), vec![to(PaymentStatus::Paid)]);
-    assert!(!waits(&subject, "release_deal"), "somebody had asked for it");
+    assert!(!waits(&subject, "release_deal"), "somebody had requested it");
     assert!(subject.payment.release_requested_at.is_some());
     let mut settled = Subject::new(in_review(), entities::now());
     settled.settled_by = settled.payment.duplicate_of;
@@ -167,7 +167,7 @@ fn a_verdict_starts_anew_and_forgets_what_it_has_decided() {
 }
 
 #[test]
-fn a_gateway_that_has_nothing_needs_not_be_asked_to_close_it() {
+fn a_gateway_that_has_nothing_is_not_requested_to_close_it() {
     let ended = [
         AtGateway::Failed { code: "x".to_owned(), message: "y".to_owned(), data: json!({}) },
         AtGateway::Closed { data: json!({}) },
@@ -198,9 +198,12 @@ fn only_a_deal_that_is_gone_is_opened_as_a_new_one() {
             let kept = &subject.payment;
             let forgotten = *lost == Lost::DealCreated && reviewed;
             assert_eq!((kept.deal_id.is_none(), kept.transaction_hash.is_none()), (forgotten, forgotten), "{lost:?}");
-            let told_anew = *lost == Lost::DealCanceled;
-            assert_eq!(kept.return_held_for.is_none(), told_anew, "{lost:?}");
-            assert_eq!((kept.return_held_token.is_none(), kept.return_withdrawn_at.is_none()), (told_anew, told_anew));
+            let return_forgotten = *lost == Lost::DealCanceled;
+            assert_eq!(kept.return_held_for.is_none(), return_forgotten, "{lost:?}");
+            assert_eq!(
+                (kept.return_held_token.is_none(), kept.return_withdrawn_at.is_none()),
+                (return_forgotten, return_forgotten)
+            );
         }
     }
 }

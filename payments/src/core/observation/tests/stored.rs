@@ -37,7 +37,7 @@ on_both!(whatever_becomes_of_a_payment_is_stored_in_every_column, async |databas
     let db = &database.db;
     let merchant = Merchant::insert(db, 1).await;
     let mut runner = TestRunner::deterministic();
-    let lives = (methods(), vec(select(seen()), 1..12));
+    let lives = (methods(), vec(select(observations()), 1..12));
     let cases = if db.get_database_backend() == DatabaseBackend::Sqlite { 120 } else { 25 };
     let mut columns = std::collections::BTreeSet::new();
     for _ in 0..cases {
@@ -74,9 +74,9 @@ on_both!(two_who_hold_one_payment_do_not_both_move_it, async |database: TestData
     let mut tx = db.begin().await.unwrap();
     // No lock keeps a transaction from itself; the number that was read does.
     let (mut one, mut other) = (Locked::known(&tx, id).await.unwrap(), Locked::known(&tx, id).await.unwrap());
-    let asked: Asked = Actor::system().into();
-    assert_eq!(one.observe(Observation::CancelRequested, &asked), Outcome::Moved(PaymentStatus::Canceled));
-    assert_eq!(other.observe(Observation::NeverSent, &asked), Outcome::Moved(PaymentStatus::Expired));
+    let requested_by: RequestedBy = Actor::system().into();
+    assert_eq!(one.observe(Observation::CancelRequested, &requested_by), Outcome::Moved(PaymentStatus::Canceled));
+    assert_eq!(other.observe(Observation::NeverSent, &requested_by), Outcome::Moved(PaymentStatus::Expired));
     one.save(&mut tx).await.unwrap();
     let late = other.save(&mut tx).await;
     assert!(matches!(late, Err(sea_orm::DbErr::RecordNotUpdated)), "{late:?}");
@@ -88,7 +88,7 @@ on_both!(a_log_says_who_did_what_in_which_request, async |database: TestDatabase
     let db = &database.db;
     let merchant = Merchant::insert(db, 1).await;
     let id = inserted(db, &merchant, PaymentMethod::Web3).await.id;
-    let asked = Asked { actor: Actor::worker("open_deal"), request_id: Some("r".to_owned()) };
+    let requested_by = RequestedBy { actor: Actor::worker("open_deal"), request_id: Some("r".to_owned()) };
     let mut tx = db.begin().await.unwrap();
     let held = Closing::Held { payer: "0xp".to_owned(), token: None, amount_base_units: "1".to_owned() };
     for what in [
@@ -98,7 +98,7 @@ on_both!(a_log_says_who_did_what_in_which_request, async |database: TestDatabase
         Observation::DealCanceled { deposit: held, transaction_hash: Some("0xb".to_owned()) },
         Observation::ReturnWithdrawn { at: entities::now(), data: json!({}) },
     ] {
-        observe(&mut tx, id, what, &asked).await.unwrap();
+        observe(&mut tx, id, what, &requested_by).await.unwrap();
     }
     tx.commit().await.unwrap();
     let payment = stored(&**db, id).await;
@@ -114,5 +114,5 @@ on_both!(a_log_says_who_did_what_in_which_request, async |database: TestDatabase
         assert_eq!(row.data["request_id"], "r", "{row:?}");
     }
     let numbers: Vec<i32> = log.iter().filter_map(|row| row.sequence).collect();
-    assert_eq!(numbers, (1..=payment.sequence).collect::<Vec<_>>(), "in the order in which they were told");
+    assert_eq!(numbers, (1..=payment.sequence).collect::<Vec<_>>(), "in the order in which they were observed");
 });

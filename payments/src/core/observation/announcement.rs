@@ -1,4 +1,4 @@
-//! What an observation is told with: the headers of its messages and the type of its event.
+//! What an observation is announced with: the headers of its messages and the type of its event.
 
 use entities::{PaymentStatus, payment};
 use queue::NewMessage;
@@ -12,7 +12,7 @@ pub(crate) fn with_context(message: NewMessage, payment: &payment::Model, reques
     }
 }
 
-/// The event that tells of a move into this state.
+/// The type of the event of a move into this state.
 #[must_use]
 pub const fn event_type(status: PaymentStatus) -> &'static str {
     match status {

@@ -1,5 +1,6 @@
-//! What was asked for or seen about a payment, with its details, and what follows from it. Pure: no database here.
+//! What is requested or observed about a payment, with its details, and what it does to the payment. Pure: no database here.
 
+mod announcement;
 pub(crate) mod at_till;
 mod cancel;
 mod closing;
@@ -10,11 +11,10 @@ pub(crate) mod refund;
 mod resolved;
 #[cfg(test)]
 mod tests;
-mod told;
 pub(crate) mod transfer;
 
-pub(crate) use self::told::with_context;
-pub use self::{closing::Closing, gateway::AtGateway, refund::RefundSeen, told::event_type};
+pub(crate) use self::announcement::with_context;
+pub use self::{announcement::event_type, closing::Closing, gateway::AtGateway, refund::RefundUpdate};
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use queue::NewMessage;
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Actor, Asked},
+    caller::{Actor, RequestedBy},
     deal,
     jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal},
     log::NewLog,
@@ -34,16 +34,16 @@ use crate::{
     verdict::Verdict,
 };
 
-/// The event that tells that something is no longer on the chain; its data names what was lost.
+/// The event of something that is no longer on the chain; its data names what was lost.
 pub(crate) const REVERTED: &str = "payment.reverted";
 
-/// What was asked for or seen.
+/// What is requested or observed.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the facts that the variants name")]
 pub enum Observation {
     /// Something worth a log row that changes nothing.
     Trace { event_type: &'static str, message: String, data: Value },
-    /// The deal was asked of the chain: from now on a cancel has to go through the chain.
+    /// The deal was requested of the chain: from now on a cancel has to go through the chain.
     SendingStarted { diamond_address: String },
     /// The deal is final on chain.
     DealOpened { deal_id: String, transaction_hash: Option<String> },
@@ -51,7 +51,7 @@ pub enum Observation {
     SendFailed { code: String, message: String, retryable: bool },
     /// Closing the deal definitely failed; it is tried again.
     CancelFailed { code: String, message: String },
-    /// Releasing the deal definitely failed; it may be asked for again.
+    /// Releasing the deal definitely failed; it may be requested again.
     ReleaseFailed { code: String, message: String },
     /// A deposit is in a block that is not final yet.
     DepositSeen { data: Value },
@@ -69,33 +69,33 @@ pub enum Observation {
     FinalityBroken { lost: Lost, data: Value },
     /// Nobody knows whether the rail has it, and no further check will tell soon; the data is the evidence.
     OutcomeUnknown { data: Value },
-    /// Somebody asks to cancel.
+    /// A cancel is requested.
     CancelRequested,
     /// The order that it would pay was paid by this other payment.
     OrderPaid { by: PaymentId },
-    /// The chain was never asked for the deal, or the request was taken back before anything was sent.
+    /// The deal was never requested of the chain, or the request was taken back before anything was sent.
     NothingSent,
-    /// Somebody asks to send again.
+    /// A resend is requested.
     RetryRequested,
-    /// Somebody asks to release.
+    /// A release is requested.
     ReleaseRequested,
-    /// The bank transfer was accepted: there is nothing to ask of its rail, the payer may pay.
+    /// The bank transfer was accepted: nothing is requested of its rail, the payer may pay.
     TransferAccepted,
     /// The payer, or somebody for them, has reported a receipt of a transfer.
     ReceiptReported { data: Value },
-    /// Whoever looked at the bank has found the money.
+    /// A person has found the money at the bank.
     ReceiptConfirmed { data: Value },
-    /// Whoever looked at the bank has not found the money, or not all of it.
+    /// A person has not found the money at the bank, or not all of it.
     ReceiptRejected { data: Value },
     /// The last receipt that was confirmed is rejected after all: nothing vouches for the transfer any more.
     TransferLost { data: Value },
-    /// An invoice of the Lightning network was asked for; the data holds its amount.
+    /// An invoice of the Lightning network was requested; the data holds its amount.
     InvoiceWanted { data: Value },
     /// The node will not make the invoice.
     InvoiceRefused { code: String, message: String },
     /// The node has the money of the invoice.
     InvoiceSettled { data: Value },
-    /// A gateway was asked for something, or tells something.
+    /// Something was requested of a gateway, or the gateway reports something.
     Gateway(AtGateway),
     /// A till has written down a payment that it holds the money of.
     TakenAtTill,
@@ -103,8 +103,8 @@ pub enum Observation {
     Corrected { data: Value },
     /// A till has taken the payment back: it was written down by mistake.
     Voided { data: Value },
-    /// Something has become of a refund.
-    Refund(RefundSeen),
+    /// A refund was requested, or has ended.
+    Refund(RefundUpdate),
     /// The time to pay is over and the chain holds no deposit.
     Expired,
     /// The time to pay is over, and what was to be sent was taken back before it was.
@@ -155,9 +155,9 @@ impl Subject {
     }
 
     /// Applies one observation.
-    pub(crate) fn apply(&mut self, observation: Observation, asked: &Asked) -> Outcome {
-        self.request_id.clone_from(&asked.request_id);
-        let actor = &asked.actor;
+    pub(crate) fn apply(&mut self, observation: Observation, requested_by: &RequestedBy) -> Outcome {
+        self.request_id.clone_from(&requested_by.request_id);
+        let actor = &requested_by.actor;
         match observation {
             Observation::Trace { event_type, message, data } => self.note(event_type, &message, data, actor),
             Observation::SendingStarted { diamond_address } => self.sending_started(diamond_address, actor),
@@ -203,7 +203,7 @@ impl Subject {
             Observation::TakenAtTill => self.taken_at_till(actor),
             Observation::Corrected { data } => self.corrected(data, actor),
             Observation::Voided { data } => self.voided(data, actor),
-            Observation::Refund(seen) => self.refund(seen, actor),
+            Observation::Refund(update) => self.refund(update, actor),
             Observation::Expired => {
                 self.try_move(Trigger::Expired, "Nobody paid in time", json!({}), actor).unwrap_or(Outcome::Unchanged)
             }
@@ -284,8 +284,8 @@ impl Subject {
         self.note("release.failed", "The deposit could not be released", data, actor)
     }
 
-    /// Each loss is an event of its own, numbered like a transition, so that nobody who follows the events keeps what is
-    /// no longer true; the review is the next one.
+    /// Each loss is an event of its own, numbered like a transition, so that no consumer of events keeps what is no longer
+    /// true; the review is the next one.
     fn finality_broken(&mut self, lost: Lost, mut data: Value, actor: &Actor) -> Outcome {
         data["lost"] = json!(lost.word());
         if lost == Lost::DealCanceled {
@@ -294,17 +294,17 @@ impl Subject {
         let message = "What had been final is no longer on the chain";
         let mut reversal = data.clone();
         reversal["trigger"] = json!(Trigger::FinalityBroken);
-        self.tell(REVERTED, message, reversal, actor);
+        self.announce(REVERTED, message, reversal, actor);
         let outcome = self.try_move(Trigger::FinalityBroken, message, data, actor).unwrap_or(Outcome::Noted);
         if lost == Lost::DealCreated && self.payment.status == PaymentStatus::NeedsReview {
-            // There is no deal until one is opened again, which is then told as the first one was.
+            // There is no deal until one is opened again, which is then announced as the first one was.
             (self.payment.deal_id, self.payment.transaction_hash) = (None, None);
         }
         outcome
     }
 
     /// An event that is numbered like a transition although the state stays.
-    fn tell(&mut self, event_type: &'static str, message: &str, mut data: Value, actor: &Actor) {
+    fn announce(&mut self, event_type: &'static str, message: &str, mut data: Value, actor: &Actor) {
         data["from"] = json!(self.payment.status);
         data["to"] = json!(self.payment.status);
         self.payment.sequence += 1;
@@ -314,7 +314,7 @@ impl Subject {
 
     fn deposit_final(&mut self, data: Value, actor: &Actor) -> Outcome {
         if self.payment.status == PaymentStatus::Open {
-            // The block was final when it was first seen.
+            // The block was final when it was read for the first time.
             self.try_move(Trigger::PaymentSeen, "A deposit is seen", data.clone(), actor);
         }
         self.move_or_note(Trigger::PaymentFinal, "deposit.final", "The deposit is final", data, actor)
@@ -322,7 +322,7 @@ impl Subject {
 
     fn retry_requested(&mut self, actor: &Actor) -> Outcome {
         if self.payment.status == PaymentStatus::Pending {
-            // The job finds out by itself whether there is anything left to do.
+            // The job checks by itself whether there is anything left to do.
             self.send(NewMessage::of(&OpenDeal { payment_id: self.payment.id }));
             return self.note("resend.requested", "A resend was asked for", json!({}), actor);
         }
@@ -397,7 +397,7 @@ impl Subject {
         Outcome::Moved(to)
     }
 
-    /// What has to happen because the payment has come into this state.
+    /// Enqueues the messages of the jobs that have work to do in this state.
     fn follow_up(&mut self, to: PaymentStatus) {
         let payment_id = self.payment.id;
         let rail = self.capabilities();
@@ -405,7 +405,7 @@ impl Subject {
             return self.follow_up_at_gateway(to, self.payment.expires_at);
         }
         if !rail.on_chain {
-            // A transfer has no rail to ask; all that may happen by itself is that nobody makes it in time.
+            // A transfer has no rail that answers; all that may happen by itself is that nobody makes it in time.
             if rail.reported && to == PaymentStatus::Open {
                 self.send(NewMessage::of(&ExpirePayment { payment_id }).due_at(self.payment.expires_at));
             }
@@ -466,7 +466,7 @@ impl Subject {
     }
 }
 
-/// A failure as logs tell it.
+/// The data of a log row that names a failure.
 fn failure(code: &str, message: &str, retryable: bool) -> Value {
     json!({ "code": code, "message": message, "retryable": retryable })
 }

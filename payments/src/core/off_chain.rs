@@ -5,21 +5,21 @@ use queue::Transaction;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
-    caller::Asked,
+    caller::RequestedBy,
     event,
     log::{self, NewLog},
     record,
     row::NewRow,
 };
 
-/// What such a payment is about.
+/// The fields in which payments on such rails differ.
 pub(crate) struct OffChain {
     pub(crate) node_id: NodeId,
     pub(crate) external_id: String,
     pub(crate) currency_id: CurrencyId,
     pub(crate) amount: Amount,
     pub(crate) payment_method: PaymentMethod,
-    /// Whom it pays, in the words of its contract.
+    /// The payee, in the words of the payment's contract.
     pub(crate) payment_address: String,
 }
 
@@ -29,10 +29,14 @@ pub(crate) async fn network<C: ConnectionTrait>(db: &C) -> Result<network::Model
     network.ok_or(DbErr::RecordNotFound("the network of payments off chain".to_owned()))
 }
 
-/// Writes the row, its first event and the word of it, unless the node has a payment with this external id; whether it did.
-/// Of two at once one waits here for the other's commit, and then finds the id taken.
-pub(crate) async fn insert(tx: &mut Transaction, row: payment::Model, asked: &Asked) -> Result<bool, DbErr> {
-    let created = NewLog::created(&row, asked);
+/// Writes the row, the first row of its log and the message that announces that, unless the node has a payment with this
+/// external id; whether it did. Of two at once one waits here for the other's commit, and then finds the id taken.
+pub(crate) async fn insert(
+    tx: &mut Transaction,
+    row: payment::Model,
+    requested_by: &RequestedBy,
+) -> Result<bool, DbErr> {
+    let created = NewLog::created(&row, requested_by);
     if record::insert(tx, [row]).await?.is_empty() {
         return Ok(false);
     }
@@ -51,7 +55,7 @@ pub(crate) async fn known(tx: &Transaction, node_id: NodeId, external_id: String
     known.map(|known| known.id).ok_or(DbErr::RecordNotFound(external_id))
 }
 
-/// The payment's row, not written yet.
+/// The row of a new payment. Nothing is written here.
 pub(crate) fn row(what: OffChain, network: &network::Model) -> payment::Model {
     let OffChain { node_id, external_id, currency_id, amount, payment_method, payment_address } = what;
     let (chain_id, network_id) = (network.chain_id, network.id);

@@ -1,4 +1,4 @@
-//! What a payment's log shows of its rail, folded from its rows: the ground that an operator's verdict stands on. Pure.
+//! What a payment's log shows of its rail, folded from its rows: the evidence of an operator's verdict. Pure.
 
 use entities::payment_log;
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
-    /// Nothing of it was ever seen there with finality, or all that was seen is gone.
+    /// Nothing of it was ever final there, or all that was is gone.
     Nothing,
     /// Its deal is open, and nobody has paid.
     DealOpen,
@@ -130,7 +130,7 @@ impl Shown {
     }
 }
 
-/// The rail as the log tells it.
+/// The rail as the log shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rail {
     opened: bool,
@@ -148,7 +148,7 @@ enum Deposit {
 }
 
 impl Rail {
-    /// From a payment's whole log, oldest first. Rows that tell nothing of the rail change nothing.
+    /// From a payment's whole log, oldest first. Rows that say nothing of the rail change nothing.
     #[must_use]
     pub fn of<'a>(log: impl IntoIterator<Item = &'a payment_log::Model>) -> Self {
         let mut rail = Self::default();
@@ -160,7 +160,7 @@ impl Rail {
         rail
     }
 
-    /// What it shows now.
+    /// What the rail shows after the last row.
     #[must_use]
     pub fn shown(&self) -> Shown {
         match (self.end, self.deposit, self.opened) {
@@ -172,7 +172,7 @@ impl Rail {
         }
     }
 
-    /// What had been final and was lost, until it is seen again.
+    /// What had been final and was lost, until it is there again.
     #[must_use]
     pub fn lost(&self) -> Option<Lost> {
         self.lost
@@ -180,7 +180,7 @@ impl Rail {
 
     fn take(&mut self, trigger: Trigger, lost: Option<Lost>) {
         match trigger {
-            // A row tells of an opening only when no deal was known: whatever was there before is over.
+            // A row is an opening only when no deal was known: whatever was there before is over.
             Trigger::Opened => {
                 let lost = self.lost.take();
                 *self = Self { opened: true, lost, ..Self::default() };
@@ -212,7 +212,7 @@ impl Rail {
                 Some(lost) => self.lose(lost),
                 None => tracing::error!("a log row tells of a loss and not of what was lost"),
             },
-            // What was asked for, and what became of sending it, tells nothing of what stands on the rail.
+            // Requests, and attempts to send them, say nothing of what is on the rail.
             Trigger::SendFailed
             | Trigger::OutcomeUnknown
             | Trigger::CanceledBeforeSending

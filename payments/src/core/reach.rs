@@ -16,7 +16,7 @@ pub enum Denied {
     /// There is no such thing.
     #[error("not found")]
     NotFound,
-    /// It belongs to a node that the caller does not reach.
+    /// It is there, and belongs to a node that the caller does not reach.
     #[error("Insufficient permission to access payment's node")]
     OutOfReach,
     /// The database did not answer.
@@ -71,7 +71,7 @@ pub async fn lock<E: OfNode>(tx: &Transaction, caller: &Caller, which: impl Into
     one(&**tx, caller, E::find().filter(which).lock_exclusive()).await
 }
 
-/// Whether there is one that is out of reach is looked at only when none is within.
+/// Whether there is one that is out of reach is queried only when none is within.
 async fn one<E: OfNode>(db: &impl ConnectionTrait, caller: &Caller, wanted: Select<E>) -> Result<E::Model, Denied> {
     if let Some(row) = limited(wanted.clone(), caller).one(db).await? {
         return Ok(row);

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use crate::{
-    caller::{Actor, Asked},
+    caller::{Actor, RequestedBy},
     debt::Debts,
     event,
     lock::{self, Locked, lock_subjects},
@@ -22,19 +22,19 @@ use crate::{
 /// An observation about one payment.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// Whose.
+    /// The payment that it is about; one that does not exist is logged and left out.
     pub payment_id: PaymentId,
-    /// What.
+    /// What is requested or observed of it.
     pub what: Observation,
-    /// By whom, and in which request.
-    pub asked: Asked,
+    /// Who has done so, and in which request.
+    pub requested_by: RequestedBy,
 }
 
 impl Observed {
-    /// Outside of any request.
+    /// An observation that no request has led to.
     #[must_use]
     pub fn new(payment_id: PaymentId, what: Observation, actor: Actor) -> Self {
-        Self { payment_id, what, asked: actor.into() }
+        Self { payment_id, what, requested_by: actor.into() }
     }
 }
 
@@ -71,11 +71,11 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
     let (mut debts, mut subjects) = lock_subjects(tx, changes.map(|observed| observed.payment_id).collect()).await?;
     let mut outcomes = Vec::with_capacity(observations.len());
     let mut traces = Vec::new();
-    for Observed { payment_id, what, asked } in observations {
+    for Observed { payment_id, what, requested_by } in observations {
         if let Some(subject) = subjects.get_mut(&payment_id) {
-            outcomes.push(debts.apply(subject, what, &asked));
+            outcomes.push(debts.apply(subject, what, &requested_by));
         } else if let Observation::Trace { event_type, message, data } = what {
-            traces.push(NewLog { payment_id, sequence: None, event_type, message, actor: asked.actor, data });
+            traces.push(NewLog { payment_id, sequence: None, event_type, message, actor: requested_by.actor, data });
             outcomes.push(Outcome::Noted);
         } else {
             tracing::error!(%payment_id, ?what, "observation about a payment that does not exist");
@@ -87,7 +87,7 @@ pub async fn record(tx: &mut Transaction, observations: Vec<Observed>) -> Result
 }
 
 impl Locked {
-    /// Writes what has become of the payment, and with it its order, its log, its events and the messages that follow; the
+    /// Writes the changes of the payment, and with them its order, its log, its events and the messages that follow; the
     /// payment as it is then. When it settles its order's debt, the order's other payments are closed with it.
     ///
     /// # Errors
@@ -108,10 +108,10 @@ pub(crate) async fn observe(
     tx: &mut Transaction,
     id: PaymentId,
     what: Observation,
-    asked: &Asked,
+    requested_by: &RequestedBy,
 ) -> Result<(Outcome, payment::Model), DbErr> {
     let mut locked = Locked::known(tx, id).await?;
-    let outcome = locked.observe(what, asked);
+    let outcome = locked.observe(what, requested_by);
     Ok((outcome, locked.save(tx).await?))
 }
 
@@ -146,11 +146,11 @@ pub(crate) async fn save(
 }
 
 impl Debts {
-    /// Has the observation do to the payment what the debt allows, and follows it.
-    pub(crate) fn apply(&mut self, subject: &mut Subject, what: Observation, asked: &Asked) -> Outcome {
+    /// Applies the observation to the payment as far as the debt allows it, and then the payment's new status to the debt.
+    pub(crate) fn apply(&mut self, subject: &mut Subject, what: Observation, requested_by: &RequestedBy) -> Outcome {
         subject.settled_by = self.settled_by(&subject.payment);
-        let outcome = subject.apply(what, asked);
-        self.follow(&subject.payment);
+        let outcome = subject.apply(what, requested_by);
+        self.apply_status(&subject.payment);
         outcome
     }
 }
@@ -170,7 +170,7 @@ async fn close_others(
         .filter(payment::Column::Id.is_not_in(subjects.keys().copied()))
         .filter(payment::Column::Status.is_in(CLOSABLE));
     subjects.extend(lock::subjects(tx, others).await?);
-    let system = Asked::from(Actor::system());
+    let system = RequestedBy::from(Actor::system());
     for subject in subjects.values_mut().filter(|subject| CLOSABLE.contains(&subject.payment.status)) {
         let by = subject.payment.order_id.and_then(|id| settled.get(&id));
         if let Some(by) = by.filter(|by| **by != subject.payment.id) {

@@ -5,7 +5,7 @@ use entities::{
 };
 use serde_json::json;
 
-/// What every new payment says of itself.
+/// The fields that every new payment has.
 pub(crate) struct NewRow {
     pub(crate) node_id: NodeId,
     pub(crate) external_id: String,
@@ -15,13 +15,13 @@ pub(crate) struct NewRow {
     /// What it costs, and what the payer pays for it.
     pub(crate) amount: Amount,
     pub(crate) payment_method: PaymentMethod,
-    /// Whom it pays, in the words of its contract.
+    /// The payee, in the words of the payment's contract.
     pub(crate) payment_address: String,
 }
 
 impl NewRow {
-    /// The row, `pending` with its first event, and payable until now; not written yet. What only some payments say of
-    /// themselves is empty.
+    /// The row, `pending` with its first event, and payable until now; not written yet. What only some payments have
+    /// is empty.
     pub(crate) fn build(self) -> payment::Model {
         let now = now();
         payment::Model {

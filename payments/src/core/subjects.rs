@@ -1,6 +1,6 @@
-//! Whom a message is about, found out from the rows that its body names.
+//! The subject of a message, read from the rows that its body names.
 //!
-//! A body says what whoever wrote it knew; the node of a payment, and all that bodies of earlier versions left out, stand in
+//! A body says what its writer knew; the node of a payment, and all that bodies of earlier versions left out, stand in
 //! the database. Dead letters are completed with it, so that each belongs to somebody.
 
 use entities::{
@@ -64,7 +64,7 @@ async fn of_row<C: ConnectionTrait>(db: &C, kind: &str, id: Uuid) -> Result<Subj
 }
 
 /// The payment that all of the transitions are of; where there are several, the lowest node that has all of theirs below it:
-/// whoever sees its letters may see each of them.
+/// a caller who may read its letters may read each of them.
 async fn of_transitions<C: ConnectionTrait>(db: &C, body: &str) -> Result<Subject, DbErr> {
     let ids: Vec<PaymentLogId> = serde_json::from_str::<AnnounceEvents>(body).map(|it| it.log_ids).unwrap_or_default();
     let payments: Vec<PaymentId> = payment_log::Entity::find()

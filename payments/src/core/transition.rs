@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict;
 
-/// What was asked for or seen, without its details.
+/// What is requested or observed, without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
@@ -15,15 +15,15 @@ pub enum Trigger {
     SendFailed,
     /// Every check was made and the outcome is still not known.
     OutcomeUnknown,
-    /// A cancel before anything was handed to the rail, or without a rail to ask.
+    /// A cancel before anything was handed to the rail, or without a rail that it has to go through.
     CanceledBeforeSending,
     /// A cancel of something the rail may have.
     CancelRequested,
-    /// Somebody asks to send again.
+    /// A resend is requested.
     RetryRequested,
-    /// A deposit is seen, a receipt reported, the gateway submitted.
+    /// A deposit is in a block, a receipt reported, the payment submitted at its gateway.
     PaymentSeen,
-    /// The payment that was seen is gone: a reorg, an abandoned session.
+    /// What was submitted is gone: a reorganisation of the chain, an abandoned session.
     PaymentGone,
     /// The deposit is final, the receipt confirmed, the card captured.
     PaymentFinal,
@@ -55,13 +55,13 @@ pub enum Trigger {
     Voided,
 }
 
-/// From any of these, on this, to that.
+/// A transition of the state machine.
 pub struct Rule {
-    /// The states it holds in.
+    /// The states in which the trigger moves the payment.
     pub from: &'static [PaymentStatus],
-    /// What happens.
+    /// What moves it.
     pub on: Trigger,
-    /// Where it leads.
+    /// The state that it moves to.
     pub to: PaymentStatus,
 }
 
@@ -86,10 +86,10 @@ pub const RULES: &[Rule] = &[
     rule(&[Paid], Trigger::EvidenceWithdrawn, Rejected),
     rule(&[Submitted], Trigger::RailFailed, Failed),
     rule(&[Paid], Trigger::Released, Completed),
-    // A release that was mined before the cancel: the payee has the money, whatever was asked for later.
+    // A release that was mined before the cancel: the payee has the money, whatever was requested later.
     rule(&[Canceling], Trigger::Released, Completed),
     rule(&[Canceling], Trigger::SendFailed, Canceled),
-    // The deal may also be closed by its owner without us; the payment follows the chain.
+    // The deal may also be closed by its owner without us; the payment is what the chain says.
     rule(&[Open, Submitted, Canceling], Trigger::Closed, Canceled),
     rule(&[Submitted, Paid, Canceling, Completed], Trigger::Returned, Refunded),
     rule(&[Submitted, Paid, Canceling, Completed], Trigger::ReturnHeld, Canceled),
@@ -105,7 +105,7 @@ pub const RULES: &[Rule] = &[
     // Late success of something that had been given up is never dropped.
     rule(&[Failed, Canceled, Expired], Trigger::Opened, NeedsReview),
     rule(&[Failed, Canceled, Expired], Trigger::PaymentFinal, NeedsReview),
-    // Money on a second way to pay one order: somebody decides whether it goes back.
+    // Money on a second way to pay one order: an operator decides whether it goes back.
     rule(&[Open, Submitted, Canceling, Failed, Rejected, Canceled, Expired], Trigger::PaidTwice, NeedsReview),
 ];
 

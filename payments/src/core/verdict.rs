@@ -21,7 +21,7 @@ pub struct Rule {
     pub shown: Shown,
     /// What the payment becomes.
     pub to: PaymentStatus,
-    /// What that means and what follows, for the operator.
+    /// What the verdict means and does, as a sentence for the operator.
     pub means: &'static str,
 }
 
@@ -30,7 +30,7 @@ const fn rule(shown: Shown, to: PaymentStatus, means: &'static str) -> Rule {
 }
 
 /// Every verdict there is, in the order in which they are offered. None names a state that the rail contradicts; what
-/// the rail tells later moves the payment on, or brings it back to review.
+/// the rail shows later moves the payment on, or brings it back to review.
 pub const RULES: &[Rule] = &[
     rule(
         Shown::Nothing,
@@ -80,7 +80,7 @@ pub const RULES: &[Rule] = &[
     rule(Shown::Closed, PaymentStatus::Canceled, "Nobody had paid; it has ended."),
 ];
 
-/// What may be said of the payment as it stands; nothing unless it is in review. With `settled`, another payment has paid
+/// The verdicts that are allowed on the payment as it is; none unless it is in review. With `settled`, another payment has paid
 /// its order: then nobody may pay this one any more, and what it has goes back.
 pub fn allowed(
     payment: &payment::Model,
@@ -89,7 +89,7 @@ pub fn allowed(
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = &'static Rule> {
     let in_review = payment.status == PaymentStatus::NeedsReview;
-    // The contract refuses a deal whose time is over, and only a chain can be asked again.
+    // The contract refuses a deal whose time is over, and only to a chain can a payment be sent again.
     let Capabilities { on_chain, returnable, .. } = Capabilities::of(payment.payment_method);
     let sendable = on_chain && payment.expires_at > now;
     let rules = RULES.iter().filter(move |rule| in_review && rule.shown == shown);
@@ -123,7 +123,7 @@ pub enum VerdictError {
     /// The rail shows something else.
     #[error("{}: that allows the verdict {}, not {to}", shown.sentence(), words(allowed))]
     NotAllowed {
-        /// What was asked for.
+        /// The verdict that was requested.
         to: PaymentStatus,
         /// What the rail shows.
         shown: Shown,
@@ -143,7 +143,7 @@ fn words(statuses: &[PaymentStatus]) -> String {
     words.join(" or ")
 }
 
-/// What stands in a verdict's log row where others have their trigger.
+/// The trigger in a verdict's log row, which no transition has.
 pub(crate) const VERDICT: &str = "verdict";
 
 /// Rows of a review at most, newest first.
@@ -164,7 +164,7 @@ pub struct Review {
     pub allowed: Vec<&'static Rule>,
 }
 
-/// Reads what a verdict stands on.
+/// Reads the evidence of a verdict.
 ///
 /// # Errors
 /// When the payment is not there or out of reach, or the database fails.
@@ -185,7 +185,7 @@ pub async fn review(db: &Database, caller: &Caller, id: PaymentId) -> Result<Rev
     Ok(Review { payment, cause, noted, rail, allowed })
 }
 
-/// The payment's log, oldest first, without what only tells of sending: a payment that was sent for days has thousands
+/// The payment's log, oldest first, without the rows of attempts to send: a payment that was sent for days has thousands
 /// of those rows, and none says what stands on the rail.
 pub(crate) async fn life<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Vec<payment_log::Model>, DbErr> {
     payment_log::Entity::find()

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::*;
 
 /// Whatever a row may tell of a rail.
-fn told() -> impl Strategy<Value = (Trigger, Option<Lost>)> {
+fn steps() -> impl Strategy<Value = (Trigger, Option<Lost>)> {
     use Trigger::*;
     let plain = [
         Opened,
@@ -30,14 +30,14 @@ fn told() -> impl Strategy<Value = (Trigger, Option<Lost>)> {
 
 proptest! {
     #[test]
-    fn what_is_told_twice_shows_what_it_shows_told_once(life in vec(told(), 0..20), last in told()) {
+    fn what_is_applied_twice_shows_what_it_shows_applied_once(life in vec(steps(), 0..20), last in steps()) {
         let once = rail(&[life.as_slice(), &[last]].concat());
         let twice = rail(&[life.as_slice(), &[last, last]].concat());
         prop_assert_eq!(once, twice);
     }
 
     #[test]
-    fn what_was_lost_is_missed_until_it_is_seen_again(life in vec(told(), 0..20), lost in select(Lost::ALL)) {
+    fn what_was_lost_is_missed_until_it_is_observed_again(life in vec(steps(), 0..20), lost in select(Lost::ALL)) {
         let life = [life.as_slice(), &[(Trigger::FinalityBroken, Some(lost))]].concat();
         let after = rail(&life);
         if lost == Lost::Return {
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn money_that_is_final_shows_unless_the_rail_has_come_to_an_end(life in vec(told(), 0..20)) {
+    fn money_that_is_final_shows_unless_the_rail_has_come_to_an_end(life in vec(steps(), 0..20)) {
         let after = rail(&[life.as_slice(), &[(Trigger::PaymentFinal, None)]].concat());
         let ends = [Shown::Released, Shown::Returned, Shown::ReturnHeld];
         prop_assert!(after.shown() == Shown::DepositFinal || ends.contains(&after.shown()), "{:?}", after);
@@ -98,7 +98,7 @@ fn a_life_shows_how_far_it_has_come() {
 }
 
 #[test]
-fn what_is_told_again_changes_nothing() {
+fn what_is_applied_again_changes_nothing() {
     use Trigger::*;
     assert_eq!(shown(&[Opened, PaymentSeen, PaymentFinal, PaymentSeen]), Shown::DepositFinal);
     assert_eq!(shown(&[Opened, PaymentFinal, PaymentGone]), Shown::DepositFinal);

@@ -208,11 +208,11 @@ fn keys(by: Attribute, backend: DatabaseBackend) -> Vec<String> {
         A::Payee => vec![text("SELECT name FROM nodes WHERE nodes.id = payments.node_id", backend)],
         A::ProviderId => vec![text(&of_last_session("gateway_id"), backend)],
         A::ApprovedAt => vec![of_last_session("approved_at")],
-        A::CanceledAt => vec![told("'payment.canceling', 'payment.canceled', 'payment.expired'")],
-        A::SubmittedAt => vec![told("'payment.submitted'")],
-        A::CapturedAt => vec![told("'payment.paid'")],
-        A::FailedAt => vec![told("'payment.failed', 'payment.rejected'")],
-        A::CompletedAt => vec![told("'payment.completed'")],
+        A::CanceledAt => vec![last_event("'payment.canceling', 'payment.canceled', 'payment.expired'")],
+        A::SubmittedAt => vec![last_event("'payment.submitted'")],
+        A::CapturedAt => vec![last_event("'payment.paid'")],
+        A::FailedAt => vec![last_event("'payment.failed', 'payment.rejected'")],
+        A::CompletedAt => vec![last_event("'payment.completed'")],
         A::TerminalId => vec![of_checkout(column(by))],
         kept => vec![text(&of_checkout(column(kept)), backend)],
     };
@@ -276,8 +276,8 @@ fn of_last_session(column: &str) -> String {
     format!("SELECT {column} FROM gateway_sessions WHERE payment_id = payments.id ORDER BY id DESC LIMIT 1")
 }
 
-/// The last row of the log that tells one of these; ids of rows rise with time.
-fn told(types: &str) -> String {
+/// The last row of the log that is one of these events; ids of rows rise with time.
+fn last_event(types: &str) -> String {
     format!(
         "SELECT id FROM payment_logs WHERE payment_id = payments.id AND event_type IN ({types}) \
          AND sequence IS NOT NULL ORDER BY sequence DESC LIMIT 1"

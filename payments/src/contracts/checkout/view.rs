@@ -94,11 +94,11 @@ impl Checkout {
         Status::of(self.payment.status, self.approved_at().is_some(), before)
     }
 
-    /// When it was last so told by one of these events.
+    /// When the last of these events happened.
     #[must_use]
     pub fn last(&self, event_types: &[&str]) -> Option<DateTime<Utc>> {
-        let told = |event: &&payment_log::Model| event_types.contains(&event.event_type.as_str());
-        self.events.iter().rev().find(told).map(|event| event.created_at)
+        let is_one = |event: &&payment_log::Model| event_types.contains(&event.event_type.as_str());
+        self.events.iter().rev().find(is_one).map(|event| event.created_at)
     }
 
     /// When the payer agreed at the gateway.
@@ -108,7 +108,7 @@ impl Checkout {
     }
 }
 
-/// What the contract tells of these payments, in their order; those of other contracts are left out.
+/// What the contract shows of these payments, in their order; those of other contracts are left out.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -10,7 +10,7 @@ use super::Status;
 
 /// An event in a format beside the standard one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct FormattedEvent {
     /// That format.
     pub format: WebhookFormat,
     /// What endpoints choose it by: `payment.completed`, `payment.canceled` or `payment.failed`.
@@ -34,7 +34,10 @@ fn topic(event_type: &str) -> Option<(&'static str, Status)> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Result<HashMap<EventId, Told>, DbErr> {
+pub async fn format_events<C: ConnectionTrait>(
+    db: &C,
+    rows: &[payment_log::Model],
+) -> Result<HashMap<EventId, FormattedEvent>, DbErr> {
     let of: Vec<PaymentId> =
         rows.iter().filter(|row| topic(&row.event_type).is_some()).map(|row| row.payment_id).collect();
     if of.is_empty() {
@@ -59,7 +62,7 @@ pub async fn told<C: ConnectionTrait>(db: &C, rows: &[payment_log::Model]) -> Re
         let (topic, status) = topic(&row.event_type)?;
         let checkout = checkouts.get(&row.payment_id)?;
         let body = body(topic, status, checkout, submitted.get(&row.payment_id).copied());
-        Some((EventId(row.id.0), Told { format: WebhookFormat::CheckoutV1, topic, body }))
+        Some((EventId(row.id.0), FormattedEvent { format: WebhookFormat::CheckoutV1, topic, body }))
     });
     Ok(in_words.collect())
 }
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn three_topics_tell_of_every_end_and_of_nothing_else() {
+    fn three_topics_are_sent_of_every_end_and_of_nothing_else() {
         let ends = [
             ("payment.completed", "payment.completed", "completed"),
             ("payment.canceled", "payment.canceled", "canceled"),
@@ -116,9 +119,9 @@ mod tests {
             ("payment.rejected", "payment.failed", "failed"),
         ];
         for known in EVENT_TYPES {
-            let told = topic(known.name).map(|(topic, status)| (topic, status.word()));
+            let found = topic(known.name).map(|(topic, status)| (topic, status.word()));
             let wanted = ends.iter().find(|(name, ..)| *name == known.name).map(|(_, topic, status)| (*topic, *status));
-            assert_eq!(told, wanted, "{}", known.name);
+            assert_eq!(found, wanted, "{}", known.name);
         }
     }
 
@@ -126,14 +129,14 @@ mod tests {
     fn what_has_no_value_is_left_out() {
         let checkout = checkout();
         let text = body("payment.completed", Status::Completed, &checkout, None);
-        let told: Value = serde_json::from_str(&text).unwrap();
+        let sent: Value = serde_json::from_str(&text).unwrap();
         let data = json!({ "id": checkout.payment_id, "status": "completed", "captured": true,
             "total": { "value": 10.5, "currency": "KMF" }, "source": "STR" });
-        assert_eq!(told, json!({ "topic": "payment.completed", "data": data }));
+        assert_eq!(sent, json!({ "topic": "payment.completed", "data": data }));
     }
 
     #[test]
-    fn when_the_payer_submitted_is_told_in_utc() {
+    fn when_the_payer_submitted_is_written_in_utc() {
         let (checkout, created_at) = (checkout(), now());
         let submitted = payment_log::Model {
             id: PaymentLogId::new(),
@@ -148,8 +151,8 @@ mod tests {
             announced_at: None,
         };
         let text = body("payment.canceled", Status::Canceled, &checkout, Some(&submitted));
-        let told: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(told["data"]["submittedAt"], rfc3339(created_at));
-        assert_eq!(told["data"]["captured"], false);
+        let sent: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(sent["data"]["submittedAt"], rfc3339(created_at));
+        assert_eq!(sent["data"]["captured"], false);
     }
 }

@@ -1,9 +1,9 @@
-//! Payments that a hosted checkout takes: a shop asks for one, its payer picks a gateway on our page. What the contract
+//! Payments that a hosted checkout takes: a shop requests one, its payer picks a gateway on our page. What the contract
 //! says of a payment beside what every payment has is a row of `checkouts`; the payment's row is the lock under which
 //! all of it is decided.
 
+mod event_format;
 mod list;
-mod told;
 mod view;
 
 use chrono::TimeDelta;
@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::{
+    event_format::{FormattedEvent, format_events},
     list::{Attribute, Order, SORTED_MAX, page, page_statement},
-    told::{Told, told},
     view::{Checkout, Status, load},
 };
 use crate::{
-    caller::{Actor, Asked, Caller},
+    caller::{Actor, Caller, RequestedBy},
     jobs::CheckSession,
     listing::Listing,
     lock::Locked,
@@ -38,7 +38,7 @@ use crate::{
 /// How long a payer has from the shop's request on.
 const PAYABLE_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// A payment that a shop asks for. Shapes are checked at the edge; everything that needs the database, here.
+/// A payment that a shop requests. Shapes are checked at the edge; everything that needs the database, here.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the contract's, `checkout.md`")]
 pub struct NewCheckout {
@@ -67,7 +67,7 @@ pub struct Choice {
     pub source: String,
     /// What the core calls paying there.
     pub payment_method: PaymentMethod,
-    /// The payer's phone, where a form has asked for it.
+    /// The payer's phone, where the form has a field for it.
     pub phone: Option<String>,
 }
 
@@ -135,11 +135,11 @@ pub async fn create(
     tx: &mut Transaction,
     node_id: NodeId,
     new: NewCheckout,
-    asked: Asked,
+    requested_by: RequestedBy,
 ) -> Result<payment::Model, CheckoutError> {
     let currency = find_currency(&**tx, &new.currency).await?.ok_or(CheckoutError::UnknownCurrency)?;
     let total = money::check(new.total, decimals(&currency))?;
-    let asked_for = OffChain {
+    let new_row = OffChain {
         node_id,
         external_id: new.client_id.clone().unwrap_or_default(),
         currency_id: currency.id,
@@ -147,18 +147,18 @@ pub async fn create(
         payment_method: new.payment_method,
         payment_address: "checkout".to_owned(),
     };
-    let mut row = off_chain::row(asked_for, &off_chain::network(&**tx).await?);
+    let mut row = off_chain::row(new_row, &off_chain::network(&**tx).await?);
     row.expires_at = now() + PAYABLE_FOR;
     if new.client_id.is_none() {
         row.external_id = row.id.to_string();
     }
     let payment_id = row.id;
-    if !off_chain::insert(tx, row, &asked).await? {
+    if !off_chain::insert(tx, row, &requested_by).await? {
         return Err(CheckoutError::ClientIdTaken);
     }
     keep(tx, payment_id, new).await?;
     let what = Observation::Gateway(AtGateway::Payable);
-    Ok(observe(tx, payment_id, what, &asked).await?.1)
+    Ok(observe(tx, payment_id, what, &requested_by).await?.1)
 }
 
 async fn keep(tx: &Transaction, payment_id: PaymentId, new: NewCheckout) -> Result<(), DbErr> {
@@ -217,8 +217,8 @@ pub(crate) async fn of_payments(tx: &Transaction, payments: &[&payment::Model]) 
 /// order: of `EXISTS` it makes a join, for which it reads all checkouts there are.
 #[must_use]
 pub fn within(caller: &Caller) -> Listing<payment::Entity> {
-    let looked_up = "(SELECT 1 FROM checkouts WHERE checkouts.payment_id = payments.id) IS NOT NULL";
-    Listing::within(caller).filter(Expr::cust(looked_up))
+    let is_checkout = "(SELECT 1 FROM checkouts WHERE checkouts.payment_id = payments.id) IS NOT NULL";
+    Listing::within(caller).filter(Expr::cust(is_checkout))
 }
 
 /// The payment, if it is one of this contract and its node is in reach.
@@ -230,26 +230,26 @@ pub async fn find<C: ConnectionTrait>(db: &C, caller: &Caller, id: PaymentId) ->
     load(db, vec![payment]).await?.pop().ok_or(Denied::NotFound)
 }
 
-/// The payment for whoever holds its id, as payers do.
+/// The payment for anybody who holds its id, as payers do.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn find_for_payer<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<Checkout>, DbErr> {
-    // Whoever was given the link may see what a payer sees; nothing moves without a signature of ours.
+    // Everybody who was given the link may see what a payer sees; nothing moves without a signature of ours.
     let Some(payment) = payment::Entity::find().filter(payment::Column::Id.eq(id)).one(db).await? else {
         return Ok(None);
     };
     Ok(load(db, vec![payment]).await?.pop())
 }
 
-/// Cancels the payment; the caller has seen to it that whoever asks may.
+/// Cancels the payment; that `requested_by` may do so is checked by the caller of this function.
 ///
 /// # Errors
 /// [`CheckoutError::NotCancelable`] when it was canceled before, or has gone on too far.
-pub async fn cancel(tx: &mut Transaction, id: PaymentId, asked: Asked) -> Result<Checkout, CheckoutError> {
+pub async fn cancel(tx: &mut Transaction, id: PaymentId, requested_by: RequestedBy) -> Result<Checkout, CheckoutError> {
     let (mut locked, before) = lock(tx, id).await?;
     let cancelable = matches!(before.status(), Status::Init | Status::Pending | Status::Submitted);
-    if !cancelable || !matches!(locked.observe(Observation::CancelRequested, &asked), Outcome::Moved(_)) {
+    if !cancelable || !matches!(locked.observe(Observation::CancelRequested, &requested_by), Outcome::Moved(_)) {
         return Err(CheckoutError::NotCancelable(before.status()));
     }
     let payment = locked.save(tx).await?;
@@ -264,7 +264,7 @@ pub async fn submit(
     tx: &mut Transaction,
     id: PaymentId,
     choice: Choice,
-    asked: Asked,
+    requested_by: RequestedBy,
 ) -> Result<gateway_session::Model, CheckoutError> {
     let (_, before) = lock(tx, id).await?;
     if let Some(phone) = choice.phone {
@@ -283,7 +283,7 @@ pub async fn submit(
         payment_method: choice.payment_method,
         account: None,
         fee: None,
-        asked,
+        requested_by,
     };
     match sessions::begin(tx, new).await {
         Ok(session) => Ok(session),
@@ -294,11 +294,11 @@ pub async fn submit(
     }
 }
 
-/// Has somebody look at the payment at its gateway, because its payer has come back from there.
+/// Has the payment polled at its gateway, because its payer has come back from there.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn look(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
+pub async fn request_check(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
     tx.enqueue(vec![NewMessage::of(&CheckSession::new(id, None))]).await?;
     Ok(())
 }
@@ -316,8 +316,8 @@ async fn loaded(tx: &Transaction, payment: payment::Model) -> Result<Checkout, C
 
 /// How a payer stands in the payment's log.
 #[must_use]
-pub fn by_payer(request_id: Option<String>) -> Asked {
-    Asked { actor: Actor::payer(), request_id }
+pub fn by_payer(request_id: Option<String>) -> RequestedBy {
+    RequestedBy { actor: Actor::payer(), request_id }
 }
 
 #[cfg(test)]

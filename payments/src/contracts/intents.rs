@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::*};
 
 use crate::{
-    caller::Asked,
+    caller::RequestedBy,
     debt::{Closed, lock_order},
     lock::Locked,
     money,
@@ -29,18 +29,18 @@ const SOURCE: &str = "STR";
 /// How long an intent may be paid. Orders of a shop do not expire, but nobody waits for a card for longer.
 const PAYABLE_FOR: TimeDelta = TimeDelta::days(30);
 
-/// The order's live session at the card processor; made if there is none, and then the processor is asked. Whoever asks
-/// again for an unpaid order gets the same.
+/// The order's live session at the card processor; made if there is none, and then requested of the processor. Another
+/// request for an unpaid order gets the same.
 ///
 /// # Errors
 /// [`RequestError::NotFound`] unless there is such an order whose seller can take its payment; [`RequestError::Conflict`]
 /// when it is paid already.
-pub async fn ask(
+pub async fn request(
     tx: &mut Transaction,
     order_number: i64,
-    asked: &Asked,
+    requested_by: &RequestedBy,
 ) -> Result<gateway_session::Model, RequestError> {
-    // Strangers ask: whatever cannot be paid by card here looks as if it were not there, and so does what could be counted.
+    // Strangers call this: what cannot be paid by card here looks as if it were not there, and so does what could be counted.
     if !NUMBERS.contains(&order_number) {
         return Err(RequestError::NotFound(Missing::Order));
     }
@@ -53,9 +53,9 @@ pub async fn ask(
     }
     let payment_id = match order.card_payment_id {
         Some(id) => id,
-        None => create(tx, &order, asked).await?,
+        None => create(tx, &order, requested_by).await?,
     };
-    let payment = payable(tx, Locked::known(tx, payment_id).await?, asked).await?;
+    let payment = payable(tx, Locked::known(tx, payment_id).await?, requested_by).await?;
     let new = NewSession {
         payment_id,
         source: SOURCE.to_owned(),
@@ -63,7 +63,7 @@ pub async fn ask(
         payment_method: PaymentMethod::CreditCard,
         account: Some(account_id),
         fee: Some(fee_of(&**tx, &payment).await?),
-        asked: asked.clone(),
+        requested_by: requested_by.clone(),
     };
     match sessions::begin(tx, new).await {
         Ok(session) => Ok(session),
@@ -76,7 +76,11 @@ pub async fn ask(
 
 /// The order's card payment, open at once: the payer may pay as soon as the processor has the intent. Of several first
 /// requests at once one makes it: the others wait at the unique index for that one's commit.
-async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Result<PaymentId, RequestError> {
+async fn create(
+    tx: &mut Transaction,
+    order: &order::Model,
+    requested_by: &RequestedBy,
+) -> Result<PaymentId, RequestError> {
     let of_card = OffChain {
         node_id: order.node_id,
         external_id: format!("{}/card", order.order_number),
@@ -89,7 +93,7 @@ async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Re
     let (order_id, metadata) = (Some(order.id), Some(orders::metadata(order)));
     let row = payment::Model { order_id, metadata, expires_at: row.created_at + PAYABLE_FOR, ..row };
     let (id, external_id) = (row.id, row.external_id.clone());
-    if !off_chain::insert(tx, row, asked).await? {
+    if !off_chain::insert(tx, row, requested_by).await? {
         return Ok(off_chain::known(tx, order.node_id, external_id).await?);
     }
     order::Entity::update_many()
@@ -97,17 +101,21 @@ async fn create(tx: &mut Transaction, order: &order::Model, asked: &Asked) -> Re
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    observe(tx, id, Observation::Gateway(AtGateway::Payable), asked).await?;
+    observe(tx, id, Observation::Gateway(AtGateway::Payable), requested_by).await?;
     Ok(id)
 }
 
 /// What may be paid, or may again after the processor had definitely failed.
-async fn payable(tx: &mut Transaction, mut locked: Locked, asked: &Asked) -> Result<payment::Model, RequestError> {
+async fn payable(
+    tx: &mut Transaction,
+    mut locked: Locked,
+    requested_by: &RequestedBy,
+) -> Result<payment::Model, RequestError> {
     match locked.payment().status {
         PaymentStatus::Pending | PaymentStatus::Open | PaymentStatus::Submitted => Ok(locked.payment().clone()),
         PaymentStatus::Failed => {
-            locked.observe(Observation::RetryRequested, asked);
-            locked.observe(Observation::Gateway(AtGateway::Payable), asked);
+            locked.observe(Observation::RetryRequested, requested_by);
+            locked.observe(Observation::Gateway(AtGateway::Payable), requested_by);
             Ok(locked.save(tx).await?)
         }
         PaymentStatus::Paid | PaymentStatus::Completed => Err(Conflict::Closed(Closed::Paid).into()),

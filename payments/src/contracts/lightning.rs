@@ -28,7 +28,7 @@ use crate::{
 /// Word by word the condition of an index.
 const LIVE: &str = "status IN ('asked', 'sent', 'open')";
 
-/// What is asked for.
+/// What is to be paid by an invoice.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the contract's, `till.md`")]
 pub struct NewInvoice {
@@ -48,7 +48,7 @@ pub enum InvoiceError {
     /// As a till is.
     #[error(transparent)]
     Till(#[from] TillError),
-    /// The amount cannot be told in bitcoin.
+    /// The amount cannot be expressed in bitcoin.
     #[error(transparent)]
     Rate(#[from] RateError),
 }
@@ -65,7 +65,7 @@ impl From<DbErr> for InvoiceError {
     }
 }
 
-/// Writes down the payment, `open` from the start, and asks for its invoice, in the caller's transaction.
+/// Writes down the payment, `open` from the start, and has its invoice requested, in the caller's transaction.
 ///
 /// # Errors
 /// [`InvoiceError`].
@@ -91,11 +91,11 @@ pub async fn open(
     let id = row.id;
     // Nobody has named it: its own id is the only name that certainly no other payment has.
     let row = payment::Model { external_id: id.to_string(), expires_at, ..row };
-    let by = caller.asks(request_id);
+    let by = caller.in_request(request_id);
     if !off_chain::insert(tx, row, &by).await? {
         return Err(DbErr::RecordNotInserted.into());
     }
-    let invoice = asked(id, amount_sat, rate, expires_at);
+    let invoice = new_row(id, amount_sat, rate, expires_at);
     let data = json!({
         "amount_sat": amount_sat, "rate": invoice.rate, "rate_source": invoice.rate_source,
         "rate_at": invoice.rate_at.map(entities::rfc3339),
@@ -105,12 +105,12 @@ pub async fn open(
         tickets::relate(tx, caller, Some(id), ticket_id.parse().ok()).await?;
     }
     let what = Observation::InvoiceWanted { data };
-    let mut ask = NewMessage::of(&AskInvoice { payment_id: id });
+    let mut request = NewMessage::of(&AskInvoice { payment_id: id });
     if let Some(request_id) = &by.request_id {
-        ask = ask.header("request_id", request_id);
+        request = request.header("request_id", request_id);
     }
     observe(tx, id, what, &by).await?;
-    tx.enqueue(vec![ask]).await?;
+    tx.enqueue(vec![request]).await?;
     Ok(id)
 }
 
@@ -140,7 +140,7 @@ async fn priced<C: ConnectionTrait>(
     Ok((rates::satoshis_at(amount, rate.rate.0)?, Some(rate)))
 }
 
-fn asked(
+fn new_row(
     payment_id: PaymentId,
     amount_sat: i64,
     rate: Option<exchange_rate::Model>,
@@ -177,7 +177,7 @@ pub async fn find<C: ConnectionTrait>(
     read(db, id).await?.ok_or(Denied::NotFound)
 }
 
-/// The payment's invoice, for whoever need not ask what they may see.
+/// The payment's invoice, without a check of the caller's reach.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -185,11 +185,15 @@ pub async fn read<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<Option<li
     lightning_invoice::Entity::find().filter(lightning_invoice::Column::PaymentId.eq(id)).one(db).await
 }
 
-/// Has somebody look at the invoice that a node has told of, by whichever name it gave; whether there is one.
+/// Has the invoice polled that a node's callback is about, by whichever name it gave; whether there is one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn heard(tx: &mut Transaction, id: Option<Uuid>, payment_hash: Option<&str>) -> Result<bool, DbErr> {
+pub async fn receive_callback(
+    tx: &mut Transaction,
+    id: Option<Uuid>,
+    payment_hash: Option<&str>,
+) -> Result<bool, DbErr> {
     use lightning_invoice::Column as C;
     let by_name = match id {
         Some(id) => read(&**tx, PaymentId(id)).await?,
@@ -202,12 +206,12 @@ pub async fn heard(tx: &mut Transaction, id: Option<Uuid>, payment_hash: Option<
     };
     let Some(invoice) = found else { return Ok(false) };
     let payment_id = invoice.payment_id;
-    let ask = NewMessage::of(&AskInvoice { payment_id });
-    tx.enqueue(vec![ask]).await?;
+    let request = NewMessage::of(&AskInvoice { payment_id });
+    tx.enqueue(vec![request]).await?;
     Ok(true)
 }
 
-/// Notes that the node is about to be asked for it. False when somebody else has noted so.
+/// Notes that it is about to be requested of the node. False when another process has noted so.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -215,15 +219,15 @@ pub async fn sent<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<bool, DbE
     step(id, &[InvoiceStatus::Asked], InvoiceStatus::Sent, db).await
 }
 
-/// Notes that it was looked at.
+/// Notes that it was polled.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn looked<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<(), DbErr> {
+pub async fn polled<C: ConnectionTrait>(db: &C, id: PaymentId) -> Result<(), DbErr> {
     step(id, &[InvoiceStatus::Open], InvoiceStatus::Open, db).await.map(drop)
 }
 
-/// Notes that somebody was at it in vain, and will be again.
+/// Notes that polling it has failed, and will be tried again.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -274,7 +278,7 @@ pub async fn refused(tx: &mut Transaction, id: PaymentId, code: String, message:
     Ok(())
 }
 
-/// The node has the money. Once, however often it is told; also of an invoice that was given up.
+/// The node has the money. Once, however often it is reported; also of an invoice that was given up.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -317,7 +321,7 @@ pub async fn expired(tx: &mut Transaction, id: PaymentId) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Sends the messages anew of live invoices that nobody has looked at for so long, and returns how many those were.
+/// Sends the messages anew of live invoices that nobody has polled for so long, and returns how many those were.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -309,9 +309,9 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_tells_by_which_names_its_order_is_known() {
+    fn a_payment_shows_by_which_names_its_order_is_known() {
         let order = crate::samples::order();
-        let told: Value = serde_json::from_str(&metadata(&order)).unwrap();
-        assert_eq!(told, json!({ "order_id": order.id, "order_number": "ABCDEF", "number": 1_i64 << 40 }));
+        let written: Value = serde_json::from_str(&metadata(&order)).unwrap();
+        assert_eq!(written, json!({ "order_id": order.id, "order_number": "ABCDEF", "number": 1_i64 << 40 }));
     }
 }

@@ -15,10 +15,10 @@ use crate::{
     sellers::account_of,
 };
 
-/// What became of a payout at the processor.
+/// What the processor has made of a payout so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
-pub enum Became {
+pub enum PayoutOutcome {
     /// Accepted, or on its way.
     Pending { processor_id: String, arrival_date: Option<NaiveDate> },
     /// At the bank.
@@ -27,12 +27,12 @@ pub enum Became {
     Failed { code: String, message: String },
 }
 
-/// Takes a payout down: takes it off the seller's balance, and has the processor asked. The amount is in the currency's
-/// smallest unit.
+/// Writes a payout down: takes it off the seller's balance, and has it requested of the processor. The amount is in the
+/// currency's smallest unit.
 ///
 /// # Errors
 /// [`RequestError::Conflict`] when there is no account that can be paid out, or the balance does not cover it.
-pub async fn ask(
+pub async fn request(
     tx: &mut Transaction,
     node_id: NodeId,
     symbol: &str,
@@ -64,7 +64,7 @@ pub async fn ask(
         updated_at: now,
     };
     payout::Entity::insert(payout.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    match entered(tx, Kind::PayoutAsked, &payout, &postings::payout_asked(amount), Guard::Covered).await {
+    match entered(tx, Kind::PayoutAsked, &payout, &postings::payout_requested(amount), Guard::Covered).await {
         Ok(()) => {}
         Err(LedgerError::Database(error)) => return Err(error.into()),
         Err(LedgerError::NotCovered) => {
@@ -95,28 +95,32 @@ pub async fn hand_over(tx: &Transaction, id: PayoutId) -> Result<Option<payout::
     }
 }
 
-/// Writes what became of a payout that was sent; the payout, if it came to its end with this.
+/// Writes the outcome of a payout that was sent; the payout, if it came to its end with this.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn settle(tx: &mut Transaction, id: PayoutId, became: Became) -> Result<Option<payout::Model>, DbErr> {
+pub async fn settle(
+    tx: &mut Transaction,
+    id: PayoutId,
+    outcome: PayoutOutcome,
+) -> Result<Option<payout::Model>, DbErr> {
     let Some(payout) = find_locked(tx, id).await?.filter(|payout| payout.status == PayoutStatus::Sent) else {
         return Ok(None);
     };
     let mut row = payout.clone().into_active_model();
     row.updated_at = Set(now());
     row.looks = Set(payout.looks.saturating_add(1));
-    match became {
-        Became::Pending { processor_id, arrival_date } => {
+    match outcome {
+        PayoutOutcome::Pending { processor_id, arrival_date } => {
             (row.processor_id, row.arrival_date) = (Set(Some(processor_id)), Set(arrival_date));
             row.update(&**tx).await?;
             return Ok(None);
         }
-        Became::Paid { processor_id, arrival_date } => {
+        PayoutOutcome::Paid { processor_id, arrival_date } => {
             (row.processor_id, row.arrival_date) = (Set(Some(processor_id)), Set(arrival_date));
             row.status = Set(PayoutStatus::Paid);
         }
-        Became::Failed { code, message } => {
+        PayoutOutcome::Failed { code, message } => {
             (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
             row.status = Set(PayoutStatus::Failed);
         }

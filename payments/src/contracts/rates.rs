@@ -205,9 +205,9 @@ mod tests {
             let (amount, rate) = (Decimal::new(amount, 2), Decimal::new(rate, 2));
             if let Ok(satoshis) = satoshis_at(amount, rate) {
                 let worth = |satoshis: i64| Decimal::from(satoshis) * rate;
-                let asked = amount * Decimal::from(SATOSHIS);
-                prop_assert!(worth(satoshis) >= asked);
-                prop_assert!(satoshis == 1 || worth(satoshis - 1) < asked);
+                let wanted = amount * Decimal::from(SATOSHIS);
+                prop_assert!(worth(satoshis) >= wanted);
+                prop_assert!(satoshis == 1 || worth(satoshis - 1) < wanted);
             }
         }
     }

@@ -20,7 +20,7 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
 use serde_json::{Value, json};
 
 use crate::{
-    caller::Asked,
+    caller::RequestedBy,
     debt::lock_order,
     lock::Locked,
     observation::{Observation, Outcome},
@@ -48,7 +48,7 @@ pub struct NewReceipt {
     pub origin_bank: Option<String>,
     pub payer_name: Option<String>,
     pub receipt_url: Option<String>,
-    pub asked: Asked,
+    pub requested_by: RequestedBy,
 }
 
 /// Takes a receipt in. The payment becomes `submitted`, and with it the order `REPORTED`. The very report that waits for a
@@ -78,10 +78,10 @@ pub async fn report(tx: &mut Transaction, new: NewReceipt) -> Result<SubmissionI
     let submission = new.row(&order, payment_id);
     payment_submission::Entity::insert(submission.clone().into_active_model()).exec_without_returning(&**tx).await?;
     let duplicate_of = duplicates::of_order(&**tx, order.id).await?.remove(&submission.id);
-    let mut data = told(&order, &submission, duplicate_of);
+    let mut data = event_data(&order, &submission, duplicate_of);
     data["amount_reported"] = number(submission.amount_reported);
     data["reference"] = json!(submission.reference);
-    locked.observe(Observation::ReceiptReported { data }, &new.asked);
+    locked.observe(Observation::ReceiptReported { data }, &new.requested_by);
     locked.save(tx).await?;
     Ok(submission.id)
 }
@@ -163,7 +163,7 @@ pub async fn receipts_of<C: ConnectionTrait>(
 async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewReceipt) -> Result<PaymentId, DbErr> {
     let row = payment_of(order, &off_chain::network(&**tx).await?);
     let (id, external_id) = (row.id, row.external_id.clone());
-    if !off_chain::insert(tx, row, &new.asked).await? {
+    if !off_chain::insert(tx, row, &new.requested_by).await? {
         return off_chain::known(tx, order.node_id, external_id).await;
     }
     order::Entity::update_many()
@@ -171,7 +171,7 @@ async fn create_payment(tx: &mut Transaction, order: &order::Model, new: &NewRec
         .filter(order::Column::Id.eq(order.id))
         .exec(&**tx)
         .await?;
-    let (outcome, _) = observe(tx, id, Observation::TransferAccepted, &new.asked).await?;
+    let (outcome, _) = observe(tx, id, Observation::TransferAccepted, &new.requested_by).await?;
     debug_assert_eq!(outcome, Outcome::Moved(PaymentStatus::Open));
     Ok(id)
 }
@@ -192,7 +192,7 @@ fn payment_of(order: &order::Model, network: &network::Model) -> payment::Model 
 }
 
 /// What the events of a receipt say of it.
-fn told(order: &order::Model, receipt: &payment_submission::Model, duplicate_of: Option<SubmissionId>) -> Value {
+fn event_data(order: &order::Model, receipt: &payment_submission::Model, duplicate_of: Option<SubmissionId>) -> Value {
     let mut data = json!({ "order_id": order.id, "order_number": order.order_number, "submission_id": receipt.id });
     if let Some(other) = duplicate_of {
         data["duplicate_submission_id"] = json!(other);
@@ -219,7 +219,7 @@ mod tests {
             origin_bank: Some("0102".to_owned()),
             payer_name: None,
             receipt_url: None,
-            asked: Actor::payer().into(),
+            requested_by: Actor::payer().into(),
         }
     }
 
@@ -257,15 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_paid_already_is_told_from_what_takes_no_receipt() {
-        let told = |status| refused(status).to_string();
-        assert_eq!(told(PaymentStatus::Paid), "The order is confirmed already");
-        assert_eq!(told(PaymentStatus::Completed), "The order is confirmed already");
-        assert_eq!(told(PaymentStatus::Expired), "The order's payment is expired");
+    fn what_is_paid_already_is_distinguished_from_what_takes_no_receipt() {
+        let refusal = |status| refused(status).to_string();
+        assert_eq!(refusal(PaymentStatus::Paid), "The order is confirmed already");
+        assert_eq!(refusal(PaymentStatus::Completed), "The order is confirmed already");
+        assert_eq!(refusal(PaymentStatus::Expired), "The order's payment is expired");
     }
 
     #[test]
-    fn an_amount_is_told_with_every_digit() {
+    fn an_amount_is_written_with_every_digit() {
         assert_eq!(number(Amount("21000000000000.01".parse().unwrap())).to_string(), "21000000000000.01");
     }
 }

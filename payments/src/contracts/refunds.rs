@@ -12,18 +12,18 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Actor, Asked, Caller},
+    caller::{Actor, Caller, RequestedBy},
     jobs::SendRefund,
     ledger::{Entry, Guard, Kind, LedgerError, Posting, post, postings},
     lock::Locked,
-    observation::{Observation, RefundSeen},
+    observation::{Observation, RefundUpdate},
     orders,
     record::observe,
     request_error::{Conflict, RequestError},
     sellers::part,
 };
 
-/// A refund that somebody asks for.
+/// A refund that somebody requests.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
 pub struct NewRefund {
@@ -35,10 +35,10 @@ pub struct NewRefund {
     pub request_id: Option<String>,
 }
 
-/// What became of a refund at its gateway.
+/// What the gateway has made of a refund so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
-pub enum Became {
+pub enum RefundOutcome {
     /// It is there, and not decided yet.
     Pending { gateway_id: String },
     /// The money is on its way back to the payer.
@@ -47,11 +47,11 @@ pub enum Became {
     Failed { code: String, message: String },
 }
 
-/// Takes a refund down: reserves it, takes it off the seller's balance, and has the gateway asked.
+/// Writes a refund down: reserves it, takes it off the seller's balance, and has it requested of the gateway.
 ///
 /// # Errors
 /// [`RequestError::Conflict`] when the order is not paid, or not that much of it is left.
-pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Result<refund::Model, RequestError> {
+pub async fn request(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Result<refund::Model, RequestError> {
     let order = orders::find_within_reach(&**tx, caller, order::Column::Number.eq(new.order_id)).await?;
     let not_paid = || RequestError::from(Conflict::NotByCard);
     let locked = Locked::known(tx, order.card_payment_id.ok_or_else(not_paid)?).await?;
@@ -61,7 +61,7 @@ pub async fn ask(tx: &mut Transaction, caller: &Caller, new: NewRefund) -> Resul
         PaymentStatus::Refunded => return Err(Conflict::Refunded.into()),
         other => return Err(Conflict::Card(other).into()),
     }
-    take_down(tx, &order, capture, new.amount, new.reason, caller.asks(new.request_id)).await
+    take_down(tx, &order, capture, new.amount, new.reason, caller.in_request(new.request_id)).await
 }
 
 /// Gives back all that is left of what the payment's sessions have captured for a seller: an operator has decided so.
@@ -72,7 +72,7 @@ pub(crate) async fn give_back(
     tx: &mut Transaction,
     payment: &payment::Model,
     reason: &str,
-    by: &Asked,
+    by: &RequestedBy,
 ) -> Result<(), DbErr> {
     let Some(capture) = of_payment(&**tx, payment.id).await? else { return Ok(()) };
     let order = order_of(tx, payment).await?;
@@ -98,7 +98,7 @@ async fn take_down(
     capture: capture::Model,
     amount: Option<i64>,
     reason: Option<String>,
-    by: Asked,
+    by: RequestedBy,
 ) -> Result<refund::Model, RequestError> {
     let left = capture.captured - capture.refund_reserved - capture.reversed;
     let amount = amount.unwrap_or(left);
@@ -123,14 +123,14 @@ async fn take_down(
         updated_at: now,
     };
     refund::Entity::insert(refund.clone().into_active_model()).exec_without_returning(&**tx).await?;
-    entered(tx, &capture, Kind::RefundAsked, &refund, &postings::refund_asked(amount, fee)).await?;
-    let what = Observation::Refund(RefundSeen::Created { data: told(order, &capture, &refund) });
+    entered(tx, &capture, Kind::RefundAsked, &refund, &postings::refund_requested(amount, fee)).await?;
+    let what = Observation::Refund(RefundUpdate::Created { data: event_data(order, &capture, &refund) });
     observe(tx, capture.payment_id, what, &by).await?;
     tx.enqueue(vec![message(&refund, &capture)]).await?;
     Ok(refund)
 }
 
-/// The message that has the gateway asked.
+/// The message that has the refund requested of the gateway.
 fn message(refund: &refund::Model, capture: &capture::Model) -> NewMessage {
     NewMessage::of(&SendRefund::new(refund.id, capture.payment_id)).header("node_id", capture.node_id.to_string())
 }
@@ -153,28 +153,28 @@ pub async fn hand_over(tx: &Transaction, id: RefundId) -> Result<Option<refund::
     }
 }
 
-/// Writes what became of a refund that was sent; whether it came to its end with this.
+/// Writes the outcome of a refund that was sent; whether it came to its end with this.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &Actor) -> Result<bool, DbErr> {
+pub async fn settle(tx: &mut Transaction, id: RefundId, outcome: RefundOutcome, actor: &Actor) -> Result<bool, DbErr> {
     let Some(refund) = find_locked(tx, id).await?.filter(|refund| refund.status == RefundStatus::Sent) else {
         return Ok(false);
     };
     let mut row = refund.clone().into_active_model();
     row.updated_at = Set(now());
     row.looks = Set(refund.looks.saturating_add(1));
-    match became {
-        Became::Pending { gateway_id } => {
+    match outcome {
+        RefundOutcome::Pending { gateway_id } => {
             row.gateway_id = Set(Some(gateway_id));
             row.update(&**tx).await?;
             return Ok(false);
         }
-        Became::Succeeded { gateway_id } => {
+        RefundOutcome::Succeeded { gateway_id } => {
             row.gateway_id = Set(Some(gateway_id));
             row.status = Set(RefundStatus::Succeeded);
         }
-        Became::Failed { code, message } => {
+        RefundOutcome::Failed { code, message } => {
             (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
             row.status = Set(RefundStatus::Failed);
         }
@@ -184,22 +184,22 @@ pub async fn settle(tx: &mut Transaction, id: RefundId, became: Became, actor: &
     let succeeded = refund.status == RefundStatus::Succeeded;
     let capture = release(tx, &refund, succeeded).await?;
     let order = order_of(tx, locked.payment()).await?;
-    let data = told(&order, &capture, &refund);
-    let seen = if succeeded {
+    let data = event_data(&order, &capture, &refund);
+    let update = if succeeded {
         let all = !holds(&capture) && !another_holds(tx, &capture).await?;
         entered(tx, &capture, Kind::RefundSucceeded, &refund, &postings::refund_succeeded(refund.amount)).await?;
-        RefundSeen::Succeeded { data, all }
+        RefundUpdate::Succeeded { data, all }
     } else {
         let postings = postings::refund_failed(refund.amount, refund.fee);
         entered(tx, &capture, Kind::RefundFailed, &refund, &postings).await?;
-        RefundSeen::Failed { data }
+        RefundUpdate::Failed { data }
     };
-    locked.observe(Observation::Refund(seen), &actor.clone().into());
+    locked.observe(Observation::Refund(update), &actor.clone().into());
     locked.save(tx).await?;
     Ok(true)
 }
 
-/// The guard: however many ask at once, what is reserved never exceeds what was captured and not taken back.
+/// The guard: however many requests there are at once, what is reserved never exceeds what was captured and not taken back.
 async fn reserve(tx: &Transaction, session_id: GatewaySessionId, amount: i64) -> Result<bool, DbErr> {
     use capture::Column as C;
     // Both sides are kept small, so that no sum can overflow.
@@ -271,7 +271,7 @@ async fn entered(
     }
 }
 
-fn told(order: &order::Model, capture: &capture::Model, refund: &refund::Model) -> Value {
+fn event_data(order: &order::Model, capture: &capture::Model, refund: &refund::Model) -> Value {
     let mut data = json!({
         "refund_id": refund.id,
         "order_id": order.number,

@@ -5,7 +5,7 @@ use entities::{PaymentId, PaymentStatus, payment};
 use queue::Transaction;
 
 use crate::{
-    caller::{Asked, Caller},
+    caller::{Caller, RequestedBy},
     lock::Locked,
     observation::Observation,
     rail::{Rail, Shown},
@@ -56,7 +56,7 @@ pub async fn resolve(
         return Err(VerdictError::NotAllowed { to, shown, allowed });
     }
     let what = Observation::Resolved(Verdict { to, shown, reason: reason.to_owned() });
-    let by = Asked { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
+    let by = RequestedBy { actor: caller.operator(), request_id: request_id.map(str::to_owned) };
     locked.observe(what, &by);
     locked.save(tx).await?;
     if to == PaymentStatus::Canceling {

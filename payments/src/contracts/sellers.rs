@@ -100,11 +100,12 @@ pub async fn account_of<C: ConnectionTrait>(
     connected_account::Entity::find().filter(connected_account::Column::NodeId.eq(node_id)).one(db).await
 }
 
-/// Takes down what a seller tells, and has the processor told. A seller has one account: telling something anew changes it.
+/// Writes down the details that a seller submits, and has them handed to the processor. A seller has one account: details
+/// that are submitted anew change it.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn tell(
+pub async fn submit_details(
     tx: &mut Transaction,
     node_id: NodeId,
     details: &Details,
@@ -128,11 +129,13 @@ pub async fn tell(
         created_at: now,
         updated_at: now,
     };
-    let told = [C::Status, C::Details, C::Iban, C::ToldAt, C::FailureCode, C::FailureMessage, C::UpdatedAt];
-    let known = OnConflict::column(C::NodeId).update_columns(told).to_owned();
+    let changed = [C::Status, C::Details, C::Iban, C::ToldAt, C::FailureCode, C::FailureMessage, C::UpdatedAt];
+    let known = OnConflict::column(C::NodeId).update_columns(changed).to_owned();
     connected_account::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&**tx).await?;
     tx.enqueue(vec![NewMessage::of(&SyncAccount { node_id })]).await?;
-    account_of(&**tx, node_id).await?.ok_or_else(|| DbErr::RecordNotFound("the account just told of".to_owned()))
+    account_of(&**tx, node_id)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("the account that was just written".to_owned()))
 }
 
 /// Locks the account and marks it as handed over, if it is to be; as it was before. None if there is no account.
@@ -150,33 +153,33 @@ pub async fn hand_over(tx: &Transaction, node_id: NodeId) -> Result<Option<conne
     Ok(Some(account))
 }
 
-/// An account as the processor tells it.
+/// An account as the processor reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the contract's, `marketplace.md`")]
-pub struct Seen {
+pub struct AccountReport {
     pub account_id: String,
     pub charges_enabled: bool,
     pub payouts_enabled: bool,
     pub requirements_due: Vec<String>,
 }
 
-/// Writes what the processor tells of the account; `told_at` is the version of the details that it was handed. The row as
-/// it is now, if what the seller may do has changed.
+/// Writes what the processor reports of the account; `handed` is the version of the details that it was handed, its
+/// `told_at`. The row as it is now, if what the seller may do has changed.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn seen(
+pub async fn record_report(
     tx: &Transaction,
     node_id: NodeId,
     handed: Option<DateTime<Utc>>,
-    seen: Seen,
+    report: AccountReport,
 ) -> Result<Option<connected_account::Model>, DbErr> {
     let Some(before) = lock(tx, node_id).await? else { return Ok(None) };
     let mut row = before.clone().into_active_model();
-    row.account_id = Set(Some(seen.account_id));
-    row.charges_enabled = Set(seen.charges_enabled);
-    row.payouts_enabled = Set(seen.payouts_enabled);
-    row.requirements_due = Set(json!(seen.requirements_due));
+    row.account_id = Set(Some(report.account_id));
+    row.charges_enabled = Set(report.charges_enabled);
+    row.payouts_enabled = Set(report.payouts_enabled);
+    row.requirements_due = Set(json!(report.requirements_due));
     row.updated_at = Set(now());
     if handed == Some(before.told_at) {
         // The processor has it: nothing of the person stays here.
@@ -223,12 +226,17 @@ pub enum About {
     Account { account: String },
 }
 
-/// Has somebody look at what a callback is about. One that was heard already, or is about nothing that is known here,
-/// changes nothing.
+/// Has the payout or the account that a callback is about polled. A callback that was received before, or is about
+/// nothing that is known here, changes nothing.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn hear(tx: &mut Transaction, source: &str, event_id: Option<String>, about: About) -> Result<(), DbErr> {
+pub async fn receive_callback(
+    tx: &mut Transaction,
+    source: &str,
+    event_id: Option<String>,
+    about: About,
+) -> Result<(), DbErr> {
     if let Some(event_id) = event_id
         && !sessions::first_time(tx, source, event_id).await?
     {

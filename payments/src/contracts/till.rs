@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::named::Named;
 use crate::{
-    caller::{Asked, Caller},
+    caller::{Caller, RequestedBy},
     lock::Locked,
     money::{self, AmountError},
     observation::{Observation, Outcome},
@@ -89,7 +89,12 @@ pub enum TillError {
 ///
 /// # Errors
 /// [`TillError`].
-pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: Asked) -> Result<PaymentId, TillError> {
+pub async fn take(
+    tx: &mut Transaction,
+    node_id: NodeId,
+    entry: Entry,
+    requested_by: RequestedBy,
+) -> Result<PaymentId, TillError> {
     let (method, currency) = resolve(&**tx, &entry).await?;
     let amount = check(&entry, &currency)?;
     let written_down = OffChain {
@@ -104,16 +109,16 @@ pub async fn take(tx: &mut Transaction, node_id: NodeId, entry: Entry, asked: As
     let payment_id = row.id;
     let Named { external_id, kept } = Named::new(entry.transaction_id, payment_id);
     let row = payment::Model { external_id, ..row };
-    if !off_chain::insert(tx, row, &asked).await? {
+    if !off_chain::insert(tx, row, &requested_by).await? {
         return Err(TillError::TransactionTaken);
     }
     let of_till = till_payment::Model { payment_id, transaction_id: kept, created_at: now() };
     till_payment::Entity::insert(of_till.into_active_model()).exec_without_returning(&**tx).await?;
-    let (outcome, _) = observe(tx, payment_id, Observation::TakenAtTill, &asked).await?;
+    let (outcome, _) = observe(tx, payment_id, Observation::TakenAtTill, &requested_by).await?;
     written(outcome).map(|()| payment_id)
 }
 
-/// Corrects the payment. Whoever follows the events is told.
+/// Corrects the payment. Consumers of events are notified.
 ///
 /// # Errors
 /// [`TillError`].
@@ -129,14 +134,14 @@ pub async fn correct(
     let amount = check(&entry, &currency)?;
     let was = changeable(tx, locked.payment()).await?;
     let before = locked.payment();
-    let was = told(&was.of_till(), before.payment_method, before.currency_id, before.price);
+    let was = log_data(&was.of_till(), before.payment_method, before.currency_id, before.price);
     let named = Named::new(entry.transaction_id, id);
-    let is = told(&named.clone().of_till(), method, currency.id, amount);
+    let is = log_data(&named.clone().of_till(), method, currency.id, amount);
     locked.set_external_id(named.external_id);
     locked.set_method(method);
     locked.set_price(currency.id, amount);
     let data = json!({ "was": was, "is": is });
-    written(locked.observe(Observation::Corrected { data }, &caller.asks(request_id)))?;
+    written(locked.observe(Observation::Corrected { data }, &caller.in_request(request_id)))?;
     locked.save(tx).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => TillError::TransactionTaken,
         _ => error.into(),
@@ -167,7 +172,7 @@ pub async fn delete(
     let deleted = format!("{} (deleted {id})", locked.payment().external_id);
     locked.set_external_id(deleted);
     let data = json!({ "transaction_id": was.of_till() });
-    written(locked.observe(Observation::Voided { data }, &caller.asks(request_id)))?;
+    written(locked.observe(Observation::Voided { data }, &caller.in_request(request_id)))?;
     locked.save(tx).await?;
     Ok(())
 }
@@ -234,8 +239,8 @@ fn written(outcome: Outcome) -> Result<(), TillError> {
     }
 }
 
-/// What a till says of a payment, as the log tells it.
-fn told(transaction_id: &str, method: PaymentMethod, currency_id: CurrencyId, amount: Amount) -> Value {
+/// What a till says of a payment, as the log shows it.
+fn log_data(transaction_id: &str, method: PaymentMethod, currency_id: CurrencyId, amount: Amount) -> Value {
     let amount = amount.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
     json!({ "transaction_id": transaction_id, "method": method, "currency_id": currency_id, "amount": amount })
 }

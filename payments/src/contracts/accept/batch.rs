@@ -25,12 +25,12 @@ use crate::{
     row::NewRow,
 };
 
-type Outcome = Result<Accepted, AcceptError>;
+type AcceptResult = Result<Accepted, AcceptError>;
 
 /// Writes what can be accepted and says of each request what became of it, in order.
-pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> Result<Vec<Outcome>, DbErr> {
+pub(super) async fn write(db: &Database, requests: &[(Caller, NewPayment)]) -> Result<Vec<AcceptResult>, DbErr> {
     let references = References::load(&**db, requests).await?;
-    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(requests.len());
+    let mut outcomes: Vec<Option<AcceptResult>> = Vec::with_capacity(requests.len());
     let mut rows = Vec::with_capacity(requests.len());
     for (index, (caller, new)) in requests.iter().enumerate() {
         match references.resolve(caller, new) {
@@ -59,7 +59,7 @@ async fn insert(
     tx: &mut Transaction,
     requests: &[(Caller, NewPayment)],
     mut rows: Vec<(usize, payment::Model, Option<member::Model>)>,
-) -> Result<Vec<(usize, Outcome)>, DbErr> {
+) -> Result<Vec<(usize, AcceptResult)>, DbErr> {
     let refused = refuse_closed_orders(tx, &mut rows).await?;
     if rows.is_empty() {
         return Ok(refused);
@@ -78,7 +78,7 @@ async fn insert(
             outcomes.push((index, Err(error)));
             continue;
         }
-        logs.push(NewLog::created(&payment, &caller.asks(new.request_id.clone())));
+        logs.push(NewLog::created(&payment, &caller.in_request(new.request_id.clone())));
         if Capabilities::of(payment.payment_method).on_chain {
             let message = NewMessage::of(&OpenDeal { payment_id: payment.id });
             messages.push(with_context(message, &payment, new.request_id.as_deref()));
@@ -104,7 +104,7 @@ async fn insert(
 async fn refuse_closed_orders(
     tx: &Transaction,
     rows: &mut Vec<(usize, payment::Model, Option<member::Model>)>,
-) -> Result<Vec<(usize, Outcome)>, DbErr> {
+) -> Result<Vec<(usize, AcceptResult)>, DbErr> {
     let ids: BTreeSet<OrderId> = rows.iter().filter_map(|(_, row, _)| row.order_id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());

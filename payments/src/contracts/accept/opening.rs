@@ -32,7 +32,7 @@ pub(super) async fn open_at_once(
             subject.payment.order_id = Some(orders::of_payment(tx, &subject.payment).await?);
         }
         let (caller, new) = &requests[*index];
-        debts.apply(subject, what, &caller.asks(new.request_id.clone()));
+        debts.apply(subject, what, &caller.in_request(new.request_id.clone()));
     }
     let saved = save(tx, debts, subjects, Vec::new()).await?;
     let mut saved: HashMap<PaymentId, payment::Model> = saved.into_iter().map(|row| (row.id, row)).collect();

@@ -10,10 +10,10 @@ use super::{Entry, Guard, Kind, LedgerError, Posting, post, postings};
 use crate::{
     caller::Actor,
     money,
-    sessions::{self, Seen, Settled},
+    sessions::{self, GatewayReport, Settled},
 };
 
-/// Writes down what was seen of a session at its gateway ([`sessions`]), and posts what of it is a seller's; the session as
+/// Writes down what a gateway reports of a session ([`sessions`]), and posts what of it is a seller's; the session as
 /// it is then. Seeing the same once more changes nothing.
 ///
 /// # Errors
@@ -21,10 +21,10 @@ use crate::{
 pub async fn settle(
     tx: &mut Transaction,
     id: GatewaySessionId,
-    seen: Seen,
+    report: GatewayReport,
     actor: Actor,
 ) -> Result<Option<gateway_session::Model>, DbErr> {
-    let Some(Settled { session, apart }) = sessions::settle(tx, id, seen, actor).await? else { return Ok(None) };
+    let Some(Settled { session, apart }) = sessions::settle(tx, id, report, actor).await? else { return Ok(None) };
     if apart {
         capture_moved(tx, session.id, session.payment_id).await?;
     }

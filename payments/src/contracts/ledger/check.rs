@@ -5,13 +5,13 @@ use queue::Database;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, prelude::Uuid};
 use serde::Serialize;
 
-/// Differences of one kind that are told; there should be none.
-const TOLD_MAX: usize = 100;
+/// Differences of one kind that are reported; there should be none.
+const REPORTED_MAX: usize = 100;
 
 /// What a check has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Entries that were looked at.
+    /// Entries that were checked.
     pub entries: i64,
     /// Entries whose postings do not sum to zero, or that have none; a hundred at most.
     pub unbalanced: Vec<Uuid>,
@@ -73,7 +73,7 @@ const CAPTURES: &str = "SELECT c.session_id AS id FROM captures c LEFT JOIN refu
 /// When the database does not answer.
 pub async fn check(db: &Database) -> Result<Check, DbErr> {
     let backend = db.get_database_backend();
-    let limited = |sql: &str| Statement::from_string(backend, format!("{sql} LIMIT {TOLD_MAX}"));
+    let limited = |sql: &str| Statement::from_string(backend, format!("{sql} LIMIT {REPORTED_MAX}"));
     // On SQLite this holds writers up, on PostgreSQL the isolation gives each statement the same picture.
     let tx = db.begin().await?;
     if backend == sea_orm::DatabaseBackend::Postgres {

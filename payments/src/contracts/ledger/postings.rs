@@ -16,7 +16,7 @@ pub(crate) fn reversed(amount: i64) -> [Posting; 2] {
 }
 
 /// A refund leaves the seller's balance, and the platform gives its part of it.
-pub(crate) fn refund_asked(amount: i64, fee: i64) -> [Posting; 3] {
+pub(crate) fn refund_requested(amount: i64, fee: i64) -> [Posting; 3] {
     [(Account::SellerAvailable, -(amount - fee)), (Account::PlatformFees, -fee), (Account::ProcessorClearing, amount)]
 }
 
@@ -27,11 +27,11 @@ pub(crate) fn refund_succeeded(amount: i64) -> [Posting; 2] {
 
 /// The refund goes back to where it came from.
 pub(crate) fn refund_failed(amount: i64, fee: i64) -> [Posting; 3] {
-    refund_asked(amount, fee).map(|(account, amount)| (account, -amount))
+    refund_requested(amount, fee).map(|(account, amount)| (account, -amount))
 }
 
 /// A payout leaves the seller's balance.
-pub(crate) fn payout_asked(amount: i64) -> [Posting; 2] {
+pub(crate) fn payout_requested(amount: i64) -> [Posting; 2] {
     [(Account::SellerAvailable, -amount), (Account::SellerInTransit, amount)]
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn payout_paid(amount: i64) -> [Posting; 2] {
 
 /// The payout goes back to the seller's balance.
 pub(crate) fn payout_failed(amount: i64) -> [Posting; 2] {
-    payout_asked(amount).map(|(account, amount)| (account, -amount))
+    payout_requested(amount).map(|(account, amount)| (account, -amount))
 }
 
 #[cfg(test)]
@@ -73,24 +73,24 @@ mod tests {
             prop_assert_eq!(sum(&captured(amount, fee)), 0);
             prop_assert_eq!(sum(&reversed(amount)), 0);
             prop_assert_eq!(sum(&reversed(-amount)), 0);
-            prop_assert_eq!(sum(&refund_asked(amount, fee)), 0);
+            prop_assert_eq!(sum(&refund_requested(amount, fee)), 0);
             prop_assert_eq!(sum(&refund_succeeded(amount)), 0);
             prop_assert_eq!(sum(&refund_failed(amount, fee)), 0);
-            prop_assert_eq!(sum(&payout_asked(amount)), 0);
+            prop_assert_eq!(sum(&payout_requested(amount)), 0);
             prop_assert_eq!(sum(&payout_paid(amount)), 0);
             prop_assert_eq!(sum(&payout_failed(amount)), 0);
         }
 
         #[test]
         fn what_fails_leaves_everything_as_it_was(amount in 1_i64..1 << 52, fee in 0_i64..1 << 40) {
-            prop_assert!(left(&[&refund_asked(amount, fee), &refund_failed(amount, fee)]).is_empty());
-            prop_assert!(left(&[&payout_asked(amount), &payout_failed(amount)]).is_empty());
+            prop_assert!(left(&[&refund_requested(amount, fee), &refund_failed(amount, fee)]).is_empty());
+            prop_assert!(left(&[&payout_requested(amount), &payout_failed(amount)]).is_empty());
             prop_assert!(left(&[&reversed(amount), &reversed(-amount)]).is_empty());
         }
 
         #[test]
         fn what_is_given_back_whole_leaves_nothing_with_anybody(amount in 1_i64..1 << 52, fee in 0_i64..1 << 40) {
-            let back = left(&[&captured(amount, fee), &refund_asked(amount, fee), &refund_succeeded(amount)]);
+            let back = left(&[&captured(amount, fee), &refund_requested(amount, fee), &refund_succeeded(amount)]);
             prop_assert!(back.is_empty(), "{back:?}");
         }
 
@@ -98,7 +98,7 @@ mod tests {
         fn what_is_paid_out_is_at_the_bank(amount in 1_i64..1 << 52, fee in 1_i64..1 << 40) {
             let share = amount - fee;
             prop_assume!(share > 0);
-            let left = left(&[&captured(amount, fee), &payout_asked(share), &payout_paid(share)]);
+            let left = left(&[&captured(amount, fee), &payout_requested(share), &payout_paid(share)]);
             let wanted = [(Account::PlatformFees, fee), (Account::Payer, -amount), (Account::Bank, share)];
             prop_assert_eq!(left, BTreeMap::from(wanted));
         }

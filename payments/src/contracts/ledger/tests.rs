@@ -29,10 +29,10 @@ fn entries() -> impl Strategy<Value = Wanted> {
         let mut postings = match kind {
             Kind::Capture => postings::captured(amount * 3, fee).to_vec(),
             Kind::Reversal => postings::reversed(if more { amount } else { -amount }).to_vec(),
-            Kind::RefundAsked => postings::refund_asked(amount, fee).to_vec(),
+            Kind::RefundAsked => postings::refund_requested(amount, fee).to_vec(),
             Kind::RefundSucceeded => postings::refund_succeeded(amount).to_vec(),
             Kind::RefundFailed => postings::refund_failed(amount, fee).to_vec(),
-            Kind::PayoutAsked => postings::payout_asked(amount).to_vec(),
+            Kind::PayoutAsked => postings::payout_requested(amount).to_vec(),
             Kind::PayoutPaid => postings::payout_paid(amount).to_vec(),
             Kind::PayoutFailed => postings::payout_failed(amount).to_vec(),
         };
@@ -90,12 +90,12 @@ on_both!(balances_are_the_sums_of_entries_that_balance, async |database: TestDat
     let db = &database.db;
     let sellers = [Merchant::insert(db, 1).await.node_id, Merchant::insert(db, 2).await.node_id];
     let (mut model, mut runner) = (Model::default(), TestRunner::deterministic());
-    let mut became = BTreeMap::new();
+    let mut outcomes = BTreeMap::new();
     for _ in 0..250 {
         let wanted = entries().new_tree(&mut runner).unwrap().current();
         let expected = model.takes(&wanted);
         assert_eq!(written(db, &sellers, &wanted).await, expected, "{wanted:?}");
-        *became.entry(expected).or_insert(0) += 1;
+        *outcomes.entry(expected).or_insert(0) += 1;
     }
     for (seller, node_id) in sellers.into_iter().enumerate() {
         for currency in CURRENCIES {
@@ -107,5 +107,5 @@ on_both!(balances_are_the_sums_of_entries_that_balance, async |database: TestDat
     let check = check(db).await.unwrap();
     assert!(check.is_clean(), "{check:?}");
     assert_eq!(check.entries, i64::try_from(model.written.len()).unwrap());
-    assert!(became.values().all(|count| *count > 10) && became.len() == 3, "the steps are too tame: {became:?}");
+    assert!(outcomes.values().all(|count| *count > 10) && outcomes.len() == 3, "the steps are too tame: {outcomes:?}");
 });

@@ -8,7 +8,7 @@ use queue::Transaction;
 use sea_orm::{DbErr, EntityTrait, QueryFilter, prelude::*};
 use serde_json::json;
 
-use super::{duplicates, receipts_of, refused, told};
+use super::{duplicates, event_data, receipts_of, refused};
 use crate::{
     caller::Caller,
     debt::lock_order,
@@ -123,7 +123,7 @@ impl<'a> Change<'a> {
         };
         let mut what: Vec<Observation> = Vec::with_capacity(self.receipts.len() + 1);
         for receipt in &self.receipts {
-            let mut data = told(order, receipt, duplicates.get(&receipt.id).copied());
+            let mut data = event_data(order, receipt, duplicates.get(&receipt.id).copied());
             if receipt.status != ReceiptStatus::Reported {
                 data["corrects"] = json!(receipt.status);
             }
@@ -138,9 +138,9 @@ impl<'a> Change<'a> {
             let data = json!({ "order_id": order.id, "order_number": order.order_number, "reason": verdict.reason });
             what.push(Observation::TransferLost { data });
         }
-        let asked = caller.asks(verdict.request_id);
+        let requested_by = caller.in_request(verdict.request_id);
         for what in what {
-            locked.observe(what, &asked);
+            locked.observe(what, &requested_by);
         }
         locked.save(tx).await?;
         self.decided(tx, verdict.reason).await

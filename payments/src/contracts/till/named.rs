@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_kept_whole_and_told_apart_by_all_of_it() {
+    fn a_long_name_is_kept_whole_and_distinguished_by_all_of_it() {
         let long = "🧾".repeat(1_023);
         let (one, two) = (named(&format!("{long}1")), named(&format!("{long}2")));
         assert_ne!(one.external_id, two.external_id);

@@ -227,14 +227,14 @@ fn an_order_of_the_node_is_paid_as_a_whole_and_by_transfer_with_a_receipt_alone(
 }
 
 #[test]
-fn a_node_out_of_reach_is_told_from_one_that_is_not_there() {
+fn a_node_out_of_reach_is_distinguished_from_one_that_is_not_there() {
     let mut world = World::new();
-    let asked = |world: &World, path: &str| world.references.resolve(&caller(path), &world.new).map(drop);
-    assert!(matches!(asked(&world, "7"), Err(AcceptError::OutOfReach)));
-    assert!(matches!(asked(&world, "1.2.3.4"), Err(AcceptError::OutOfReach)));
-    assert!(asked(&world, "1.2").is_ok());
+    let resolved_by = |world: &World, path: &str| world.references.resolve(&caller(path), &world.new).map(drop);
+    assert!(matches!(resolved_by(&world, "7"), Err(AcceptError::OutOfReach)));
+    assert!(matches!(resolved_by(&world, "1.2.3.4"), Err(AcceptError::OutOfReach)));
+    assert!(resolved_by(&world, "1.2").is_ok());
     world.new.node_id = NodeId::new();
-    assert!(matches!(asked(&world, "7"), Err(AcceptError::NotFound(Reference::Node))));
+    assert!(matches!(resolved_by(&world, "7"), Err(AcceptError::NotFound(Reference::Node))));
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 mod contracts;
 mod core;
+mod meters;
 mod rails;
 
 #[cfg(test)]
@@ -19,11 +20,12 @@ pub use rails::sessions;
 
 pub use accept::{AcceptError, Accepted, Acceptor, NewPayment};
 pub use access_token::AccessTokens;
-pub use caller::{Actor, Asked, Caller, CallerKind, Permission};
+pub use caller::{Actor, Caller, CallerKind, Permission, RequestedBy};
 pub use checkout_links::CheckoutLinks;
 pub use lock::lock_payments;
+pub use meters::METERS;
 pub use method::{Capabilities, Expiry};
-pub use observation::{AtGateway, Closing, Observation, Outcome, RefundSeen};
+pub use observation::{AtGateway, Closing, Observation, Outcome, RefundUpdate};
 pub use reach::Denied;
 pub use record::{Observed, record};
 pub use request_error::{Conflict, Missing, RequestError};

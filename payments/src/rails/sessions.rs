@@ -1,12 +1,12 @@
 //! Payments at gateways: at most one live session of a payment at a time, whose id is the gateway's idempotency key.
 //!
-//! Whoever speaks with a gateway holds the session's lease. Before it is asked to open anything, the session says `sent`:
-//! whoever finds it so looks for the payment at the gateway before asking again.
+//! A process that speaks with a gateway holds the session's lease. Before it requests anything there, the session says
+//! `sent`: who finds it so looks the payment up at the gateway before requesting it again.
 
 mod settle;
 mod surplus;
 
-pub use settle::{GatewayStatus, Seen};
+pub use settle::{GatewayReport, GatewayStatus};
 pub(crate) use settle::{Settled, settle};
 
 use chrono::TimeDelta;
@@ -22,7 +22,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    caller::Asked,
+    caller::RequestedBy,
     jobs::{CheckSession, OpenSession},
     lock::Locked,
     observation::{AtGateway, Observation, with_context},
@@ -31,7 +31,7 @@ use crate::{
 /// A payment that is to be opened at a gateway.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// Which.
+    /// The payment.
     pub payment_id: PaymentId,
     /// The gateway's three letters.
     pub source: String,
@@ -43,8 +43,8 @@ pub struct NewSession {
     pub account: Option<String>,
     /// What the platform keeps.
     pub fee: Option<Amount>,
-    /// Who asks.
-    pub asked: Asked,
+    /// Who has requested it, and in which request.
+    pub requested_by: RequestedBy,
 }
 
 /// Why no session was begun. Nothing was written then.
@@ -71,7 +71,7 @@ const LIVE: &str = "status IN ('asked', 'sent', 'ready')";
 /// begins.
 ///
 /// # Errors
-/// [`SessionError`]; an intent that is asked for again is [`SessionError::Live`] with the one there is.
+/// [`SessionError`]; an intent that is requested again is [`SessionError::Live`] with the one there is.
 pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_session::Model, SessionError> {
     let mut locked = Locked::known(tx, new.payment_id).await?;
     let payment = locked.payment();
@@ -94,10 +94,10 @@ pub async fn begin(tx: &mut Transaction, new: NewSession) -> Result<gateway_sess
         .await?;
     let data = json!({ "session_id": session.id, "source": session.source });
     locked.set_method(new.payment_method);
-    locked.observe(Observation::Gateway(AtGateway::Chosen { kind: new.kind, data }), &new.asked);
+    locked.observe(Observation::Gateway(AtGateway::Chosen { kind: new.kind, data }), &new.requested_by);
     let payment = locked.save(tx).await?;
     let open = NewMessage::of(&OpenSession::new(session.id, session.payment_id));
-    tx.enqueue(vec![with_context(open, &payment, new.asked.request_id.as_deref())]).await?;
+    tx.enqueue(vec![with_context(open, &payment, new.requested_by.request_id.as_deref())]).await?;
     Ok(session)
 }
 
@@ -151,7 +151,7 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: GatewaySessionId) -> Result<Op
     gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).one(db).await
 }
 
-/// Has live sessions looked at that nobody has looked at for so long, and captured ones whose money should be on its way
+/// Has live sessions polled that nobody has polled for so long, and captured ones whose money should be on its way
 /// back, longest first, and returns how many those are.
 ///
 /// # Errors
@@ -170,7 +170,7 @@ pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Re
         .await?;
     let open = forgotten.iter().map(|session| NewMessage::of(&OpenSession::new(session.id, session.payment_id)));
     tx.enqueue(open.collect()).await?;
-    // Each is marked, so that it is not taken up again at once, and has no follower until the new message comes.
+    // Each is marked, so that it is not taken up again at once, and no message polls it until the new one comes.
     gateway_session::Entity::update_many()
         .col_expr(C::UpdatedAt, Expr::value(now()))
         .col_expr(C::Follower, Expr::value(Option::<Uuid>::None))
@@ -180,7 +180,7 @@ pub async fn take_up(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Re
     Ok(forgotten.len() + take_up_going_back(tx, patience, most).await?)
 }
 
-/// What somebody has decided to give back: nobody follows it but the message that does so.
+/// What somebody has decided to give back: no message polls it but the one that gives it back.
 async fn take_up_going_back(tx: &mut Transaction, patience: TimeDelta, most: u64) -> Result<usize, DbErr> {
     use gateway_session::Column as C;
     // The condition of the index on what the safety net looks through.
@@ -205,12 +205,17 @@ async fn take_up_going_back(tx: &mut Transaction, patience: TimeDelta, most: u64
     Ok(forgotten.len())
 }
 
-/// Makes the message the session's follower, unless another one is: one that was heard of since `patience` ago. Whether it
-/// is the follower now.
+/// Makes the message the one that polls the session, its `follower`, unless another one is: one that has polled it since
+/// `patience` ago. Whether it is this one now.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn follow(db: &Database, id: GatewaySessionId, message_id: Uuid, patience: TimeDelta) -> Result<bool, DbErr> {
+pub async fn claim_polling(
+    db: &Database,
+    id: GatewaySessionId,
+    message_id: Uuid,
+    patience: TimeDelta,
+) -> Result<bool, DbErr> {
     use gateway_session::Column as C;
     let free = Condition::any()
         .add(C::Follower.is_null())
@@ -228,7 +233,7 @@ pub async fn follow(db: &Database, id: GatewaySessionId, message_id: Uuid, patie
 /// A session in one process's hands.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// As it is now; one that was never asked for says `sent` from here on.
+    /// As it is now; one that was never requested says `sent` from here on.
     pub session: gateway_session::Model,
     /// What it said before.
     pub was: GatewaySessionStatus,
@@ -237,7 +242,7 @@ pub struct Claimed {
 }
 
 /// Takes the session's lease; none when another process has it, or there is no such session. With `send`, one that was
-/// never asked for is marked as sent.
+/// never requested is marked as sent.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -269,18 +274,18 @@ pub async fn claim(
     Ok(Some(Claimed { session, was, payment }))
 }
 
-/// Gives the lease back. With `unasked`, nothing has happened at the gateway for certain.
+/// Gives the lease back. With `not_requested`, nothing has happened at the gateway for certain.
 ///
 /// # Errors
 /// When the database does not answer; the lease then ends by itself.
-pub async fn release(db: &Database, claimed: &Claimed, unasked: bool) -> Result<(), DbErr> {
+pub async fn release(db: &Database, claimed: &Claimed, not_requested: bool) -> Result<(), DbErr> {
     use gateway_session::Column as C;
     let mut update = gateway_session::Entity::update_many()
         .col_expr(C::LeasedUntil, Expr::value(Option::<DateTimeUtc>::None))
         .col_expr(C::UpdatedAt, Expr::value(now()))
         .filter(C::Id.eq(claimed.session.id))
         .filter(C::LeasedUntil.eq(claimed.session.leased_until));
-    if unasked {
+    if not_requested {
         update = update.col_expr(C::Status, Expr::value(GatewaySessionStatus::Asked));
         update = update.filter(C::Status.eq(GatewaySessionStatus::Sent));
     }
@@ -298,16 +303,16 @@ pub struct Callback {
     pub reference: Option<Uuid>,
     /// The gateway's own, where it names that.
     pub gateway_id: Option<String>,
-    /// Whether that is what the gateway finds the payment by: some tell it in callbacks alone, when an answer is lost.
+    /// Whether that is what the gateway finds the payment by: some name it in callbacks alone, when an answer is lost.
     pub finds_by_id: bool,
 }
 
-/// Has somebody look at the payment that a callback is about. One that was heard already, or is about nothing that is
+/// Has the session that a callback is about polled. A callback that was received before, or is about nothing that is
 /// known here, changes nothing.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr> {
+pub async fn receive_callback(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr> {
     use gateway_session::Column as C;
     if let Some(event_id) = callback.event_id
         && !first_time(tx, &callback.source, event_id).await?
@@ -326,12 +331,12 @@ pub async fn hear(tx: &mut Transaction, callback: Callback) -> Result<(), DbErr>
         }
         tx.enqueue(vec![NewMessage::of(&CheckSession::new(session.payment_id, session.id))]).await?;
     }
-    fail::fail_point!("callback.heard");
+    fail::fail_point!("callback.received");
     Ok(())
 }
 
-/// Whether a callback, if it were the gateway's own, would have somebody look: it was not heard before, and is about a
-/// payment that is here.
+/// Whether a callback, if it were the gateway's own, would have a session polled: it was not received before, and is
+/// about a payment that is here.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -342,11 +347,10 @@ pub async fn has_news<C: ConnectionTrait>(
     reference: Option<Uuid>,
     gateway_id: Option<&str>,
 ) -> Result<bool, DbErr> {
-    use gateway_callback::Column as Heard;
+    use gateway_callback::Column as C;
     if let Some(event_id) = event_id {
-        let heard =
-            gateway_callback::Entity::find().filter(Heard::Source.eq(source)).filter(Heard::EventId.eq(event_id));
-        if heard.one(db).await?.is_some() {
+        let received = gateway_callback::Entity::find().filter(C::Source.eq(source)).filter(C::EventId.eq(event_id));
+        if received.one(db).await?.is_some() {
             return Ok(false);
         }
     }
@@ -371,7 +375,7 @@ async fn of_callback<C: ConnectionTrait>(
     gateway_session::Entity::find().filter(C::Source.eq(source)).filter(ids).one(db).await
 }
 
-/// Whether a gateway's event was not heard before.
+/// Whether a gateway's event was not received before.
 ///
 /// # Errors
 /// When the database does not answer.

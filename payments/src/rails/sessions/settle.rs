@@ -1,4 +1,4 @@
-//! Writing down how a payment stands at its gateway, and what follows for the payment.
+//! Writing down what a gateway reports of a session, and what that means for the payment.
 
 use entities::{Amount, GatewaySessionId, GatewaySessionStatus, PaymentStatus, gateway_session, now, payment};
 use queue::{NewMessage, Transaction};
@@ -16,10 +16,10 @@ use crate::{
     observation::{AtGateway, Observation},
 };
 
-/// A payment as its gateway tells it.
+/// A payment as its gateway reports it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    /// The gateway's id; none when it was never asked.
+pub struct GatewayReport {
+    /// The gateway's id; none when nothing was ever requested there.
     pub gateway_id: Option<String>,
     /// The id under which later events name it, where that is another one.
     pub charge_id: Option<String>,
@@ -37,7 +37,7 @@ pub struct Seen {
     pub reversed: Decimal,
 }
 
-impl Seen {
+impl GatewayReport {
     /// Of something that has no money, and of which nothing else is known.
     #[must_use]
     pub const fn without_money(status: GatewayStatus) -> Self {
@@ -65,7 +65,7 @@ pub enum GatewayStatus {
     Closed,
 }
 
-/// A session of which was written down what was seen.
+/// A session whose gateway's report was written down.
 pub(crate) struct Settled {
     /// As it is now.
     pub(crate) session: gateway_session::Model,
@@ -73,7 +73,7 @@ pub(crate) struct Settled {
     pub(crate) apart: bool,
 }
 
-/// Writes down what was seen, gives the lease back, and lets the payment follow. Seeing the same once more changes nothing.
+/// Writes the report down, gives the lease back, and moves the payment. The same report once more changes nothing.
 /// What it means for a seller is the caller's to write.
 ///
 /// # Errors
@@ -81,7 +81,7 @@ pub(crate) struct Settled {
 pub(crate) async fn settle(
     tx: &mut Transaction,
     id: GatewaySessionId,
-    seen: Seen,
+    report: GatewayReport,
     actor: Actor,
 ) -> Result<Option<Settled>, DbErr> {
     let Some(known) = super::find(&**tx, id).await? else { return Ok(None) };
@@ -90,17 +90,17 @@ pub(crate) async fn settle(
     let of_session = gateway_session::Entity::find().filter(gateway_session::Column::Id.eq(id)).lock_exclusive();
     let Some(session) = of_session.one(&**tx).await? else { return Ok(None) };
     if session.payment_id != paid.payment().id {
-        // It was taken apart from its payment meanwhile: whoever looks again finds the right one.
+        // It was taken apart from its payment meanwhile: the next attempt finds the right one.
         return Err(DbErr::RecordNotUpdated);
     }
-    let others = captured_others(tx, &session, paid.payment(), &seen).await?;
-    let asked = actor.into();
-    let apart = is_surplus(&others, &session, paid.payment(), &seen);
+    let others = captured_others(tx, &session, paid.payment(), &report).await?;
+    let requested_by = actor.into();
+    let apart = is_surplus(&others, &session, paid.payment(), &report);
     let (session, mut locked) = match apart {
-        true => surplus::take_apart(tx, session, paid, &asked).await?,
+        true => surplus::take_apart(tx, session, paid, &requested_by).await?,
         false => (session, paid),
     };
-    let mut observed = follow(&session, locked.payment(), &seen);
+    let mut observed = observations(&session, locked.payment(), &report);
     if !apart && others.iter().any(holds) {
         // What another session holds is the payment's money still, or is still to go back: this one ends nothing.
         observed.retain(|what| !matches!(what, AtGateway::Returned { .. }));
@@ -109,9 +109,9 @@ pub(crate) async fn settle(
         }
     }
     let first_capture = session.status != GatewaySessionStatus::Captured;
-    let session = write(tx, session, seen).await?;
+    let session = write(tx, session, report).await?;
     for what in observed {
-        locked.observe(Observation::Gateway(what), &asked);
+        locked.observe(Observation::Gateway(what), &requested_by);
     }
     locked.save(tx).await?;
     if first_capture && session.status == GatewaySessionStatus::Captured {
@@ -120,16 +120,16 @@ pub(crate) async fn settle(
     Ok(Some(Settled { session, apart }))
 }
 
-/// The payment's other sessions that have captured, where they matter to what was seen.
+/// The payment's other sessions that have captured, where they matter to the report.
 async fn captured_others(
     tx: &Transaction,
     session: &gateway_session::Model,
     payment: &payment::Model,
-    seen: &Seen,
+    report: &GatewayReport,
 ) -> Result<Vec<gateway_session::Model>, DbErr> {
     use gateway_session::Column as C;
-    let returned = seen.refunded > session.refunded.0;
-    let matters = is_first_capture(session, seen) || is_given_again(session, seen) || returned;
+    let returned = report.refunded > session.refunded.0;
+    let matters = is_first_capture(session, report) || is_given_again(session, report) || returned;
     if !matters && payment.status != PaymentStatus::Canceling {
         return Ok(Vec::new());
     }
@@ -137,14 +137,14 @@ async fn captured_others(
     others.filter(C::Id.ne(session.id)).filter(C::Status.eq(GatewaySessionStatus::Captured)).all(&**tx).await
 }
 
-fn is_first_capture(session: &gateway_session::Model, seen: &Seen) -> bool {
-    seen.status == GatewayStatus::Captured && session.status != GatewaySessionStatus::Captured
+fn is_first_capture(session: &gateway_session::Model, report: &GatewayReport) -> bool {
+    report.status == GatewayStatus::Captured && session.status != GatewaySessionStatus::Captured
 }
 
 /// Whether a dispute was won: what the payer's bank had taken back is there again.
-fn is_given_again(session: &gateway_session::Model, seen: &Seen) -> bool {
+fn is_given_again(session: &gateway_session::Model, report: &GatewayReport) -> bool {
     let taken = session.status == GatewaySessionStatus::Captured && session.reversed.0 > Decimal::ZERO;
-    taken && seen.reversed.is_zero() && seen.refunded < seen.captured
+    taken && report.reversed.is_zero() && report.refunded < report.captured
 }
 
 /// Whether some of what the session has captured is still there.
@@ -158,11 +158,11 @@ fn is_surplus(
     others: &[gateway_session::Model],
     session: &gateway_session::Model,
     payment: &payment::Model,
-    seen: &Seen,
+    report: &GatewayReport,
 ) -> bool {
     let waits = matches!(payment.status, PaymentStatus::Open | PaymentStatus::Submitted);
-    let first = is_first_capture(session, seen) && !others.is_empty() && !waits;
-    let counts = is_first_capture(session, seen) || is_given_again(session, seen);
+    let first = is_first_capture(session, report) && !others.is_empty() && !waits;
+    let counts = is_first_capture(session, report) || is_given_again(session, report);
     first || counts && others.iter().any(holds)
 }
 
@@ -179,18 +179,18 @@ const fn is_live(status: GatewaySessionStatus) -> bool {
     matches!(status, GatewaySessionStatus::Asked | GatewaySessionStatus::Sent | GatewaySessionStatus::Ready)
 }
 
-/// What the payment is told. Pure.
-fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &Seen) -> Vec<AtGateway> {
-    let data = || told(session, seen);
+/// The observations that the report is for the payment. Pure.
+fn observations(session: &gateway_session::Model, payment: &payment::Model, report: &GatewayReport) -> Vec<AtGateway> {
+    let data = || details(session, report);
     let taken = session.status == GatewaySessionStatus::Captured;
     let mut what = Vec::new();
-    let agreed = matches!(seen.status, GatewayStatus::Approved | GatewayStatus::Captured);
+    let agreed = matches!(report.status, GatewayStatus::Approved | GatewayStatus::Captured);
     if agreed && session.approved_at.is_none() {
         what.push(AtGateway::Approved { data: data() });
     }
-    match &seen.status {
+    match &report.status {
         GatewayStatus::Captured if !taken => {
-            if seen.captured == payment.paid_price.0 {
+            if report.captured == payment.paid_price.0 {
                 what.push(AtGateway::Captured { kind: session.kind, data: data() });
             } else {
                 what.push(AtGateway::CapturedOtherwise { data: data() });
@@ -206,23 +206,24 @@ fn follow(session: &gateway_session::Model, payment: &payment::Model, seen: &See
         | GatewayStatus::Failed { .. }
         | GatewayStatus::Closed => {}
     }
-    if seen.reversed > session.reversed.0 {
+    if report.reversed > session.reversed.0 {
         what.push(AtGateway::Reversed { data: data() });
     }
-    if is_given_again(session, seen) && seen.captured == payment.paid_price.0 {
+    if is_given_again(session, report) && report.captured == payment.paid_price.0 {
         what.push(AtGateway::Captured { kind: session.kind, data: data() });
     }
-    let gone = seen.captured > Decimal::ZERO && seen.refunded + seen.reversed >= seen.captured;
-    let by_refund = seen.refunded >= seen.captured && seen.refunded > session.refunded.0;
+    let gone = report.captured > Decimal::ZERO && report.refunded + report.reversed >= report.captured;
+    let by_refund = report.refunded >= report.captured && report.refunded > session.refunded.0;
     if gone && (by_refund || payment.status == PaymentStatus::Canceling) {
         what.push(AtGateway::Returned { data: data() });
     }
     what
 }
 
-fn told(session: &gateway_session::Model, seen: &Seen) -> Value {
-    let mut data = json!({ "session_id": session.id, "source": session.source, "gateway_id": seen.gateway_id });
-    for (name, amount) in [("captured", seen.captured), ("refunded", seen.refunded), ("reversed", seen.reversed)] {
+fn details(session: &gateway_session::Model, report: &GatewayReport) -> Value {
+    let mut data = json!({ "session_id": session.id, "source": session.source, "gateway_id": report.gateway_id });
+    for (name, amount) in [("captured", report.captured), ("refunded", report.refunded), ("reversed", report.reversed)]
+    {
         if !amount.is_zero() {
             data[name] = json!(amount.to_string());
         }
@@ -230,10 +231,10 @@ fn told(session: &gateway_session::Model, seen: &Seen) -> Value {
     data
 }
 
-/// What the session is once its gateway has told this.
+/// The session's status after its gateway has reported this one.
 const fn status_after(was: GatewaySessionStatus, status: &GatewayStatus) -> GatewaySessionStatus {
     match status {
-        // Money that was taken is not untaken by a gateway that says something else later; reversals are told as such.
+        // Money that was taken is not untaken by a gateway that says something else later; reversals are reported as such.
         _ if matches!(was, GatewaySessionStatus::Captured) => GatewaySessionStatus::Captured,
         GatewayStatus::Captured => GatewaySessionStatus::Captured,
         GatewayStatus::Waiting | GatewayStatus::Approved if is_live(was) => GatewaySessionStatus::Ready,
@@ -243,22 +244,26 @@ const fn status_after(was: GatewaySessionStatus, status: &GatewayStatus) -> Gate
     }
 }
 
-async fn write(tx: &Transaction, session: gateway_session::Model, seen: Seen) -> Result<gateway_session::Model, DbErr> {
-    let status = status_after(session.status, &seen.status);
-    let agreed = matches!(seen.status, GatewayStatus::Approved | GatewayStatus::Captured);
+async fn write(
+    tx: &Transaction,
+    session: gateway_session::Model,
+    report: GatewayReport,
+) -> Result<gateway_session::Model, DbErr> {
+    let status = status_after(session.status, &report.status);
+    let agreed = matches!(report.status, GatewayStatus::Approved | GatewayStatus::Captured);
     let approved_at = session.approved_at.or_else(|| agreed.then(now));
-    let most = |known: Amount, seen: Decimal| Amount(known.0.max(seen));
-    let (captured, refunded) = (most(session.captured, seen.captured), most(session.refunded, seen.refunded));
+    let most = |known: Amount, report: Decimal| Amount(known.0.max(report));
+    let (captured, refunded) = (most(session.captured, report.captured), most(session.refunded, report.refunded));
     let looks = session.looks.saturating_add(1);
     let known = session.clone();
     let mut row = session.into_active_model();
     row.status = Set(status);
-    row.gateway_id = Set(seen.gateway_id.or(known.gateway_id));
-    row.charge_id = Set(seen.charge_id.or(known.charge_id));
-    row.approve_url = Set(seen.approve_url.or(known.approve_url));
-    row.client_secret = Set(seen.client_secret.or(known.client_secret));
-    (row.captured, row.refunded, row.reversed) = (Set(captured), Set(refunded), Set(Amount(seen.reversed)));
-    if let GatewayStatus::Failed { code, message } = seen.status {
+    row.gateway_id = Set(report.gateway_id.or(known.gateway_id));
+    row.charge_id = Set(report.charge_id.or(known.charge_id));
+    row.approve_url = Set(report.approve_url.or(known.approve_url));
+    row.client_secret = Set(report.client_secret.or(known.client_secret));
+    (row.captured, row.refunded, row.reversed) = (Set(captured), Set(refunded), Set(Amount(report.reversed)));
+    if let GatewayStatus::Failed { code, message } = report.status {
         (row.failure_code, row.failure_message) = (Set(Some(code)), Set(Some(message)));
     }
     (row.looks, row.leased_until) = (Set(looks), Set(None));

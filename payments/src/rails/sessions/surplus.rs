@@ -6,7 +6,7 @@ use queue::Transaction;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 
 use crate::{
-    caller::Asked,
+    caller::RequestedBy,
     lock::Locked,
     observation::{AtGateway, Observation},
     off_chain,
@@ -19,7 +19,7 @@ pub(super) async fn take_apart(
     tx: &mut Transaction,
     session: gateway_session::Model,
     paid: Locked,
-    asked: &Asked,
+    requested_by: &RequestedBy,
 ) -> Result<(gateway_session::Model, Locked), DbErr> {
     let paid = paid.payment().clone();
     let row = NewRow {
@@ -48,9 +48,9 @@ pub(super) async fn take_apart(
         ..row.build()
     };
     let id = surplus.id;
-    off_chain::insert(tx, surplus, asked).await?;
+    off_chain::insert(tx, surplus, requested_by).await?;
     let mut surplus = Locked::known(tx, id).await?;
-    surplus.observe(Observation::Gateway(AtGateway::Payable), asked);
+    surplus.observe(Observation::Gateway(AtGateway::Payable), requested_by);
     let mut row = session.into_active_model();
     (row.payment_id, row.updated_at) = (Set(id), Set(now()));
     let session = row.update(&**tx).await?;

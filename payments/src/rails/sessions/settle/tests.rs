@@ -1,4 +1,4 @@
-//! What a payment is told of its session, and which money is a surplus.
+//! Which observations a gateway's report of a session becomes, and which money is a surplus.
 
 use entities::{GatewaySessionKind, PaymentMethod};
 use proptest::{prelude::*, sample::select};
@@ -24,16 +24,16 @@ fn holding(captured: i64, refunded: i64, reversed: i64) -> gateway_session::Mode
     gateway_session::Model { captured, refunded, reversed, approved_at: Some(now()), ..session }
 }
 
-fn with_money(gateway_status: GatewayStatus, captured: i64, refunded: i64, reversed: i64) -> Seen {
+fn with_money(gateway_status: GatewayStatus, captured: i64, refunded: i64, reversed: i64) -> GatewayReport {
     let (captured, refunded, reversed) = (cents(captured), cents(refunded), cents(reversed));
-    Seen { captured, refunded, reversed, ..Seen::without_money(gateway_status) }
+    GatewayReport { captured, refunded, reversed, ..GatewayReport::without_money(gateway_status) }
 }
 
 fn failed() -> GatewayStatus {
     GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }
 }
 
-fn kinds(told: &[AtGateway]) -> Vec<&'static str> {
+fn kinds(observed: &[AtGateway]) -> Vec<&'static str> {
     let kind = |what: &AtGateway| match what {
         AtGateway::Payable => "payable",
         AtGateway::Chosen { .. } => "chosen",
@@ -45,19 +45,19 @@ fn kinds(told: &[AtGateway]) -> Vec<&'static str> {
         AtGateway::Reversed { .. } => "reversed",
         AtGateway::Returned { .. } => "returned",
     };
-    told.iter().map(kind).collect()
+    observed.iter().map(kind).collect()
 }
 
 #[test]
-fn a_capture_is_told_with_the_agreement_that_it_implies() {
+fn a_capture_is_reported_with_the_agreement_that_it_implies() {
     let (payment, session) = case(PaymentStatus::Submitted, GatewaySessionStatus::Ready);
-    let told = |seen: Seen| kinds(&follow(&session, &payment, &seen)).join(", ");
-    assert_eq!(told(with_money(GatewayStatus::Captured, 1_050, 0, 0)), "approved, captured");
-    assert_eq!(told(with_money(GatewayStatus::Captured, 1_049, 0, 0)), "approved, captured otherwise");
-    assert_eq!(told(Seen::without_money(GatewayStatus::Approved)), "approved");
-    assert_eq!(told(Seen::without_money(GatewayStatus::Waiting)), "");
-    assert_eq!(told(Seen::without_money(failed())), "failed");
-    assert_eq!(told(Seen::without_money(GatewayStatus::Closed)), "closed");
+    let reported = |report: GatewayReport| kinds(&observations(&session, &payment, &report)).join(", ");
+    assert_eq!(reported(with_money(GatewayStatus::Captured, 1_050, 0, 0)), "approved, captured");
+    assert_eq!(reported(with_money(GatewayStatus::Captured, 1_049, 0, 0)), "approved, captured otherwise");
+    assert_eq!(reported(GatewayReport::without_money(GatewayStatus::Approved)), "approved");
+    assert_eq!(reported(GatewayReport::without_money(GatewayStatus::Waiting)), "");
+    assert_eq!(reported(GatewayReport::without_money(failed())), "failed");
+    assert_eq!(reported(GatewayReport::without_money(GatewayStatus::Closed)), "closed");
 }
 
 #[test]
@@ -65,25 +65,25 @@ fn only_a_live_session_ends() {
     for status in GatewaySessionStatus::ALL {
         let (payment, session) = case(PaymentStatus::Submitted, *status);
         for gateway_status in [failed(), GatewayStatus::Closed] {
-            let told = follow(&session, &payment, &Seen::without_money(gateway_status));
-            assert_eq!(told.is_empty(), !is_live(*status), "{status}");
+            let observed = observations(&session, &payment, &GatewayReport::without_money(gateway_status));
+            assert_eq!(observed.is_empty(), !is_live(*status), "{status}");
         }
     }
 }
 
 #[test]
-fn what_goes_back_is_told_when_all_of_it_has() {
+fn what_goes_back_is_reported_when_all_of_it_has() {
     let session = holding(1_050, 0, 0);
-    let told = |status, seen: Seen| {
+    let reported = |status, report: GatewayReport| {
         let payment = samples::payment(PaymentMethod::CreditCard, status);
-        kinds(&follow(&session, &payment, &seen)).join(", ")
+        kinds(&observations(&session, &payment, &report)).join(", ")
     };
     let captured = |refunded, reversed| with_money(GatewayStatus::Captured, 1_050, refunded, reversed);
-    assert_eq!(told(PaymentStatus::Completed, captured(1_049, 0)), "");
-    assert_eq!(told(PaymentStatus::Completed, captured(1_050, 0)), "returned");
-    assert_eq!(told(PaymentStatus::Completed, captured(0, 1_050)), "reversed");
-    assert_eq!(told(PaymentStatus::Canceling, captured(50, 1_000)), "reversed, returned");
-    assert_eq!(told(PaymentStatus::Canceling, captured(50, 999)), "reversed");
+    assert_eq!(reported(PaymentStatus::Completed, captured(1_049, 0)), "");
+    assert_eq!(reported(PaymentStatus::Completed, captured(1_050, 0)), "returned");
+    assert_eq!(reported(PaymentStatus::Completed, captured(0, 1_050)), "reversed");
+    assert_eq!(reported(PaymentStatus::Canceling, captured(50, 1_000)), "reversed, returned");
+    assert_eq!(reported(PaymentStatus::Canceling, captured(50, 999)), "reversed");
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn a_dispute_that_was_won_brings_the_money_again() {
     let payment = samples::payment(PaymentMethod::CreditCard, PaymentStatus::NeedsReview);
     let disputed = holding(1_050, 0, 1_050);
     let again = with_money(GatewayStatus::Captured, 1_050, 0, 0);
-    assert_eq!(kinds(&follow(&disputed, &payment, &again)), ["captured"]);
+    assert_eq!(kinds(&observations(&disputed, &payment, &again)), ["captured"]);
     let still = with_money(GatewayStatus::Captured, 1_050, 0, 1_050);
-    assert!(follow(&disputed, &payment, &still).is_empty());
+    assert!(observations(&disputed, &payment, &still).is_empty());
     let refunded = with_money(GatewayStatus::Captured, 1_050, 1_050, 0);
     assert!(!is_given_again(&disputed, &refunded), "what was refunded is not there again");
     assert!(!is_given_again(&holding(1_050, 0, 0), &again), "nothing was taken back");
@@ -115,7 +115,7 @@ fn money_beside_another_sessions_is_a_surplus() {
     }
     let (payment, session) = case(PaymentStatus::Paid, GatewaySessionStatus::Captured);
     let known = super::is_surplus(&[holds], &session, &payment, &capture);
-    assert!(!known, "what was captured before is told already");
+    assert!(!known, "what was captured before is reported already");
 }
 
 fn gateway_statuses() -> impl Strategy<Value = GatewayStatus> {
@@ -137,8 +137,8 @@ proptest! {
         let payment = samples::payment(PaymentMethod::CreditCard, status);
         let kind = if intent { GatewaySessionKind::Intent } else { GatewaySessionKind::Checkout };
         let session = gateway_session::Model { kind, ..holding(amount, 0, 0) };
-        let told = follow(&session, &payment, &with_money(gateway_status.clone(), amount, 0, 0));
-        prop_assert!(told.is_empty(), "{gateway_status:?}: {told:?}");
+        let observed = observations(&session, &payment, &with_money(gateway_status.clone(), amount, 0, 0));
+        prop_assert!(observed.is_empty(), "{gateway_status:?}: {observed:?}");
         prop_assert_eq!(status_after(session.status, &gateway_status), GatewaySessionStatus::Captured);
     }
 

@@ -182,14 +182,14 @@ on_both!(a_first_answer_is_kept_with_what_it_answers, async |database: TestDatab
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let key = |key: &str| Key { scope: "integration:1".to_owned(), key: key.to_owned() };
     let render = |accepted: &Accepted| format!("{} {}", accepted.payment.external_id, accepted.payment.status);
-    let asked = |name: &str| {
+    let new_payment = |name: &str| {
         let answer = Some(Answer { key: key(name), status: 201, render });
         NewPayment { answer, payment_method: PaymentMethod::CreditCard, ..merchant.payment("one") }
     };
     for name in ["first", "second"] {
         assert_eq!(idempotency::claim(&**db, &key(name), "print").await.unwrap(), Claim::Fresh);
     }
-    let results = accept_all(db, &merchant, vec![asked("first"), asked("second")]).await;
+    let results = accept_all(db, &merchant, vec![new_payment("first"), new_payment("second")]).await;
     let id = results[0].as_ref().unwrap().payment.id;
     assert!(matches!(results[1], Err(AcceptError::ExternalIdTaken(taken)) if taken == id), "{results:?}");
     let answered = Claim::Answered { status: 201, body: "one open".to_owned() };
@@ -227,7 +227,7 @@ on_both!(what_the_database_refuses_of_one_takes_no_other_along, async |database:
     assert_eq!(payment::Entity::find().count(&**db).await.unwrap(), 19);
 });
 
-on_both!(only_a_deal_is_asked_of_a_chain, async |database: TestDatabase| {
+on_both!(only_a_deal_is_requested_of_a_chain, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     for (method, status, sent) in [
         (PaymentMethod::Web3, PaymentStatus::Pending, vec!["open_deal"]),

@@ -8,11 +8,11 @@ use entities::{
 };
 use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
-    Acceptor, Actor, Denied, NewPayment, Observation, RefundSeen,
+    Acceptor, Actor, Denied, NewPayment, Observation, RefundUpdate,
     checkout::{self, Attribute, CheckoutError, Choice, NewCheckout, Order, Status},
     jobs::{AnnounceEvents, CheckSession, OpenSession},
     money::AmountError,
-    sessions::{self, GatewayStatus, Seen},
+    sessions::{self, GatewayReport, GatewayStatus},
 };
 use queue::Database;
 use rust_decimal::Decimal;
@@ -68,12 +68,13 @@ async fn cancel(db: &Database, id: PaymentId) -> Result<Status, String> {
     Ok(canceled.status())
 }
 
-async fn tell(db: &Database, id: PaymentId, status: GatewayStatus) {
+async fn gateway_reports(db: &Database, id: PaymentId, status: GatewayStatus) {
     let session = sessions::newest(&**db, id).await.unwrap().unwrap();
     let taken = if status == GatewayStatus::Captured { read(db, id).await.paid_price.0 } else { Decimal::ZERO };
-    let seen = Seen { captured: taken, gateway_id: Some(format!("gw-{id}")), ..Seen::without_money(status) };
+    let report =
+        GatewayReport { captured: taken, gateway_id: Some(format!("gw-{id}")), ..GatewayReport::without_money(status) };
     let mut tx = db.begin().await.unwrap();
-    payments::ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    payments::ledger::settle(&mut tx, session.id, report, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -88,9 +89,10 @@ on_both!(a_shops_payment_waits_a_day_for_its_payer, async |database: TestDatabas
     assert!((23 * 60..=24 * 60).contains(&hours), "{hours}");
     assert_eq!(transitions(db, payment.id).await, ["payment.created", "payment.open"]);
     assert_eq!(messages(db, payment.id).await, ["expire_payment"]);
-    let told: BTreeSet<_> = sent::<AnnounceEvents>(db).await.into_iter().flat_map(|events| events.log_ids).collect();
+    let announced: BTreeSet<_> =
+        sent::<AnnounceEvents>(db).await.into_iter().flat_map(|events| events.log_ids).collect();
     let log = payment_log::Entity::find().all(&**db).await.unwrap();
-    assert_eq!(told, log.iter().map(|row| row.id).collect(), "both are told");
+    assert_eq!(announced, log.iter().map(|row| row.id).collect(), "both are announced");
     let shown = checkout::find(&**db, &merchant.caller(), payment.id).await.unwrap();
     assert_eq!((shown.status(), shown.payee.as_str()), (Status::Pending, "merchant 1"));
     assert_eq!((shown.checkout.redirect_mode, &shown.checkout.purchase), (RedirectMode::Embedded, &wanted.purchase));
@@ -104,7 +106,7 @@ on_both!(a_shops_payment_waits_a_day_for_its_payer, async |database: TestDatabas
     }
 });
 
-on_both!(a_shop_asks_for_an_amount_of_money_that_is_known_here, async |database: TestDatabase| {
+on_both!(a_shop_requests_an_amount_of_money_that_is_known_here, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let refused = async |total: &str, currency: &str| create(db, &merchant, new(total, currency)).await.err();
     assert!(
@@ -140,12 +142,12 @@ on_both!(a_payer_chooses_once_and_again_when_nobody_has_paid, async |database: T
     assert_eq!(shown.checkout.payer, Some(json!({ "fullName": "Ada", "phone": "+261 34" })), "the name stays");
     let refused = "The payment is submitted and cannot be submitted";
     assert_eq!(submit(db, id, choice(None)).await.unwrap_err(), refused);
-    tell(db, id, GatewayStatus::Closed).await;
+    gateway_reports(db, id, GatewayStatus::Closed).await;
     submit(db, id, choice(None)).await.unwrap();
     let shown = checkout::find_for_payer(&**db, id).await.unwrap().unwrap();
     assert_eq!(shown.session.as_ref().unwrap().status, GatewaySessionStatus::Asked, "the newest is shown");
     assert_eq!(sent::<OpenSession>(db).await.len(), 2);
-    tell(db, id, GatewayStatus::Approved).await;
+    gateway_reports(db, id, GatewayStatus::Approved).await;
     let refused = "The payment is approved and cannot be submitted";
     assert_eq!(submit(db, id, choice(None)).await.unwrap_err(), refused);
     let late = create(db, &merchant, new("1000", "MGA")).await.unwrap().id;
@@ -164,8 +166,8 @@ on_both!(a_payer_turns_away_until_the_gateway_has_taken_the_money, async |databa
     for id in &ids[1..] {
         submit(db, *id, choice(None)).await.unwrap();
     }
-    tell(db, ids[2], GatewayStatus::Approved).await;
-    tell(db, ids[3], GatewayStatus::Captured).await;
+    gateway_reports(db, ids[2], GatewayStatus::Approved).await;
+    gateway_reports(db, ids[3], GatewayStatus::Captured).await;
     assert_eq!(cancel(db, ids[0]).await, Ok(Status::Canceled));
     assert_eq!(read(db, ids[0]).await.status, PaymentStatus::Canceled, "nobody was asked for anything");
     assert_eq!(cancel(db, ids[1]).await, Ok(Status::Canceled));
@@ -214,13 +216,13 @@ async fn crowd(db: &Database, merchant: &Merchant) {
         }
         match number {
             1 => drop(cancel(db, id).await),
-            3 => tell(db, id, GatewayStatus::Approved).await,
-            4 | 5 => tell(db, id, GatewayStatus::Captured).await,
-            6 => tell(db, id, GatewayStatus::Failed { code: "x".to_owned(), message: "y".to_owned() }).await,
+            3 => gateway_reports(db, id, GatewayStatus::Approved).await,
+            4 | 5 => gateway_reports(db, id, GatewayStatus::Captured).await,
+            6 => gateway_reports(db, id, GatewayStatus::Failed { code: "x".to_owned(), message: "y".to_owned() }).await,
             _ => {}
         }
         if number == 5 {
-            let all = RefundSeen::Succeeded { data: json!({}), all: false };
+            let all = RefundUpdate::Succeeded { data: json!({}), all: false };
             observe(db, id, Observation::Refund(all)).await;
             let broken = Observation::FinalityBroken { lost: payments::rail::Lost::Capture, data: json!({}) };
             observe(db, id, broken).await;
@@ -289,20 +291,20 @@ on_both!(a_list_is_in_the_order_of_what_it_shows_whatever_the_database, async |d
     }
 });
 
-on_both!(a_shop_is_told_of_ends_in_its_own_words, async |database: TestDatabase| {
+on_both!(a_shop_is_notified_of_ends_in_its_own_words, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let id = create(db, &merchant, new("1000", "MGA")).await.unwrap().id;
     accepted_by(db, &merchant, "deal").await;
     submit(db, id, choice(None)).await.unwrap();
-    tell(db, id, GatewayStatus::Closed).await;
+    gateway_reports(db, id, GatewayStatus::Closed).await;
     submit(db, id, choice(None)).await.unwrap();
-    tell(db, id, GatewayStatus::Captured).await;
+    gateway_reports(db, id, GatewayStatus::Captured).await;
     let log = payment_log::Entity::find().all(&**db).await.unwrap();
-    let told = checkout::told(&**db, &log).await.unwrap();
-    let [(event, told)] = &told.into_iter().collect::<Vec<_>>()[..] else { panic!("one end of one checkout") };
+    let formatted = checkout::format_events(&**db, &log).await.unwrap();
+    let [(event, sent)] = &formatted.into_iter().collect::<Vec<_>>()[..] else { panic!("one end of one checkout") };
     let row = log.iter().find(|row| row.event_type == "payment.completed").unwrap();
-    assert_eq!((event.0, told.topic), (row.id.0, "payment.completed"));
-    let body: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+    assert_eq!((event.0, sent.topic), (row.id.0, "payment.completed"));
+    let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
     let last = log.iter().filter(|row| row.event_type == "payment.submitted").max_by_key(|row| row.id).unwrap();
     assert_eq!(body["data"]["submittedAt"], entities::rfc3339(last.created_at), "the choice that led to it");
     assert_eq!((&body["data"]["source"], &body["data"]["captured"]), (&"MVO".into(), &true.into()));

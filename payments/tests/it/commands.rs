@@ -53,8 +53,8 @@ on_both!(a_cancel_while_the_deal_is_on_its_way_waits_for_it, async |database: Te
 on_both!(a_deal_that_opened_although_its_sending_had_failed_is_closed_by_a_cancel, async |database: TestDatabase| {
     let (merchant, payment) = accepted(&database).await;
     let failed = Observation::SendFailed { code: "x".into(), message: "y".into(), retryable: true };
-    for seen in [started(), failed, opened()] {
-        observe(&database.db, payment.id, seen).await;
+    for observation in [started(), failed, opened()] {
+        observe(&database.db, payment.id, observation).await;
     }
     assert_eq!(read(&database.db, payment.id).await.sending_since, None, "a resend was to come");
     cancel(&database.db, &merchant.caller(), payment.id, None).await.unwrap();
@@ -69,7 +69,7 @@ on_both!(what_has_ended_cannot_be_canceled, async |database: TestDatabase| {
     assert!(matches!(refused, Err(CommandError::Conflict(PaymentStatus::Failed, _))), "{refused:?}");
 });
 
-on_both!(another_merchant_is_told_that_it_is_out_of_reach, async |database: TestDatabase| {
+on_both!(another_merchant_is_refused_as_out_of_reach, async |database: TestDatabase| {
     let (_, payment) = accepted(&database).await;
     let other = Merchant::insert(&database.db, 2).await.caller();
     let refused = cancel(&database.db, &other, payment.id, None).await;
@@ -88,7 +88,7 @@ on_both!(a_card_payment_is_canceled_without_a_chain, async |database: TestDataba
     assert_eq!(messages(&database.db, payment.id).await, ["expire_payment"]);
 });
 
-on_both!(only_what_is_paid_is_released_and_asked_for_once, async |database: TestDatabase| {
+on_both!(only_what_is_paid_is_released_and_requested_once, async |database: TestDatabase| {
     let (merchant, payment) = accepted(&database).await;
     observe(&database.db, payment.id, started()).await;
     observe(&database.db, payment.id, opened()).await;

@@ -27,13 +27,13 @@ on_both!(a_paid_order_takes_no_receipt_and_closes_its_other_rails, async |databa
     let db = &database.db;
     let mut tx = db.begin().await.unwrap();
     let chosen = world.choose_gateway(&mut tx).await.unwrap();
-    let intent = world.ask_intent(&mut tx).await.unwrap();
-    world.tell(&mut tx, intent, GatewayStatus::Captured).await;
+    let intent = world.request_intent(&mut tx).await.unwrap();
+    world.gateway_reports(&mut tx, intent, GatewayStatus::Captured).await;
     tx.commit().await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let refused = world.report(&mut tx).await;
     assert!(matches!(&refused, Err(RequestError::Conflict(Conflict::Closed(Closed::Paid)))), "{refused:?}");
-    assert_eq!(world.ask_intent(&mut tx).await.unwrap_err(), "The order is paid already");
+    assert_eq!(world.request_intent(&mut tx).await.unwrap_err(), "The order is paid already");
     drop(tx);
     assert_eq!(read(db, world.deal).await.status, PaymentStatus::Canceled, "the chain was never asked for the deal");
     assert_eq!(read(db, world.checkout).await.status, PaymentStatus::Canceling, "the gateway may still take money");
@@ -48,7 +48,7 @@ on_both!(a_paid_order_takes_no_receipt_and_closes_its_other_rails, async |databa
     let repeated = acceptor.accept(&shop.merchant.caller(), again).await;
     assert!(matches!(repeated, Err(AcceptError::ExternalIdTaken(id)) if id == world.deal), "{repeated:?}");
     let mut tx = db.begin().await.unwrap();
-    world.tell(&mut tx, chosen, GatewayStatus::Closed).await;
+    world.gateway_reports(&mut tx, chosen, GatewayStatus::Closed).await;
     tx.commit().await.unwrap();
     assert_eq!(read(db, world.checkout).await.status, PaymentStatus::Canceled);
 });
@@ -58,17 +58,17 @@ on_both!(money_on_a_second_rail_is_reviewed_and_names_the_first, async |database
     let db = &database.db;
     let mut tx = db.begin().await.unwrap();
     world.report(&mut tx).await.unwrap();
-    let intent = world.ask_intent(&mut tx).await.unwrap();
+    let intent = world.request_intent(&mut tx).await.unwrap();
     world.decide(&shop, &mut tx, true).await.unwrap();
     let bank = world.stored(&tx).await.payment_id.unwrap();
-    world.tell(&mut tx, intent, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, intent, GatewayStatus::Captured).await;
     let order = world.stored(&tx).await;
     tx.commit().await.unwrap();
     assert_eq!((order.status.as_str(), order.paid_by), ("CONFIRMED", Some(bank)));
     let card = read(db, order.card_payment_id.unwrap()).await;
     assert_eq!((card.status, card.duplicate_of), (PaymentStatus::NeedsReview, Some(bank)));
-    let told = transitions(db, card.id).await;
-    assert_eq!(told[told.len() - 2..], ["payment.duplicate", "payment.needs_review"]);
+    let announced = transitions(db, card.id).await;
+    assert_eq!(announced[announced.len() - 2..], ["payment.duplicate", "payment.needs_review"]);
     let review = verdict::review(db, &shop.merchant.caller(), card.id).await.unwrap();
     let offered: Vec<PaymentStatus> = review.allowed.iter().map(|rule| rule.to).collect();
     assert_eq!(offered, [PaymentStatus::Canceling, PaymentStatus::Refunded], "it goes back, and is not paid once more");
@@ -79,9 +79,9 @@ on_both!(a_surplus_goes_back_by_a_verdict, async |database: TestDatabase| {
     let db = &database.db;
     let mut tx = db.begin().await.unwrap();
     world.report(&mut tx).await.unwrap();
-    let intent = world.ask_intent(&mut tx).await.unwrap();
+    let intent = world.request_intent(&mut tx).await.unwrap();
     world.decide(&shop, &mut tx, true).await.unwrap();
-    world.tell(&mut tx, intent, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, intent, GatewayStatus::Captured).await;
     let card = world.stored(&tx).await.card_payment_id.unwrap();
     let caller = shop.merchant.caller();
     reviews::resolve(&mut tx, &caller, card, PaymentStatus::Canceling, "paid twice", None).await.unwrap();
@@ -99,7 +99,7 @@ on_both!(a_surplus_goes_back_by_a_verdict, async |database: TestDatabase| {
 });
 
 on_both!(
-    a_deposit_that_comes_while_its_deal_is_closed_is_told_and_goes_back_by_itself,
+    a_deposit_that_comes_while_its_deal_is_closed_is_announced_and_goes_back_by_itself,
     async |database: TestDatabase| {
         let (shop, mut world) = world(&database).await;
         let db = &database.db;
@@ -125,13 +125,13 @@ on_both!(a_second_session_that_was_paid_too_is_a_payment_of_its_own, async |data
     let db = &database.db;
     let mut tx = db.begin().await.unwrap();
     let declined = GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() };
-    let first = world.ask_intent(&mut tx).await.unwrap();
-    world.tell(&mut tx, first, declined).await;
-    let second = world.ask_intent(&mut tx).await.unwrap();
+    let first = world.request_intent(&mut tx).await.unwrap();
+    world.gateway_reports(&mut tx, first, declined).await;
+    let second = world.request_intent(&mut tx).await.unwrap();
     assert_ne!(first, second);
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     world.holds(&tx, "two captures").await;
     let order = world.stored(&tx).await;
     let payments = world.payments(&tx).await;
@@ -146,38 +146,38 @@ on_both!(what_the_bank_takes_back_can_end_and_what_it_gives_again_is_paid, async
     let caller = shop.merchant.caller();
     let mut tx = database.db.begin().await.unwrap();
     let first = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     world.disputed.insert(first);
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     assert_eq!(world.stored(&tx).await.status, "UNDER_REVIEW");
     // The dispute is won: the money is there, and a verdict may say so.
     world.disputed.clear();
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     let paid = PaymentStatus::Paid;
     reviews::resolve(&mut tx, &caller, world.checkout, paid, "the dispute is won", None).await.unwrap();
     assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
     // It is lost after all, and the payer pays once more: that is no surplus.
     world.disputed.insert(first);
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     reviews::resolve(&mut tx, &caller, world.checkout, PaymentStatus::Open, "let them pay again", None).await.unwrap();
     let second = world.choose_gateway(&mut tx).await.unwrap();
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     world.holds(&tx, "a second payment after a lost dispute").await;
     let order = world.stored(&tx).await;
     assert_eq!((order.status.as_str(), order.paid_by), ("CONFIRMED", Some(world.checkout)));
     assert!(world.payments(&tx).await.iter().all(|payment| payment.duplicate_of.is_none()));
     // That one is taken back, too, and somebody ends it: nothing is left to give back.
     world.disputed.insert(second);
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     let canceling = PaymentStatus::Canceling;
     reviews::resolve(&mut tx, &caller, world.checkout, canceling, "it is over", None).await.unwrap();
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     tx.commit().await.unwrap();
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::Refunded);
     // And the bank gives it again, long after: somebody has to decide what becomes of it.
     let mut tx = database.db.begin().await.unwrap();
     world.disputed.remove(&second);
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     world.holds(&tx, "a dispute that was won after the end").await;
     tx.commit().await.unwrap();
     assert_eq!(read(&database.db, world.checkout).await.status, PaymentStatus::NeedsReview);
@@ -191,15 +191,15 @@ async fn paid_after_a_dispute(
     tx: &mut Transaction,
     at_checkout: bool,
 ) -> (PaymentId, [GatewaySessionId; 2]) {
-    let first = if at_checkout { world.choose_gateway(tx).await } else { world.ask_intent(tx).await }.unwrap();
-    world.tell(tx, first, GatewayStatus::Captured).await;
+    let first = if at_checkout { world.choose_gateway(tx).await } else { world.request_intent(tx).await }.unwrap();
+    world.gateway_reports(tx, first, GatewayStatus::Captured).await;
     world.disputed.insert(first);
-    world.tell(tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(tx, first, GatewayStatus::Captured).await;
     let id = if at_checkout { world.checkout } else { world.stored(tx).await.card_payment_id.unwrap() };
     let caller = shop.merchant.caller();
     reviews::resolve(tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
-    let second = if at_checkout { world.choose_gateway(tx).await } else { world.ask_intent(tx).await }.unwrap();
-    world.tell(tx, second, GatewayStatus::Captured).await;
+    let second = if at_checkout { world.choose_gateway(tx).await } else { world.request_intent(tx).await }.unwrap();
+    world.gateway_reports(tx, second, GatewayStatus::Captured).await;
     (id, [first, second])
 }
 
@@ -209,11 +209,11 @@ on_both!(what_comes_back_of_an_earlier_session_ends_nothing_that_a_later_one_pai
     let (id, [first, second]) = paid_after_a_dispute(&shop, &mut world, &mut tx, true).await;
     // The gateway gives the payer what the bank had taken before.
     world.returned.insert(first);
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     world.holds(&tx, "an earlier session was refunded").await;
     assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
     world.returned.insert(second);
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     tx.commit().await.unwrap();
     assert_eq!(read(&database.db, id).await.status, PaymentStatus::Refunded);
 });
@@ -222,8 +222,8 @@ on_both!(a_refund_of_an_earlier_capture_ends_nothing_that_a_later_one_paid, asyn
     let (shop, mut world) = world(&database).await;
     let db = &database.db;
     let mut tx = db.begin().await.unwrap();
-    let first = world.ask_intent(&mut tx).await.unwrap();
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    let first = world.request_intent(&mut tx).await.unwrap();
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     let id = world.stored(&tx).await.card_payment_id.unwrap();
     tx.commit().await.unwrap();
     // A part is on its way back when the payer's bank takes the rest, and the payer pays once more.
@@ -231,11 +231,11 @@ on_both!(a_refund_of_an_earlier_capture_ends_nothing_that_a_later_one_paid, asyn
     let mut tx = db.begin().await.unwrap();
     payments::refunds::hand_over(&tx, refund.id).await.unwrap();
     world.disputed.insert(first);
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     let caller = shop.merchant.caller();
     reviews::resolve(&mut tx, &caller, id, PaymentStatus::Open, "let them pay again", None).await.unwrap();
-    let second = world.ask_intent(&mut tx).await.unwrap();
-    world.tell(&mut tx, second, GatewayStatus::Captured).await;
+    let second = world.request_intent(&mut tx).await.unwrap();
+    world.gateway_reports(&mut tx, second, GatewayStatus::Captured).await;
     let actor = payments::Actor::worker("test");
     payments::refunds::settle(&mut tx, refund.id, crate::ledger::done("re"), &actor).await.unwrap();
     world.holds(&tx, "a refund of what the bank had taken").await;
@@ -248,7 +248,7 @@ on_both!(what_the_bank_gives_again_too_late_is_a_payment_of_its_own, async |data
     let mut tx = database.db.begin().await.unwrap();
     let (id, [first, _]) = paid_after_a_dispute(&shop, &mut world, &mut tx, false).await;
     world.disputed.clear();
-    world.tell(&mut tx, first, GatewayStatus::Captured).await;
+    world.gateway_reports(&mut tx, first, GatewayStatus::Captured).await;
     world.holds(&tx, "a dispute was won after another session had paid").await;
     assert_eq!(world.stored(&tx).await.status, "CONFIRMED");
     let payments = world.payments(&tx).await;
@@ -276,7 +276,7 @@ on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDa
         world = World::of(&shop, &acceptor, &format!("{}", world.order.number)).await;
         let mut tx = db.begin().await.unwrap();
         world.report(&mut tx).await.unwrap();
-        let sessions = [world.ask_intent(&mut tx).await.unwrap(), world.choose_gateway(&mut tx).await.unwrap()];
+        let sessions = [world.request_intent(&mut tx).await.unwrap(), world.choose_gateway(&mut tx).await.unwrap()];
         tx.commit().await.unwrap();
         observe(db, world.deal, Observation::SendingStarted { diamond_address: "0xd".to_owned() }).await;
         observe(db, world.deal, Observation::DealOpened { deal_id: "7".to_owned(), transaction_hash: None }).await;
@@ -290,7 +290,7 @@ on_both!(of_rails_that_pay_at_once_one_settles_the_debt, async |database: TestDa
             match rail {
                 0 => world.decide(shop, &mut tx, true).await.unwrap(),
                 1 => drop(world.observe(&mut tx, world.deal, Observation::DepositFinal { data: deposit() }).await),
-                rail => world.tell(&mut tx, sessions[rail - 2], GatewayStatus::Captured).await,
+                rail => world.gateway_reports(&mut tx, sessions[rail - 2], GatewayStatus::Captured).await,
             }
             tx.commit().await.unwrap();
         }))

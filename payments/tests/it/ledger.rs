@@ -7,23 +7,23 @@ use entities::{PaymentStatus, PayoutStatus, RefundStatus};
 use fixtures::{TestDatabase, on_both};
 use payments::{
     Actor, Conflict, Missing, RequestError, ledger, payouts,
-    refunds::{self, Became},
+    refunds::{self, RefundOutcome},
 };
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use self::seller::Shop;
 use super::{messages, read, transitions};
 
-fn paid(id: &str) -> payouts::Became {
-    payouts::Became::Paid { processor_id: id.to_owned(), arrival_date: None }
+fn paid(id: &str) -> payouts::PayoutOutcome {
+    payouts::PayoutOutcome::Paid { processor_id: id.to_owned(), arrival_date: None }
 }
 
-pub(crate) fn done(id: &str) -> Became {
-    Became::Succeeded { gateway_id: id.to_owned() }
+pub(crate) fn done(id: &str) -> RefundOutcome {
+    RefundOutcome::Succeeded { gateway_id: id.to_owned() }
 }
 
-pub(crate) fn failed() -> Became {
-    Became::Failed { code: "declined".to_owned(), message: "the card is closed".to_owned() }
+pub(crate) fn failed() -> RefundOutcome {
+    RefundOutcome::Failed { code: "declined".to_owned(), message: "the card is closed".to_owned() }
 }
 
 on_both!(a_capture_is_posted_once_with_its_fee, async |database: TestDatabase| {
@@ -56,9 +56,9 @@ on_both!(refunds_add_up_and_never_exceed_the_capture, async |database: TestDatab
     }
     assert_eq!(read(&shop.db, sale.payment).await.status, PaymentStatus::Refunded);
     assert_eq!(shop.order_status(&sale).await, "REFUNDED");
-    let told = transitions(&shop.db, sale.payment).await;
+    let announced = transitions(&shop.db, sale.payment).await;
     let refunds = ["refund.created", "refund.created", "refund.succeeded", "refund.succeeded", "payment.refunded"];
-    assert_eq!(told[told.len() - 5..], refunds);
+    assert_eq!(announced[announced.len() - 5..], refunds);
     assert_eq!(shop.balance().await, (0, 0));
     shop.clean().await;
 });
@@ -93,15 +93,15 @@ on_both!(an_order_that_is_not_paid_is_not_refunded, async |database: TestDatabas
     let sale = shop.sale(1_000, 20).await;
     let mut tx = shop.db.begin().await.unwrap();
     let new = seller::new_refund(sale.order.number, None);
-    let theirs = refunds::ask(&mut tx, &stranger.caller(), new).await;
+    let theirs = refunds::request(&mut tx, &stranger.caller(), new).await;
     assert!(matches!(theirs, Err(RequestError::OutOfReach)), "{theirs:?}");
 });
 
 on_both!(of_a_hundred_refunds_of_30_percent_at_once_three_succeed, async |database: TestDatabase| {
     let shop = Shop::open(&database.db).await;
     let sale = shop.sale(10_000, 200).await;
-    let asked = (0..100).map(|_| shop.refund(&sale, Some(3_000)));
-    let answers = futures_util::future::join_all(asked).await;
+    let requests = (0..100).map(|_| shop.refund(&sale, Some(3_000)));
+    let answers = futures_util::future::join_all(requests).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
     let refused = |answer: &Result<_, RequestError>| matches!(answer, Err(RequestError::Conflict(_)));
     assert_eq!(answers.iter().filter(|answer| refused(answer)).count(), 97);
@@ -133,9 +133,10 @@ on_both!(a_payout_that_fails_is_on_the_balance_again, async |database: TestDatab
     assert_eq!((payout.status, shop.balance().await), (PayoutStatus::Asked, (0, 9_800)));
     let over = shop.pay_out(1).await;
     assert!(matches!(&over, Err(RequestError::Conflict(Conflict::Balance(0)))), "{over:?}");
-    let pending = payouts::Became::Pending { processor_id: "po_1".to_owned(), arrival_date: None };
+    let pending = payouts::PayoutOutcome::Pending { processor_id: "po_1".to_owned(), arrival_date: None };
     assert!(shop.settle_payout(payout.id, pending).await.is_none());
-    let failure = payouts::Became::Failed { code: "closed".to_owned(), message: "the account is closed".to_owned() };
+    let failure =
+        payouts::PayoutOutcome::Failed { code: "closed".to_owned(), message: "the account is closed".to_owned() };
     let settled = shop.settle_payout(payout.id, failure.clone()).await.unwrap();
     assert_eq!((settled.status, settled.processor_id.as_deref()), (PayoutStatus::Failed, Some("po_1")));
     assert!(shop.settle_payout(payout.id, failure).await.is_none(), "once");
@@ -214,17 +215,21 @@ on_both!(the_capture_itself_refuses_what_a_guard_would_forget, async |database: 
 });
 
 impl Shop {
-    pub(crate) async fn settle(&self, id: entities::RefundId, became: Became) {
+    pub(crate) async fn settle(&self, id: entities::RefundId, outcome: RefundOutcome) {
         let mut tx = self.db.begin().await.unwrap();
         refunds::hand_over(&tx, id).await.unwrap();
-        refunds::settle(&mut tx, id, became, &Actor::worker("test")).await.unwrap();
+        refunds::settle(&mut tx, id, outcome, &Actor::worker("test")).await.unwrap();
         tx.commit().await.unwrap();
     }
 
-    async fn settle_payout(&self, id: entities::PayoutId, became: payouts::Became) -> Option<entities::payout::Model> {
+    async fn settle_payout(
+        &self,
+        id: entities::PayoutId,
+        outcome: payouts::PayoutOutcome,
+    ) -> Option<entities::payout::Model> {
         let mut tx = self.db.begin().await.unwrap();
         payouts::hand_over(&tx, id).await.unwrap();
-        let settled = payouts::settle(&mut tx, id, became).await.unwrap();
+        let settled = payouts::settle(&mut tx, id, outcome).await.unwrap();
         tx.commit().await.unwrap();
         settled
     }

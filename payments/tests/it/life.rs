@@ -53,19 +53,19 @@ on_both!(a_payment_is_opened_paid_and_released, async |database: TestDatabase| {
         // Everything may be told twice.
         assert!(!matches!(observe(&database.db, payment.id, fact).await, Outcome::Moved(_)));
     }
-    let told = transitions(&database.db, payment.id).await;
+    let announced = transitions(&database.db, payment.id).await;
     let wanted = ["created", "open", "submitted", "paid", "completed"].map(|event| format!("payment.{event}"));
-    assert_eq!(told, wanted);
+    assert_eq!(announced, wanted);
     let stored = read(&database.db, payment.id).await;
     assert_eq!((stored.status, stored.transaction_hash.as_deref()), (PaymentStatus::Completed, Some("0xa")));
 });
 
-on_both!(a_deposit_that_is_final_when_first_seen_is_still_submitted_first, async |database: TestDatabase| {
+on_both!(a_deposit_that_is_final_when_first_observed_is_still_submitted_first, async |database: TestDatabase| {
     let (_, payment) = accepted(&database).await;
     observe(&database.db, payment.id, facts()[1].clone()).await;
     observe(&database.db, payment.id, Observation::DepositFinal { data: json!({}) }).await;
-    let told = transitions(&database.db, payment.id).await;
-    assert_eq!(told[2..], ["payment.submitted", "payment.paid"]);
+    let announced = transitions(&database.db, payment.id).await;
+    assert_eq!(announced[2..], ["payment.submitted", "payment.paid"]);
 });
 
 on_both!(a_failed_send_is_repeated_until_its_resends_are_used_up, async |database: TestDatabase| {
@@ -80,7 +80,7 @@ on_both!(a_failed_send_is_repeated_until_its_resends_are_used_up, async |databas
     assert_eq!(messages(&database.db, payment.id).await.len(), 9, "the first send and eight resends");
 });
 
-on_both!(a_late_deal_of_a_failed_payment_is_looked_at, async |database: TestDatabase| {
+on_both!(a_late_deal_of_a_failed_payment_is_reviewed, async |database: TestDatabase| {
     let (_, payment) = accepted(&database).await;
     observe(&database.db, payment.id, facts()[3].clone()).await;
     let outcome = observe(&database.db, payment.id, facts()[1].clone()).await;
@@ -113,14 +113,14 @@ on_both!(whatever_comes_in_any_order_moves_only_along_the_table, async |database
             }
             status = stored.status;
         }
-        let told = transitions(&database.db, payment.id).await;
-        assert_eq!(i32::try_from(told.len()).unwrap(), read(&database.db, payment.id).await.sequence);
+        let announced = transitions(&database.db, payment.id).await;
+        assert_eq!(i32::try_from(announced.len()).unwrap(), read(&database.db, payment.id).await.sequence);
     }
 });
 
 /// Whoever writes a trace may hold a payment of its own meanwhile; waiting for another's would hold up both.
 #[tokio::test]
-async fn whoever_only_writes_to_a_log_waits_for_no_payment() {
+async fn who_only_writes_to_a_log_waits_for_no_payment() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let (_, payment) = accepted(&database).await;
     let mut changing = database.db.begin().await.unwrap();

@@ -52,8 +52,8 @@ async fn open(db: &Database, merchant: &Merchant, new: NewInvoice) -> Result<Pay
     Ok(id)
 }
 
-/// A payment of 12,500 satoshis, whose invoice nobody has asked the node for yet.
-async fn asked(database: &TestDatabase) -> PaymentId {
+/// A payment of 12,500 satoshis, whose invoice nobody has requested of the node yet.
+async fn requested(database: &TestDatabase) -> PaymentId {
     let merchant = Merchant::insert(&database.db, 1).await;
     open(&database.db, &merchant, wanted(&database.db, "0.000125", "BTC").await).await.unwrap()
 }
@@ -86,19 +86,19 @@ async fn settled(db: &Database, id: PaymentId) {
     step!(db, tx => lightning::settled(&mut tx, id, 12_500, json!({ "received_sat": 12_500 })));
 }
 
-on_both!(an_invoice_in_bitcoin_is_asked_for_exactly, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+on_both!(an_invoice_in_bitcoin_is_requested_exactly, async |database: TestDatabase| {
+    let (db, id) = (&database.db, requested(&database).await);
     let (payment, invoice) = (read(db, id).await, invoice(db, id).await);
     assert_eq!((payment.status, payment.payment_method), (PaymentStatus::Open, PaymentMethod::Lightning));
     assert_eq!((payment.paid_price, payment.external_id), (Amount("0.000125".parse().unwrap()), id.to_string()));
     assert_eq!((invoice.status, invoice.amount_sat, invoice.rate), (InvoiceStatus::Asked, 12_500, None));
     assert_eq!(invoice.expires_at, payment.expires_at);
-    assert!(payment.expires_at > now() + TimeDelta::minutes(59), "it may be paid for as long as was asked for");
+    assert!(payment.expires_at > now() + TimeDelta::minutes(59), "it may be paid for as long as was requested");
     assert_eq!(sent::<AskInvoice>(db).await, [AskInvoice { payment_id: id }]);
     assert_eq!(transitions(db, id).await, ["payment.created", "payment.open"]);
 });
 
-on_both!(other_money_is_told_in_satoshis_by_the_rate_that_is_kept, async |database: TestDatabase| {
+on_both!(other_money_is_converted_to_satoshis_by_the_rate_that_is_kept, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let unknown = open(db, &merchant, wanted(db, "10", "EUR").await).await;
     assert!(matches!(unknown, Err(InvoiceError::Rate(RateError::Unknown { .. }))), "{unknown:?}");
@@ -115,7 +115,7 @@ on_both!(other_money_is_told_in_satoshis_by_the_rate_that_is_kept, async |databa
     assert!(matches!(priced, Err(InvoiceError::Rate(RateError::Unknown { .. }))), "{priced:?}");
 });
 
-on_both!(what_cannot_be_asked_for_writes_nothing, async |database: TestDatabase| {
+on_both!(what_cannot_be_requested_writes_nothing, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let refused = async |change: &dyn Fn(&mut NewInvoice)| {
         let mut new = wanted(db, "0.000125", "BTC").await;
@@ -152,8 +152,8 @@ on_both!(an_invoice_covers_the_ticket_that_it_is_for, async |database: TestDatab
     assert_eq!((covered.ticket_id, covered.payment_id), (ticket.id, id));
 });
 
-on_both!(of_two_that_ask_the_node_one_does, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+on_both!(of_two_that_request_an_invoice_of_the_node_one_does, async |database: TestDatabase| {
+    let (db, id) = (&database.db, requested(&database).await);
     assert!(lightning::sent(&**db, id).await.unwrap());
     assert!(!lightning::sent(&**db, id).await.unwrap());
     clear_outbox(db).await;
@@ -168,7 +168,7 @@ on_both!(of_two_that_ask_the_node_one_does, async |database: TestDatabase| {
 });
 
 on_both!(an_invoice_is_settled_once_and_only_when_it_is_known, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+    let (db, id) = (&database.db, requested(&database).await);
     settled(db, id).await;
     assert_eq!(statuses(db, id).await, (PaymentStatus::Open, InvoiceStatus::Asked), "nobody has made it");
     made(db, id).await;
@@ -177,14 +177,14 @@ on_both!(an_invoice_is_settled_once_and_only_when_it_is_known, async |database: 
     }
     assert_eq!(statuses(db, id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
     assert_eq!(invoice(db, id).await.received_sat, Some(12_500));
-    let told = transitions(db, id).await;
-    assert_eq!(told[2..], ["payment.submitted", "payment.paid", "payment.completed"]);
+    let moved = transitions(db, id).await;
+    assert_eq!(moved[2..], ["payment.submitted", "payment.paid", "payment.completed"]);
     step!(db, tx => lightning::expired(&mut tx, id));
     assert_eq!(statuses(db, id).await, (PaymentStatus::Completed, InvoiceStatus::Settled));
 });
 
-on_both!(money_for_an_invoice_that_was_given_up_is_looked_at, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+on_both!(money_for_an_invoice_that_was_given_up_is_reviewed, async |database: TestDatabase| {
+    let (db, id) = (&database.db, requested(&database).await);
     step!(db, tx => lightning::expired(&mut tx, id));
     assert_eq!(statuses(db, id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
     settled(db, id).await;
@@ -198,7 +198,7 @@ on_both!(money_for_an_invoice_that_was_given_up_is_looked_at, async |database: T
 });
 
 on_both!(a_refused_invoice_ends_its_payment, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+    let (db, id) = (&database.db, requested(&database).await);
     lightning::sent(&**db, id).await.unwrap();
     step!(db, tx => lightning::found_late(&tx, id, "late", "lnbc"));
     assert_eq!(invoice(db, id).await.payment_hash, None, "only what had been given up is found late");
@@ -210,14 +210,16 @@ on_both!(a_refused_invoice_ends_its_payment, async |database: TestDatabase| {
 });
 
 on_both!(a_callback_finds_its_invoice_by_either_name, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+    let (db, id) = (&database.db, requested(&database).await);
     made(db, id).await;
     let hash = format!("hash of {id}");
     clear_outbox(db).await;
-    let heard = async |name: Option<Uuid>, hash: Option<&str>| step!(db, tx => lightning::heard(&mut tx, name, hash));
-    assert!(heard(Some(id.0), None).await && heard(None, Some(&hash)).await);
-    assert!(heard(Some(Uuid::now_v7()), Some(&hash)).await, "a name that is not ours says nothing");
-    assert!(!heard(None, Some("other")).await && !heard(Some(Uuid::now_v7()), None).await && !heard(None, None).await);
+    let receive = async |name: Option<Uuid>, hash: Option<&str>| step!(db, tx => lightning::receive_callback(&mut tx, name, hash));
+    assert!(receive(Some(id.0), None).await && receive(None, Some(&hash)).await);
+    assert!(receive(Some(Uuid::now_v7()), Some(&hash)).await, "a name that is not ours says nothing");
+    assert!(
+        !receive(None, Some("other")).await && !receive(Some(Uuid::now_v7()), None).await && !receive(None, None).await
+    );
     assert_eq!(sent::<AskInvoice>(db).await.len(), 3);
 });
 
@@ -238,7 +240,7 @@ async fn age(db: &Database, id: PaymentId) {
     old.filter(C::PaymentId.eq(id)).exec(&**db).await.unwrap();
 }
 
-/// What is sent again of this invoice, if it is the only one that nobody has looked at.
+/// What is sent again of this invoice, if it is the only one that nobody has polled.
 async fn again<P: Payload>(db: &Database, id: PaymentId) -> Vec<P> {
     age(db, id).await;
     clear_outbox(db).await;
@@ -246,8 +248,8 @@ async fn again<P: Payload>(db: &Database, id: PaymentId) -> Vec<P> {
     sent(db).await
 }
 
-on_both!(an_invoice_that_nobody_looks_at_is_taken_up_where_it_stands, async |database: TestDatabase| {
-    let (db, id) = (&database.db, asked(&database).await);
+on_both!(an_invoice_that_nobody_polls_is_taken_up_in_its_status, async |database: TestDatabase| {
+    let (db, id) = (&database.db, requested(&database).await);
     assert_eq!(again::<AskInvoice>(db, id).await, [AskInvoice { payment_id: id }]);
     let later = step!(db, tx => lightning::send_again(&mut tx, TimeDelta::minutes(5), 9));
     assert_eq!(later, 0, "it is marked");
@@ -258,7 +260,7 @@ on_both!(an_invoice_that_nobody_looks_at_is_taken_up_where_it_stands, async |dat
     for kept in [true, false] {
         age(db, id).await;
         if kept {
-            lightning::looked(&**db, id).await.unwrap()
+            lightning::polled(&**db, id).await.unwrap()
         } else {
             lightning::tried(&**db, id).await.unwrap()
         };

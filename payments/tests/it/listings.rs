@@ -82,7 +82,7 @@ fn holds(filter: &PaymentFilter, payment: &payment::Model) -> bool {
 }
 
 /// Asks many questions, both ways round, about the payments of a node and of all below it.
-async fn ask(db: &Database, path: &str, mine: &[payment::Model], cases: u32) {
+async fn query_at_random(db: &Database, path: &str, mine: &[payment::Model], cases: u32) {
     let mut runner = TestRunner::deterministic();
     let mut found_any = 0;
     for _ in 0..cases {
@@ -116,7 +116,7 @@ on_both!(a_list_of_any_number_of_nodes_holds_what_it_should, async |database: Te
         }
         let mine = insert(db, &like, &nodes, round).await;
         let cases = if branches > 200 { 20 } else { 60 };
-        ask(db, &merchant.path, &mine, cases).await;
+        query_at_random(db, &merchant.path, &mine, cases).await;
         assert!(Listing::of_subtree(&stranger.path).page(&**db, 0, 99).await.unwrap().len() <= 1, "of another tenant");
         let all = Listing::within(&Caller { is_admin: true, ..stranger.caller() });
         let own = Listing::within(&merchant.caller());

@@ -206,7 +206,7 @@ on_both!(every_filter_is_answered_from_its_index, async |database: TestDatabase|
     }
 });
 
-on_both!(a_list_holds_what_a_look_at_every_row_finds, async |database: TestDatabase| {
+on_both!(a_list_holds_what_a_scan_of_every_row_finds, async |database: TestDatabase| {
     let db = &database.db;
     let crowd = Crowd::insert(&database).await;
     for path in [&crowd.large.path, &crowd.small.path, &crowd.parent.path] {

@@ -62,7 +62,7 @@ impl Run<'_> {
     async fn step(&mut self, tx: &mut Transaction, world: &mut World, kind: u32) -> bool {
         match kind {
             0..12 => world.report(tx).await.is_ok(),
-            12..22 => world.ask_intent(tx).await.is_ok(),
+            12..22 => world.request_intent(tx).await.is_ok(),
             22..30 => world.choose_gateway(tx).await.is_ok(),
             30..46 => self.at_gateway(tx, world).await,
             46..60 => self.on_chain(tx, world).await,
@@ -90,7 +90,7 @@ impl Run<'_> {
             7 | 8 => GatewayStatus::Closed,
             _ => GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() },
         };
-        world.tell(tx, session.id, status).await;
+        world.gateway_reports(tx, session.id, status).await;
         true
     }
 
@@ -118,7 +118,7 @@ impl Run<'_> {
 
     async fn refund(&mut self, tx: &mut Transaction, world: &World) -> bool {
         let amount = self.random.random_bool(0.5).then(|| self.random.random_range(1..3_000));
-        refunds::ask(tx, &self.shop.merchant.caller(), new_refund(world.order.number, amount)).await.is_ok()
+        refunds::request(tx, &self.shop.merchant.caller(), new_refund(world.order.number, amount)).await.is_ok()
     }
 
     async fn any_payment(&mut self, tx: &mut Transaction, world: &World, what: Observation) -> bool {
@@ -148,17 +148,17 @@ impl Run<'_> {
         if !world.disputed.remove(&id) {
             world.disputed.insert(id);
         }
-        world.tell(tx, id, GatewayStatus::Captured).await;
+        world.gateway_reports(tx, id, GatewayStatus::Captured).await;
         true
     }
 
     /// What is on its way back to payers comes there: refunds of sellers, and what the shop's own gateway is asked for.
     async fn money_goes_back(&mut self, tx: &mut Transaction, world: &mut World) -> bool {
-        let asked = self.shop.refunds_of(tx, &world.payments(tx).await).await;
-        for refund in asked {
+        let undecided = self.shop.refunds_of(tx, &world.payments(tx).await).await;
+        for refund in undecided {
             refunds::hand_over(tx, refund.id).await.unwrap();
-            let became = if self.random.random_bool(0.8) { done("re") } else { failed() };
-            refunds::settle(tx, refund.id, became, &Actor::worker("test")).await.unwrap();
+            let outcome = if self.random.random_bool(0.8) { done("re") } else { failed() };
+            refunds::settle(tx, refund.id, outcome, &Actor::worker("test")).await.unwrap();
         }
         let canceling: Vec<PaymentId> = world
             .payments(tx)
@@ -176,7 +176,7 @@ impl Run<'_> {
             sessions.filter(|session| canceling.contains(&session.payment_id)).map(|session| session.id).collect();
         for id in due {
             world.returned.insert(id);
-            world.tell(tx, id, GatewayStatus::Captured).await;
+            world.gateway_reports(tx, id, GatewayStatus::Captured).await;
         }
         world.refunded(tx).await;
         true

@@ -9,7 +9,7 @@ use entities::{
 use payments::{
     Acceptor, Actor, Observation, Observed, Outcome, RequestError, intents, ledger,
     receipts::{self, NewReceipt, ReceiptVerdict},
-    sessions::{self, GatewayStatus, NewSession, Seen},
+    sessions::{self, GatewayReport, GatewayStatus, NewSession},
 };
 use queue::Transaction;
 use rust_decimal::Decimal;
@@ -100,9 +100,9 @@ impl World {
         self.returned.extend(empty.map(|capture| capture.session_id));
     }
 
-    pub(crate) async fn ask_intent(&self, tx: &mut Transaction) -> Result<GatewaySessionId, String> {
-        let asked = intents::ask(tx, self.order.number, &Actor::payer().into()).await;
-        asked.map(|session| session.id).map_err(|error| error.to_string())
+    pub(crate) async fn request_intent(&self, tx: &mut Transaction) -> Result<GatewaySessionId, String> {
+        let intent = intents::request(tx, self.order.number, &Actor::payer().into()).await;
+        intent.map(|session| session.id).map_err(|error| error.to_string())
     }
 
     pub(crate) async fn choose_gateway(&self, tx: &mut Transaction) -> Result<GatewaySessionId, String> {
@@ -113,13 +113,13 @@ impl World {
             payment_method: PaymentMethod::CreditCard,
             account: None,
             fee: None,
-            asked: Actor::payer().into(),
+            requested_by: Actor::payer().into(),
         };
         sessions::begin(tx, new).await.map(|session| session.id).map_err(|error| error.to_string())
     }
 
     /// The gateway tells of a session: it is asked by nobody else, so this is all that is known of it.
-    pub(crate) async fn tell(&mut self, tx: &mut Transaction, id: GatewaySessionId, status: GatewayStatus) {
+    pub(crate) async fn gateway_reports(&mut self, tx: &mut Transaction, id: GatewaySessionId, status: GatewayStatus) {
         let session = sessions::find(&**tx, id).await.unwrap().unwrap();
         if status == GatewayStatus::Captured {
             self.captured.insert(id);
@@ -131,8 +131,14 @@ impl World {
         let reversed = if self.disputed.contains(&id) { has - back } else { Decimal::ZERO };
         let status = if self.captured.contains(&id) { GatewayStatus::Captured } else { status };
         let gateway_id = Some(format!("gw_{id}"));
-        let seen = Seen { gateway_id, captured: has, refunded: back, reversed, ..Seen::without_money(status) };
-        ledger::settle(tx, id, seen, Actor::worker("test")).await.unwrap();
+        let report = GatewayReport {
+            gateway_id,
+            captured: has,
+            refunded: back,
+            reversed,
+            ..GatewayReport::without_money(status)
+        };
+        ledger::settle(tx, id, report, Actor::worker("test")).await.unwrap();
     }
 
     pub(crate) async fn payments(&self, tx: &Transaction) -> Vec<payment::Model> {
@@ -214,7 +220,7 @@ pub(crate) fn receipt(order_id: OrderId) -> NewReceipt {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     }
 }
 

@@ -55,7 +55,7 @@ impl Run {
         let whole = self.random.random_bool(0.2);
         let amount = (!whole).then(|| self.random.random_range(1..30_000));
         let new = new_refund(self.sales[index].order.number, amount);
-        match refunds::ask(tx, &self.shop.merchant.caller(), new).await {
+        match refunds::request(tx, &self.shop.merchant.caller(), new).await {
             Ok(refund) => {
                 self.refunds.push(refund.id);
                 self.done[1] += 1;
@@ -69,7 +69,7 @@ impl Run {
         // A request of its own would roll its transaction back.
         tx.execute_unprepared("SAVEPOINT request").await.unwrap();
         let amount = self.random.random_range(1..40_000);
-        match payouts::ask(tx, self.shop.merchant.node_id, "EUR", amount).await {
+        match payouts::request(tx, self.shop.merchant.node_id, "EUR", amount).await {
             Ok(payout) => {
                 self.payouts.push(payout.id);
                 self.done[2] += 1;
@@ -89,13 +89,13 @@ impl Run {
             // Now and then one that is settled already.
             let id = self.refunds[index];
             refunds::hand_over(tx, id).await.unwrap();
-            let became = if well { done("re") } else { failed() };
-            refunds::settle(tx, id, became, &Actor::worker("test")).await.unwrap();
+            let outcome = if well { done("re") } else { failed() };
+            refunds::settle(tx, id, outcome, &Actor::worker("test")).await.unwrap();
             self.done[3] += 1;
         } else if let Some(index) = self.any(self.payouts.len()) {
             let id = self.payouts[index];
             payouts::hand_over(tx, id).await.unwrap();
-            let failure = payouts::Became::Failed { code: "x".to_owned(), message: "y".to_owned() };
+            let failure = payouts::PayoutOutcome::Failed { code: "x".to_owned(), message: "y".to_owned() };
             payouts::settle(tx, id, if well { paid("po") } else { failure }).await.unwrap();
             self.done[3] += 1;
         }
@@ -116,7 +116,7 @@ impl Run {
 }
 
 async fn intents_paid(tx: &mut Transaction, sale: &Sale) -> String {
-    intents::ask(tx, sale.order.number, &Actor::payer().into()).await.unwrap_err().to_string()
+    intents::request(tx, sale.order.number, &Actor::payer().into()).await.unwrap_err().to_string()
 }
 
 on_both!(after_ten_thousand_random_steps_the_ledger_is_clean, async |database: TestDatabase| {

@@ -7,7 +7,7 @@ use fixtures::Merchant;
 use payments::{
     Actor, Observation, RequestError, intents, ledger, payouts,
     refunds::{self, NewRefund},
-    sellers::{self, Details, Seen},
+    sellers::{self, AccountReport, Details},
 };
 use queue::{Database, Transaction};
 use rust_decimal::Decimal;
@@ -45,14 +45,15 @@ impl Shop {
         .unwrap();
         let node_id = merchant.node_id;
         let mut tx = db.begin().await.unwrap();
-        let told = sellers::tell(&mut tx, node_id, &details, "PT50000201231234567890154".to_owned()).await.unwrap();
-        let active = Seen {
+        let submitted =
+            sellers::submit_details(&mut tx, node_id, &details, "PT50000201231234567890154".to_owned()).await.unwrap();
+        let active = AccountReport {
             account_id: "acct_1".to_owned(),
             charges_enabled: true,
             payouts_enabled: true,
             requirements_due: Vec::new(),
         };
-        let after = sellers::seen(&tx, node_id, Some(told.told_at), active).await.unwrap().unwrap();
+        let after = sellers::record_report(&tx, node_id, Some(submitted.told_at), active).await.unwrap().unwrap();
         assert_eq!((after.iban, after.details), (None, json!({ "business_name": "Olive" })), "nothing is kept");
         tx.commit().await.unwrap();
         Self { db: db.clone(), merchant }
@@ -88,8 +89,8 @@ impl Shop {
 
     pub(crate) async fn sale_in(&self, tx: &mut Transaction, cents: i64, fee: i64) -> Sale {
         let order = self.order_in(tx, cents).await;
-        let asked = intents::ask(tx, order.number, &Actor::payer().into()).await.unwrap();
-        let mut row = asked.into_active_model();
+        let intent = intents::request(tx, order.number, &Actor::payer().into()).await.unwrap();
+        let mut row = intent.into_active_model();
         row.fee = Set(Some(euros(fee)));
         row.status = Set(GatewaySessionStatus::Captured);
         let session = row.update(&**tx).await.unwrap();
@@ -102,7 +103,7 @@ impl Shop {
 
     pub(crate) async fn refund_of(&self, number: i64, amount: Option<i64>) -> Result<refund::Model, RequestError> {
         let mut tx = self.db.begin().await.unwrap();
-        let refund = refunds::ask(&mut tx, &self.merchant.caller(), new_refund(number, amount)).await?;
+        let refund = refunds::request(&mut tx, &self.merchant.caller(), new_refund(number, amount)).await?;
         tx.commit().await.unwrap();
         Ok(refund)
     }
@@ -121,7 +122,7 @@ impl Shop {
 
     pub(crate) async fn pay_out(&self, amount: i64) -> Result<payout::Model, RequestError> {
         let mut tx = self.db.begin().await.unwrap();
-        let payout = payouts::ask(&mut tx, self.merchant.node_id, "EUR", amount).await?;
+        let payout = payouts::request(&mut tx, self.merchant.node_id, "EUR", amount).await?;
         tx.commit().await.unwrap();
         Ok(payout)
     }

@@ -6,7 +6,7 @@ use entities::{
     PaymentStatus::{self, *},
 };
 use fixtures::{TestDatabase, on_both};
-use payments::{AtGateway, Closing, Observation, Outcome, RefundSeen, rail::Lost};
+use payments::{AtGateway, Closing, Observation, Outcome, RefundUpdate, rail::Lost};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -31,9 +31,9 @@ const RESENDS_MAX: u32 = 8;
 impl Model {
     /// Where it is after this.
     #[expect(clippy::too_many_lines, reason = "an arm for each observation there is")]
-    fn after(mut self, seen: &Observation) -> Self {
+    fn after(mut self, observation: &Observation) -> Self {
         let was = self.status;
-        match seen {
+        match observation {
             Observation::SendingStarted { .. } => self.handed_over = true,
             Observation::DealOpened { .. } => self.opened(),
             Observation::SendFailed { retryable, .. } => match was {
@@ -101,13 +101,13 @@ impl Model {
             }
             Observation::ReceiptRejected { .. } => self.go(&[Submitted], Rejected),
             Observation::TransferLost { .. } => self.go(&[Paid], Rejected),
-            Observation::Gateway(seen) => self.at_gateway(seen),
+            Observation::Gateway(observation) => self.at_gateway(observation),
             Observation::TakenAtTill => self.go(&[Pending], Completed),
             Observation::Voided { .. } => self.go(&[Completed], Canceled),
-            Observation::Refund(RefundSeen::Succeeded { all: true, .. }) => {
+            Observation::Refund(RefundUpdate::Succeeded { all: true, .. }) => {
                 self.go(&[Submitted, Paid, Canceling, Completed], Refunded);
             }
-            Observation::Refund(RefundSeen::Failed { .. }) => self.go(&[Canceling], NeedsReview),
+            Observation::Refund(RefundUpdate::Failed { .. }) => self.go(&[Canceling], NeedsReview),
             Observation::Refund(_)
             | Observation::Corrected { .. }
             | Observation::NothingSent
@@ -121,9 +121,9 @@ impl Model {
         self
     }
 
-    fn at_gateway(&mut self, seen: &AtGateway) {
+    fn at_gateway(&mut self, observation: &AtGateway) {
         use GatewaySessionKind::{Checkout, Intent};
-        match seen {
+        match observation {
             AtGateway::Payable => {
                 self.go(&[Failed, Canceled, Expired], NeedsReview);
                 self.go(&[Pending], Open);
@@ -232,10 +232,10 @@ fn facts() -> Vec<Observation> {
         Observation::TakenAtTill,
         Observation::Corrected { data: data() },
         Observation::Voided { data: data() },
-        Observation::Refund(RefundSeen::Created { data: data() }),
-        Observation::Refund(RefundSeen::Succeeded { data: data(), all: false }),
-        Observation::Refund(RefundSeen::Succeeded { data: data(), all: true }),
-        Observation::Refund(RefundSeen::Failed { data: data() }),
+        Observation::Refund(RefundUpdate::Created { data: data() }),
+        Observation::Refund(RefundUpdate::Succeeded { data: data(), all: false }),
+        Observation::Refund(RefundUpdate::Succeeded { data: data(), all: true }),
+        Observation::Refund(RefundUpdate::Failed { data: data() }),
     ]
 }
 
@@ -246,7 +246,8 @@ fn lives() -> impl Strategy<Value = Vec<(Observation, bool)>> {
     let anything = proptest::collection::vec((proptest::sample::select(all), proptest::bool::ANY), 0..4);
     let between = proptest::collection::vec(anything, path.len() + 1);
     (between, 0..=path.len(), 0..=1_usize).prop_map(move |(between, length, skipped)| {
-        let steps = path.iter().skip(skipped).take(length).map(|seen| Some((seen.clone(), false))).chain([None]);
+        let steps =
+            path.iter().skip(skipped).take(length).map(|observation| Some((observation.clone(), false))).chain([None]);
         let life = between.into_iter().zip(steps).flat_map(|(fallen, step)| fallen.into_iter().chain(step));
         life.collect()
     })
@@ -264,26 +265,30 @@ on_both!(whatever_comes_the_machine_goes_where_the_design_says, async |database:
         let new = merchant.payment(&format!("case-{case}"));
         let id = acceptor.accept(&merchant.caller(), new).await.unwrap().payment.id;
         let mut model = Model { status: Pending, handed_over: false, has_deal: false, resends: 0 };
-        for (seen, twice) in &life {
+        for (observation, twice) in &life {
             for _ in 0..=u8::from(*twice) {
                 let before = model;
-                model = model.after(seen);
-                let outcome = observe(db, id, seen.clone()).await;
+                model = model.after(observation);
+                let outcome = observe(db, id, observation.clone()).await;
                 let stored = read(db, id).await;
-                assert_eq!(stored.status, model.status, "{seen:?} at {before:?} in {life:#?}");
+                assert_eq!(stored.status, model.status, "{observation:?} at {before:?} in {life:#?}");
                 assert_eq!(
                     matches!(outcome, Outcome::Moved(_)),
                     before.status != model.status,
-                    "{seen:?} at {before:?}"
+                    "{observation:?} at {before:?}"
                 );
-                assert_eq!(stored.deal_id.is_some(), model.has_deal, "{seen:?} at {before:?}");
+                assert_eq!(stored.deal_id.is_some(), model.has_deal, "{observation:?} at {before:?}");
                 let went_well = [Open, Submitted, Completed, Refunded].contains(&stored.status);
-                assert!(!went_well || stored.failure_code.is_none(), "{seen:?} left a failure at {:?}", stored.status);
+                assert!(
+                    !went_well || stored.failure_code.is_none(),
+                    "{observation:?} left a failure at {:?}",
+                    stored.status
+                );
                 reached.insert(stored.status);
             }
         }
-        let told = transitions(db, id).await;
-        assert_eq!(i32::try_from(told.len()).unwrap(), read(db, id).await.sequence);
+        let announced = transitions(db, id).await;
+        assert_eq!(i32::try_from(announced.len()).unwrap(), read(db, id).await.sequence);
     }
     let missed: Vec<_> = PaymentStatus::ALL.iter().filter(|status| !reached.contains(status)).collect();
     assert!(missed.is_empty() || cases < 100, "the lives are too tame: {missed:?} were not reached");

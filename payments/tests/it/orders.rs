@@ -9,7 +9,7 @@ use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Actor, Conflict, RequestError, intents,
     orders::{self, NewOrder, OrderError},
-    sessions::{GatewayStatus, Seen},
+    sessions::{GatewayReport, GatewayStatus},
 };
 use queue::Database;
 use rust_decimal::Decimal;
@@ -96,17 +96,17 @@ on_both!(an_order_is_its_own_nodes_and_a_shop_without_one_is_the_root, async |da
     assert_eq!((node_of(None).await, node_of(Some(merchant.node_id)).await), (Some(second.node_id), None));
 });
 
-async fn ask(db: &Database, number: i64) -> Result<gateway_session::Model, RequestError> {
+async fn request_intent(db: &Database, number: i64) -> Result<gateway_session::Model, RequestError> {
     let mut tx = db.begin().await.unwrap();
-    let session = intents::ask(&mut tx, number, &Actor::payer().into()).await?;
+    let session = intents::request(&mut tx, number, &Actor::payer().into()).await?;
     tx.commit().await.unwrap();
     Ok(session)
 }
 
-async fn tell(db: &Database, session: &gateway_session::Model, status: GatewayStatus) {
+async fn gateway_reports(db: &Database, session: &gateway_session::Model, status: GatewayStatus) {
     let mut tx = db.begin().await.unwrap();
-    let seen = Seen::without_money(status);
-    payments::ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    let report = GatewayReport::without_money(status);
+    payments::ledger::settle(&mut tx, session.id, report, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -125,34 +125,34 @@ on_both!(what_cannot_be_paid_by_card_looks_to_strangers_as_if_it_were_not_there,
         account.exec(&**db).await.unwrap();
     };
     for number in [7, order.number ^ 1, other.number, 0, -1] {
-        let hidden = ask(db, number).await;
+        let hidden = request_intent(db, number).await;
         assert!(matches!(hidden, Err(RequestError::NotFound(payments::Missing::Order))), "{number}: {hidden:?}");
     }
     enable(false).await;
     assert!(
-        matches!(ask(db, order.number).await, Err(RequestError::NotFound(payments::Missing::Order))),
+        matches!(request_intent(db, order.number).await, Err(RequestError::NotFound(payments::Missing::Order))),
         "its seller takes no payments"
     );
     enable(true).await;
-    assert!(ask(db, order.number).await.is_ok());
+    assert!(request_intent(db, order.number).await.is_ok());
 });
 
 on_both!(an_order_is_paid_by_one_intent_with_the_fee_of_its_sellers_plan, async |database: TestDatabase| {
     let shop = Shop::open(&database.db).await;
     let db = &shop.db;
     let order = shop.order(9_950).await;
-    let first = ask(db, order.number).await.unwrap();
+    let first = request_intent(db, order.number).await.unwrap();
     assert_eq!((first.account.as_deref(), first.source.as_str()), (Some("acct_1"), "STR"));
     assert_eq!(first.fee, Some(Amount(Decimal::new(199, 2))), "20 per mille of the starter");
-    assert_eq!(ask(db, order.number).await.unwrap().id, first.id, "whoever asks again gets the same");
+    assert_eq!(request_intent(db, order.number).await.unwrap().id, first.id, "whoever asks again gets the same");
     let payment = read(db, first.payment_id).await;
     assert_eq!((payment.paid_price, payment.order_id), (order.total, Some(order.id)));
     assert!(payment.expires_at > now() + TimeDelta::days(29));
     assert_eq!(transitions(db, payment.id).await, ["payment.created", "payment.open"]);
-    tell(db, &first, GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }).await;
+    gateway_reports(db, &first, GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }).await;
     let richer = node::Entity::update_many().col_expr(node::Column::Plan, Expr::value(Plan::Enterprise));
     richer.exec(&**db).await.unwrap();
-    let second = ask(db, order.number).await.unwrap();
+    let second = request_intent(db, order.number).await.unwrap();
     assert_eq!((second.payment_id, second.status), (payment.id, GatewaySessionStatus::Asked), "it may be paid again");
     assert_ne!(second.id, first.id);
     assert_eq!(second.fee, Some(Amount(Decimal::new(50, 2))), "49.75 cents, by the plan that it has now");
@@ -170,14 +170,14 @@ on_both!(what_has_failed_at_the_processor_is_paid_anew_and_what_has_ended_is_not
         (PaymentStatus::NeedsReview, Some(Conflict::Closed(orders::Closed::UnderReview))),
     ] {
         let order = shop.order(10_000).await;
-        let session = ask(db, order.number).await.unwrap();
+        let session = request_intent(db, order.number).await.unwrap();
         if status != PaymentStatus::Submitted {
             let closed = GatewayStatus::Closed;
-            tell(db, &session, closed).await;
+            gateway_reports(db, &session, closed).await;
         }
         let moved = payment::Entity::update_many().col_expr(payment::Column::Status, Expr::value(status));
         moved.filter(payment::Column::Id.eq(session.payment_id)).exec(&**db).await.unwrap();
-        match (ask(db, order.number).await, refusal) {
+        match (request_intent(db, order.number).await, refusal) {
             (Ok(again), None) => {
                 let now = read(db, again.payment_id).await;
                 assert!(matches!(now.status, PaymentStatus::Open | PaymentStatus::Submitted), "{status}");
@@ -187,9 +187,9 @@ on_both!(what_has_failed_at_the_processor_is_paid_anew_and_what_has_ended_is_not
         }
     }
     let order = shop.order(10_000).await;
-    let session = ask(db, order.number).await.unwrap();
-    tell(db, &session, GatewayStatus::Closed).await;
+    let session = request_intent(db, order.number).await.unwrap();
+    gateway_reports(db, &session, GatewayStatus::Closed).await;
     let late = payment::Entity::update_many().col_expr(payment::Column::ExpiresAt, Expr::value(now()));
     late.filter(payment::Column::Id.eq(session.payment_id)).exec(&**db).await.unwrap();
-    assert!(matches!(ask(db, order.number).await, Err(RequestError::Conflict(Conflict::Late))));
+    assert!(matches!(request_intent(db, order.number).await, Err(RequestError::Conflict(Conflict::Late))));
 });

@@ -70,7 +70,7 @@ on_both!(a_row_is_found_by_those_who_reach_its_node, async |database: TestDataba
     assert_eq!(reach::within::<wallet::Entity>(&admin).count(&*tx).await.unwrap(), 2);
 });
 
-on_both!(what_is_not_there_is_told_from_what_is_another_tenants, async |database: TestDatabase| {
+on_both!(what_is_not_there_is_distinguished_from_what_is_another_tenants, async |database: TestDatabase| {
     let db = &database.db;
     let (merchant, stranger) = (Merchant::insert(db, 1).await, Merchant::insert(db, 10).await);
     let branch = insert(&database, &merchant, "1.2", 2).await;

@@ -20,7 +20,7 @@ async fn report(db: &Database, order_id: OrderId, reference: &str) -> Result<Sub
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     };
     let mut tx = db.begin().await.unwrap();
     let id = receipts::report(&mut tx, new).await?;
@@ -111,6 +111,6 @@ on_both!(a_verdict_on_one_receipt_leaves_the_others_and_says_why_or_when, async 
     assert_eq!((stored(db, one).await.verified_at, read(db, payment).await.status), (None, PaymentStatus::Paid));
     decide(db, &shop, order, other, false).await;
     assert_eq!(read(db, payment).await.status, PaymentStatus::Rejected, "no confirmation is left");
-    let told = transitions(db, payment).await;
-    assert_eq!(told[told.len() - 3..], ["receipt.rejected", "payment.reverted", "payment.rejected"]);
+    let announced = transitions(db, payment).await;
+    assert_eq!(announced[announced.len() - 3..], ["receipt.rejected", "payment.reverted", "payment.rejected"]);
 });

@@ -41,7 +41,7 @@ fn receipt(order_id: OrderId) -> NewReceipt {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     }
 }
 
@@ -79,7 +79,7 @@ on_both!(a_transfer_is_open_at_once_and_has_an_order, async |database: TestDatab
     assert_eq!((order.payment_id, order.status.as_str()), (Some(accepted.id), "PENDING"));
 });
 
-on_both!(an_order_follows_its_payment_wherever_that_is_moved, async |database: TestDatabase| {
+on_both!(an_orders_status_is_derived_wherever_its_payment_is_moved, async |database: TestDatabase| {
     let db = &database.db;
     let merchant = Merchant::insert(db, 1).await;
     let placed = placed(db, merchant.node_id).await;
@@ -128,7 +128,7 @@ on_both!(a_refused_verdict_or_receipt_writes_nothing, async |database: TestDatab
     assert_eq!((order(db, placed.id).await, read(db, payment).await.sequence), (before, sequence));
 });
 
-on_both!(a_transfer_is_released_at_once_and_no_chain_is_asked, async |database: TestDatabase| {
+on_both!(a_transfer_is_released_at_once_without_a_chain, async |database: TestDatabase| {
     let db = &database.db;
     let merchant = Merchant::insert(db, 1).await;
     let placed = placed(db, merchant.node_id).await;
@@ -145,7 +145,7 @@ on_both!(a_transfer_is_released_at_once_and_no_chain_is_asked, async |database: 
     assert!(!messages(db, id).await.contains(&"release_deal".to_owned()));
 });
 
-on_both!(no_verdict_asks_a_chain_to_give_a_transfer_back, async |database: TestDatabase| {
+on_both!(no_verdict_requests_of_a_chain_to_give_a_transfer_back, async |database: TestDatabase| {
     let db = &database.db;
     let merchant = Merchant::insert(db, 1).await;
     let placed = placed(db, merchant.node_id).await;

@@ -40,7 +40,7 @@ fn trace(message: String) -> Observation {
     Observation::Trace { event_type: "attempt.signed", message, data: json!({}) }
 }
 
-on_both!(more_payments_than_one_statement_holds_are_all_moved_and_told, async |database: TestDatabase| {
+on_both!(more_payments_than_one_statement_holds_are_all_moved_and_announced, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let acceptor = Acceptor::start(db.clone());
     let names: Vec<String> = (0..230).map(|number| number.to_string()).collect();
@@ -61,11 +61,11 @@ on_both!(more_payments_than_one_statement_holds_are_all_moved_and_told, async |d
         let payment = read(db, *id).await;
         assert_eq!((payment.status, payment.deal_id.as_deref()), (PaymentStatus::Open, Some(name.as_str())));
     }
-    let told: Vec<_> = sent::<AnnounceEvents>(db).await.into_iter().flat_map(|events| events.log_ids).collect();
+    let announced: Vec<_> = sent::<AnnounceEvents>(db).await.into_iter().flat_map(|events| events.log_ids).collect();
     let opened = payment_log::Entity::find().filter(payment_log::Column::EventType.eq("payment.open"));
     let mut opened: Vec<_> = opened.all(&**db).await.unwrap().into_iter().map(|row| row.id).collect();
     opened.sort_unstable();
-    assert!(told.is_sorted() && told == opened, "each is told once");
+    assert!(announced.is_sorted() && announced == opened, "each is told once");
 });
 
 on_both!(rows_of_a_log_keep_their_order_and_only_transitions_are_events, async |database: TestDatabase| {
@@ -107,14 +107,14 @@ on_both!(observations_of_one_payment_build_on_each_other_and_traces_lock_nothing
     .await;
     let (open, paid) = (Outcome::Moved(PaymentStatus::Open), Outcome::Moved(PaymentStatus::Paid));
     assert_eq!(outcomes, [Outcome::Noted, open, Outcome::Noted, paid, Outcome::Unchanged]);
-    let told = transitions(db, payment.id).await;
-    assert_eq!(told[1..], ["payment.open", "payment.submitted", "payment.paid"]);
+    let announced = transitions(db, payment.id).await;
+    assert_eq!(announced[1..], ["payment.open", "payment.submitted", "payment.paid"]);
     assert_eq!(read(db, other).await.updated_at, read(db, other).await.created_at);
     let log = payment_log::Entity::find().filter(payment_log::Column::Message.eq("of one that is not changed"));
     assert_eq!(log.one(&**db).await.unwrap().unwrap().payment_id, other);
 });
 
-on_both!(rails_of_one_order_that_are_told_together_settle_it_once, async |database: TestDatabase| {
+on_both!(rails_of_one_order_that_are_recorded_together_settle_it_once, async |database: TestDatabase| {
     let shop = Shop::open(&database.db).await;
     let db = &shop.db;
     let acceptor = Acceptor::start(db.clone());
@@ -130,9 +130,12 @@ on_both!(rails_of_one_order_that_are_told_together_settle_it_once, async |databa
         (read(db, one.deal).await.status, read(db, one.checkout).await.status),
         (PaymentStatus::Paid, PaymentStatus::Canceled)
     );
-    let told = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(one.checkout));
-    let told = told.order_by_desc(payment_log::Column::Id).one(&**db).await.unwrap().unwrap();
-    assert_eq!((told.data["paid_by"].clone(), told.actor_type), (json!(one.deal), entities::ActorType::System));
+    let announced = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(one.checkout));
+    let announced = announced.order_by_desc(payment_log::Column::Id).one(&**db).await.unwrap().unwrap();
+    assert_eq!(
+        (announced.data["paid_by"].clone(), announced.actor_type),
+        (json!(one.deal), entities::ActorType::System)
+    );
     // Of two that have money the first one told settles the debt.
     let two = World::of(&shop, &acceptor, "two").await;
     record(db, of(&two, paid())).await;
@@ -143,7 +146,7 @@ on_both!(rails_of_one_order_that_are_told_together_settle_it_once, async |databa
     assert_eq!(two.stored(&tx).await.paid_by, Some(two.checkout));
 });
 
-on_both!(only_payments_in_the_states_that_are_asked_for_are_handed_out, async |database: TestDatabase| {
+on_both!(only_payments_in_the_states_that_are_requested_are_handed_out, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let mut ids = Vec::new();
     for name in ["one", "two", "three"] {
@@ -153,8 +156,8 @@ on_both!(only_payments_in_the_states_that_are_asked_for_are_handed_out, async |d
     let tx = db.begin().await.unwrap();
     let locked = async |statuses: &[PaymentStatus]| {
         // Asked for in no order, and twice.
-        let asked = [ids[2], ids[0], ids[1], ids[2], PaymentId::new()];
-        let payments = lock_payments(&tx, asked, statuses).await.unwrap();
+        let unordered = [ids[2], ids[0], ids[1], ids[2], PaymentId::new()];
+        let payments = lock_payments(&tx, unordered, statuses).await.unwrap();
         payments.into_iter().map(|payment| payment.id).collect::<Vec<_>>()
     };
     assert_eq!(locked(&[PaymentStatus::Pending]).await, [ids[0], ids[2]], "in the order of their ids");

@@ -1,4 +1,4 @@
-//! Sellers' accounts at the card processor: what is handed over, what is kept of it, and what the processor tells.
+//! Sellers' accounts at the card processor: what is handed over, what is kept of it, and what the processor reports.
 
 use chrono::TimeDelta;
 use entities::{ConnectedAccountStatus, NodeId, PayoutStatus, connected_account, now, payout, refund};
@@ -7,7 +7,7 @@ use payments::{
     Conflict, RequestError,
     jobs::{SendPayout, SendRefund, SyncAccount},
     payouts,
-    sellers::{self, About, Details, Seen},
+    sellers::{self, About, AccountReport, Details},
 };
 use queue::Database;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -19,19 +19,20 @@ use super::{
 };
 
 fn details(business_name: &str) -> Details {
-    let told = json!({
+    let submitted = json!({
         "business_name": business_name, "first_name": "Ana", "last_name": "Reis", "email": "ana@olive.example",
         "dob": "1990-05-17", "address": "Rua 1", "city": "Porto", "postal_code": "4000-001", "country": "PT",
         "nif": "123456789",
     });
-    serde_json::from_value(told).unwrap()
+    serde_json::from_value(submitted).unwrap()
 }
 
-async fn tell(db: &Database, node_id: NodeId, business_name: &str) -> connected_account::Model {
+async fn submit(db: &Database, node_id: NodeId, business_name: &str) -> connected_account::Model {
     let mut tx = db.begin().await.unwrap();
-    let told = sellers::tell(&mut tx, node_id, &details(business_name), "PT50".to_owned()).await.unwrap();
+    let submitted =
+        sellers::submit_details(&mut tx, node_id, &details(business_name), "PT50".to_owned()).await.unwrap();
     tx.commit().await.unwrap();
-    told
+    submitted
 }
 
 async fn hand_over(db: &Database, node_id: NodeId) -> Option<connected_account::Model> {
@@ -41,14 +42,18 @@ async fn hand_over(db: &Database, node_id: NodeId) -> Option<connected_account::
     handed
 }
 
-fn account(charges_enabled: bool) -> Seen {
+fn account(charges_enabled: bool) -> AccountReport {
     let requirements_due = vec!["iban".to_owned()];
-    Seen { account_id: "acct_1".to_owned(), charges_enabled, payouts_enabled: false, requirements_due }
+    AccountReport { account_id: "acct_1".to_owned(), charges_enabled, payouts_enabled: false, requirements_due }
 }
 
-async fn seen(db: &Database, told: &connected_account::Model, seen: Seen) -> Option<connected_account::Model> {
+async fn record(
+    db: &Database,
+    handed: &connected_account::Model,
+    report: AccountReport,
+) -> Option<connected_account::Model> {
     let tx = db.begin().await.unwrap();
-    let changed = sellers::seen(&tx, told.node_id, Some(told.told_at), seen).await.unwrap();
+    let changed = sellers::record_report(&tx, handed.node_id, Some(handed.told_at), report).await.unwrap();
     tx.commit().await.unwrap();
     changed
 }
@@ -60,51 +65,55 @@ async fn stored(db: &Database, node_id: NodeId) -> connected_account::Model {
 on_both!(a_sellers_details_are_kept_until_the_processor_has_them, async |database: TestDatabase| {
     let (db, node_id) = (&database.db, Merchant::insert(&database.db, 1).await.node_id);
     assert!(hand_over(db, node_id).await.is_none());
-    let first = tell(db, node_id, "Olive").await;
+    let first = submit(db, node_id, "Olive").await;
     assert_eq!((first.status, first.iban.as_deref()), (ConnectedAccountStatus::Asked, Some("PT50")));
     assert_eq!(sent::<SyncAccount>(db).await, [SyncAccount { node_id }]);
     let handed = hand_over(db, node_id).await.unwrap();
     assert_eq!((handed.status, handed.details["nif"].as_str()), (ConnectedAccountStatus::Asked, Some("123456789")));
     assert_eq!(stored(db, node_id).await.status, ConnectedAccountStatus::Sent);
-    let synced = seen(db, &first, account(true)).await.unwrap();
+    let synced = record(db, &first, account(true)).await.unwrap();
     assert_eq!((synced.status, synced.iban.as_ref()), (ConnectedAccountStatus::Synced, None));
     assert_eq!(synced.details, json!({ "business_name": "Olive" }), "nothing of the person stays");
-    assert_eq!(hand_over(db, node_id).await.unwrap().status, ConnectedAccountStatus::Synced, "it is only looked at");
+    assert_eq!(hand_over(db, node_id).await.unwrap().status, ConnectedAccountStatus::Synced, "it is only polled");
     assert_eq!(stored(db, node_id).await.status, ConnectedAccountStatus::Synced);
-    assert!(seen(db, &first, account(true)).await.is_none(), "nothing that the seller may do has changed");
-    assert!(seen(db, &first, account(false)).await.is_some());
+    assert!(record(db, &first, account(true)).await.is_none(), "nothing that the seller may do has changed");
+    assert!(record(db, &first, account(false)).await.is_some());
 });
 
-on_both!(what_is_told_meanwhile_is_handed_over_as_well, async |database: TestDatabase| {
+on_both!(what_is_submitted_meanwhile_is_handed_over_as_well, async |database: TestDatabase| {
     let (db, node_id) = (&database.db, Merchant::insert(&database.db, 1).await.node_id);
-    let first = tell(db, node_id, "Olive").await;
-    seen(db, &first, account(true)).await.unwrap();
-    let second = tell(db, node_id, "Olive and sons").await;
+    let first = submit(db, node_id, "Olive").await;
+    record(db, &first, account(true)).await.unwrap();
+    let second = submit(db, node_id, "Olive and sons").await;
     assert_eq!(
         (second.reference, second.account_id.as_deref()),
         (first.reference, Some("acct_1")),
         "it is one account"
     );
     assert_eq!((second.status, second.charges_enabled), (ConnectedAccountStatus::Asked, true));
-    seen(db, &first, account(false)).await.unwrap();
+    record(db, &first, account(false)).await.unwrap();
     let waiting = stored(db, node_id).await;
     assert_eq!((waiting.status, waiting.iban.as_deref()), (ConnectedAccountStatus::Asked, Some("PT50")));
-    assert!(!waiting.charges_enabled, "what the processor tells counts all the same");
-    let declined = async |told: &connected_account::Model| {
+    assert!(!waiting.charges_enabled, "what the processor reports counts all the same");
+    let declined = async |handed: &connected_account::Model| {
         let tx = db.begin().await.unwrap();
         let code = "address".to_owned();
-        sellers::declined(&tx, node_id, told.told_at, code, "no such street".to_owned()).await.unwrap();
+        sellers::declined(&tx, node_id, handed.told_at, code, "no such street".to_owned()).await.unwrap();
         tx.commit().await.unwrap();
         stored(db, node_id).await
     };
-    assert_eq!(declined(&first).await.status, ConnectedAccountStatus::Asked, "that was said of what was told before");
+    assert_eq!(
+        declined(&first).await.status,
+        ConnectedAccountStatus::Asked,
+        "that was said of what was submitted before"
+    );
     let refused = declined(&second).await;
     assert_eq!((refused.status, refused.iban.as_ref()), (ConnectedAccountStatus::Declined, None));
     assert_eq!(
         (refused.failure_code.as_deref(), &refused.details),
         (Some("address"), &json!({ "business_name": "Olive and sons" }))
     );
-    let third = tell(db, node_id, "Olive").await;
+    let third = submit(db, node_id, "Olive").await;
     assert_eq!((third.failure_code.as_ref(), third.failure_message.as_ref()), (None, None), "it is tried anew");
 });
 
@@ -112,39 +121,39 @@ on_both!(a_payout_needs_an_account_that_may_be_paid_out, async |database: TestDa
     let (db, node_id) = (&database.db, Merchant::insert(&database.db, 1).await.node_id);
     let refused = async || {
         let mut tx = db.begin().await.unwrap();
-        match payouts::ask(&mut tx, node_id, "EUR", 1).await {
+        match payouts::request(&mut tx, node_id, "EUR", 1).await {
             Err(RequestError::Conflict(conflict)) => conflict,
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(refused().await, Conflict::NoAccount);
-    let told = tell(db, node_id, "Olive").await;
+    let submitted = submit(db, node_id, "Olive").await;
     assert_eq!(refused().await, Conflict::NoAccount, "the processor has none yet");
-    seen(db, &told, account(true)).await.unwrap();
+    record(db, &submitted, account(true)).await.unwrap();
     assert_eq!(refused().await, Conflict::PayoutsDisabled);
-    seen(db, &told, Seen { payouts_enabled: true, ..account(true) }).await.unwrap();
+    record(db, &submitted, AccountReport { payouts_enabled: true, ..account(true) }).await.unwrap();
     assert_eq!(refused().await, Conflict::Balance(0), "the seller has nothing in this currency");
 });
 
-on_both!(a_payout_is_asked_for_in_its_currency_and_has_one_end, async |database: TestDatabase| {
+on_both!(a_payout_is_requested_in_its_currency_and_has_one_end, async |database: TestDatabase| {
     let shop = Shop::open(&database.db).await;
     let db = &shop.db;
     shop.sale(10_000, 0).await;
     let mut tx = db.begin().await.unwrap();
-    let other = payouts::ask(&mut tx, shop.merchant.node_id, "JPY", 1).await;
+    let other = payouts::request(&mut tx, shop.merchant.node_id, "JPY", 1).await;
     assert!(matches!(other, Err(RequestError::Conflict(Conflict::Balance(0)))), "{other:?}");
     drop(tx);
     let payout = shop.pay_out(4_000).await.unwrap();
     assert_eq!((payout.decimals, payout.account_id.as_str()), (2, "acct_1"));
     assert_eq!(sent::<SendPayout>(db).await, [SendPayout::new(payout.id, shop.merchant.node_id)]);
-    let paid = || payouts::Became::Paid { processor_id: "po_1".to_owned(), arrival_date: None };
+    let paid = || payouts::PayoutOutcome::Paid { processor_id: "po_1".to_owned(), arrival_date: None };
     let mut tx = db.begin().await.unwrap();
     assert_eq!(payouts::settle(&mut tx, payout.id, paid()).await.unwrap(), None, "nobody has sent it");
     for was in [PayoutStatus::Asked, PayoutStatus::Sent] {
         assert_eq!(payouts::hand_over(&tx, payout.id).await.unwrap().unwrap().status, was);
     }
     assert_eq!(payouts::settle(&mut tx, payout.id, paid()).await.unwrap().unwrap().status, PayoutStatus::Paid);
-    let failed = payouts::Became::Failed { code: "x".to_owned(), message: "y".to_owned() };
+    let failed = payouts::PayoutOutcome::Failed { code: "x".to_owned(), message: "y".to_owned() };
     assert_eq!(payouts::settle(&mut tx, payout.id, failed).await.unwrap(), None);
     assert_eq!(payouts::hand_over(&tx, payout.id).await.unwrap(), None, "it is not sent again");
     tx.commit().await.unwrap();
@@ -154,7 +163,7 @@ on_both!(a_payout_is_asked_for_in_its_currency_and_has_one_end, async |database:
     shop.clean().await;
 });
 
-on_both!(a_processors_callback_has_its_subject_looked_at_once, async |database: TestDatabase| {
+on_both!(a_processors_callback_has_its_subject_polled_once, async |database: TestDatabase| {
     let shop = Shop::open(&database.db).await;
     let (db, node_id) = (&shop.db, shop.merchant.node_id);
     shop.sale(10_000, 0).await;
@@ -162,20 +171,20 @@ on_both!(a_processors_callback_has_its_subject_looked_at_once, async |database: 
     let named = payout::Entity::update_many().col_expr(payout::Column::ProcessorId, Expr::value("po_1"));
     named.exec(&**db).await.unwrap();
     clear_outbox(db).await;
-    let hear = async |event_id: Option<&str>, about: About| {
+    let receive = async |event_id: Option<&str>, about: About| {
         let mut tx = db.begin().await.unwrap();
-        sellers::hear(&mut tx, "STR", event_id.map(str::to_owned), about).await.unwrap();
+        sellers::receive_callback(&mut tx, "STR", event_id.map(str::to_owned), about).await.unwrap();
         tx.commit().await.unwrap();
     };
     let payout_of = |reference, id: Option<&str>| About::Payout { reference, gateway_id: id.map(str::to_owned) };
     let account = |id: &str| About::Account { account: id.to_owned() };
     for _ in 0..2 {
-        hear(Some("1"), payout_of(Some(payout.id.0), None)).await;
-        hear(Some("2"), account("acct_1")).await;
+        receive(Some("1"), payout_of(Some(payout.id.0), None)).await;
+        receive(Some("2"), account("acct_1")).await;
     }
-    hear(None, payout_of(None, Some("po_1"))).await;
+    receive(None, payout_of(None, Some("po_1"))).await;
     for unknown in [payout_of(None, None), payout_of(None, Some("po_2")), account("acct_2")] {
-        hear(None, unknown).await;
+        receive(None, unknown).await;
     }
     assert_eq!(sent::<SendPayout>(db).await, vec![SendPayout::new(payout.id, node_id); 2]);
     assert_eq!(sent::<SyncAccount>(db).await, [SyncAccount { node_id }]);
@@ -212,7 +221,7 @@ on_both!(what_waits_for_the_processor_too_long_is_taken_up_once, async |database
     found.sort_by_key(|message| message.refund_id);
     assert_eq!((found, sent::<SendPayout>(db).await), (again, vec![SendPayout::new(payout.id, node_id)]));
     shop.settle(refunds[0].id, done("re")).await;
-    tell(db, node_id, "Olive").await;
+    submit(db, node_id, "Olive").await;
     age(db).await;
     discard::<SendPayout>(db, payout.id.0).await;
     // A letter of another kind says nothing about the account.

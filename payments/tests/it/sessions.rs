@@ -9,7 +9,7 @@ use fixtures::{Merchant, TestDatabase, on_both};
 use payments::{
     Acceptor, Actor, NewPayment,
     jobs::{CheckSession, OpenSession},
-    sessions::{self, Callback, Claimed, GatewayStatus, NewSession, Seen, SessionError},
+    sessions::{self, Callback, Claimed, GatewayReport, GatewayStatus, NewSession, SessionError},
 };
 use queue::Database;
 use rust_decimal::Decimal;
@@ -34,7 +34,7 @@ async fn begin(db: &Database, payment_id: PaymentId, source: &str) -> Result<gat
         payment_method: PaymentMethod::MobileMoney,
         account: None,
         fee: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     };
     let mut tx = db.begin().await.unwrap();
     let session = sessions::begin(&mut tx, new).await?;
@@ -49,9 +49,9 @@ async fn begun(database: &TestDatabase) -> gateway_session::Model {
     begin(&database.db, payment, "MVO").await.unwrap()
 }
 
-async fn settle(db: &Database, id: GatewaySessionId, seen: Seen) -> gateway_session::Model {
+async fn settle(db: &Database, id: GatewaySessionId, report: GatewayReport) -> gateway_session::Model {
     let mut tx = db.begin().await.unwrap();
-    let session = payments::ledger::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap().unwrap();
+    let session = payments::ledger::settle(&mut tx, id, report, Actor::worker("test")).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     session
 }
@@ -80,7 +80,7 @@ on_both!(a_payment_is_opened_at_one_gateway_at_a_time, async |database: TestData
         Err(SessionError::Live(live)) => assert_eq!(live.id, first.id, "whoever asks again gets the one there is"),
         other => panic!("{other:?}"),
     }
-    settle(db, first.id, Seen::without_money(GatewayStatus::Closed)).await;
+    settle(db, first.id, GatewayReport::without_money(GatewayStatus::Closed)).await;
     let second = begin(db, id, "STR").await.unwrap();
     assert_eq!(sessions::newest(&**db, id).await.unwrap().unwrap().id, second.id);
     assert_eq!(sent::<OpenSession>(db).await.len(), 2);
@@ -113,12 +113,12 @@ on_both!(a_lease_is_one_processes_until_it_ends, async |database: TestDatabase| 
     assert_eq!(
         stored(db, session.id).await.status,
         GatewaySessionStatus::Sent,
-        "it says so before the gateway is asked"
+        "it says so before anything is requested"
     );
     assert!(claim(db, session.id, true).await.is_none());
     set(db, session.id, gateway_session::Column::LeasedUntil, now() - TimeDelta::seconds(1)).await;
     let second = claim(db, session.id, true).await.unwrap();
-    assert_eq!(second.was, GatewaySessionStatus::Sent, "it may have been asked for: it is looked for first");
+    assert_eq!(second.was, GatewaySessionStatus::Sent, "it may have been requested: it is looked up first");
     sessions::release(db, &first, true).await.unwrap();
     let kept = stored(db, session.id).await;
     assert_eq!((kept.status, kept.leased_until), (GatewaySessionStatus::Sent, second.session.leased_until));
@@ -127,16 +127,16 @@ on_both!(a_lease_is_one_processes_until_it_ends, async |database: TestDatabase| 
     assert!(claim(db, GatewaySessionId::new(), true).await.is_none());
 });
 
-on_both!(only_what_was_certainly_not_asked_for_is_asked_anew, async |database: TestDatabase| {
+on_both!(only_what_was_certainly_not_requested_is_requested_anew, async |database: TestDatabase| {
     let (db, session) = (&database.db, begun(&database).await);
-    let looking = claim(db, session.id, false).await.unwrap();
-    assert_eq!(looking.session.status, GatewaySessionStatus::Asked);
-    sessions::release(db, &looking, false).await.unwrap();
+    let unsent = claim(db, session.id, false).await.unwrap();
+    assert_eq!(unsent.session.status, GatewaySessionStatus::Asked);
+    sessions::release(db, &unsent, false).await.unwrap();
     let sending = claim(db, session.id, true).await.unwrap();
     sessions::release(db, &sending, true).await.unwrap();
-    let unasked = stored(db, session.id).await;
-    assert_eq!((unasked.status, unasked.leased_until), (GatewaySessionStatus::Asked, None));
-    let ready = settle(db, session.id, Seen::without_money(GatewayStatus::Waiting)).await;
+    let released = stored(db, session.id).await;
+    assert_eq!((released.status, released.leased_until), (GatewaySessionStatus::Asked, None));
+    let ready = settle(db, session.id, GatewayReport::without_money(GatewayStatus::Waiting)).await;
     assert_eq!(ready.status, GatewaySessionStatus::Ready);
     let again = claim(db, session.id, true).await.unwrap();
     assert_eq!((again.was, again.session.status), (GatewaySessionStatus::Ready, GatewaySessionStatus::Ready));
@@ -144,18 +144,18 @@ on_both!(only_what_was_certainly_not_asked_for_is_asked_anew, async |database: T
     assert_eq!(stored(db, session.id).await.status, GatewaySessionStatus::Ready, "the gateway has it");
 });
 
-on_both!(a_session_has_one_follower_unless_that_one_is_silent, async |database: TestDatabase| {
+on_both!(one_message_polls_a_session_unless_that_one_is_silent, async |database: TestDatabase| {
     let (db, session) = (&database.db, begun(&database).await);
     let (one, other, patience) = (Uuid::now_v7(), Uuid::now_v7(), TimeDelta::minutes(5));
-    let follow = async |message| sessions::follow(db, session.id, message, patience).await.unwrap();
-    assert!(follow(one).await && follow(one).await, "a message that comes again goes on");
-    assert!(!follow(other).await);
+    let claim_polling = async |message| sessions::claim_polling(db, session.id, message, patience).await.unwrap();
+    assert!(claim_polling(one).await && claim_polling(one).await, "a message that comes again goes on");
+    assert!(!claim_polling(other).await);
     set(db, session.id, gateway_session::Column::UpdatedAt, now() - TimeDelta::minutes(6)).await;
-    assert!(follow(other).await);
+    assert!(claim_polling(other).await);
     assert_eq!(stored(db, session.id).await.follower, Some(other));
 });
 
-/// Has what nobody has looked at for five minutes taken up, and says how many those are.
+/// Takes up what nobody has polled for five minutes, and returns how many those are.
 async fn take_up(db: &Database, most: u64) -> usize {
     let mut tx = db.begin().await.unwrap();
     let taken = sessions::take_up(&mut tx, TimeDelta::minutes(5), most).await.unwrap();
@@ -167,7 +167,7 @@ fn long_ago() -> DateTime<Utc> {
     now() - TimeDelta::minutes(6)
 }
 
-on_both!(a_session_that_nobody_looks_at_is_taken_up_once, async |database: TestDatabase| {
+on_both!(a_session_that_nobody_polls_is_taken_up_once, async |database: TestDatabase| {
     use gateway_session::Column as C;
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let mut forgotten = Vec::new();
@@ -175,7 +175,7 @@ on_both!(a_session_that_nobody_looks_at_is_taken_up_once, async |database: TestD
         let payment = payable(db, &merchant, name).await;
         forgotten.push(begin(db, payment, "MVO").await.unwrap());
     }
-    settle(db, forgotten[4].id, Seen::without_money(GatewayStatus::Closed)).await;
+    settle(db, forgotten[4].id, GatewayReport::without_money(GatewayStatus::Closed)).await;
     for (index, session) in forgotten.iter().enumerate().filter(|(index, _)| *index != 3) {
         set(db, session.id, C::UpdatedAt, long_ago() - TimeDelta::seconds(i64::try_from(index).unwrap())).await;
         set(db, session.id, C::Follower, Uuid::now_v7()).await;
@@ -187,10 +187,10 @@ on_both!(a_session_that_nobody_looks_at_is_taken_up_once, async |database: TestD
     assert_eq!(take_up(db, 9).await, 0, "each is marked");
     let open = |index: usize| OpenSession::new(forgotten[index].id, forgotten[index].payment_id);
     assert_eq!(sent::<OpenSession>(db).await, [open(2), open(0)], "those that waited longest come first");
-    assert_eq!(stored(db, forgotten[0].id).await.follower, None, "the new message may follow it");
+    assert_eq!(stored(db, forgotten[0].id).await.follower, None, "the new message may poll it");
 });
 
-on_both!(only_money_on_its_way_back_is_looked_at_by_nobody_else, async |database: TestDatabase| {
+on_both!(only_money_on_its_way_back_is_polled_by_nobody_else, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let mut captured = Vec::new();
     for (name, status, account) in [
@@ -218,13 +218,13 @@ fn callback(event_id: Option<&str>) -> Callback {
     Callback { source: "MVO".to_owned(), event_id, reference: None, gateway_id: None, finds_by_id: false }
 }
 
-async fn hear(db: &Database, callback: Callback) {
+async fn receive(db: &Database, callback: Callback) {
     let mut tx = db.begin().await.unwrap();
-    sessions::hear(&mut tx, callback).await.unwrap();
+    sessions::receive_callback(&mut tx, callback).await.unwrap();
     tx.commit().await.unwrap();
 }
 
-on_both!(a_callback_has_its_session_looked_at_once, async |database: TestDatabase| {
+on_both!(a_callback_has_its_session_polled_once, async |database: TestDatabase| {
     use gateway_session::Column as C;
     let (db, session) = (&database.db, begun(&database).await);
     set(db, session.id, C::GatewayId, "gw").await;
@@ -243,7 +243,7 @@ on_both!(a_callback_has_its_session_looked_at_once, async |database: TestDatabas
         (false, Callback { source: "STR".to_owned(), reference, ..callback(Some("1")) }),
     ] {
         let (before, what) = (sent::<CheckSession>(db).await.len(), format!("{callback:?}"));
-        hear(db, callback).await;
+        receive(db, callback).await;
         assert_eq!(sent::<CheckSession>(db).await.len() - before, usize::from(known), "{what}");
     }
     assert_eq!(sent::<CheckSession>(db).await[0], CheckSession::new(session.payment_id, session.id));
@@ -251,35 +251,35 @@ on_both!(a_callback_has_its_session_looked_at_once, async |database: TestDatabas
     assert!(!has_news("6", Some("other")).await && !has_news("6", None).await);
 });
 
-on_both!(an_id_that_only_callbacks_tell_is_kept_and_never_replaced, async |database: TestDatabase| {
+on_both!(an_id_that_only_callbacks_name_is_kept_and_never_replaced, async |database: TestDatabase| {
     let (db, session) = (&database.db, begun(&database).await);
-    let told = |gateway_id: &str, finds_by_id| Callback {
+    let named = |gateway_id: &str, finds_by_id| Callback {
         reference: Some(session.id.0),
         gateway_id: Some(gateway_id.to_owned()),
         finds_by_id,
         ..callback(None)
     };
-    hear(db, told("of an event", false)).await;
+    receive(db, named("of an event", false)).await;
     assert_eq!(stored(db, session.id).await.gateway_id, None, "it does not find the payment by that");
-    hear(db, told("first", true)).await;
-    hear(db, told("second", true)).await;
+    receive(db, named("first", true)).await;
+    receive(db, named("second", true)).await;
     assert_eq!(stored(db, session.id).await.gateway_id.as_deref(), Some("first"));
 });
 
-on_both!(what_was_seen_once_is_not_unseen, async |database: TestDatabase| {
+on_both!(what_was_reported_once_is_not_taken_back, async |database: TestDatabase| {
     let (db, session) = (&database.db, begun(&database).await);
     let price = read(db, session.payment_id).await.paid_price.0;
     let claimed = claim(db, session.id, true).await.unwrap();
-    let captured = Seen {
+    let captured = GatewayReport {
         gateway_id: Some("gw".to_owned()),
         charge_id: Some("ch".to_owned()),
         captured: price,
         refunded: Decimal::ONE,
-        ..Seen::without_money(GatewayStatus::Captured)
+        ..GatewayReport::without_money(GatewayStatus::Captured)
     };
     let first = settle(db, session.id, captured).await;
     assert_eq!((first.leased_until, first.looks), (None, claimed.session.looks + 1), "the lease is given back");
-    let poorer = settle(db, session.id, Seen::without_money(GatewayStatus::Closed)).await;
+    let poorer = settle(db, session.id, GatewayReport::without_money(GatewayStatus::Closed)).await;
     assert_eq!((poorer.status, poorer.looks), (GatewaySessionStatus::Captured, first.looks + 1));
     assert_eq!((poorer.captured, poorer.refunded), (first.captured, first.refunded));
     assert_eq!((poorer.gateway_id.as_deref(), poorer.charge_id.as_deref()), (Some("gw"), Some("ch")));
@@ -290,10 +290,10 @@ on_both!(what_was_seen_once_is_not_unseen, async |database: TestDatabase| {
 on_both!(money_at_a_session_that_was_given_up_closes_the_one_begun_since, async |database: TestDatabase| {
     let (db, first) = (&database.db, begun(&database).await);
     let price = read(db, first.payment_id).await.paid_price.0;
-    settle(db, first.id, Seen::without_money(GatewayStatus::Closed)).await;
+    settle(db, first.id, GatewayReport::without_money(GatewayStatus::Closed)).await;
     let second = begin(db, first.payment_id, "STR").await.unwrap();
     for _ in 0..2 {
-        let captured = Seen { captured: price, ..Seen::without_money(GatewayStatus::Captured) };
+        let captured = GatewayReport { captured: price, ..GatewayReport::without_money(GatewayStatus::Captured) };
         settle(db, first.id, captured).await;
     }
     assert_eq!(sent::<CheckSession>(db).await, [CheckSession::new(first.payment_id, second.id)]);

@@ -122,7 +122,7 @@ async fn events_of(db: &Database, payments: &[PaymentId]) -> Vec<PaymentLogId> {
     rows.all(&**db).await.unwrap().into_iter().map(|row| row.id).collect()
 }
 
-on_both!(events_of_several_payments_belong_to_whoever_sees_them_all, async |database: TestDatabase| {
+on_both!(events_of_several_payments_belong_to_who_reaches_them_all, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let root = node::Entity::find_by_id(merchant.node_id).one(&**db).await.unwrap().unwrap();
     let mut branches = Vec::new();

@@ -87,7 +87,7 @@ on_both!(what_is_said_is_kept_and_what_is_not_said_stays, async |database: TestD
     assert_eq!(format!("{:?}", says(&others[0])), format!("{:?}", Said { status: Some(1), ..Said::default() }));
 });
 
-on_both!(tickets_are_seen_and_changed_within_reach_alone, async |database: TestDatabase| {
+on_both!(tickets_are_read_and_changed_within_reach_alone, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let stranger = Merchant::insert(db, 10).await;
     let above = node::Entity::find_by_id(merchant.node_id).one(&**db).await.unwrap().unwrap();

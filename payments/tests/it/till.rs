@@ -101,7 +101,7 @@ on_both!(what_an_entry_names_has_to_be_there, async |database: TestDatabase| {
     assert!(names(db, &merchant).await.is_empty(), "nothing was written");
 });
 
-on_both!(a_correction_changes_all_that_the_till_says_and_tells_both, async |database: TestDatabase| {
+on_both!(a_correction_changes_all_that_the_till_says_and_logs_both, async |database: TestDatabase| {
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let id = take(db, &merchant, entry(db, "till-1").await).await.unwrap();
     let (card, yen) = (method(db, PaymentMethod::CreditCard).await, currency_of(db, "JPY").await);
@@ -117,17 +117,20 @@ on_both!(a_correction_changes_all_that_the_till_says_and_tells_both, async |data
     assert_eq!((payment.currency_id, payment.external_id.as_str()), (yen, "till-2"));
     assert_eq!((payment.price, payment.paid_price), (Amount(Decimal::from(900)), Amount(Decimal::from(900))));
     let log = payment_log::Entity::find().filter(payment_log::Column::PaymentId.eq(id));
-    let told = log.order_by_desc(payment_log::Column::Sequence).all(&**db).await.unwrap();
-    let told = told.iter().find(|row| row.event_type == "payment.updated").unwrap();
+    let updated = log.order_by_desc(payment_log::Column::Sequence).all(&**db).await.unwrap();
+    let updated = updated.iter().find(|row| row.event_type == "payment.updated").unwrap();
     assert_eq!(
-        (&told.data["was"]["transaction_id"], &told.data["is"]["transaction_id"]),
+        (&updated.data["was"]["transaction_id"], &updated.data["is"]["transaction_id"]),
         (&"till-1".into(), &"till-2".into())
     );
     assert_eq!(
-        (told.data["was"]["amount"].to_string(), told.data["is"]["amount"].to_string()),
+        (updated.data["was"]["amount"].to_string(), updated.data["is"]["amount"].to_string()),
         ("10.5".into(), "900".into())
     );
-    assert_eq!((&told.data["was"]["method"], &told.data["is"]["method"]), (&"cash".into(), &"credit_card".into()));
+    assert_eq!(
+        (&updated.data["was"]["method"], &updated.data["is"]["method"]),
+        (&"cash".into(), &"credit_card".into())
+    );
     assert!(take(db, &merchant, entry(db, "till-1").await).await.is_ok(), "its old name is free");
     let taken = correct(db, &merchant, id, entry(db, "till-1").await).await;
     assert!(matches!(taken, Err(TillError::TransactionTaken)), "{taken:?}");

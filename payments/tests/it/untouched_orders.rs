@@ -40,7 +40,7 @@ async fn report(db: &Database, order_id: OrderId) {
         origin_bank: None,
         payer_name: None,
         receipt_url: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     };
     receipts::report(&mut tx, receipt).await.unwrap();
     tx.commit().await.unwrap();

@@ -44,16 +44,16 @@ fn held() -> Closing {
 /// A life that ends in review with the rail showing this.
 fn life(shown: Shown) -> Vec<Observation> {
     let deposit = || json!({ "payer": "0xb" });
-    let seen = || Observation::DepositSeen { data: deposit() };
+    let deposited = || Observation::DepositSeen { data: deposit() };
     let paid = || Observation::DepositFinal { data: deposit() };
     let rest = match shown {
         Shown::Nothing => return vec![started(), Observation::OutcomeUnknown { data: json!({ "attempts": [] }) }],
         Shown::DealOpen => vec![],
-        Shown::DepositSeen => vec![seen()],
-        Shown::DepositFinal => vec![seen(), paid()],
-        Shown::Released => vec![seen(), paid(), Observation::Released { transaction_hash: None }],
-        Shown::Returned => vec![seen(), paid(), closed(Closing::Returned)],
-        Shown::ReturnHeld => vec![seen(), paid(), closed(held())],
+        Shown::DepositSeen => vec![deposited()],
+        Shown::DepositFinal => vec![deposited(), paid()],
+        Shown::Released => vec![deposited(), paid(), Observation::Released { transaction_hash: None }],
+        Shown::Returned => vec![deposited(), paid(), closed(Closing::Returned)],
+        Shown::ReturnHeld => vec![deposited(), paid(), closed(held())],
         Shown::Closed => vec![closed(Closing::Nothing)],
     };
     // A success that comes after it had been given up.
@@ -65,8 +65,8 @@ fn life(shown: Shown) -> Vec<Observation> {
 async fn in_review(db: &Database, merchant: &Merchant, name: &str, shown: Shown) -> PaymentId {
     let acceptor = payments::Acceptor::start(db.clone());
     let id = acceptor.accept(&merchant.caller(), merchant.payment(name)).await.unwrap().payment.id;
-    for seen in life(shown) {
-        observe(db, id, seen).await;
+    for observation in life(shown) {
+        observe(db, id, observation).await;
     }
     assert_eq!(read(db, id).await.status, PaymentStatus::NeedsReview, "{shown:?}");
     id
@@ -83,7 +83,7 @@ async fn last_row(db: &Database, id: PaymentId) -> payment_log::Model {
 }
 
 /// What each state is to be followed by.
-fn follows(to: PaymentStatus) -> Option<&'static str> {
+fn enqueued(to: PaymentStatus) -> Option<&'static str> {
     match to {
         PaymentStatus::Pending => Some("open_deal"),
         PaymentStatus::Open => Some("expire_payment"),
@@ -113,8 +113,8 @@ on_both!(each_verdict_is_allowed_where_the_rail_bears_it_and_nowhere_else, async
             let resolved = resolve(db, &merchant.caller(), id, *to).await.unwrap();
             assert_eq!((resolved.payment.status, resolved.by), (*to, Some(*shown)));
             let sent = messages(db, id).await;
-            assert_eq!(sent[before..].first().map(String::as_str), follows(*to), "{shown:?} {to}");
-            assert_eq!(sent.len() - before, usize::from(follows(*to).is_some()));
+            assert_eq!(sent[before..].first().map(String::as_str), enqueued(*to), "{shown:?} {to}");
+            assert_eq!(sent.len() - before, usize::from(enqueued(*to).is_some()));
             let row = last_row(db, id).await;
             assert_eq!(row.event_type, payments::observation::event_type(*to));
             assert_eq!(
@@ -141,11 +141,11 @@ on_both!(the_same_verdict_again_is_harmless_and_another_one_comes_too_late, asyn
     let (db, merchant) = (&database.db, Merchant::insert(&database.db, 1).await);
     let (caller, id) = (merchant.caller(), in_review(db, &merchant, "one", Shown::Nothing).await);
     assert_eq!(resolve(db, &caller, id, PaymentStatus::Failed).await.unwrap().by, Some(Shown::Nothing));
-    let told = transitions(db, id).await;
+    let announced = transitions(db, id).await;
     assert_eq!(resolve(db, &caller, id, PaymentStatus::Failed).await.unwrap().by, None);
     let late = resolve(db, &caller, id, PaymentStatus::Canceled).await;
     assert!(matches!(late, Err(VerdictError::NotInReview(PaymentStatus::Failed))), "{late:?}");
-    assert_eq!(transitions(db, id).await, told);
+    assert_eq!(transitions(db, id).await, announced);
     let stored = read(db, id).await;
     assert_eq!(stored.failure_message.as_deref(), Some("a good reason"));
 
@@ -182,8 +182,8 @@ on_both!(what_was_lost_and_found_again_decides_what_may_be_said, async |database
     let acceptor = payments::Acceptor::start(db.clone());
     let id = acceptor.accept(&merchant.caller(), merchant.payment("one")).await.unwrap().payment.id;
     let paid = || Observation::DepositFinal { data: json!({}) };
-    for seen in [started(), opened("7"), paid(), Observation::ReleaseRequested, lost(Lost::DealDeposited)] {
-        observe(db, id, seen).await;
+    for observation in [started(), opened("7"), paid(), Observation::ReleaseRequested, lost(Lost::DealDeposited)] {
+        observe(db, id, observation).await;
     }
     let review = verdict::review(db, &merchant.caller(), id).await.unwrap();
     assert_eq!((review.rail.shown(), review.rail.lost()), (Shown::DealOpen, Some(Lost::DealDeposited)));
@@ -202,8 +202,8 @@ on_both!(what_was_lost_and_found_again_decides_what_may_be_said, async |database
 on_both!(a_deal_that_was_lost_is_opened_once_more, async |database: TestDatabase| {
     let (merchant, payment) = accepted(&database).await;
     let (db, id) = (&database.db, payment.id);
-    for seen in [started(), opened("7"), Observation::DepositFinal { data: json!({}) }] {
-        observe(db, id, seen).await;
+    for observation in [started(), opened("7"), Observation::DepositFinal { data: json!({}) }] {
+        observe(db, id, observation).await;
     }
     for event in [Lost::DealCreated, Lost::DealDeposited] {
         observe(db, id, lost(event)).await;
@@ -227,8 +227,8 @@ on_both!(what_cannot_be_sent_is_not_sent_again, async |database: TestDatabase| {
     payment::Entity::update(over).exec(&**db).await.unwrap();
     let refused = resolve(db, &merchant.caller(), id, PaymentStatus::Pending).await;
     assert!(matches!(refused, Err(VerdictError::NotAllowed { .. })), "{refused:?}");
-    let told = refused.unwrap_err().to_string();
-    assert!(told.contains("failed or canceled, not pending"), "{told}");
+    let refusal = refused.unwrap_err().to_string();
+    assert!(refusal.contains("failed or canceled, not pending"), "{refusal}");
 });
 
 on_both!(another_tenant_decides_nothing, async |database: TestDatabase| {

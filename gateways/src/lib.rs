@@ -8,6 +8,8 @@
 mod config;
 mod gateway;
 mod http;
+mod measured;
+mod meters;
 mod mobile_money;
 mod money;
 mod oauth;
@@ -28,6 +30,7 @@ pub use gateway::{
     Callback, CallbackRefused, CallbackSubject, Error, Gateway, Handle, Notification, OnBehalf, Order, Payer, Payment,
     Refund, Refunded, Returns, State,
 };
+pub use meters::METERS;
 pub use money::Money;
 pub use phoenixd::Phoenixd;
 pub use processor::{Account, PaidOut, Payout, PayoutState, Processor, Seller};

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::{Config, Gateway, Processor, Source, Stripe, mobile_money::MobileMoney, paypal::PayPal};
+use crate::{
+    Config, Gateway, Processor, Source, Stripe, measured::Measured, mobile_money::MobileMoney, paypal::PayPal,
+};
 
 /// The gateways of an installation. A clone shares them.
 #[derive(Clone, Default)]
@@ -51,6 +53,7 @@ impl Gateways {
     /// Adds a gateway for these nodes and all below them, for all nodes if there are none. One that was there for the
     /// same source is replaced.
     pub fn insert(&mut self, source: Source, gateway: Arc<dyn Gateway>, nodes: Vec<Uuid>) {
+        let gateway = Arc::new(Measured::new(gateway, source));
         Arc::make_mut(&mut self.entries).insert(source, Entry { gateway, nodes });
     }
 

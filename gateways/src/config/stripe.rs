@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mistake_in_stripes_settings_is_told() {
+    fn every_mistake_in_stripes_settings_is_reported() {
         let mut config: StripeConfig =
             serde_json::from_str(r#"{"secret_key": "sk_test_1", "webhook_secret": "whsec_1"}"#).unwrap();
         assert_eq!(config.mistakes(), Vec::<String>::new());

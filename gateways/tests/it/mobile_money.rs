@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn mvola_is_asked_as_it_documents() {
+async fn mvola_is_called_as_it_documents() {
     let operator = Operator::start(Source::MvolaMadagascar).await;
     let order = payable(operator.source);
     let payment = operator.gateway().open(&order).await.unwrap();
@@ -48,7 +48,7 @@ async fn mvola_is_asked_as_it_documents() {
 }
 
 #[tokio::test]
-async fn each_operator_is_told_amounts_and_phones_its_own_way() {
+async fn each_operator_gets_amounts_and_phones_its_own_way() {
     for (source, currency, phone, header, credentials) in [
         (Source::MvolaMadagascar, "Ar", "0343500003", "authorization", "Bearer t"),
         (Source::MvolaComoros, "KMF", "3212345", "authorization", "Bearer t"),
@@ -104,7 +104,7 @@ async fn a_payer_who_says_no_has_failed_the_payment() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_is_declined_before_anybody_is_asked() {
+async fn what_cannot_be_requested_is_declined_before_any_request() {
     let code = |result: Result<gateways::Payment, Error>| match result.unwrap_err() {
         Error::Declined { code, .. } => code,
         other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ async fn what_cannot_be_asked_for_is_declined_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn what_never_arrived_may_be_asked_again() {
+async fn what_never_arrived_may_be_requested_again() {
     for source in ALL {
         let operator = Operator::start(source).await;
         let (order, gateway) = (payable(source), operator.gateway());
@@ -187,7 +187,7 @@ async fn a_lost_answer_may_be_found_as_a_transaction() {
 }
 
 #[tokio::test]
-async fn mvola_cannot_be_asked_about_a_lost_answer_so_it_stays_unknown() {
+async fn mvola_cannot_be_queried_about_a_lost_answer_so_it_stays_unknown() {
     for fault in Fault::UNKNOWN {
         let operator = Operator::start(Source::MvolaComoros).await;
         let (order, gateway) = (payable(operator.source), operator.gateway());
@@ -206,7 +206,7 @@ async fn mvola_cannot_be_asked_about_a_lost_answer_so_it_stays_unknown() {
 }
 
 #[tokio::test]
-async fn asking_twice_asks_the_payer_once() {
+async fn requesting_twice_prompts_the_payer_once() {
     let operator = Operator::start(Source::HuriMoney).await;
     let (order, gateway) = (payable(operator.source), operator.gateway());
     let ids = [gateway.open(&order).await.unwrap().gateway_id, gateway.open(&order).await.unwrap().gateway_id];
@@ -221,7 +221,7 @@ async fn asking_twice_asks_the_payer_once() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_forgotten_is_unknown_and_never_asked_for_again() {
+async fn what_an_operator_has_forgotten_is_unknown_and_never_requested_again() {
     for source in ALL {
         let operator = Operator::start(source).await;
         let (order, gateway) = (payable(source), operator.gateway());
@@ -233,7 +233,7 @@ async fn what_an_operator_has_forgotten_is_unknown_and_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn looks_that_fail_move_nothing() {
+async fn queries_that_fail_move_nothing() {
     let operator = Operator::start(Source::Holo).await;
     let (order, gateway) = (payable(operator.source), operator.gateway());
     let id = gateway.open(&order).await.unwrap().gateway_id;
@@ -245,7 +245,7 @@ async fn looks_that_fail_move_nothing() {
 }
 
 #[tokio::test]
-async fn another_amount_than_was_asked_for_is_never_taken_for_it() {
+async fn another_amount_than_was_requested_is_never_taken_for_it() {
     let operator = Operator::start(Source::HuriMoney).await;
     let (order, gateway) = (payable(operator.source), operator.gateway());
     let id = gateway.open(&order).await.unwrap().gateway_id;

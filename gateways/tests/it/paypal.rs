@@ -70,7 +70,7 @@ async fn currencies_that_paypal_takes_without_fraction_are_written_so() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_paypals_word() {
+async fn a_refusal_is_reported_in_paypals_word() {
     let server = PayPalServer::start().await;
     let error = server.gateway().open(&order("100", "KMF")).await.unwrap_err();
     let Error::Declined { code, message } = error else { panic!("{error:?}") };
@@ -82,7 +82,7 @@ async fn a_refusal_is_told_in_paypals_word() {
 }
 
 #[tokio::test]
-async fn what_never_arrived_may_be_asked_again() {
+async fn what_never_arrived_may_be_requested_again() {
     let server = PayPalServer::start().await;
     let (order, gateway) = (order("5", "EUR"), server.gateway());
     let nowhere = gateway_at(&closed_port().await);
@@ -116,7 +116,7 @@ async fn an_order_whose_answer_is_lost_is_unknown_and_opened_once() {
 }
 
 #[tokio::test]
-async fn looks_that_fail_move_nothing() {
+async fn queries_that_fail_move_nothing() {
     let server = PayPalServer::start().await;
     let (order, gateway) = (order("5", "EUR"), server.gateway());
     let id = gateway.open(&order).await.unwrap().gateway_id;

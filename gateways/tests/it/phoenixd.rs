@@ -29,7 +29,7 @@ fn client(base_url: &str) -> Phoenixd {
 const EXPIRY: Duration = Duration::from_secs(600);
 
 #[tokio::test]
-async fn an_invoice_is_made_and_looked_at_field_by_field() {
+async fn an_invoice_is_made_and_read_field_by_field() {
     let node = LightningNode::start().await;
     // Whether or not the address ends with a slash.
     let client = client(&format!("{}/", node.base_url));
@@ -88,7 +88,7 @@ async fn an_invoice_whose_answer_is_lost_is_found_by_its_reference() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_told_from_a_node_that_is_away() {
+async fn wrong_settings_are_distinguished_from_a_node_that_is_away() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let node = LightningNode::start().await;
     let wrong = PhoenixdConfig { password: "guess".into(), ..config(&node.base_url) };
@@ -105,7 +105,7 @@ fn heard(config: &PhoenixdConfig, signature: Option<&str>, body: &str) -> Result
 }
 
 #[test]
-fn only_the_nodes_own_callbacks_are_heard() {
+fn only_the_nodes_own_callbacks_are_accepted() {
     let config = config("http://127.0.0.1:9740");
     let (hash, reference) = ("a".repeat(64), Uuid::now_v7());
     let body = json!({

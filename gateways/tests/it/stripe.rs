@@ -175,7 +175,7 @@ async fn currencies_without_a_fraction_are_not_multiplied() {
 }
 
 #[tokio::test]
-async fn a_session_is_told_from_opening_to_payment() {
+async fn a_session_is_reported_from_opening_to_payment() {
     let (fake, stripe) = pair().await;
     let order = order(euros("10"));
     let opened = stripe.open(&order).await.unwrap();
@@ -247,7 +247,7 @@ async fn every_status_of_stripes_has_one_meaning() {
 }
 
 #[tokio::test]
-async fn what_went_back_and_what_was_taken_back_is_told_apart() {
+async fn what_went_back_and_what_was_taken_back_is_distinguished() {
     let (fake, stripe) = pair().await;
     let order = order_for_seller(euros("100"), "1");
     let opened = stripe.open(&order).await.unwrap();
@@ -276,7 +276,7 @@ async fn what_went_back_and_what_was_taken_back_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_payment_without_an_id_is_looked_for_page_by_page() {
+async fn a_payment_without_an_id_is_searched_page_by_page() {
     let (fake, stripe) = pair().await;
     let wanted = order(euros("10"));
     let asked_at = Utc::now();
@@ -322,7 +322,7 @@ async fn an_id_that_is_not_stripes_is_not_there() {
 }
 
 #[tokio::test]
-async fn closing_tells_how_the_payment_stands_and_never_fails_for_a_paid_one() {
+async fn closing_reports_the_payments_status_and_never_fails_for_a_paid_one() {
     let (fake, stripe) = pair().await;
     for order in [order(euros("10")), order_for_seller(euros("10"), "1")] {
         let opened = stripe.open(&order).await.unwrap();

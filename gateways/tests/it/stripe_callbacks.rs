@@ -103,7 +103,7 @@ async fn what_is_signed_and_cannot_be_read_is_malformed() {
 }
 
 #[tokio::test]
-async fn an_event_says_what_to_look_at() {
+async fn an_event_names_its_subject() {
     let (stripe, ours) = (alone(), Uuid::new_v4());
     let metadata = json!({"reference": ours.to_string()});
     let payment =

@@ -52,7 +52,7 @@ fn faults() -> Vec<(&'static str, Fault, &'static str, bool)> {
 }
 
 #[tokio::test]
-async fn each_fault_of_opening_has_its_word_and_a_look_finds_what_was_made() {
+async fn each_fault_of_opening_has_its_word_and_a_query_finds_what_was_made() {
     for (what, fault, expected, there) in faults() {
         for order in [order(euros("10")), order_for_seller(euros("10"), "1")] {
             let (fake, stripe) = pair().await;
@@ -137,7 +137,7 @@ async fn what_stripe_cannot_take_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_look_changes_nothing_so_that_its_faults_are_no_unknown_outcome() {
+async fn a_query_changes_nothing_so_that_its_faults_are_no_unknown_outcome() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // It takes connections and says nothing.
@@ -157,7 +157,7 @@ async fn a_look_changes_nothing_so_that_its_faults_are_no_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn a_look_that_is_refused_does_not_say_that_the_payment_is() {
+async fn a_query_that_is_refused_does_not_say_that_the_payment_is() {
     let (fake, stripe) = pair().await;
     let order = order(euros("10"));
     let opened = stripe.open(&order).await.unwrap();

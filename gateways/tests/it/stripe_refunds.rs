@@ -86,7 +86,7 @@ async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
 }
 
 #[tokio::test]
-async fn a_refund_is_told_as_it_stands() {
+async fn a_refund_is_reported_with_its_status() {
     let (fake, stripe) = pair().await;
     let order = order(euros("10"));
     let handle = paid(&fake, &stripe, &order).await;

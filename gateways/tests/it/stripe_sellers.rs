@@ -40,7 +40,7 @@ fn payout(account: &str, amount: &str) -> gateways::Payout {
 }
 
 #[tokio::test]
-async fn an_account_is_opened_once_with_what_the_seller_has_told() {
+async fn an_account_is_opened_once_with_what_the_seller_has_submitted() {
     let (fake, stripe) = pair().await;
     let seller = seller();
     assert!(stripe.find_account(seller.reference, seller.told_at).await.unwrap().is_none());
@@ -187,7 +187,7 @@ async fn a_payout_leaves_the_sellers_balance_once() {
 }
 
 #[tokio::test]
-async fn a_payout_is_told_as_it_stands() {
+async fn a_payout_is_reported_with_its_status() {
     let (fake, stripe) = pair().await;
     let account = stripe.put_account(&seller(), None).await.unwrap().id;
     let asked = payout(&account, "25.50");

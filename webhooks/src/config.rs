@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told() {
+    fn all_mistakes_are_reported() {
         let config = Config { timeout_ms: 0, lease_ms: 3, breaker_percent: 101, ..Config::default() };
         assert_eq!(config.mistakes().len(), 3, "{:?}", config.mistakes());
     }

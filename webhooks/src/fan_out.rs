@@ -7,14 +7,14 @@ use entities::{
     DeliveryStatus, EventId, NetworkId, NodeId, PaymentId, WalletId, WebhookDeliveryId, WebhookEndpointId,
     WebhookFormat, WebhookStatus, node, now, webhook_body, webhook_delivery, webhook_endpoint,
 };
-use payments::{checkout::Told, event::selects};
+use payments::{checkout::FormattedEvent, event::selects};
 use queue::{Database, NewMessage, Transaction, insert_missing};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value, prelude::*};
 
-use crate::formats;
+use crate::{feed, formats};
 
 /// Rows of one insert: well under PostgreSQL's 65,535 parameters.
-const ROWS_PER_INSERT: usize = 500;
+pub(crate) const ROWS_PER_INSERT: usize = 500;
 
 /// An event that is to be delivered.
 #[derive(Clone, Debug)]
@@ -36,23 +36,23 @@ pub struct Outgoing {
     /// What is sent, in the format `standard`.
     pub body: String,
     /// The same in other formats, in those that have such an event.
-    pub others: Vec<Told>,
+    pub others: Vec<FormattedEvent>,
 }
 
 impl Outgoing {
     /// The event in one of the other formats.
-    pub(crate) fn in_format(&self, format: WebhookFormat) -> Option<&Told> {
-        self.others.iter().find(|told| told.format == format)
+    pub(crate) fn in_format(&self, format: WebhookFormat) -> Option<&FormattedEvent> {
+        self.others.iter().find(|formatted| formatted.format == format)
     }
 }
 
 /// Endpoints that something new waits for. Given to [`wake`] after the commit.
 #[derive(Clone, Debug, Default)]
-#[must_use = "nothing is sent before somebody is told"]
+#[must_use = "nothing is sent before the lanes are woken"]
 pub struct Waiting(pub BTreeSet<WebhookEndpointId>);
 
-/// Writes what is owed to each endpoint that wants one of the events, and publishes all to the topic exchange, in the
-/// caller's transaction. An event that was fanned out before is owed once; the exchange gets it again, so that a caller
+/// Writes what is owed to each endpoint that wants one of the events, appends all to the feed and publishes them to the topic
+/// exchange, in the caller's transaction, whose last statements these should be. An event that was fanned out before is owed once; the exchange gets it again, so that a caller
 /// that may repeat itself needs a guard of its own.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub(crate) async fn fan_out_except(
     let subscribers = subscribers(tx, events).await?;
     let (mut deliveries, mut bodies, mut waiting) = (Vec::new(), Vec::new(), Waiting::default());
     for event in events {
-        let mut formats = BTreeSet::new();
+        let mut formats = BTreeSet::from([WebhookFormat::Standard]);
         let is_recipient = |endpoint: &&Subscriber| endpoint.is_subscribed_to(event) && Some(endpoint.row.id) != except;
         for endpoint in subscribers.get(&event.node_id).into_iter().flatten().filter(is_recipient) {
             deliveries.push(delivery(endpoint, event));
@@ -83,6 +83,7 @@ pub(crate) async fn fan_out_except(
     }
     insert(tx, bodies, deliveries).await?;
     tx.enqueue(events.iter().map(published).collect()).await?;
+    feed::append(tx, events).await?;
     Ok(waiting)
 }
 

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_tells_how_many_files_may_be_open() {
+    fn the_system_reports_how_many_files_may_be_open() {
         assert!(cfg!(not(target_os = "linux")) || open_files_max().is_some_and(|files| files > 0));
     }
 }

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_endpoint_asks_for_is_read_as_seconds_or_as_a_date() {
+    fn a_requested_pause_is_read_as_seconds_or_as_a_date() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         assert_eq!(retry_after("120", now), Some(TimeDelta::seconds(120)));
         assert_eq!(retry_after("Fri, 15 Jan 2027 08:00:30 GMT", now), Some(TimeDelta::seconds(30)));

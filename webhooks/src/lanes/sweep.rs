@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entities::{WebhookEndpointId, now};
+use metrics::gauge;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use tokio_util::sync::CancellationToken;
 
@@ -69,15 +70,15 @@ async fn measure_lag(context: &LaneContext) -> Result<(), DbErr> {
 
 async fn measure_endpoints(context: &LaneContext) -> Result<(), DbErr> {
     let counts = [
-        ("quittance_webhook_breakers_open", "breaker_step > 0 AND status = 'enabled' AND due_at IS NOT NULL"),
-        ("quittance_webhook_endpoints_disabled", "status = 'disabled'"),
+        (gauge!("quittance_webhook_breakers_open"), "breaker_step > 0 AND status = 'enabled' AND due_at IS NOT NULL"),
+        (gauge!("quittance_webhook_endpoints_disabled"), "status = 'disabled'"),
     ];
     for (gauge, condition) in counts {
         let sql = format!("SELECT COUNT(*) FROM webhook_endpoints WHERE deleted_at IS NULL AND {condition}");
         let statement = Statement::from_string(context.db.get_database_backend(), sql);
         let row = context.db.query_one_raw(statement).await?;
         let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-        metrics::gauge!(gauge).set(f64::from(i32::try_from(count).unwrap_or(i32::MAX)));
+        gauge.set(f64::from(i32::try_from(count).unwrap_or(i32::MAX)));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use entities::{
 use fixtures::{TestDatabase, on_both};
 use hmac::{Hmac, Mac};
 use payments::{
-    Acceptor, Asked, AtGateway, Observation, Observed,
-    checkout::{self, Choice, NewCheckout, Told},
+    Acceptor, AtGateway, Observation, Observed, RequestedBy,
+    checkout::{self, Choice, FormattedEvent, NewCheckout},
     commands,
 };
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
@@ -23,8 +23,8 @@ use crate::{
     rig::{Rig, event},
 };
 
-fn asked(rig: &Rig) -> Asked {
-    rig.merchant.caller().asks(None)
+fn requested_by(rig: &Rig) -> RequestedBy {
+    rig.merchant.caller().in_request(None)
 }
 
 /// A payment that a checkout has taken.
@@ -46,14 +46,14 @@ async fn take(rig: &Rig, client_id: Option<&str>) -> PaymentId {
         success_url: None,
     };
     let mut tx = rig.db().begin().await.unwrap();
-    let payment = checkout::create(&mut tx, rig.merchant.node_id, new, asked(rig)).await.unwrap();
+    let payment = checkout::create(&mut tx, rig.merchant.node_id, new, requested_by(rig)).await.unwrap();
     tx.commit().await.unwrap();
     payment.id
 }
 
 async fn see(rig: &Rig, id: PaymentId, what: Observation) {
     let mut tx = rig.db().begin().await.unwrap();
-    payments::record(&mut tx, vec![Observed::new(id, what, asked(rig).actor)]).await.unwrap();
+    payments::record(&mut tx, vec![Observed::new(id, what, requested_by(rig).actor)]).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -61,13 +61,13 @@ async fn see(rig: &Rig, id: PaymentId, what: Observation) {
 async fn pay(rig: &Rig, id: PaymentId) {
     let choice = Choice { source: "STR".to_owned(), payment_method: PaymentMethod::CreditCard, phone: None };
     let mut tx = rig.db().begin().await.unwrap();
-    checkout::submit(&mut tx, id, choice, asked(rig)).await.unwrap();
+    checkout::submit(&mut tx, id, choice, requested_by(rig)).await.unwrap();
     tx.commit().await.unwrap();
     let kind = entities::GatewaySessionKind::Checkout;
     see(rig, id, Observation::Gateway(AtGateway::Captured { kind, data: json!({}) })).await;
 }
 
-/// The payment's events as they are told.
+/// The payment's events as they are announced.
 async fn events(rig: &Rig, id: PaymentId) -> Vec<Outgoing> {
     let rows = payment_log::Entity::find()
         .filter(payment_log::Column::PaymentId.eq(id))
@@ -76,11 +76,11 @@ async fn events(rig: &Rig, id: PaymentId) -> Vec<Outgoing> {
         .all(&**rig.db())
         .await
         .unwrap();
-    let mut told: HashMap<EventId, Told> = checkout::told(&**rig.db(), &rows).await.unwrap();
+    let mut formatted: HashMap<EventId, FormattedEvent> = checkout::format_events(&**rig.db(), &rows).await.unwrap();
     let outgoing = |row: &payment_log::Model| Outgoing {
         id: EventId(row.id.0),
         name: row.event_type.clone(),
-        others: told.remove(&EventId(row.id.0)).into_iter().collect(),
+        others: formatted.remove(&EventId(row.id.0)).into_iter().collect(),
         ..event(rig.merchant.node_id, Some(id), 0)
     };
     rows.iter().map(outgoing).collect()
@@ -99,7 +99,7 @@ fn signed(secret: &str, text: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-on_both!(it_tells_how_checkouts_end_and_signs_that_as_the_contract_says, async |database: TestDatabase| {
+on_both!(it_sends_how_checkouts_end_and_signs_that_as_the_contract_says, async |database: TestDatabase| {
     let rig = Rig::on(database).await;
     let receiver = Receiver::always(Reply::Status(200)).await;
     let id = endpoint(&rig, &receiver, &["*"]).await;
@@ -140,7 +140,7 @@ on_both!(it_tells_how_checkouts_end_and_signs_that_as_the_contract_says, async |
     }
 });
 
-on_both!(it_is_chosen_by_topic_and_never_tells_of_other_contracts, async |database: TestDatabase| {
+on_both!(it_is_chosen_by_topic_and_never_sends_events_of_other_contracts, async |database: TestDatabase| {
     let rig = Rig::on(database).await;
     let receiver = Receiver::always(Reply::Status(200)).await;
     let only_failed = endpoint(&rig, &receiver, &["payment.failed"]).await;

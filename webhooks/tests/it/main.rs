@@ -5,6 +5,7 @@
 mod breaker;
 mod checkout;
 mod death;
+mod feed;
 mod header_values;
 mod in_flight;
 mod isolation;

@@ -1,7 +1,7 @@
 //! What has had its time is forgotten, and nothing else.
 
 use chrono::TimeDelta;
-use entities::{DeliveryStatus, now, webhook_attempt, webhook_body, webhook_delivery};
+use entities::{DeliveryStatus, event, now, webhook_attempt, webhook_body, webhook_delivery};
 use fixtures::{TestDatabase, on_both};
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, prelude::*};
 
@@ -28,6 +28,12 @@ on_both!(what_is_old_goes_unless_it_is_still_owed, async |database: TestDatabase
         webhook_body::Entity::update_many()
             .col_expr(webhook_body::Column::CreatedAt, Expr::value(long_ago))
             .filter(webhook_body::Column::EventId.eq(delivery.event_id))
+            .exec(&*tx)
+            .await
+            .unwrap();
+        event::Entity::update_many()
+            .col_expr(event::Column::CreatedAt, Expr::value(long_ago))
+            .filter(event::Column::Id.eq(delivery.event_id))
             .exec(&*tx)
             .await
             .unwrap();

@@ -11,7 +11,7 @@ use crate::{
     rig::{Rig, config, until},
 };
 
-on_both!(an_endpoint_that_is_gone_is_disabled_and_the_others_hear_of_it, async |database: TestDatabase| {
+on_both!(an_endpoint_that_is_gone_is_disabled_and_the_others_are_notified, async |database: TestDatabase| {
     let rig = Rig::on(database).await;
     let (gone, other) = (Receiver::always(Reply::Status(410)).await, Receiver::always(Reply::Status(200)).await);
     let id = rig.endpoint(&gone.url()).await;

@@ -13,4 +13,5 @@ mod gas;
 mod loupe;
 mod random;
 mod release;
+mod stolen;
 mod world;

@@ -86,6 +86,15 @@ impl Account {
         self.deploy(abi::first_diamond_creation()?).await
     }
 
+    /// Deploys any contract, by what creates it.
+    ///
+    /// # Errors
+    /// When it is refused, reverts or is not mined in time.
+    pub async fn deploy(&self, creation: Bytes) -> Result<Address, Error> {
+        let receipt = self.send(None, U256::ZERO, creation).await?;
+        receipt.contract_address.ok_or_else(|| Error::Rpc("the receipt names no contract".to_owned()))
+    }
+
     /// Deploys the test token, which anybody may mint.
     ///
     /// # Errors
@@ -171,11 +180,6 @@ impl Account {
     /// When it is refused, reverts or is not mined in time.
     pub async fn call(&self, to: Address, value: U256, input: Bytes) -> Result<B256, Error> {
         Ok(self.send(Some(to), value, input).await?.transaction_hash)
-    }
-
-    async fn deploy(&self, creation: Bytes) -> Result<Address, Error> {
-        let receipt = self.send(None, U256::ZERO, creation).await?;
-        receipt.contract_address.ok_or_else(|| Error::Rpc("the receipt names no contract".to_owned()))
     }
 
     async fn send(&self, to: Option<Address>, value: U256, input: Bytes) -> Result<Receipt, Error> {

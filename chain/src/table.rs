@@ -10,6 +10,7 @@ pub(crate) mod lease;
 pub(crate) mod log;
 pub(crate) mod operation;
 pub(crate) mod send;
+pub(crate) mod signer;
 mod text;
 
 use queue::Transaction;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use super::Place;
+use super::{Hash, Place};
 use crate::edition::Edition;
 
 #[sea_orm::model]
@@ -18,6 +18,12 @@ pub(crate) struct Model {
     pub(crate) edition: Option<Edition>,
     /// The highest deal id that is taken, where we give them.
     pub(crate) last_deal_id: i64,
+    /// Who was offered the ownership, and from when it may be accepted.
+    pub(crate) pending_owner: Option<Place>,
+    pub(crate) pending_owner_from: Option<DateTime<Utc>>,
+    /// The hash of the cut that is announced, and from when it may be made.
+    pub(crate) pending_cut: Option<Hash>,
+    pub(crate) pending_cut_from: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
 }
 

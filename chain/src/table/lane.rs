@@ -20,10 +20,14 @@ pub(crate) struct Model {
     pub(crate) next_nonce: Option<i64>,
     /// As last seen, in wei.
     pub(crate) balance: Option<Amount>,
-    /// Why nothing new is sent: `insufficient_funds`, `fee_cap`, `no_key`, `key_locked`.
+    /// Why nothing new is sent, a word.
     pub(crate) paused_reason: Option<String>,
     pub(crate) paused_at: Option<DateTime<Utc>>,
     pub(crate) window: i32,
+    /// Gas limits of what was signed in the 24 hours before the last transaction, in all.
+    pub(crate) gas_of_day: i64,
+    /// The most that this may cost, in wei.
+    pub(crate) spend_of_day: Amount,
     pub(crate) updated_at: DateTime<Utc>,
 }
 

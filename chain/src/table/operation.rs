@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) network_id: Uuid,
     pub(crate) signer: Place,
     pub(crate) diamond: Option<Place>,
+    /// Of a deployment: whom the diamond shall belong to, where that was asked for.
+    pub(crate) owner: Option<Place>,
     pub(crate) status: Status,
     pub(crate) send_id: Option<Uuid>,
     /// Transactions it has been in. After the first it goes alone, so that its neighbours do not suffer again.
@@ -42,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) sending_since: Option<DateTime<Utc>>,
     /// When it was told that nobody knows what became of it.
     pub(crate) unknown_told_at: Option<DateTime<Utc>>,
+    /// Why it is not sent although it could be, a word.
+    pub(crate) held_back_by: Option<String>,
     pub(crate) failure_code: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub(crate) failure_message: Option<String>,

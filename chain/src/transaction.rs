@@ -1,11 +1,10 @@
 //! A transaction before and after it is signed.
 
 use alloy::{
-    consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope, TxLegacy},
+    consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope, TxLegacy, TypedTransaction},
     eips::eip2718::{Decodable2718, Encodable2718},
-    network::TxSignerSync,
-    primitives::{Address, B256, Bytes, TxKind, U256},
-    signers::local::PrivateKeySigner,
+    primitives::{Address, B256, Bytes, Signature, TxKind, U256},
+    signers::{SignerSync, local::PrivateKeySigner},
 };
 
 use crate::{error::Error, fees::Fees};
@@ -34,41 +33,47 @@ impl Draft {
     /// Gas of a transfer of nothing to oneself.
     pub(crate) const NOOP_GAS: u64 = 21_000;
 
-    pub(crate) fn sign(&self, signer: &PrivateKeySigner) -> Result<Signed, Error> {
-        let signed = if self.fees.legacy { self.legacy(signer) } else { self.dynamic(signer) };
-        let signed = signed.map_err(|error| Error::Stored(format!("signing as {}: {error}", signer.address())))?;
+    pub(crate) fn sign(&self, key: &PrivateKeySigner) -> Result<Signed, Error> {
+        let signature = key.sign_hash_sync(&self.signature_hash());
+        let signature = signature.map_err(|error| Error::Stored(format!("signing as {}: {error}", key.address())))?;
+        let signed = self.signed_with(signature);
         Ok(Signed { hash: *signed.tx_hash(), raw: signed.encoded_2718() })
     }
 
-    fn dynamic(&self, signer: &PrivateKeySigner) -> alloy::signers::Result<TxEnvelope> {
-        let mut transaction = TxEip1559 {
+    /// What a signature covers: every field.
+    pub(crate) fn signature_hash(&self) -> B256 {
+        self.unsigned().signature_hash()
+    }
+
+    pub(crate) fn signed_with(&self, signature: Signature) -> TxEnvelope {
+        self.unsigned().into_envelope(signature)
+    }
+
+    fn unsigned(&self) -> TypedTransaction {
+        let to = self.to.map_or(TxKind::Create, TxKind::Call);
+        if self.fees.legacy {
+            // As before EIP-2718, with the chain's number in the signature (EIP-155), so that it holds on no other chain.
+            return TypedTransaction::Legacy(TxLegacy {
+                chain_id: Some(self.chain_id),
+                nonce: self.nonce,
+                gas_price: self.fees.max_fee,
+                gas_limit: self.gas_limit,
+                to,
+                value: self.value,
+                input: self.input.clone(),
+            });
+        }
+        TypedTransaction::Eip1559(TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,
             gas_limit: self.gas_limit,
             max_fee_per_gas: self.fees.max_fee,
             max_priority_fee_per_gas: self.fees.tip,
-            to: self.to.map_or(TxKind::Create, TxKind::Call),
+            to,
             value: self.value,
             access_list: Default::default(),
             input: self.input.clone(),
-        };
-        let signature = signer.sign_transaction_sync(&mut transaction)?;
-        Ok(transaction.into_signed(signature).into())
-    }
-
-    /// As before EIP-2718, with the chain's number in the signature (EIP-155), so that it holds on no other chain.
-    fn legacy(&self, signer: &PrivateKeySigner) -> alloy::signers::Result<TxEnvelope> {
-        let mut transaction = TxLegacy {
-            chain_id: Some(self.chain_id),
-            nonce: self.nonce,
-            gas_price: self.fees.max_fee,
-            gas_limit: self.gas_limit,
-            to: self.to.map_or(TxKind::Create, TxKind::Call),
-            value: self.value,
-            input: self.input.clone(),
-        };
-        let signature = signer.sign_transaction_sync(&mut transaction)?;
-        Ok(transaction.into_signed(signature).into())
+        })
     }
 
     /// What stored bytes were signed over.
@@ -87,6 +92,11 @@ impl Draft {
                 None => Fees::legacy(envelope.max_fee_per_gas()),
             },
         })
+    }
+
+    /// Whether it only takes this signer's nonce.
+    pub(crate) fn is_noop_of(&self, signer: Address) -> bool {
+        self.to == Some(signer) && self.value.is_zero() && self.input.is_empty() && self.gas_limit <= Self::NOOP_GAS
     }
 
     /// The same call for higher fees.

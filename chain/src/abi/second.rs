@@ -136,6 +136,11 @@ pub(crate) fn diamond_creation(deployment: &crate::Deployment) -> Result<Bytes, 
     Ok([code.as_ref(), &arguments.abi_encode()].concat().into())
 }
 
+/// Whether this creates a diamond of ours, whoever it belongs to then.
+pub(crate) fn is_diamond_creation(input: &[u8]) -> bool {
+    creation("diamond", contracts::DIAMOND_BYTECODE).is_ok_and(|code| input.starts_with(&code))
+}
+
 #[cfg(test)]
 mod tests {
     use alloy::json_abi::JsonAbi;

@@ -1,12 +1,13 @@
 //! The diamond's deal functions, events and errors, as far as they are used.
 
+pub(crate) mod owner;
 pub(crate) mod second;
 
 use std::sync::LazyLock;
 
 use alloy::{
     dyn_abi::{DynSolValue, JsonAbiExt},
-    json_abi::JsonAbi,
+    json_abi::{self, JsonAbi},
     primitives::{Address, B256, Bytes, U256, hex},
     sol,
     sol_types::{Panic, Revert, SolCall, SolError, SolEvent},
@@ -14,7 +15,9 @@ use alloy::{
 
 use crate::{
     error::Error,
+    kind::Kind,
     rpc::{Log, TEXT_MAX, foreign_text},
+    table::log,
 };
 
 sol! {
@@ -79,11 +82,35 @@ pub(crate) const TOPICS: [B256; 5] = [
 
 /// One event of a diamond.
 pub(crate) enum Event {
-    Created(Deals::DealCreated),
-    Deposited(Deals::DealDeposited),
-    Released(Deals::DealReleased),
-    Canceled(Deals::DealCanceled),
-    ReturnHeld(Deals::ReturnHeld),
+    Deal(DealChange),
+    /// What a canceled deal returned is kept for its payer.
+    ReturnHeld {
+        deal_id: U256,
+        payer: Address,
+    },
+}
+
+/// What happened to a deal, as its contract tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DealChange {
+    pub(crate) kind: log::Event,
+    pub(crate) reference: B256,
+    pub(crate) deal_id: U256,
+    /// Of a deposit.
+    pub(crate) payer: Option<Address>,
+    /// What was asked for, deposited, released or returned; `None`: the whole amount of the deal.
+    pub(crate) amount: Option<U256>,
+    /// Of a deal that was created.
+    pub(crate) opened: Option<Opened>,
+}
+
+/// The terms that a contract names when it opens a deal, besides reference and amount.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) payee: Address,
+    pub(crate) token: Address,
+    /// `None`: not named.
+    pub(crate) expires_at: Option<u64>,
 }
 
 impl Event {
@@ -91,25 +118,66 @@ impl Event {
     pub(crate) fn decode(log: &Log) -> Option<Self> {
         let topics = || log.topics.iter().copied();
         let data = &log.data;
-        match *log.topics.first()? {
+        Some(match *log.topics.first()? {
             Deals::DealCreated::SIGNATURE_HASH => {
-                Deals::DealCreated::decode_raw_log(topics(), data).ok().map(Self::Created)
+                let event = Deals::DealCreated::decode_raw_log(topics(), data).ok()?;
+                let expires_at = Some(event.expiresAt);
+                let opened = Some(Opened { payee: event.payee, token: event.token, expires_at });
+                let kept = DealChange::new(log::Event::Created, event.r#ref, event.dealId, event.amount);
+                Self::Deal(DealChange { opened, ..kept })
             }
             Deals::DealDeposited::SIGNATURE_HASH => {
-                Deals::DealDeposited::decode_raw_log(topics(), data).ok().map(Self::Deposited)
+                let event = Deals::DealDeposited::decode_raw_log(topics(), data).ok()?;
+                let kept = DealChange::new(log::Event::Deposited, event.r#ref, event.dealId, event.amount);
+                Self::Deal(DealChange { payer: Some(event.payer), ..kept })
             }
             Deals::DealReleased::SIGNATURE_HASH => {
-                Deals::DealReleased::decode_raw_log(topics(), data).ok().map(Self::Released)
+                let event = Deals::DealReleased::decode_raw_log(topics(), data).ok()?;
+                Self::Deal(DealChange::new(log::Event::Released, event.r#ref, event.dealId, event.amount))
             }
             Deals::DealCanceled::SIGNATURE_HASH => {
-                Deals::DealCanceled::decode_raw_log(topics(), data).ok().map(Self::Canceled)
+                let event = Deals::DealCanceled::decode_raw_log(topics(), data).ok()?;
+                Self::Deal(DealChange::new(log::Event::Canceled, event.r#ref, event.dealId, event.returned))
             }
             Deals::ReturnHeld::SIGNATURE_HASH => {
-                Deals::ReturnHeld::decode_raw_log(topics(), data).ok().map(Self::ReturnHeld)
+                let event = Deals::ReturnHeld::decode_raw_log(topics(), data).ok()?;
+                Self::ReturnHeld { deal_id: event.dealId, payer: event.payer }
             }
-            _ => None,
-        }
+            _ => return None,
+        })
     }
+}
+
+impl DealChange {
+    fn new(kind: log::Event, reference: B256, deal_id: U256, amount: U256) -> Self {
+        Self { kind, reference, deal_id, payer: None, amount: Some(amount), opened: None }
+    }
+}
+
+/// What a call does to deals, by its selector, whichever edition it is for. `None`: it is no such call.
+pub(crate) fn kind_of(input: &[u8]) -> Option<Kind> {
+    const OPEN: [[u8; 4]; 4] = [
+        Deals::createDealCall::SELECTOR,
+        Deals::createDealsCall::SELECTOR,
+        second::Deals::createDealCall::SELECTOR,
+        second::Deals::createDealsCall::SELECTOR,
+    ];
+    const RELEASE: [[u8; 4]; 4] = [
+        Deals::releaseDealCall::SELECTOR,
+        Deals::releaseDealsCall::SELECTOR,
+        second::Deals::releaseDealCall::SELECTOR,
+        second::Deals::releaseDealsCall::SELECTOR,
+    ];
+    const CANCEL: [[u8; 4]; 5] = [
+        Deals::cancelDealCall::SELECTOR,
+        Deals::cancelDealsCall::SELECTOR,
+        second::Deals::cancelDealCall::SELECTOR,
+        second::Deals::cancelDealsCall::SELECTOR,
+        second::Deals::closeDealsCall::SELECTOR,
+    ];
+    let selector = input.first_chunk::<4>()?;
+    let by_kind = [(Kind::Open, &OPEN[..]), (Kind::Release, &RELEASE), (Kind::Cancel, &CANCEL)];
+    by_kind.into_iter().find(|(_, selectors)| selectors.contains(selector)).map(|(kind, _)| kind)
 }
 
 /// Why a call reverted: `code` is the error's name.
@@ -129,11 +197,11 @@ fn abi(json: &str) -> JsonAbi {
 /// Puts a revert's data into words: the custom errors of every facet, `require` texts, panics.
 pub(crate) fn reason(data: &[u8]) -> Reason {
     // Whoever wrote the contract chose the text.
-    let Reason { code, message } = told(data);
+    let Reason { code, message } = decode_reason(data);
     Reason { code, message: foreign_text(&message, TEXT_MAX) }
 }
 
-fn told(data: &[u8]) -> Reason {
+fn decode_reason(data: &[u8]) -> Reason {
     if data.is_empty() {
         return Reason { code: "reverted".to_owned(), message: "reverted without a reason".to_owned() };
     }
@@ -150,10 +218,14 @@ fn told(data: &[u8]) -> Reason {
 }
 
 fn custom(data: &[u8]) -> Option<Reason> {
-    let (selector, arguments) = data.split_at_checked(4)?;
+    let selector = data.get(..4)?;
     let mut errors = SECOND_ABI.errors().chain(ABI.errors());
-    let error = errors.find(|error| error.selector().as_slice() == selector)?;
-    let values = error.abi_decode_input(arguments).ok()?;
+    custom_reason(errors.find(|error| error.selector().as_slice() == selector)?, data)
+}
+
+/// The words of a custom error with its values.
+pub(crate) fn custom_reason(error: &json_abi::Error, data: &[u8]) -> Option<Reason> {
+    let values = error.abi_decode_input(data.get(4..)?).ok()?;
     let named = error.inputs.iter().zip(&values).map(|(input, value)| format!("{}: {}", input.name, display(value)));
     let message = format!("{}({})", error.name, named.collect::<Vec<_>>().join(", "));
     Some(Reason { code: error.name.clone(), message })
@@ -172,6 +244,10 @@ fn display(value: &DynSolValue) -> String {
 }
 
 impl Deal {
+    pub(crate) fn opened(&self) -> Opened {
+        Opened { payee: self.payee, token: self.token, expires_at: Some(self.expiresAt) }
+    }
+
     /// As the second edition tells it, which knows no terms: those that were asked for, if they are what it is committed to,
     /// and none otherwise.
     pub(crate) fn of_status(status: &second::DealStatus, terms: &Terms) -> Self {
@@ -200,6 +276,9 @@ impl Default for Terms {
 
 /// The name of the error for a ref that has its deal already.
 pub(crate) const DEAL_EXISTS: &str = "DealExists";
+
+/// The contract lets only its operators act.
+pub(crate) const NOT_OPERATOR: &str = "NotOperator";
 
 /// The contract takes no deal that has expired.
 pub(crate) const INVALID_EXPIRY: &str = "InvalidExpiry";

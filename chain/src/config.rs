@@ -1,10 +1,12 @@
 //! How an agent behaves, with defaults that suit a local node and do no harm to a hosted one.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use alloy::primitives::Address;
 use chrono::TimeDelta;
 use serde::Deserialize;
+
+use crate::{dialect::DialectConfig, signer::RemoteSigner};
 
 /// Settings of the chain agents.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,9 +44,15 @@ pub struct Config {
     /// mined is sent in vain, and in a diamond of the first edition reverts its neighbours, too. Twice the time between two
     /// blocks is right.
     pub expiry_margin_ms: u64,
-    /// Signers that work on every network besides those that are asked for, and take over what these have no funds or no
-    /// key for, on diamonds that they operate. Their keys must be in the keystore.
+    /// Signers that work on every network besides those that are asked for, and carry out what these cannot or do not come to, on
+    /// diamonds that they operate.
     pub signers: Vec<Address>,
+    /// Addresses whose keys lie with somebody else and not in the keystore.
+    pub remote_signers: Vec<RemoteSigner>,
+    /// Diamonds that somebody else has written, and how they are driven.
+    pub dialects: Vec<DialectConfig>,
+    /// Deadline of one answer of a remote signer, milliseconds.
+    pub signer_timeout_ms: u64,
     /// Whom a diamond belongs to that is deployed from now on: an address of which no key is needed here, best one whose key
     /// lies in a safe. Without it a diamond belongs to the signer that deploys it.
     pub diamond_owner: Option<Address>,
@@ -72,6 +80,9 @@ impl Default for Config {
             review_after_ms: 3_600_000,
             expiry_margin_ms: 3_000,
             signers: Vec::new(),
+            remote_signers: Vec::new(),
+            dialects: Vec::new(),
+            signer_timeout_ms: 5_000,
             diamond_owner: None,
             diamond_delay_s: 172_800,
             log_range_max: 2_000,
@@ -88,6 +99,7 @@ impl Config {
             ("poll_interval_ms", self.poll_interval_ms),
             ("lease_ms", self.lease_ms),
             ("rpc_timeout_ms", self.rpc_timeout_ms),
+            ("signer_timeout_ms", self.signer_timeout_ms),
             ("rebroadcast_after_ms", self.rebroadcast_after_ms),
             ("reconcile_interval_ms", self.reconcile_interval_ms),
             ("review_after_ms", self.review_after_ms),
@@ -99,6 +111,15 @@ impl Config {
         }
         if self.diamond_delay_s > 365 * 86_400 {
             mistakes.push("chain.diamond_delay_s must be a year at most".to_owned());
+        }
+        let mut taken = HashSet::new();
+        for (number, dialect) in (1..).zip(&self.dialects) {
+            mistakes.extend(dialect.mistakes().iter().map(|what| format!("chain.dialects.{number}: {what}")));
+            let chain_id = dialect.chain_id;
+            let twice = dialect.diamonds.iter().filter(|diamond| !taken.insert((chain_id, **diamond)));
+            mistakes.extend(twice.map(|diamond| {
+                format!("chain.dialects.{number}: another dialect has {diamond} on network {chain_id} already")
+            }));
         }
         if self.review_after_ms <= self.bump_after_ms {
             mistakes.push(
@@ -123,6 +144,10 @@ impl Config {
 
     pub(crate) fn rpc_timeout(&self) -> Duration {
         Duration::from_millis(self.rpc_timeout_ms)
+    }
+
+    pub(crate) fn signer_timeout(&self) -> Duration {
+        Duration::from_millis(self.signer_timeout_ms)
     }
 
     pub(crate) fn bump_after(&self) -> Duration {

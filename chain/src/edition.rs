@@ -50,7 +50,7 @@ pub(crate) fn questions(diamond: Address) -> [Call; 2] {
 ///
 /// # Errors
 /// When the endpoint gives no answer.
-pub(crate) fn told(provider: &Provider, second: Answer, first: Answer) -> Result<Option<Edition>, Error> {
+pub(crate) fn of_answers(provider: &Provider, second: Answer, first: Answer) -> Result<Option<Edition>, Error> {
     for (answer, edition) in [(second, Edition::Second), (first, Edition::First)] {
         let facet = match answer {
             Ok(answer) => decode::<Bytes>(answer)?,

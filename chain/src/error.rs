@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use crate::{keystore::KeystoreError, kind::Kind};
+use crate::{keystore::KeystoreError, kind::Kind, signing_error::SigningError, violation::Violation};
 
 /// A request, or the agent's own work, could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,12 @@ pub enum Error {
     /// The signer's key could not be used.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// A transaction was not signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// A transaction is not to be signed.
+    #[error(transparent)]
+    NotAllowed(#[from] Violation),
     /// The recorder refused the facts; they are offered again.
     #[error("recorder: {0:#}")]
     Recorder(anyhow::Error),

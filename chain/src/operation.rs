@@ -40,6 +40,8 @@ pub struct Request {
     pub diamond: Option<Address>,
     /// The deal; for [`Kind::Open`] only.
     pub terms: Option<DealTerms>,
+    /// Whom the diamond shall belong to, for [`Kind::Deploy`] only; without it the agent's settings decide.
+    pub owner: Option<Address>,
 }
 
 /// What became of taking an operation back.
@@ -105,6 +107,8 @@ async fn insert_places(tx: &Transaction, requests: &[&Request]) -> Result<(), Er
         network_id: Set(network_id),
         signer: Set(signer),
         window: Set(0),
+        gas_of_day: Set(0),
+        spend_of_day: Set(Amount(U256::ZERO)),
         updated_at: Set(now),
         ..Default::default()
     });
@@ -114,6 +118,7 @@ async fn insert_places(tx: &Transaction, requests: &[&Request]) -> Result<(), Er
         edition: Set(None),
         last_deal_id: Set(0),
         created_at: Set(now),
+        ..Default::default()
     });
     lane::Entity::insert_many(lanes).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
     diamond::Entity::insert_many(diamonds).on_conflict_do_nothing().exec_without_returning(&**tx).await?;
@@ -178,11 +183,13 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
         network_id: Set(request.network_id),
         signer: Set(Place(request.signer)),
         diamond: Set(request.diamond.map(Place)),
+        owner: Set(request.owner.map(Place)),
         status: Set(operation::Status::Pending),
         send_id: Set(None),
         sends: Set(0),
         sending_since: Set(None),
         unknown_told_at: Set(None),
+        held_back_by: Set(None),
         failure_code: Set(None),
         failure_message: Set(None),
         created_at: Set(now),
@@ -193,10 +200,12 @@ async fn insert_operations(tx: &Transaction, requests: &[&Request]) -> Result<()
             Column::NetworkId,
             Column::Signer,
             Column::Diamond,
+            Column::Owner,
             Column::Status,
             Column::SendId,
             Column::SendingSince,
             Column::UnknownToldAt,
+            Column::HeldBackBy,
             Column::FailureCode,
             Column::FailureMessage,
             Column::UpdatedAt,

@@ -89,7 +89,7 @@ pub async fn token(rpc_url: &SecretString, at: Address) -> Result<TokenReport, E
     let input = Bytes::from(Erc20::decimalsCall {}.abi_encode());
     let call = Call::new("eth_call", json!([{"to": at, "input": input}, "latest"]));
     let decimals = match provider.call_all(vec![call]).await.pop() {
-        Some(Ok(answer)) => told(answer),
+        Some(Ok(answer)) => decimals_of(answer),
         Some(Err(fault)) if matches!(classify(&fault), Class::Reverted(_)) => None,
         Some(Err(fault)) => return Err(provider.error("eth_call", &fault)),
         None => return Err(provider.error("eth_call", &Fault::Lost("no answer".to_owned()))),
@@ -97,7 +97,7 @@ pub async fn token(rpc_url: &SecretString, at: Address) -> Result<TokenReport, E
     Ok(TokenReport { has_code: true, decimals })
 }
 
-fn told(answer: Value) -> Option<u8> {
+fn decimals_of(answer: Value) -> Option<u8> {
     let bytes: Bytes = decode(answer).ok()?;
     Erc20::decimalsCall::abi_decode_returns(&bytes).ok()
 }

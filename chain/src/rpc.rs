@@ -97,6 +97,10 @@ impl Rpc {
 
 /// An endpoint of which nothing is known yet, not even its network.
 pub(crate) fn unknown(rpc_url: &secrecy::SecretString) -> Result<Provider, Error> {
-    let timeout = Duration::from_secs(10);
+    server(rpc_url, Duration::from_secs(10))
+}
+
+/// A server that belongs to no network.
+pub(crate) fn server(rpc_url: &secrecy::SecretString, timeout: Duration) -> Result<Provider, Error> {
     Provider::new(provider::client(timeout)?, rpc_url.clone(), 0, None, timeout)
 }

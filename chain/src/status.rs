@@ -30,7 +30,7 @@ pub struct LaneStatus {
     pub oldest_unmined_at: Option<DateTime<Utc>>,
     /// How many unmined ones are allowed at the moment.
     pub window: u32,
-    /// Why nothing new is sent: `insufficient_funds`, `fee_cap`, `no_key` or `key_locked`. Ends by itself.
+    /// Why nothing new is sent, a word of `docs/nodes.md`. Ends by itself.
     pub paused_reason: Option<String>,
     /// Since when.
     pub paused_at: Option<DateTime<Utc>>,

@@ -55,6 +55,13 @@ pub(super) fn client(timeout: Duration) -> Result<Client, Error> {
         .map_err(|error| Error::Rpc(format!("HTTP client: {error}")))
 }
 
+/// Before anything is asked of it, so that its first failure is seen as a rise.
+fn register_series(label: &str) {
+    metrics::counter!("quittance_chain_rpc_failures_total", "provider" => label.to_owned()).increment(0);
+    metrics::counter!("quittance_chain_rpc_doubts_total", "provider" => label.to_owned()).increment(0);
+    drop(metrics::histogram!("quittance_chain_rpc_seconds", "provider" => label.to_owned()));
+}
+
 impl Provider {
     pub(super) fn new(
         client: Client,
@@ -72,6 +79,9 @@ impl Provider {
         };
         let health = Mutex::default();
         let (verified, logs_by_hash) = (AtomicBool::new(false), AtomicBool::new(true));
+        if chain_id.is_some() {
+            register_series(&label);
+        }
         Ok(Self { client, url, label, chain_id, timeout, batches: Mutex::default(), logs_by_hash, verified, health })
     }
 
@@ -96,7 +106,7 @@ impl Provider {
 
     /// Counts something against the endpoint that it answered without an error, such as being behind.
     pub(crate) fn distrust(&self, why: String) {
-        metrics::counter!("chain_rpc_doubts_total", "provider" => self.label.clone()).increment(1);
+        metrics::counter!("quittance_chain_rpc_doubts_total", "provider" => self.label.clone()).increment(1);
         tracing::warn!(provider = self.label, why, "JSON-RPC endpoint is doubted");
         self.verified.store(false, Ordering::Release);
         self.lock().doubted(why);
@@ -206,7 +216,7 @@ impl Provider {
             Ok(outcome) => outcome,
             Err(_) => Err(Fault::Lost(format!("nothing within {} ms", self.timeout.as_millis()))),
         };
-        metrics::histogram!("chain_rpc_seconds", "provider" => self.label.clone())
+        metrics::histogram!("quittance_chain_rpc_seconds", "provider" => self.label.clone())
             .record(started.elapsed().as_secs_f64());
         match outcome {
             Ok(answers) => {
@@ -256,7 +266,7 @@ impl Provider {
     }
 
     fn failed(&self, error: String, at_least: Option<Duration>) {
-        metrics::counter!("chain_rpc_failures_total", "provider" => self.label.clone()).increment(1);
+        metrics::counter!("quittance_chain_rpc_failures_total", "provider" => self.label.clone()).increment(1);
         self.verified.store(false, Ordering::Release);
         let mut health = self.lock();
         if health.failures == 0 {

@@ -7,7 +7,7 @@ use alloy::primitives::U128;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{AttemptStatus, Lane, Send, dispatch, pause};
+use super::{AttemptStatus, Lane, Send, budget, dispatch, pause};
 use crate::{
     agent::Tip,
     error::Error,
@@ -15,6 +15,7 @@ use crate::{
     fees::{self, Fees, Quote},
     rpc::{Call, decode},
     transaction::Draft,
+    violation::Violation,
 };
 
 /// An attempt that was refused as too cheap waits this long before it is priced anew.
@@ -23,8 +24,9 @@ const REPRICE_AFTER: Duration = Duration::from_secs(2);
 const OVER_MARKET: u128 = 10;
 
 impl Lane {
-    pub(super) async fn nurse(&mut self, tip: Tip) -> Result<(), Error> {
-        self.replace_head(tip).await?;
+    pub(super) async fn maintain(&mut self, tip: Tip) -> Result<(), Error> {
+        // What is recorded goes out again whether or not there is a signature for something dearer.
+        let replaced = self.replace_head(tip).await;
         let now = Instant::now();
         let mut due: Vec<(Uuid, Uuid)> = Vec::new();
         for send in self.sends.iter().filter(|send| send.mined.is_none()).take(self.window) {
@@ -35,7 +37,8 @@ impl Lane {
             let candidates = before.filter(|_| refused).into_iter().chain(newest);
             due.extend(candidates.filter(|attempt| attempt.due <= now).map(|attempt| (send.id, attempt.id)));
         }
-        self.broadcast(&due).await
+        self.broadcast(&due).await?;
+        replaced
     }
 
     /// Replaces the first unmined attempt when it is refused for good, too cheap, or waits for too long. Only the first:
@@ -58,6 +61,7 @@ impl Lane {
         // A no-op is raised as a no-op: it must not become the refused call again.
         let kind = if newest.kind == AttemptKind::Noop { AttemptKind::Noop } else { kind };
         let (old, id) = (newest.fees, head.id);
+        self.read_policy().await?;
         let tip_price = self.tip_price(tip).await;
         let Some(fees) = self.raised(old, tip, tip_price) else {
             let needed = tip.base_fee.map_or(tip_price, |base_fee| base_fee.saturating_add(old.tip));
@@ -66,10 +70,19 @@ impl Lane {
         };
         let Some(newest) = self.sends.iter().find(|send| send.id == id).and_then(Send::newest) else { return Ok(()) };
         let draft = Draft::of(&newest.raw)?;
+        let before = newest.fees.max_fee;
         let draft = match kind {
             AttemptKind::Noop => draft.noop(self.signer, fees),
             AttemptKind::Call | AttemptKind::Bump => draft.with_fees(fees),
         };
+        // What is not allowed any more gives its nonce back: the others behind it are.
+        let (draft, kind) = match self.policy.check(&draft, self.signer, &self.context.dialects) {
+            Err(Violation::Action | Violation::Diamond) => (draft.noop(self.signer, fees), AttemptKind::Noop),
+            _ => (draft, kind),
+        };
+        if let Some(word) = self.over_budget(&draft, before) {
+            return self.pause(Some(word)).await;
+        }
         self.add_attempt(id, &draft, kind).await
     }
 
@@ -81,7 +94,7 @@ impl Lane {
     }
 
     fn raised(&self, old: Fees, tip: Tip, tip_price: u128) -> Option<Fees> {
-        let cap = self.context.config.fee_cap_wei;
+        let cap = self.fee_cap();
         let market = match fees::quote(tip.base_fee, tip_price, None) {
             Quote::Offer(fees) => fees,
             Quote::OverCap { .. } => return None,
@@ -93,21 +106,27 @@ impl Lane {
 
     /// Writes the new attempt down; it is due at once.
     async fn add_attempt(&mut self, send_id: Uuid, draft: &Draft, kind: AttemptKind) -> Result<(), Error> {
-        let attempt = self.attempt(draft, kind)?;
+        let attempt = self.attempt(draft, kind).await?;
         let Some(send) = self.sends.iter().find(|send| send.id == send_id) else { return Ok(()) };
         tracing::warn!(signer = %self.signer, nonce = send.nonce, kind = kind.as_str(), hash = %attempt.hash,
             max_fee = draft.fees.max_fee, "chain lane replaces an attempt");
-        metrics::counter!("chain_replacements_total", "kind" => kind.as_str()).increment(1);
+        metrics::counter!("quittance_chain_replacements_total", "kind" => kind.as_str()).increment(1);
         let mut tx = self.context.begin().await?;
+        if !self.confirm_policy(&tx).await? {
+            return Ok(());
+        }
         dispatch::insert_attempts(&tx, &[(send_id, &attempt)]).await?;
         let facts = dispatch::signed(send, &attempt).collect();
         self.context.record(&mut tx, facts).await?;
         fail::fail_point!("bump.before_commit");
         tx.commit().await?;
         fail::fail_point!("bump.committed");
+        let (mut before, fee) = (0, attempt.fees.max_fee);
         if let Some(send) = self.send_mut(send_id) {
+            before = send.newest().map_or(0, |newest| newest.fees.max_fee);
             send.attempts.push(attempt);
         }
+        self.budget.add(Utc::now(), 0, budget::cost(draft.gas_limit, fee.saturating_sub(before)));
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Findings {
 }
 
 impl Lane {
-    pub(super) async fn follow(&mut self, tip: Tip) -> Result<(), Error> {
+    pub(super) async fn track(&mut self, tip: Tip) -> Result<(), Error> {
         if self.sends.is_empty() {
             return Ok(());
         }

@@ -32,7 +32,7 @@ impl Lane {
         fail::fail_point!("broadcast.answered");
         // Whatever came of it, the head may change now.
         self.context.poll_now.notify_one();
-        let mut told = Vec::new();
+        let mut outcomes = Vec::new();
         let mut short_of_funds = false;
         for ((send_id, attempt_id), answer) in due.iter().zip(answers) {
             let class = answer.as_ref().map_or_else(classify, |_| Class::Known);
@@ -41,13 +41,13 @@ impl Lane {
                 Ok(_) => "accepted".to_owned(),
                 Err(fault) => fault.to_string(),
             };
-            metrics::counter!("chain_broadcasts_total", "class" => word(&class)).increment(1);
+            metrics::counter!("quittance_chain_broadcasts_total", "class" => label(&class)).increment(1);
             let kept = class == Class::Known && answer.is_err();
             if self.digest(*send_id, *attempt_id, &class, &text, kept) {
-                told.push((*send_id, *attempt_id, text));
+                outcomes.push((*send_id, *attempt_id, text));
             }
         }
-        self.write_answers(&provider, told).await?;
+        self.write_answers(&provider, outcomes).await?;
         if short_of_funds { self.pause(Some(pause::FUNDS)).await } else { Ok(()) }
     }
 
@@ -84,9 +84,9 @@ impl Lane {
         last
     }
 
-    async fn spread(&self, told: &str, calls: &[Call]) {
+    async fn spread(&self, accepted_by: &str, calls: &[Call]) {
         for provider in self.context.rpc.ranked() {
-            if provider.label() != told && provider.health().retry_at().is_none() {
+            if provider.label() != accepted_by && provider.health().retry_at().is_none() {
                 provider.call_all(calls.to_vec()).await;
             }
         }
@@ -97,7 +97,7 @@ impl Lane {
         let again = self.context.config.rebroadcast_after();
         match class {
             // Somebody took the nonce: look at the receipts again, whatever the head is.
-            Class::NonceTooLow => self.followed = None,
+            Class::NonceTooLow => self.tracked = None,
             Class::NonceTooHigh => self.hurry_before(send_id),
             Class::PoolFull => self.window = (self.window / 2).max(1),
             Class::Malformed => tracing::error!(signer = %self.signer, "node refuses the request: {text}"),
@@ -141,13 +141,13 @@ impl Lane {
         }
     }
 
-    async fn write_answers(&self, provider: &str, told: Vec<(Uuid, Uuid, String)>) -> Result<(), Error> {
-        if told.is_empty() {
+    async fn write_answers(&self, provider: &str, outcomes: Vec<(Uuid, Uuid, String)>) -> Result<(), Error> {
+        if outcomes.is_empty() {
             return Ok(());
         }
         let now = Utc::now();
         let mut tx = self.context.begin().await?;
-        let rows = told
+        let rows = outcomes
             .iter()
             .map(|(_, attempt, text)| vec![(*attempt).into(), now.into(), provider.into(), text.as_str().into()]);
         update_from(
@@ -158,10 +158,10 @@ impl Lane {
         )
         .await?;
         let mut facts = Vec::new();
-        for (send_id, attempt_id, answer) in told {
+        for (send_id, attempt_id, answer) in outcomes {
             let Some(send) = self.sends.iter().find(|send| send.id == send_id) else { continue };
             let Some(attempt) = send.attempts.iter().find(|attempt| attempt.id == attempt_id) else { continue };
-            facts.extend(send.told().map(|(subject_id, kind)| Fact::Broadcast {
+            facts.extend(send.subject_kinds().map(|(subject_id, kind)| Fact::Broadcast {
                 subject_id,
                 kind,
                 hash: attempt.hash,
@@ -175,7 +175,7 @@ impl Lane {
     }
 }
 
-fn word(class: &Class) -> &'static str {
+fn label(class: &Class) -> &'static str {
     match class {
         Class::NotSent => "not_sent",
         Class::Unknown => "unknown",

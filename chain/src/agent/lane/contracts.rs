@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Lane {
-    /// Gives each trial the edition of its diamond. Those at an address where no diamond stands fail by that.
+    /// Gives each trial the interface of its diamond. Those at an address where no diamond stands fail by that.
     pub(super) async fn learn(
         &self,
         provider: &Provider,
@@ -24,8 +24,8 @@ impl Lane {
     ) -> Result<(), Error> {
         let diamonds: BTreeSet<Address> = trials.iter().filter_map(|trial| trial.batch.diamond).collect();
         for diamond in diamonds {
-            let edition = match self.context.edition(provider, diamond).await? {
-                Some(edition) => Some(edition),
+            let interface = match self.context.interface(provider, diamond).await? {
+                Some(interface) => Some(interface),
                 None if self.has_code(provider, diamond).await? => None,
                 None => {
                     let gone = trials.extract_if(.., |trial| trial.batch.diamond == Some(diamond));
@@ -35,14 +35,15 @@ impl Lane {
                 }
             };
             for trial in trials.iter_mut().filter(|trial| trial.batch.diamond == Some(diamond)) {
-                trial.batch.edition = edition;
+                trial.batch.interface.clone_from(&interface);
             }
         }
-        let is_strange = |trial: &mut Trial| trial.batch.diamond.is_some() && trial.batch.edition.is_none();
+        let is_strange = |trial: &mut Trial| trial.batch.diamond.is_some() && trial.batch.interface.is_none();
         let strange = trials.extract_if(.., is_strange).flat_map(|trial| trial.batch.items);
         examined
             .failures
             .extend(strange.map(|item| refused(&item, "the contract is no diamond of an edition we know")));
+        *trials = std::mem::take(trials).into_iter().flat_map(|trial| trial.split_for_contract(examined)).collect();
         Ok(())
     }
 

@@ -13,12 +13,12 @@ use crate::{
     abi::{self, DealState, second},
     agent::{
         Tip,
-        context::{deals_of, decode_deals},
         settlement::{Failure, no_deal},
     },
     classify::{Class, classify},
     edition::Edition,
     error::Error,
+    interface::Interface,
     operation::Kind,
     rpc::{Answer, Call, Fault, Provider, decode},
     table::deal::State,
@@ -35,13 +35,15 @@ const HANDING_ON_GAS: u64 = 100_000;
 pub(super) struct Examined {
     pub(super) ready: Vec<(Batch, u64)>,
     pub(super) failures: Vec<Failure>,
+    /// The contract does not let this signer act.
+    pub(super) not_operator: Vec<Item>,
     /// The chain shows their effect already.
     pub(super) satisfied: Vec<Item>,
     /// The node's idea of a tip, or of the price where there are none, and what the signer owns.
     pub(super) tip: u128,
     pub(super) balance: Option<U256>,
     /// The signer could not even pay for the trial.
-    pub(super) penniless: bool,
+    pub(super) unfunded: bool,
 }
 
 /// A batch on trial.
@@ -68,8 +70,32 @@ impl Trial {
     }
 
     /// Whether the batch answers how much of it was done: the second edition skips what it cannot do.
-    fn tells_count(&self) -> bool {
-        self.batch.edition == Some(Edition::Second) && self.batch.items.len() > 1
+    fn returns_count(&self) -> bool {
+        self.batch.interface.as_ref().is_some_and(|own| own.is_of(Edition::Second)) && self.batch.items.len() > 1
+    }
+
+    /// How many answers tell the contract's deals, whose state is yet to be checked.
+    fn unchecked(&self) -> Option<(&Interface, usize)> {
+        let interface = self.batch.interface.as_ref().filter(|_| !self.checked)?;
+        Some((interface, interface.answers(self.batch.items.len())))
+    }
+
+    /// One by one where the contract knows no batches, and without what it cannot be told.
+    pub(super) fn split_for_contract(self, examined: &mut Examined) -> Vec<Self> {
+        let Some(Interface::Dialect(dialect)) = &self.batch.interface else { return vec![self] };
+        let dialect = Arc::clone(dialect);
+        let (checked, origin) = (self.checked, self.origin);
+        let mut trials = Vec::with_capacity(self.batch.items.len());
+        for batch in self.batch.singles() {
+            match batch.items.iter().find_map(|item| item.dialect_input(&dialect).err().map(|what| (item, what))) {
+                Some((item, what)) => {
+                    let message = format!("the contract takes no such {what}, or nothing has told it");
+                    examined.failures.push(refused(item, &message));
+                }
+                None => trials.push(Self::new(batch, checked, origin)),
+            }
+        }
+        trials
     }
 }
 
@@ -92,15 +118,15 @@ impl Lane {
         let trials = batches.iter().cloned().filter_map(|batch| start(batch, &mut examined)).collect();
         // That there is no deal to act on is our own record's word.
         let recorded = std::mem::take(&mut examined.failures);
-        self.hear(&provider, trials, tip, &mut examined).await?;
-        self.doubt(&provider, &batches, tip, &mut examined).await;
+        self.run_trials(&provider, trials, tip, &mut examined).await?;
+        self.second_opinion(&provider, &batches, tip, &mut examined).await;
         examined.failures.extend(recorded);
         Ok(examined)
     }
 
     /// One endpoint's word fails nothing where there is another: what cannot succeed there is tried here too. Where they
     /// differ it is sent, and the chain decides. The word of one is enough only if the others were asked and are away.
-    async fn doubt(&mut self, first: &Arc<Provider>, batches: &[Batch], tip: Tip, examined: &mut Examined) {
+    async fn second_opinion(&mut self, first: &Arc<Provider>, batches: &[Batch], tip: Tip, examined: &mut Examined) {
         let others: Vec<_> = self.context.rpc.ranked().into_iter().filter(|other| !Arc::ptr_eq(other, first)).collect();
         if examined.failures.is_empty() || others.is_empty() {
             return;
@@ -121,7 +147,7 @@ impl Lane {
             }
             let mut second = Examined::default();
             let trials = failing.iter().cloned().filter_map(|batch| start(batch, &mut second)).collect();
-            if let Err(error) = self.hear(&other, trials, tip, &mut second).await {
+            if let Err(error) = self.run_trials(&other, trials, tip, &mut second).await {
                 tracing::debug!(signer = %self.signer, "no second opinion: {error}");
                 continue;
             }
@@ -132,7 +158,7 @@ impl Lane {
             examined.failures.retain(agreed);
             let denied = before - examined.failures.len();
             if denied > 0 {
-                metrics::counter!("chain_contradictions_total").increment(u64::try_from(denied).unwrap_or(1));
+                metrics::counter!("quittance_chain_contradictions_total").increment(u64::try_from(denied).unwrap_or(1));
                 tracing::error!(
                     provider = first.label(),
                     other = other.label(),
@@ -140,6 +166,7 @@ impl Lane {
                     "endpoints disagree about what cannot succeed"
                 );
             }
+            examined.not_operator.append(&mut second.not_operator);
             examined.ready.append(&mut second.ready);
             examined.satisfied.append(&mut second.satisfied);
             return;
@@ -147,7 +174,7 @@ impl Lane {
     }
 
     /// Tries all this at an endpoint.
-    async fn hear(
+    async fn run_trials(
         &mut self,
         provider: &Provider,
         mut trials: Vec<Trial>,
@@ -189,17 +216,17 @@ impl Lane {
 
     /// The calls that tell about a trial; [`Lane::judge`] takes their answers in this order.
     fn probes(&self, trial: &Trial) -> Result<Vec<Call>, Error> {
-        let Batch { diamond, edition, items, .. } = &trial.batch;
+        let Batch { diamond, items, .. } = &trial.batch;
         let mut calls = Vec::with_capacity(3);
-        if let (Some(diamond), Some(edition), false) = (diamond, edition, trial.checked) {
+        if let (Some(diamond), Some((interface, _))) = (diamond, trial.unchecked()) {
             let refs = items.iter().filter_map(|item| Some(item.reference?.0)).collect();
-            calls.push(deals_of(*edition, *diamond, refs, None));
+            calls.extend(interface.deals_of(*diamond, refs, None));
         }
-        let mut call = json!({"from": self.signer, "input": trial.batch.input(&self.deployment())?});
+        let mut call = json!({"from": self.signer, "input": trial.batch.input(&self.deployment(&trial.batch))?});
         if let Some(diamond) = diamond {
             call["to"] = json!(diamond);
         }
-        if trial.tells_count() {
+        if trial.returns_count() {
             calls.push(Call::new("eth_call", json!([call, "latest"])));
         }
         calls.push(Call::new("eth_estimateGas", json!([call])));
@@ -218,15 +245,17 @@ impl Lane {
         };
         let count = trial.batch.items.len();
         let mut deals = None;
-        if let (Some(_), Some(edition), false) = (trial.batch.diamond, trial.batch.edition, trial.checked) {
-            deals = Some((edition, answer("eth_call")?));
+        if let Some((interface, count)) = trial.unchecked() {
+            let answers = (0..count).map(|_| answer("eth_call")).collect::<Result<Vec<_>, _>>()?;
+            deals = Some((interface.clone(), answers));
         }
-        let done = if trial.tells_count() { answer("eth_call")?.ok() } else { None };
+        let done = if trial.returns_count() { answer("eth_call")?.ok() } else { None };
         let estimate = answer("eth_estimateGas")?;
-        if let Some((edition, deals)) = deals {
+        if let Some((interface, deals)) = deals {
+            let deals = deals.into_iter().collect::<Result<Vec<_>, _>>();
             let deals = deals.map_err(|fault| provider.error("deals", &fault))?;
             let terms: Vec<_> = trial.batch.items.iter().map(Item::terms).collect();
-            let kept = sort_out(&trial.batch.items, &decode_deals(edition, deals, &terms)?, examined);
+            let kept = sort_out(&trial.batch.items, &interface.decode_deals(deals, &terms)?, examined);
             if kept.len() < count {
                 let again = Trial::new(trial.batch.with(kept), true, trial.origin);
                 return Ok(TrialOutcome::Again(if again.batch.items.is_empty() { vec![] } else { vec![again] }));
@@ -238,9 +267,12 @@ impl Lane {
             Ok(_) if done.is_some_and(|done| done < U256::from(count)) => Ok(apart(trial)),
             Ok(gas) => Ok(self.allow(trial, decode::<U64>(gas)?.to(), examined)),
             Err(fault) => match classify(&fault) {
-                Class::Reverted(data) => Ok(reverted(trial, &abi::reason(&data.unwrap_or_default()), examined)),
+                Class::Reverted(data) => {
+                    let reason = self.context.dialects.reason(trial.batch.diamond, &data.unwrap_or_default());
+                    Ok(reverted(trial, &reason, examined))
+                }
                 Class::InsufficientFunds => {
-                    examined.penniless = true;
+                    examined.unfunded = true;
                     Ok(TrialOutcome::Wait)
                 }
                 Class::Rejected if count > 1 => Ok(TrialOutcome::Again(halves(trial))),
@@ -343,7 +375,7 @@ fn sort_out(items: &[Item], deals: &[abi::Deal], examined: &mut Examined) -> Vec
             (Kind::Release | Kind::Cancel, _) if Some(recorded(deal)) != item.state => {}
             (Kind::Release | Kind::Cancel, state) => examined.failures.push(Failure {
                 code: "WrongState".to_owned(),
-                message: format!("the deal is {}", word(state)),
+                message: format!("the deal is {}", label(state)),
                 retryable: false,
                 ..refused(item, "")
             }),
@@ -363,7 +395,7 @@ fn recorded(deal: &abi::Deal) -> State {
     }
 }
 
-fn word(state: DealState) -> &'static str {
+fn label(state: DealState) -> &'static str {
     match state {
         DealState::Open => "open",
         DealState::Deposited => "deposited",
@@ -386,6 +418,10 @@ fn reverted(trial: Trial, reason: &abi::Reason, examined: &mut Examined) -> Tria
     let known = matches!(item.state, Some(State::Open | State::Deposited));
     if known && matches!(reason.code.as_str(), "DealNotFound" | "WrongState") {
         // It was checked a moment ago: two backends of one endpoint disagree.
+        return TrialOutcome::Wait;
+    }
+    if reason.code == abi::NOT_OPERATOR {
+        examined.not_operator.push(item.clone());
         return TrialOutcome::Wait;
     }
     examined.failures.push(Failure {

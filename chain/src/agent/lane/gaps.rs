@@ -2,6 +2,7 @@
 //! whose transaction was dropped; nothing behind them is ever mined unless they are filled.
 
 use alloy::primitives::{Bytes, U256};
+use chrono::Utc;
 use uuid::Uuid;
 
 use super::{Lane, Send};
@@ -38,8 +39,7 @@ impl Lane {
         if missing.is_empty() {
             return Ok(());
         }
-        let config = &self.context.config;
-        let Quote::Offer(fees) = fees::quote(tip.base_fee, self.tip_price(tip).await, config.fee_cap_wei) else {
+        let Quote::Offer(fees) = fees::quote(tip.base_fee, self.tip_price(tip).await, self.fee_cap()) else {
             tracing::warn!(signer = %self.signer, ?missing, "nonces stay unused until the price falls");
             return Ok(());
         };
@@ -63,14 +63,20 @@ impl Lane {
                 operations: Vec::new(),
                 subjects: Vec::new(),
                 gas_limit: Draft::NOOP_GAS,
-                attempts: vec![self.attempt(&draft, AttemptKind::Noop)?],
+                attempts: vec![self.attempt(&draft, AttemptKind::Noop).await?],
                 mined: None,
                 missing_since: None,
             });
         }
         let tx = self.context.begin().await?;
+        if !self.confirm_policy(&tx).await? {
+            return Ok(());
+        }
         self.insert(&tx, &sends).await?;
         tx.commit().await?;
+        for send in &sends {
+            self.budget.add(Utc::now(), send.gas_limit, send.cost());
+        }
         self.sends.extend(sends);
         self.sends.make_contiguous().sort_by_key(|send| send.nonce);
         Ok(())

@@ -12,13 +12,15 @@ use queue::Transaction;
 use sea_orm::{ActiveValue::Set, Condition, QueryFilter, QueryOrder, QuerySelect, entity::prelude::*};
 use uuid::Uuid;
 
-use super::{Attempt, AttemptStatus, Context, Lane, Mined, Send, pause};
+use super::{Attempt, AttemptStatus, Context, Lane, Mined, Send, budget::Budget, pause};
 use crate::{
     agent::Tip,
     error::Error,
     fees::Fees,
     keystore::KeystoreError,
+    policy::Policy,
     rpc::Counts,
+    signing_error::SigningError,
     table::{Amount, Place, attempt, lane, operation, send},
 };
 
@@ -27,7 +29,7 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
     let network_id = context.network.id;
     let row = lane::Entity::find_by_id((network_id, Place(signer))).one(&*context.db).await?;
     let row = row.ok_or_else(|| Error::Stored(format!("lane of {signer}")))?;
-    let key = match context.keystore.signer(signer).await {
+    let key = match context.signers.of(signer).await {
         Ok(key) => key,
         Err(error) => return keyless(context, &row, error).await.map(|()| None),
     };
@@ -61,28 +63,38 @@ pub(super) async fn load(context: &Arc<Context>, signer: Address, tip: Tip) -> R
         window: usize::try_from(context.config.window_max.max(1)).unwrap_or(1),
         balance: row.balance.map(|balance| balance.0),
         paused: row.paused_reason.as_deref().and_then(known_pause),
+        short_at: None,
         rest_until: Instant::now(),
         helps_from: Instant::now(),
         allowed: HashMap::new(),
-        followed: None,
+        tracked: None,
         reorganisations: tip.reorganisations,
         gap_since: None,
+        policy: Policy::read(&*context.db, signer).await?,
+        budget: Budget::read(context, signer).await?,
+        batch_cap: usize::MAX,
+        holds_back: false,
+        helped: Vec::new(),
+        helped_at: None,
+        asked_anew_at: Instant::now(),
     };
-    lane.fill_gaps(pending.max(mined), tip).await?;
+    lane.let_go(None).await?;
+    let filled = lane.fill_gaps(pending.max(mined), tip).await;
+    lane.unless_unsigned(filled).await?;
     Ok(Some(lane))
 }
 
 /// A lane without a usable key waits for one, visibly. A file that does not open is an error: trying it again costs much.
-async fn keyless(context: &Context, row: &lane::Model, error: KeystoreError) -> Result<(), Error> {
+async fn keyless(context: &Context, row: &lane::Model, error: SigningError) -> Result<(), Error> {
     let signer = row.signer.0;
     let reason = match &error {
-        KeystoreError::Missing(_) => pause::NO_KEY,
-        KeystoreError::Locked(..) | KeystoreError::Unsound(..) | KeystoreError::Malformed | KeystoreError::Cost => {
-            pause::KEY_LOCKED
-        }
-        KeystoreError::Io(_) => return Err(Error::Stored(error.to_string())),
+        SigningError::Keystore(KeystoreError::Missing(_)) => pause::NO_KEY,
+        SigningError::Keystore(KeystoreError::Io(_)) => return Err(Error::Stored(error.to_string())),
+        SigningError::Keystore(_) => pause::KEY_LOCKED,
+        SigningError::Unreachable { .. } => pause::UNREACHABLE,
+        SigningError::Refused { .. } | SigningError::Wrong { .. } | SigningError::NotBuilt(_) => pause::REFUSED,
     };
-    context.tell_of_lane(signer, Some(pause::sentence(reason)));
+    context.report_lane(signer, Some(reason));
     if row.paused_reason.as_deref() != Some(reason) {
         tracing::error!(%signer, "chain lane paused: {error}");
         let tx = context.begin().await?;
@@ -99,6 +111,8 @@ pub(crate) async fn make_known(context: &Context) -> Result<(), Error> {
         network_id: Set(context.network.id),
         signer: Set(Place(*signer)),
         window: Set(0),
+        gas_of_day: Set(0),
+        spend_of_day: Set(Amount(U256::ZERO)),
         updated_at: Set(now),
         ..Default::default()
     });

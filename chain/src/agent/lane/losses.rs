@@ -23,7 +23,7 @@ impl Lane {
             }
         }
         if missed > 0 {
-            metrics::counter!("chain_forgotten_total").increment(missed.into());
+            metrics::counter!("quittance_chain_forgotten_total").increment(missed.into());
             tracing::info!(signer = %self.signer, missed, pooled, "a node has lost transactions that it had taken");
         }
     }

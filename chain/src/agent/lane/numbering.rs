@@ -13,8 +13,8 @@ use super::{
     collect::{Batch, Item},
 };
 use crate::{
-    edition::Edition,
     error::Error,
+    interface::Interface,
     operation::Kind,
     table::{Place, diamond, update_from},
 };
@@ -29,7 +29,8 @@ pub(super) struct Numbered {
 /// The ids of what is to be sent, where we give them. One that was in a transaction before keeps its id and
 /// is not among them.
 pub(super) fn ids(ready: &[(Batch, u64)]) -> Vec<Numbered> {
-    let batches = ready.iter().filter(|(batch, _)| batch.kind == Kind::Open && batch.edition == Some(Edition::Second));
+    let takes_ids = |batch: &Batch| batch.interface.as_ref().is_some_and(Interface::takes_ids);
+    let batches = ready.iter().filter(|(batch, _)| batch.kind == Kind::Open && takes_ids(batch));
     let numbered = |batch: &Batch, item: &Item| {
         let (diamond, deal_id) = (batch.diamond?, item.allocated_id.filter(|_| item.is_numbered_anew)?);
         Some(Numbered { diamond, subject_id: item.subject_id, deal_id })

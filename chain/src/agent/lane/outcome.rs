@@ -9,7 +9,7 @@ use sea_orm::{QueryFilter, entity::prelude::*};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Lane, Mined, Send, examine, follow::Findings};
+use super::{Lane, Mined, Send, examine, track::Findings};
 use crate::{
     abi::{self, Reason},
     agent::{
@@ -135,7 +135,7 @@ impl Lane {
         match answer {
             Some(Ok(_)) | None => Ok(None),
             Some(Err(fault)) => match classify(&fault) {
-                Class::Reverted(data) => Ok(Some(abi::reason(&data.unwrap_or_default()))),
+                Class::Reverted(data) => Ok(Some(self.context.dialects.reason(draft.to, &data.unwrap_or_default()))),
                 _ => Err(provider.error("eth_call", &fault)),
             },
         }
@@ -176,7 +176,7 @@ impl Lane {
         let mut facts = Vec::new();
         for (id, mined) in &findings.mined {
             let Some(send) = self.sends.iter().find(|send| send.id == *id) else { continue };
-            facts.extend(send.told().map(|(subject_id, kind)| Fact::Mined {
+            facts.extend(send.subject_kinds().map(|(subject_id, kind)| Fact::Mined {
                 subject_id,
                 kind,
                 hash: mined.attempt,
@@ -259,6 +259,8 @@ impl Ended {
         };
         match (self.outcome, &self.reason) {
             (Outcome::Noop, _) => failure("rejected", &self.refusal, true),
+            // It waits until the signer is an operator, or another one carries it out.
+            (Outcome::Reverted, Some(reason)) if reason.code == abi::NOT_OPERATOR => None,
             (Outcome::Reverted, Some(reason)) if reason.code != abi::DEAL_EXISTS => {
                 failure(&reason.code, &reason.message, examine::retryable(&reason.code))
             }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is given up by it: the lane goes on sending the same bytes, and what turns out later is told as usual.
 
-mod ask;
+mod query;
 
 use std::{
     collections::HashMap,
@@ -49,17 +49,17 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let after = context.config.review_after();
     let every = (after / 10).clamp(Duration::from_millis(50), Duration::from_secs(30));
-    let mut looking_since: Option<Instant> = None;
+    let mut querying_since: Option<Instant> = None;
     loop {
         if tokio::time::timeout(every, stop.cancelled()).await.is_ok() {
             return Ok(());
         }
         let Some(tip) = *tips.borrow() else { continue };
         if !caught_up(&context, tip).await {
-            looking_since = None;
+            querying_since = None;
             continue;
         }
-        if looking_since.get_or_insert_with(Instant::now).elapsed() < after.min(LOOKED_FOR) {
+        if querying_since.get_or_insert_with(Instant::now).elapsed() < after.min(LOOKED_FOR) {
             continue;
         }
         match review(&context, tip).await {
@@ -85,7 +85,7 @@ async fn review(context: &Context, tip: Tip) -> Result<(), Error> {
         return Ok(());
     }
     let attempts = attempts(context, &overdue).await?;
-    let testimonies = ask::everybody(context, &overdue, &attempts).await;
+    let testimonies = query::everybody(context, &overdue, &attempts).await;
     let mut inquiries: HashMap<Uuid, Inquiry> = HashMap::with_capacity(overdue.len());
     for (row, testimonies) in overdue.iter().zip(testimonies) {
         let attempts = row.send_id.and_then(|id| attempts.get(&id)).cloned().unwrap_or_default();
@@ -99,7 +99,7 @@ async fn review(context: &Context, tip: Tip) -> Result<(), Error> {
         };
         inquiries.insert(row.id, inquiry);
     }
-    tell(context, inquiries).await
+    record(context, inquiries).await
 }
 
 /// In a transaction that is not mined, or is not what it was taken for, or done by somebody else in a block that never
@@ -154,7 +154,7 @@ async fn attempts(context: &Context, overdue: &[Overdue]) -> Result<HashMap<Uuid
 }
 
 /// The mark and what follows from telling commit together; what was settled while the endpoints were asked is left out.
-async fn tell(context: &Context, mut inquiries: HashMap<Uuid, Inquiry>) -> Result<(), Error> {
+async fn record(context: &Context, mut inquiries: HashMap<Uuid, Inquiry>) -> Result<(), Error> {
     use operation::Column;
 
     let mut tx = context.begin().await?;
@@ -171,7 +171,7 @@ async fn tell(context: &Context, mut inquiries: HashMap<Uuid, Inquiry>) -> Resul
         let Some(inquiry) = inquiries.remove(&operation.id) else { continue };
         tracing::error!(subject = %operation.subject_id, kind = operation.kind.as_str(), since = %inquiry.since,
             "nobody knows what became of a chain operation");
-        metrics::counter!("chain_unknown_outcomes_total").increment(1);
+        metrics::counter!("quittance_chain_unknown_outcomes_total").increment(1);
         let (subject_id, kind) = (operation.subject_id, operation.kind);
         facts.push(Fact::OutcomeUnknown { subject_id, kind, inquiry: Box::new(inquiry) });
     }

@@ -10,10 +10,7 @@ use uuid::Uuid;
 use super::Overdue;
 use crate::{
     abi::{DealState, Terms},
-    agent::{
-        Context,
-        context::{deals_of, decode_deals},
-    },
+    agent::Context,
     inquiry::{MinedIn, Said, SignedAttempt, Testimony},
     rpc::{Answer, Call, Fault, Provider, Receipt, decode},
 };
@@ -85,14 +82,14 @@ impl Questions {
         let mut calls = vec![Call::new("eth_blockNumber", json!([]))];
         calls.extend(self.signers.iter().map(|signer| Call::new("eth_getTransactionCount", json!([signer, "latest"]))));
         calls.extend(self.hashes.iter().map(|hash| Call::new("eth_getTransactionReceipt", json!([hash]))));
-        let mut editions = Vec::with_capacity(self.deals.len());
+        let mut interfaces = Vec::with_capacity(self.deals.len());
         for (diamond, refs) in &self.deals {
-            let edition = context.edition(provider, *diamond).await;
-            let edition = edition.map_err(|error| error.to_string()).and_then(|edition| edition.ok_or_else(no_diamond));
-            if let Ok(edition) = &edition {
-                calls.push(deals_of(*edition, *diamond, refs.clone(), None));
+            let interface = context.interface(provider, *diamond).await.map_err(|error| error.to_string());
+            let interface = interface.and_then(|interface| interface.ok_or_else(no_diamond));
+            if let Ok(interface) = &interface {
+                calls.extend(interface.deals_of(*diamond, refs.clone(), None));
             }
-            editions.push(edition);
+            interfaces.push(interface);
         }
         let mut answers = provider.call_all(calls).await.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Err(Fault::Lost("no answer".to_owned())));
@@ -100,15 +97,16 @@ impl Questions {
         let nonces = self.signers.iter().map(|signer| (*signer, said::<U64>(next()).map(|count| count.to()))).collect();
         let receipts = self.hashes.iter().map(|hash| (*hash, mined(*hash, next()))).collect();
         let mut deals = HashMap::new();
-        for ((diamond, refs), edition) in self.deals.iter().zip(editions) {
+        for ((diamond, refs), interface) in self.deals.iter().zip(interfaces) {
             // Its state is what is asked for here, whatever the terms.
             let terms: Vec<_> = refs.iter().map(|r#ref| Terms { r#ref: *r#ref, ..Terms::default() }).collect();
-            let found = edition.and_then(|edition| {
-                let answer = next().map_err(|fault| fault.to_string())?;
-                decode_deals(edition, answer, &terms).map_err(|error| error.to_string())
+            let found = interface.and_then(|interface| {
+                let answers: Vec<_> = (0..interface.answers(refs.len())).map(|_| next()).collect();
+                let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(|fault| fault.to_string())?;
+                interface.decode_deals(answers, &terms).map_err(|error| error.to_string())
             });
             for (index, reference) in refs.iter().enumerate() {
-                let state = found.as_ref().map(|deals| word(deals[index].state).to_owned()).map_err(Clone::clone);
+                let state = found.as_ref().map(|deals| label(deals[index].state).to_owned()).map_err(Clone::clone);
                 deals.insert((*diamond, *reference), state);
             }
         }
@@ -157,7 +155,7 @@ fn mined(hash: B256, answer: Answer) -> Said<Option<MinedIn>> {
     }
 }
 
-fn word(state: DealState) -> &'static str {
+fn label(state: DealState) -> &'static str {
     match state {
         DealState::None => "none",
         DealState::Open => "open",

@@ -1,5 +1,6 @@
 //! Compares what is recorded with the contract's own state now and then, so that a log nobody saw does no lasting harm.
 
+mod announcements;
 mod held_returns;
 
 use std::{collections::HashMap, sync::Arc};
@@ -18,7 +19,7 @@ use super::{
     witness::{self, Claim},
 };
 use crate::{
-    abi::{self, DealState, Terms},
+    abi::{self, DealChange, DealState, Terms},
     error::Error,
     fact::Evidence,
     rpc::{Call, Header, Log, Provider, decode},
@@ -44,10 +45,13 @@ pub(super) async fn run(
             return Ok(());
         }
         let Some(tip) = *tips.borrow() else { continue };
-        match reconcile(&context, &tip, &mut unlogged).await {
-            Ok(()) => {}
-            Err(Error::LeaseLost(network)) => return Err(Error::LeaseLost(network)),
-            Err(error) => tracing::warn!(network = %context.network.id, "chain reconciliation: {error}"),
+        let rounds = [reconcile(&context, &tip, &mut unlogged).await, announcements::record(&context).await];
+        for round in rounds {
+            match round {
+                Ok(()) => {}
+                Err(Error::LeaseLost(network)) => return Err(Error::LeaseLost(network)),
+                Err(error) => tracing::warn!(network = %context.network.id, "chain reconciliation: {error}"),
+            }
         }
     }
 }
@@ -142,7 +146,7 @@ fn state(deal: &abi::Deal) -> State {
 /// Recorded as final and not on the contract: a lying or stale endpoint, or a chain that lost blocks, which the watcher
 /// finds by their hashes. Nothing is concluded from it here.
 fn contradiction(recorded: &deal::Model, now: State) {
-    metrics::counter!("chain_contradictions_total").increment(1);
+    metrics::counter!("quittance_chain_contradictions_total").increment(1);
     tracing::error!(subject = %recorded.subject_id, recorded = ?recorded.state, ?now, "the contract contradicts a record");
 }
 
@@ -159,18 +163,26 @@ async fn observe(
     }
     let refs: Vec<B256> = ahead.iter().map(|(recorded, _)| recorded.reference.0).collect();
     let from = block.number().saturating_sub(context.config.log_range_max);
-    let logs = provider.read(logs_of(diamond, &refs, from, block.number())).await;
+    let logs = provider.read(logs_of(context, diamond, &refs, from, block.number())).await;
     let logs: Vec<Log> = logs.and_then(decode).unwrap_or_default();
-    let hash_of = |topic: B256, reference: B256| {
-        logs.iter().find(|log| log.topics.first() == Some(&topic) && log.topics.get(2) == Some(&reference))
+    let told: Vec<(&Log, DealChange)> = logs
+        .iter()
+        .filter_map(|log| match context.dialects.decode(log)? {
+            abi::Event::Deal(change) => Some((log, change)),
+            abi::Event::ReturnHeld { .. } => None,
+        })
+        .collect();
+    let log_of = |event: Event, reference: B256| {
+        let same = |(_, change): &&(&Log, DealChange)| change.kind == event && change.reference == reference;
+        told.iter().find(same).map(|(log, _)| *log)
     };
     let mut observations = Vec::new();
     for (recorded, found) in ahead {
-        metrics::counter!("chain_healed_total").increment(1);
+        metrics::counter!("quittance_chain_healed_total").increment(1);
         tracing::warn!(subject = %recorded.subject_id, state = ?state(found), "an event was missed and is healed");
         let held = held_returns::is_held(context, provider, diamond, recorded, found, block, &logs).await?;
         for event in missed(recorded.state, found) {
-            let log = hash_of(abi::TOPICS[place(event)], found.r#ref);
+            let log = log_of(event, found.r#ref);
             observations.push(Observation {
                 subject_id: recorded.subject_id,
                 event,
@@ -178,7 +190,7 @@ async fn observe(
                 account: (event == Event::Deposited || held).then_some(found.payer),
                 amount: if event == Event::Canceled && found.payer.is_zero() { U256::ZERO } else { found.amount },
                 held: held && event == Event::Canceled,
-                mismatch: mismatch(recorded, found.payee, found.token, found.amount, found.expiresAt),
+                mismatch: mismatch(recorded, &found.opened(), found.amount),
                 evidence: Evidence {
                     hash: log.map(|log| log.transaction_hash),
                     block_number: log.map_or(block.number(), Log::block_number),
@@ -206,15 +218,6 @@ fn missed(recorded: State, found: &abi::Deal) -> Vec<Event> {
         DealState::None | DealState::Open | DealState::Deposited | DealState::__Invalid => {}
     }
     events
-}
-
-fn place(event: Event) -> usize {
-    match event {
-        Event::Created => 0,
-        Event::Deposited => 1,
-        Event::Released => 2,
-        Event::Canceled => 3,
-    }
 }
 
 async fn heal(

@@ -111,7 +111,7 @@ impl Watcher {
         let head = scan::head(&provider).await?;
         let (cursor, more) = match cursor {
             None => (record::begin(&self.context, &head).await?, false),
-            Some(cursor) => match scan::look(&self.context, &provider, &cursor, &head, &mut self.range).await? {
+            Some(cursor) => match scan::scan(&self.context, &provider, &cursor, &head, &mut self.range).await? {
                 Found::Nothing => {
                     self.compare(&provider, &head).await;
                     (cursor, false)
@@ -119,7 +119,7 @@ impl Watcher {
                 Found::Blocks(scan) => {
                     self.advanced_at = Instant::now();
                     let undone = scan.ancestor.number < cursor.scanned.number;
-                    self.hear_others(&provider, &cursor, &scan, &head).await?;
+                    self.corroborate(&provider, &cursor, &scan, &head).await?;
                     let cursor = record::apply(&self.context, &cursor, scan, &head).await?;
                     self.reorganisations += u64::from(undone);
                     (cursor, cursor.scanned.number < head.number())
@@ -133,7 +133,7 @@ impl Watcher {
 
     /// What becomes final has to be borne out by another endpoint, where there is one. If it is not, what is recorded
     /// and not final goes back, as after a reorganisation: it is read again, from the others first.
-    async fn hear_others(
+    async fn corroborate(
         &mut self,
         provider: &Provider,
         cursor: &Cursor,
@@ -196,8 +196,10 @@ impl Watcher {
             health.providers = self.context.rpc.health();
         });
         let network = self.context.network.chain_id.to_string();
-        metrics::gauge!("chain_blocks_behind", "network" => network)
+        metrics::gauge!("quittance_chain_blocks_behind", "network" => network.clone())
             .set(u32::try_from(head.number().saturating_sub(scanned.number)).unwrap_or(u32::MAX));
+        let head_time = u32::try_from(head.time().timestamp()).unwrap_or(0);
+        metrics::gauge!("quittance_chain_head_timestamp_seconds", "network" => network).set(head_time);
     }
 
     fn failed(&mut self, error: &Error) {

@@ -39,7 +39,9 @@ pub(super) async fn is_held(
     block: &Header,
     logs: &[Log],
 ) -> Result<bool, Error> {
-    if found.state != DealState::Canceled || found.payer.is_zero() {
+    // A contract of somebody else's hands back what it returns, or reverts.
+    let is_ours = context.dialects.at(diamond).is_none();
+    if !is_ours || found.state != DealState::Canceled || found.payer.is_zero() {
         return Ok(false);
     }
     let canceled = Deals::DealCanceled::SIGNATURE_HASH;
@@ -49,8 +51,8 @@ pub(super) async fn is_held(
         .map(Log::block_number);
     if let Some(number) = canceled_in {
         let topics = json!([Deals::ReturnHeld::SIGNATURE_HASH, B256::from(found.id)]);
-        let told = logs_in(provider, diamond, topics, (number, number)).await?;
-        return Ok(!told.is_empty());
+        let logs = logs_in(provider, diamond, topics, (number, number)).await?;
+        return Ok(!logs.is_empty());
     }
     let kept = kept(context, provider, block, &[(diamond, found.payer, recorded.token.0)]).await?;
     Ok(kept.first().is_some_and(|kept| *kept >= found.amount))

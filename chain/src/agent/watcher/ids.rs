@@ -7,7 +7,7 @@ use queue::Transaction;
 use sea_orm::{QueryFilter, entity::prelude::*};
 
 use crate::{
-    abi::{Event, second::DEAL_ID_MAX},
+    abi::{DealChange, Event, second::DEAL_ID_MAX},
     agent::Context,
     error::Error,
     rpc::Log,
@@ -18,11 +18,13 @@ use crate::{
 pub(super) async fn count(context: &Context, tx: &Transaction, logs: &[Log]) -> Result<(), Error> {
     let mut highest: BTreeMap<Address, i64> = BTreeMap::new();
     for log in logs {
-        let Some(Event::Created(created)) = Event::decode(log) else { continue };
-        if created.dealId > U256::from(DEAL_ID_MAX) {
+        let Some(Event::Deal(DealChange { deal_id, opened: Some(_), .. })) = context.dialects.decode(log) else {
+            continue;
+        };
+        if deal_id > U256::from(DEAL_ID_MAX) {
             continue;
         }
-        let id = i64::try_from(created.dealId).unwrap_or(0);
+        let id = i64::try_from(deal_id).unwrap_or(0);
         highest.entry(log.address).and_modify(|highest| *highest = (*highest).max(id)).or_insert(id);
     }
     for (address, id) in highest {

@@ -1,34 +1,40 @@
 //! The diamonds' logs of single blocks.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use serde_json::json;
 
 use crate::{
-    abi::TOPICS,
     error::Error,
     rpc::{Call, Fault, Header, Log, Provider, decode, quantity},
 };
 
+/// Which logs are read.
+pub(super) struct Filter {
+    pub(super) diamonds: Vec<Address>,
+    /// One of which each begins with.
+    pub(super) topics: Vec<B256>,
+}
+
 /// By the blocks' hashes, which a node that does not have a block cannot answer with an empty list; from nodes that do not
 /// know that question by number, and then each with its block's header, so that it is the block that was meant.
-pub(super) async fn of_blocks(provider: &Provider, diamonds: &[Address], blocks: &[Header]) -> Result<Vec<Log>, Error> {
-    if diamonds.is_empty() {
+pub(super) async fn of_blocks(provider: &Provider, of: &Filter, blocks: &[Header]) -> Result<Vec<Log>, Error> {
+    if of.diamonds.is_empty() {
         return Ok(Vec::new());
     }
     if provider.gives_logs_by_hash() {
-        if let Some(logs) = by_hash(provider, diamonds, blocks).await? {
+        if let Some(logs) = by_hash(provider, of, blocks).await? {
             return Ok(logs);
         }
-        let logs = by_number(provider, diamonds, blocks).await?;
+        let logs = by_number(provider, of, blocks).await?;
         provider.refuses_logs_by_hash();
         return Ok(logs);
     }
-    by_number(provider, diamonds, blocks).await
+    by_number(provider, of, blocks).await
 }
 
 /// `None`: the endpoint does not know the question.
-async fn by_hash(provider: &Provider, diamonds: &[Address], blocks: &[Header]) -> Result<Option<Vec<Log>>, Error> {
-    let filter = |block: &Header| json!([{"blockHash": block.hash, "address": diamonds, "topics": [TOPICS]}]);
+async fn by_hash(provider: &Provider, of: &Filter, blocks: &[Header]) -> Result<Option<Vec<Log>>, Error> {
+    let filter = |block: &Header| json!([{"blockHash": block.hash, "address": of.diamonds, "topics": [of.topics]}]);
     let calls = blocks.iter().map(|block| Call::new("eth_getLogs", filter(block))).collect();
     let mut all = Vec::new();
     for (block, answer) in blocks.iter().zip(provider.call_all(calls).await) {
@@ -41,10 +47,10 @@ async fn by_hash(provider: &Provider, diamonds: &[Address], blocks: &[Header]) -
     Ok(Some(all))
 }
 
-async fn by_number(provider: &Provider, diamonds: &[Address], blocks: &[Header]) -> Result<Vec<Log>, Error> {
+async fn by_number(provider: &Provider, of: &Filter, blocks: &[Header]) -> Result<Vec<Log>, Error> {
     let calls = blocks.iter().flat_map(|block| {
         let number = quantity(block.number());
-        let filter = json!([{"fromBlock": number, "toBlock": number, "address": diamonds, "topics": [TOPICS]}]);
+        let filter = json!([{"fromBlock": number, "toBlock": number, "address": of.diamonds, "topics": [of.topics]}]);
         [Call::new("eth_getLogs", filter), Call::block(block.number())]
     });
     let mut answers = provider.read_all(calls.collect()).await?.into_iter();

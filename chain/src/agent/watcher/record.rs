@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use chrono::Utc;
 use queue::Transaction;
 use sea_orm::{
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Block, Cursor, ids, scan::Scan};
 use crate::{
-    abi,
+    abi::{self, Opened},
     agent::{
         Context,
         settlement::{self, Observation},
@@ -266,7 +266,7 @@ async fn rows_of<C: ConnectionTrait>(
     final_number: u64,
 ) -> Result<Vec<log::Model>, Error> {
     let events: Vec<(&Log, abi::Event)> =
-        scan.logs.iter().filter_map(|log| Some((log, abi::Event::decode(log)?))).collect();
+        scan.logs.iter().filter_map(|log| Some((log, context.dialects.decode(log)?))).collect();
     if events.is_empty() {
         return Ok(Vec::new());
     }
@@ -276,8 +276,8 @@ async fn rows_of<C: ConnectionTrait>(
     let held: HashMap<_, _> = events
         .iter()
         .filter_map(|(log, event)| match event {
-            abi::Event::ReturnHeld(held) => Some(((log.transaction_hash, held.dealId), held.payer)),
-            _ => None,
+            abi::Event::ReturnHeld { deal_id, payer } => Some(((log.transaction_hash, *deal_id), *payer)),
+            abi::Event::Deal(_) => None,
         })
         .collect();
     let fallback = scan.blocks.last().map_or(scan.ancestor.time, Header::time);
@@ -315,26 +315,16 @@ async fn deals_of<C: ConnectionTrait>(
 
 fn reference(event: &abi::Event) -> Option<B256> {
     match event {
-        abi::Event::Created(event) => Some(event.r#ref),
-        abi::Event::Deposited(event) => Some(event.r#ref),
-        abi::Event::Released(event) => Some(event.r#ref),
-        abi::Event::Canceled(event) => Some(event.r#ref),
-        abi::Event::ReturnHeld(_) => None,
+        abi::Event::Deal(event) => Some(event.reference),
+        abi::Event::ReturnHeld { .. } => None,
     }
 }
 
 fn row_of(context: &Context, deals: &HashMap<B256, deal::Model>, log: &Log, event: &abi::Event) -> Option<log::Model> {
-    let deal = deals.get(&reference(event)?).filter(|deal| deal.diamond.0 == log.address)?;
-    let (kind, deal_id, account, amount, mismatch) = match event {
-        abi::Event::Created(event) => {
-            let mismatch = mismatch(deal, event.payee, event.token, event.amount, event.expiresAt);
-            (Event::Created, event.dealId, None, event.amount, mismatch)
-        }
-        abi::Event::Deposited(event) => (Event::Deposited, event.dealId, Some(event.payer), event.amount, None),
-        abi::Event::Released(event) => (Event::Released, event.dealId, None, event.amount, None),
-        abi::Event::Canceled(event) => (Event::Canceled, event.dealId, None, event.returned, None),
-        abi::Event::ReturnHeld(_) => return None,
-    };
+    let abi::Event::Deal(event) = event else { return None };
+    let deal = deals.get(&event.reference).filter(|deal| deal.diamond.0 == log.address)?;
+    let amount = event.amount.unwrap_or(deal.amount.0);
+    let mismatch = event.opened.as_ref().and_then(|opened| mismatch(deal, opened, amount));
     let now = Utc::now();
     Some(log::Model {
         id: Uuid::now_v7(),
@@ -345,10 +335,10 @@ fn row_of(context: &Context, deals: &HashMap<B256, deal::Model>, log: &Log, even
         block_time: now,
         transaction_hash: Hash(log.transaction_hash),
         log_index: i32::try_from(log.index()).unwrap_or(i32::MAX),
-        event: kind,
+        event: event.kind,
         subject_id: deal.subject_id,
-        deal_id: Amount(deal_id),
-        account: account.map(Place),
+        deal_id: Amount(event.deal_id),
+        account: event.payer.map(Place),
         amount: Amount(amount),
         held: false,
         mismatch,
@@ -358,24 +348,18 @@ fn row_of(context: &Context, deals: &HashMap<B256, deal::Model>, log: &Log, even
 }
 
 /// How a deal on the contract differs from what was asked for.
-pub(crate) fn mismatch(
-    deal: &deal::Model,
-    payee: alloy::primitives::Address,
-    token: alloy::primitives::Address,
-    amount: alloy::primitives::U256,
-    expires_at: u64,
-) -> Option<String> {
+pub(crate) fn mismatch(deal: &deal::Model, opened: &Opened, amount: U256) -> Option<String> {
     let mut differences = Vec::new();
-    if payee != deal.payee.0 {
-        differences.push(format!("payee {payee} instead of {}", deal.payee.0));
+    if opened.payee != deal.payee.0 {
+        differences.push(format!("payee {} instead of {}", opened.payee, deal.payee.0));
     }
-    if token != deal.token.0 {
-        differences.push(format!("token {token} instead of {}", deal.token.0));
+    if opened.token != deal.token.0 {
+        differences.push(format!("token {} instead of {}", opened.token, deal.token.0));
     }
     if amount != deal.amount.0 {
         differences.push(format!("amount {amount} instead of {}", deal.amount.0));
     }
-    if signed(expires_at) != deal.expires_at {
+    if let Some(expires_at) = opened.expires_at.filter(|expires_at| signed(*expires_at) != deal.expires_at) {
         differences.push(format!("expiry {expires_at} instead of {}", deal.expires_at));
     }
     (!differences.is_empty()).then(|| differences.join(", "))

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U64};
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::{Value, json};
 
-use super::{Block, Cursor, Found, logs};
+use super::{Block, Cursor, Found, logs, logs::Filter};
 use crate::{
     abi::TOPICS,
     agent::Context,
@@ -36,7 +36,7 @@ pub(crate) async fn head_number(provider: &Provider) -> Option<u64> {
     decode::<U64>(answer).ok().map(|number| number.to())
 }
 
-pub(super) async fn look(
+pub(super) async fn scan(
     context: &Context,
     provider: &Provider,
     cursor: &Cursor,
@@ -63,7 +63,7 @@ pub(super) async fn look(
     if blocks.first().is_some_and(|first| first.parent_hash != scanned.hash) {
         return fork(context, provider, scanned, head).await.map(Found::Blocks);
     }
-    let logs = logs::of_blocks(provider, &diamonds(context).await?, &blocks).await?;
+    let logs = logs::of_blocks(provider, &filter_of(context).await?, &blocks).await?;
     Ok(Found::Blocks(Scan { ancestor: scanned, blocks, logs: in_order(logs) }))
 }
 
@@ -117,7 +117,8 @@ async fn far(
         Vec::new()
     } else {
         let (from, to) = (quantity(scanned.number + 1), quantity(last.number()));
-        let filter = json!([{"fromBlock": from, "toBlock": to, "address": diamonds, "topics": [TOPICS]}]);
+        let filter =
+            json!([{"fromBlock": from, "toBlock": to, "address": diamonds, "topics": [context.dialects.topics()]}]);
         match provider.read(Call::new("eth_getLogs", filter)).await {
             Ok(answer) => decode(answer)?,
             Err(error) => {
@@ -174,7 +175,7 @@ async fn fork(context: &Context, provider: &Provider, scanned: Block, head: &Hea
         return Err(lacks(provider));
     }
     tracing::warn!(network = %context.network.id, ancestor = ancestor.number, head = head.number(), "reorganisation");
-    metrics::counter!("chain_reorganisations_total").increment(1);
+    metrics::counter!("quittance_chain_reorganisations_total").increment(1);
     if head.number() - ancestor.number > near(context) {
         // Too much for one step: undo first, then read on as usual.
         return Ok(Scan { ancestor, blocks: Vec::new(), logs: Vec::new() });
@@ -186,7 +187,7 @@ async fn fork(context: &Context, provider: &Provider, scanned: Block, head: &Hea
     if blocks.first().is_some_and(|first| first.parent_hash != ancestor.hash) {
         return Err(Error::Rpc("the chain was replaced while it was read".to_owned()));
     }
-    let logs = logs::of_blocks(provider, &diamonds(context).await?, &blocks).await?;
+    let logs = logs::of_blocks(provider, &filter_of(context).await?, &blocks).await?;
     Ok(Scan { ancestor, blocks, logs: in_order(logs) })
 }
 
@@ -215,9 +216,22 @@ fn in_order(mut logs: Vec<Log>) -> Vec<Log> {
     logs
 }
 
-/// Used by the reconciliation: the logs of these deals in a range.
-pub(crate) fn logs_of(diamond: Address, refs: &[alloy::primitives::B256], from: u64, to: u64) -> Call {
-    let topics: [Value; 3] = [json!(TOPICS), Value::Null, json!(refs)];
+async fn filter_of(context: &Context) -> Result<Filter, Error> {
+    Ok(Filter { diamonds: diamonds(context).await?, topics: context.dialects.topics() })
+}
+
+/// Used by the reconciliation: the logs of these deals in a range, and of others where a contract of somebody else's is asked.
+pub(crate) fn logs_of(
+    context: &Context,
+    diamond: Address,
+    refs: &[alloy::primitives::B256],
+    from: u64,
+    to: u64,
+) -> Call {
+    let topics = match context.dialects.at(diamond) {
+        Some(dialect) => json!([dialect.topics()]),
+        None => json!([TOPICS, Value::Null, refs]),
+    };
     let filter = json!({"fromBlock": quantity(from), "toBlock": quantity(to), "address": diamond, "topics": topics});
     Call::new("eth_getLogs", json!([filter]))
 }

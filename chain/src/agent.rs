@@ -1,6 +1,7 @@
 //! Works one network: a watcher that reads its blocks, a lane for each signer, a reconciliation, under one lease.
 
 mod context;
+mod gauges;
 mod health;
 mod lane;
 mod lease;
@@ -28,7 +29,10 @@ pub(crate) use context::Context;
 pub use health::AgentHealth;
 pub(crate) use tip::Tip;
 
-use crate::{config::Config, error::Error, fact::Recorder, keystore::Keystore, network::Network, rpc::Rpc, table};
+use crate::{
+    config::Config, dialect::Dialects, error::Error, fact::Recorder, keystore::Keystore, network::Network, rpc::Rpc,
+    signer::Signers, table,
+};
 
 /// How long a graceful stop waits for what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -38,7 +42,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct Agent {
     db: Database,
     network: Network,
-    keystore: Keystore,
+    signers: Signers,
     recorder: Arc<dyn Recorder>,
     config: Config,
     waker: Waker,
@@ -73,7 +77,8 @@ impl Agent {
         config: Config,
     ) -> Self {
         let (waker, health) = (Waker::default(), watch::Sender::default());
-        Self { db, network, keystore, recorder, config, waker, health }
+        let signers = Signers::new(keystore, &config.remote_signers, config.signer_timeout());
+        Self { db, network, signers, recorder, config, waker, health }
     }
 
     /// The handle that wakes this agent.
@@ -115,13 +120,15 @@ impl Agent {
         let context = Arc::new(Context {
             db: self.db.clone(),
             network: self.network.clone(),
-            keystore: self.keystore.clone(),
+            signers: self.signers.clone(),
             recorder: Arc::clone(&self.recorder),
             config: self.config.clone(),
             rpc,
             owner: Uuid::now_v7(),
             poll_now: tokio::sync::Notify::new(),
             health: self.health.clone(),
+            troubles: Mutex::default(),
+            dialects: Dialects::of(self.network.chain_id, &self.config.dialects),
             editions: Mutex::default(),
         });
         if !lease::acquire(&context, stop).await? {
@@ -136,6 +143,7 @@ impl Agent {
         let (tip, tips) = watch::channel(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(lease::keep(Arc::clone(&context), inner.clone()));
+        tasks.spawn(gauges::run(Arc::clone(&context), inner.clone()));
         tasks.spawn(watcher::run(Arc::clone(&context), tip, inner.clone()));
         tasks.spawn(reconciliation::run(Arc::clone(&context), tips.clone(), inner.clone()));
         tasks.spawn(review::run(Arc::clone(&context), tips.clone(), inner.clone()));
@@ -145,6 +153,7 @@ impl Agent {
         if drained.is_err() {
             tasks.shutdown().await;
         }
+        gauges::clear(&context);
         lease::release(&context).await;
         outcome
     }

@@ -1,37 +1,35 @@
 //! What the parts of a working agent share.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use alloy::{
-    primitives::{Address, B256, Bytes},
-    sol_types::SolCall,
-};
+use alloy::primitives::Address;
 use queue::{Database, Transaction};
 use sea_orm::{DbBackend, QueryFilter, QuerySelect, entity::prelude::*};
-use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::AgentHealth;
+use super::{AgentHealth, lane::pause};
 use crate::{
-    abi::{self, Deals, Terms, second},
+    abi::{self, Terms},
     config::Config,
+    dialect::Dialects,
     edition::{self, Edition},
     error::Error,
     fact::{Fact, Recorder},
-    keystore::Keystore,
+    interface::Interface,
     network::Network,
-    rpc::{Call, Fault, Provider, Rpc, decode, quantity},
+    rpc::{Fault, Provider, Rpc},
+    signer::Signers,
     table::{Place, diamond, lease},
 };
 
 pub(crate) struct Context {
     pub(crate) db: Database,
     pub(crate) network: Network,
-    pub(crate) keystore: Keystore,
+    pub(crate) signers: Signers,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) config: Config,
     pub(crate) rpc: Rpc,
@@ -40,6 +38,9 @@ pub(crate) struct Context {
     /// Something was sent: the head may change any moment.
     pub(crate) poll_now: Notify,
     pub(crate) health: watch::Sender<AgentHealth>,
+    pub(super) troubles: Mutex<BTreeMap<Address, &'static str>>,
+    /// Of diamonds that others have written.
+    pub(crate) dialects: Dialects,
     /// Of the diamonds that were met so far.
     pub(crate) editions: Mutex<HashMap<Address, Edition>>,
 }
@@ -58,16 +59,35 @@ impl Context {
     }
 
     /// Says, for health checks and metrics, why a lane sends nothing, or that it can.
-    pub(crate) fn tell_of_lane(&self, signer: Address, trouble: Option<&'static str>) {
-        let labels = [("network", self.network.chain_id.to_string()), ("signer", signer.to_string())];
-        metrics::gauge!("chain_lane_paused", &labels).set(u8::from(trouble.is_some()));
+    pub(crate) fn report_lane(&self, signer: Address, reason: Option<&'static str>) {
+        let network = self.network.chain_id.to_string();
+        for known in pause::reported() {
+            let labels = [("network", network.clone()), ("signer", signer.to_string()), ("reason", known.to_owned())];
+            metrics::gauge!("quittance_chain_lane_paused", &labels).set(u8::from(reason == Some(known)));
+        }
+        let unopened = {
+            let mut troubles = self.troubles();
+            match reason {
+                Some(reason) => troubles.insert(signer, reason),
+                None => troubles.remove(&signer),
+            };
+            troubles.values().filter(|reason| pause::is_of_key(reason)).count()
+        };
+        metrics::gauge!("quittance_chain_keys_unopened", "network" => network)
+            .set(u32::try_from(unopened).unwrap_or(u32::MAX));
+        let sentence = reason.map(pause::sentence);
         self.health.send_if_modified(|health| {
-            let before = match trouble {
-                Some(trouble) => health.lanes.insert(signer, trouble),
+            let before = match sentence {
+                Some(sentence) => health.lanes.insert(signer, sentence),
                 None => health.lanes.remove(&signer),
             };
-            before != trouble
+            before != sentence
         });
+    }
+
+    /// The signers that send nothing, or not everything, and why.
+    pub(super) fn troubles(&self) -> MutexGuard<'_, BTreeMap<Address, &'static str>> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn record(&self, tx: &mut Transaction, facts: Vec<Fact>) -> Result<(), Error> {
@@ -77,8 +97,16 @@ impl Context {
         self.recorder.record(tx, facts).await.map_err(Error::Recorder)
     }
 
+    /// How a diamond is spoken to. `None`: it is none that we know.
+    pub(crate) async fn interface(&self, provider: &Provider, diamond: Address) -> Result<Option<Interface>, Error> {
+        if let Some(dialect) = self.dialects.at(diamond) {
+            return Ok(Some(Interface::Dialect(dialect.clone())));
+        }
+        Ok(self.edition(provider, diamond).await?.map(Interface::Edition))
+    }
+
     /// The edition of a diamond, as its loupe has told once. `None`: it is none that we know.
-    pub(crate) async fn edition(&self, provider: &Provider, diamond: Address) -> Result<Option<Edition>, Error> {
+    async fn edition(&self, provider: &Provider, diamond: Address) -> Result<Option<Edition>, Error> {
         if let Some(known) = self.known_edition(diamond) {
             return Ok(Some(known));
         }
@@ -89,8 +117,8 @@ impl Context {
         }
         let mut answers = provider.call_all(edition::questions(diamond).to_vec()).await.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Err(Fault::Lost("no answer".to_owned())));
-        let told = edition::told(provider, next(), next())?;
-        if let Some(edition) = told {
+        let edition = edition::of_answers(provider, next(), next())?;
+        if let Some(edition) = edition {
             diamond::Entity::update_many()
                 .col_expr(diamond::Column::Edition, Expr::value(edition))
                 .filter(diamond::Column::NetworkId.eq(self.network.id))
@@ -99,10 +127,10 @@ impl Context {
                 .await?;
             self.remember(diamond, edition);
         }
-        Ok(told)
+        Ok(edition)
     }
 
-    pub(crate) fn known_edition(&self, diamond: Address) -> Option<Edition> {
+    fn known_edition(&self, diamond: Address) -> Option<Edition> {
         self.editions.lock().unwrap_or_else(PoisonError::into_inner).get(&diamond).copied()
     }
 
@@ -117,34 +145,10 @@ impl Context {
         terms: &[Terms],
         block: Option<u64>,
     ) -> Result<Vec<abi::Deal>, Error> {
-        let edition = self.edition(provider, diamond).await?;
-        let edition = edition.ok_or_else(|| Error::Rpc(format!("{} knows no diamond {diamond}", provider.label())))?;
+        let interface = self.interface(provider, diamond).await?;
+        let interface =
+            interface.ok_or_else(|| Error::Rpc(format!("{} knows no diamond {diamond}", provider.label())))?;
         let refs = terms.iter().map(|terms| terms.r#ref).collect();
-        decode_deals(edition, provider.read(deals_of(edition, diamond, refs, block)).await?, terms)
+        interface.decode_deals(provider.read_all(interface.deals_of(diamond, refs, block)).await?, terms)
     }
-}
-
-/// The deals of these refs as the contract has them, at a block or at the latest.
-pub(crate) fn deals_of(edition: Edition, diamond: Address, refs: Vec<B256>, block: Option<u64>) -> Call {
-    let input = Bytes::from(match edition {
-        Edition::First => Deals::dealsOfCall { refs }.abi_encode(),
-        Edition::Second => second::Deals::statusesOfCall { refs }.abi_encode(),
-    });
-    let block = block.map_or_else(|| "latest".to_owned(), quantity);
-    Call::new("eth_call", serde_json::json!([{"to": diamond, "input": input}, block]))
-}
-
-/// Reads the answer to [`deals_of`]; anything but one deal for each ref is no answer. `terms` are those that were asked for:
-/// the second edition tells only whether a deal has them.
-pub(crate) fn decode_deals(edition: Edition, answer: Value, terms: &[Terms]) -> Result<Vec<abi::Deal>, Error> {
-    let bytes: Bytes = decode(answer)?;
-    let deals = match edition {
-        Edition::First => Deals::dealsOfCall::abi_decode_returns(&bytes),
-        Edition::Second => second::Deals::statusesOfCall::abi_decode_returns(&bytes).map(|statuses| {
-            statuses.iter().zip(terms).map(|(status, terms)| abi::Deal::of_status(status, terms)).collect()
-        }),
-    };
-    let deals = deals.map_err(|error| Error::Rpc(format!("deals: {error}")))?;
-    let (found, count) = (deals.len(), terms.len());
-    if found == count { Ok(deals) } else { Err(Error::Rpc(format!("deals: {found} of {count}"))) }
 }

@@ -4,18 +4,21 @@
 //! after anything went wrong.
 
 mod broadcast;
+mod budget;
 mod collect;
 mod contracts;
 mod dispatch;
 mod examine;
-mod follow;
 mod gaps;
 mod help;
 mod load;
 mod losses;
+mod maintain;
 mod numbering;
-mod nurse;
 mod outcome;
+pub(super) mod pause;
+pub(super) mod permit;
+mod track;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,10 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{
-    primitives::{Address, B256, U256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, B256, U256};
 use queue::backoff;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,8 +34,9 @@ use uuid::Uuid;
 
 pub(crate) use load::{make_known, unmine};
 
+use self::budget::Budget;
 use super::{Context, Tip};
-use crate::{error::Error, fact::AttemptKind, fees::Fees, operation::Kind};
+use crate::{error::Error, fact::AttemptKind, fees::Fees, operation::Kind, policy::Policy, signer::Signer};
 
 /// A signed transaction in memory.
 struct Attempt {
@@ -100,8 +101,8 @@ impl Send {
         self.attempts.last()
     }
 
-    /// Whom its way is told to.
-    fn told(&self) -> impl Iterator<Item = (Uuid, Kind)> {
+    /// The subjects whose logs its progress goes into, each with what is done for it.
+    fn subject_kinds(&self) -> impl Iterator<Item = (Uuid, Kind)> {
         self.subjects.iter().filter_map(|subject_id| Some((*subject_id, self.kind?)))
     }
 
@@ -115,7 +116,7 @@ impl Send {
 struct Lane {
     context: Arc<Context>,
     signer: Address,
-    key: PrivateKeySigner,
+    key: Signer,
     /// The nonce of the next send.
     next_nonce: u64,
     /// What is not final, by nonce.
@@ -124,47 +125,35 @@ struct Lane {
     window: usize,
     balance: Option<U256>,
     paused: Option<&'static str>,
+    /// The balance that was too little, until there is more.
+    short_at: Option<U256>,
     /// Nothing new is prepared before this.
     rest_until: Instant,
     /// Operations of other lanes are left alone before this.
     helps_from: Instant,
+    /// Signers whose operations this one may carry out, and as of when.
+    helped: Vec<Address>,
+    helped_at: Option<Instant>,
     /// Which contracts let this signer act, and when they said so.
     allowed: HashMap<Address, (bool, Instant)>,
-    /// The block that was last followed up.
-    followed: Option<B256>,
+    /// The block at which the sends were last looked up.
+    tracked: Option<B256>,
     /// As of when the sends were read.
     reorganisations: u64,
     /// The head block when a nonce before the first unmined send was found unused.
     gap_since: Option<u64>,
-}
-
-/// Why a lane sends nothing new. The words stand in the database and in [`crate::LaneStatus`].
-mod pause {
-    pub(super) const FUNDS: &str = crate::table::lane::NO_FUNDS;
-    pub(super) const FEE_CAP: &str = "fee_cap";
-    pub(super) const NO_KEY: &str = "no_key";
-    pub(super) const KEY_LOCKED: &str = "key_locked";
-
-    /// Every one.
-    pub(super) const ALL: [&str; 4] = [FUNDS, FEE_CAP, NO_KEY, KEY_LOCKED];
-
-    /// For health checks: the rest of a sentence about the signer.
-    pub(super) fn sentence(reason: &str) -> &'static str {
-        match reason {
-            FUNDS => "cannot pay for what it has to send",
-            FEE_CAP => "waits until gas costs less than chain.fee_cap_wei",
-            NO_KEY => "has no key in the keystore",
-            KEY_LOCKED => "has a key file that does not open with the keystore's password",
-            _ => "is paused",
-        }
-    }
+    policy: Policy,
+    budget: Budget,
+    /// Operations together that the day's budget allows, at most.
+    batch_cap: usize,
+    /// Operations wait that the policy or the contract does not allow.
+    holds_back: bool,
+    /// When what the contract does not allow was last given another try.
+    asked_anew_at: Instant,
 }
 
 /// How long a lane may fail before that counts as its state.
 const TROUBLED_AFTER: Duration = Duration::from_secs(10);
-
-/// What is said of a lane that does not get as far as its transactions.
-const FAILING: &str = "fails at what it asks of its node or its database, see the log";
 
 /// How long a paused lane waits before it looks again.
 const REST: Duration = Duration::from_secs(1);
@@ -198,8 +187,8 @@ pub(super) async fn run(
                 failures += 1;
                 let troubled = failing_since.get_or_insert_with(Instant::now).elapsed() > TROUBLED_AFTER;
                 // Of its key it has said more already.
-                if troubled && !matches!(error, Error::Keystore(_)) {
-                    context.tell_of_lane(signer, Some(FAILING));
+                if troubled && !matches!(error, Error::Signing(_)) {
+                    context.report_lane(signer, Some(pause::FAILING));
                 }
                 backoff::delay(failures, Duration::from_millis(100), Duration::from_secs(10))
             }
@@ -221,22 +210,24 @@ async fn step(context: &Arc<Context>, signer: Address, lane: &mut Option<Lane>, 
         Some(lane) => lane,
         None => match load::load(context, signer, tip).await? {
             Some(loaded) => {
-                context.tell_of_lane(signer, loaded.paused.map(pause::sentence));
+                loaded.report();
                 lane.insert(loaded)
             }
             None => return Ok(()),
         },
     };
-    if lane.followed != Some(tip.hash) {
-        match lane.follow(tip).await {
-            Ok(()) => lane.followed = Some(tip.hash),
+    if lane.tracked != Some(tip.hash) {
+        match lane.track(tip).await {
+            Ok(()) => lane.tracked = Some(tip.hash),
             // The endpoint's trouble, not the lane's: what is in flight stays known, and is looked up again.
-            Err(Error::Rpc(error)) => tracing::warn!(%signer, "chain lane could not follow its sends: {error}"),
+            Err(Error::Rpc(error)) => tracing::warn!(%signer, "chain lane could not track its sends: {error}"),
             Err(error) => return Err(error),
         }
     }
-    lane.nurse(tip).await?;
-    lane.fill(tip).await
+    let maintained = lane.maintain(tip).await;
+    lane.unless_unsigned(maintained).await?;
+    let filled = lane.fill(tip).await;
+    lane.unless_unsigned(filled).await
 }
 
 impl Lane {
@@ -246,6 +237,12 @@ impl Lane {
 
     fn send_mut(&mut self, id: Uuid) -> Option<&mut Send> {
         self.sends.iter_mut().find(|send| send.id == id)
+    }
+
+    /// Says, for health checks and metrics, what holds the lane up.
+    fn report(&self) {
+        let held = self.holds_back.then_some(pause::HOLDING_BACK);
+        self.context.report_lane(self.signer, self.paused.or(held));
     }
 
     /// Says, once, why nothing is sent, or that it goes on.
@@ -263,8 +260,9 @@ impl Lane {
             }
             None => tracing::info!(signer = %self.signer, "chain lane goes on"),
         }
-        self.context.tell_of_lane(self.signer, reason.map(pause::sentence));
         self.paused = reason;
+        self.short_at = self.short_at.filter(|_| reason == Some(pause::FUNDS));
+        self.report();
         let tx = self.context.begin().await?;
         load::store_pause(&tx, self.context.network.id, self.signer, reason, self.balance).await?;
         Ok(tx.commit().await?)

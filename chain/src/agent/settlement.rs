@@ -129,7 +129,7 @@ impl Ledger {
             self.confirmed.push((Kind::Open, subject_id));
         }
         let payer = seen.account.unwrap_or_default();
-        let (after, told) = match seen.event {
+        let (after, facts) = match seen.event {
             Event::Created => (State::Open, vec![]),
             Event::Deposited => {
                 let seen = Fact::DepositSeen { subject_id, payer, amount, evidence };
@@ -148,7 +148,7 @@ impl Ledger {
         deal.state = after;
         deal.held_for = seen.held.then_some(Place(payer));
         self.changed.push(subject_id);
-        self.facts.extend(told);
+        self.facts.extend(facts);
         match after {
             State::Released => self.confirmed.push((Kind::Release, subject_id)),
             State::Canceled => self.confirmed.push((Kind::Cancel, subject_id)),

@@ -9,11 +9,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, B256, U256};
 use serde_json::Value;
 
-use super::{
-    Context,
-    context::{deals_of, decode_deals},
-    settlement::Observation,
-};
+use super::{Context, settlement::Observation};
 use crate::{
     abi::{self, DealState, Terms},
     error::Error,
@@ -64,20 +60,20 @@ impl Claim {
 }
 
 /// What another endpoint says.
-enum Word {
+enum Testimony {
     Agrees,
     Contradicts(String),
     Silent,
 }
 
-/// Asks the other endpoints whether the claims hold in this block, whose number and hash `teller` gave; one that agrees
+/// Asks the other endpoints whether the claims hold in this block, whose number and hash `source` gave; one that agrees
 /// is enough.
 ///
 /// # Errors
 /// [`Error::Contradiction`] when none agrees and one contradicts.
 pub(super) async fn confirm(
     context: &Context,
-    teller: &Provider,
+    source: &Provider,
     block: (u64, Option<B256>),
     claims: &[Claim],
 ) -> Result<(), Error> {
@@ -85,67 +81,73 @@ pub(super) async fn confirm(
         return Ok(());
     }
     let mut contradiction = None;
-    for other in context.rpc.ranked().iter().filter(|other| other.label() != teller.label()) {
-        match ask(context, other, block, claims).await {
-            Word::Agrees => {
+    for other in context.rpc.ranked().iter().filter(|other| other.label() != source.label()) {
+        match query(context, other, block, claims).await {
+            Testimony::Agrees => {
                 if let Some(contradiction) = contradiction {
                     tracing::error!(network = %context.network.id, "endpoints disagree, outvoted: {contradiction}");
                 }
                 return Ok(());
             }
-            Word::Contradicts(what) => contradiction = Some(what),
-            Word::Silent => {}
+            Testimony::Contradicts(what) => contradiction = Some(what),
+            Testimony::Silent => {}
         }
     }
     match contradiction {
         None => Ok(()),
         Some(what) => {
-            metrics::counter!("chain_contradictions_total").increment(1);
+            metrics::counter!("quittance_chain_contradictions_total").increment(1);
             Err(Error::Contradiction(what))
         }
     }
 }
 
-async fn ask(context: &Context, other: &Provider, (number, hash): (u64, Option<B256>), claims: &[Claim]) -> Word {
+async fn query(
+    context: &Context,
+    other: &Provider,
+    (number, hash): (u64, Option<B256>),
+    claims: &[Claim],
+) -> Testimony {
     if other.health().unreachable() {
-        return Word::Silent;
+        return Testimony::Silent;
     }
     let mut by_diamond: BTreeMap<Address, Vec<&Claim>> = BTreeMap::new();
     for claim in claims {
         by_diamond.entry(claim.diamond).or_default().push(claim);
     }
-    let asked: Vec<(Address, &[&Claim])> =
+    let chunks: Vec<(Address, &[&Claim])> =
         by_diamond.iter().flat_map(|(diamond, claims)| claims.chunks(CALL).map(|chunk| (*diamond, chunk))).collect();
     let mut calls = vec![Call::block(number)];
-    let mut editions = Vec::with_capacity(asked.len());
-    for (diamond, claims) in &asked {
-        let Ok(Some(edition)) = context.edition(other, *diamond).await else { return Word::Silent };
+    let mut interfaces = Vec::with_capacity(chunks.len());
+    for (diamond, claims) in &chunks {
+        let Ok(Some(interface)) = context.interface(other, *diamond).await else { return Testimony::Silent };
         let refs = claims.iter().map(|claim| claim.terms.r#ref).collect();
-        calls.push(deals_of(edition, *diamond, refs, Some(number)));
-        editions.push(edition);
+        calls.extend(interface.deals_of(*diamond, refs, Some(number)));
+        interfaces.push(interface);
     }
     let mut answers = other.call_all(calls).await.into_iter();
-    let Some(block) = header(answers.next()) else { return Word::Silent };
+    let Some(block) = header(answers.next()) else { return Testimony::Silent };
     if let Some(hash) = hash.filter(|hash| *hash != block.hash) {
         let what = format!("{} has block {number} with hash {} instead of {hash}", other.label(), block.hash);
-        return Word::Contradicts(what);
+        return Testimony::Contradicts(what);
     }
-    for (((_, claims), edition), answer) in asked.iter().zip(editions).zip(answers) {
+    for ((_, claims), interface) in chunks.iter().zip(interfaces) {
+        let answers: Result<Vec<Value>, _> = answers.by_ref().take(interface.answers(claims.len())).collect();
         let terms: Vec<_> = claims.iter().map(|claim| claim.terms.clone()).collect();
-        let Some(deals) = answer.ok().and_then(|answer| decode_deals(edition, answer, &terms).ok()) else {
+        let Some(deals) = answers.ok().and_then(|answers| interface.decode_deals(answers, &terms).ok()) else {
             // A node that keeps no old states, for one.
-            return Word::Silent;
+            return Testimony::Silent;
         };
         if let Some((claim, deal)) = claims.iter().zip(&deals).find(|(claim, deal)| !claim.agrees(deal)) {
             let (event, state) = (claim.event.contract_name(), deal.state);
             let reference = claim.terms.r#ref;
-            return Word::Contradicts(format!(
+            return Testimony::Contradicts(format!(
                 "{} does not bear out {event} of {reference} in block {number}: there the deal is {state:?}",
                 other.label()
             ));
         }
     }
-    Word::Agrees
+    Testimony::Agrees
 }
 
 fn header(answer: Option<Answer>) -> Option<Header> {

@@ -269,14 +269,5 @@ async fn wrong_orders_fail_by_name(backend: Backend) {
     agent.waker.wake();
     let facts = world.until("it fails", |facts| count_of(facts, "Failed", &[subject]) == 1).await;
     assert_eq!(failures(&facts), [(Kind::Release, "WrongState".to_owned(), false)]);
-
-    let stranger = world.keystore.generate().await.expect("a key");
-    let ether = U256::from(10).pow(U256::from(18));
-    world.payer.transfer(stranger, ether).await.expect("funds");
-    let other = Uuid::now_v7();
-    world.request(&[Request { signer: stranger, ..world.open(other) }]).await;
-    agent.waker.wake();
-    let facts = world.until("it fails", |facts| count_of(facts, "Failed", &[other]) == 1).await;
-    assert_eq!(failures(&facts)[1], (Kind::Open, "NotOperator".to_owned(), true));
     agent.stop().await;
 }

@@ -1,13 +1,12 @@
 //! Diamonds of both editions: which one it is, ids that count up, and deals that others have made.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
+    primitives::{Address, Bytes, U256, keccak256},
     sol,
     sol_types::SolCall,
 };
-use chain::{Config, Deal, DealTerms, Edition, Fact, Kind};
+use chain::{Config, Deal, DealTerms, Edition, Fact, Kind, Request};
 use devchain::BlockTime;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -20,8 +19,6 @@ sol! {
     function createDeal(
         uint256 dealId, bytes32 ref, address payee, address token, uint256 amount, uint64 expiresAt
     ) external;
-    function owner() external view returns (address);
-    function isOperator(address account) external view returns (bool);
 }
 
 on_each_database!(
@@ -32,6 +29,7 @@ on_each_database!(
     our_deal_under_another_id_is_ours,
     our_reference_with_other_terms_is_not_our_deal,
     a_diamond_belongs_to_the_configured_owner,
+    a_diamond_belongs_to_whom_it_was_asked_for,
 );
 
 async fn of(edition: Edition, backend: Backend) -> World {
@@ -173,9 +171,21 @@ async fn a_diamond_belongs_to_the_configured_owner(backend: Backend) {
     let mut world = of(Edition::Second, backend).await;
     let cold = Address::repeat_byte(0xc0);
     world.config = Config { diamond_owner: Some(cold), ..world.config };
+    deployed_for(world, None, cold).await;
+}
+
+async fn a_diamond_belongs_to_whom_it_was_asked_for(backend: Backend) {
+    let mut world = of(Edition::Second, backend).await;
+    world.config = Config { diamond_owner: Some(Address::repeat_byte(0xc0)), ..world.config };
+    let asked = Address::repeat_byte(0xc1);
+    deployed_for(world, Some(asked), asked).await;
+}
+
+/// Deploys a diamond and looks whose it is, and that the agent opens deals there.
+async fn deployed_for(mut world: World, asked: Option<Address>, expected: Address) {
     let agent = world.start();
     let deployment = Uuid::now_v7();
-    world.request(&[world.ask(deployment, Kind::Deploy)]).await;
+    world.request(&[Request { owner: asked, ..world.ask(deployment, Kind::Deploy) }]).await;
     agent.waker.wake();
     let facts = world.until("it is there", |facts| count_of(facts, "Deployed", &[deployment]) == 1).await;
     let deployed = facts.iter().find_map(|fact| match fact {
@@ -183,14 +193,12 @@ async fn a_diamond_belongs_to_the_configured_owner(backend: Backend) {
         _ => None,
     });
     world.diamond = deployed.expect("an address");
-    let read = async |input: Vec<u8>| {
-        let call = json!([{"to": world.diamond, "input": Bytes::from(input)}, "latest"]);
-        let answer = world.node.rpc("eth_call", call).await;
-        answer.as_str().expect("a word").parse::<B256>().expect("a word")
-    };
-    assert_eq!(read(ownerCall {}.abi_encode()).await, cold.into_word());
-    let operates = isOperatorCall { account: world.signer };
-    assert_eq!(read(operates.abi_encode()).await, B256::with_last_byte(1));
+    let report =
+        chain::inspect_diamond(&world.network, world.diamond, &[world.signer, asked.unwrap_or_default()]).await;
+    let report = report.expect("answers").expect("a diamond");
+    assert_eq!(report.owner, expected);
+    assert_eq!(report.delay_s, world.config.diamond_delay_s);
+    assert_eq!(report.operators.iter().map(|(_, may)| *may).collect::<Vec<_>>(), [true, false]);
     world.opened(&agent, 2).await;
     agent.stop().await;
 }

@@ -97,7 +97,7 @@ async fn a_key_file_that_does_not_open_is_visible(backend: Backend) {
 }
 
 /// Lets another account create, cancel and release deals.
-async fn appoint(world: &World, operator: Address) {
+pub(crate) async fn appoint(world: &World, operator: Address) {
     appoint_by(&world.owner().await, world.diamond, operator).await;
 }
 
@@ -347,6 +347,8 @@ async fn a_lane_without_funds_is_helped(backend: Backend) {
     let agent = world.start();
     let subjects = world.opened(&agent, 30).await;
     assert_eq!(world.created(&subjects).await, (30, 30));
+    // Having nothing left to do pays for nothing.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(world.lane().await.paused_reason.as_deref(), Some("insufficient_funds"));
     assert_eq!(world.nonce().await, before, "the poor one sent nothing");
     let facts = world.facts().await;

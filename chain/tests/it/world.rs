@@ -166,6 +166,7 @@ impl World {
             signer: self.signer,
             diamond: (kind != Kind::Deploy).then_some(self.diamond),
             terms: None,
+            owner: None,
         }
     }
 
@@ -182,6 +183,49 @@ impl World {
         agent.waker.wake();
         self.until("all are open", |facts| count_of(facts, "DealOpened", &subjects) == count).await;
         subjects
+    }
+
+    /// Registers the signer, without limits.
+    pub(crate) async fn register(&self) {
+        self.register_on("1", self.signer).await;
+    }
+
+    /// Registers a key on a new node with this number.
+    pub(crate) async fn register_on(&self, number: &str, signer: Address) {
+        let node =
+            "INSERT INTO nodes (id, path, number, name, created_at, updated_at) VALUES ($1, $2, $3, 'node', $4, $4)";
+        let (id, now) = (Uuid::now_v7(), chrono::Utc::now());
+        let count: i64 = number.parse().expect("a number");
+        self.write(node, vec![id.into(), number.into(), count.into(), now.into()]).await;
+        let row = "INSERT INTO signers (id, node_id, address, name, created_at, updated_at) VALUES ($1, $1, $2, 'hot', $3, $3)";
+        self.write(row, vec![id.into(), format!("{signer:#x}").into(), now.into()]).await;
+    }
+
+    /// Gives a key to the node of another one.
+    pub(crate) async fn move_signer(&self, signer: Address, to: Address) {
+        let sql = "UPDATE signers SET node_id = (SELECT other.node_id FROM signers other WHERE other.address = $2) \
+                   WHERE address = $1";
+        self.write(sql, vec![format!("{signer:#x}").into(), format!("{to:#x}").into()]).await;
+    }
+
+    /// Changes the registered signer's policy, `$2` to this value.
+    pub(crate) async fn set_policy(&self, change: &str, value: sea_orm::Value) {
+        let sql = format!("UPDATE signers SET {change}, revision = revision + 1 WHERE address = $1");
+        self.write(&sql, vec![format!("{:#x}", self.signer).into(), value]).await;
+    }
+
+    async fn write(&self, sql: &str, values: Vec<sea_orm::Value>) {
+        let tx = self.database.db.begin().await.expect("begins");
+        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+        assert_eq!(tx.execute_raw(statement).await.expect("is written").rows_affected(), 1);
+        tx.commit().await.expect("commits");
+    }
+
+    /// The only row.
+    pub(crate) async fn row(&self, sql: &str, values: Vec<sea_orm::Value>) -> sea_orm::QueryResult {
+        let db = &*self.database.db;
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        db.query_one_raw(statement).await.expect("answers").expect("a row")
     }
 
     pub(crate) async fn facts(&self) -> Vec<Fact> {

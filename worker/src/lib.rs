@@ -4,8 +4,10 @@
 
 mod agents;
 mod context;
+mod gauges;
 pub mod jobs;
 mod letters;
+mod meters;
 mod notices;
 mod recorder;
 mod retention;
@@ -15,7 +17,9 @@ mod stragglers;
 
 pub use agents::{ChainAgents, chain_agents};
 pub use context::Context;
+pub use gauges::run as run_gauges;
 pub use letters::{assign as assign_letters, resolve as resolve_letters, run as run_letters};
+pub use meters::METERS;
 pub use notices::{notify as notify_operators, run as run_notices};
 pub use recorder::PaymentRecorder;
 pub use retention::{Retention, run as run_retention};

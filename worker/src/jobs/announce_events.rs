@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Context as _;
 use entities::{EventId, PaymentId, PaymentLogId, now, payment, payment_log};
 use payments::{
-    checkout::{self, Told},
+    checkout::{self, FormattedEvent},
     event, jobs,
 };
 use queue::{Delivery, Foresight, Job, JobError, JobResult};
@@ -90,7 +90,7 @@ async fn events_of<C: ConnectionTrait>(connection: &C, rows: &[payment_log::Mode
     let payments = payment::Entity::find().filter(payment::Column::Id.is_in(of)).all(connection).await?;
     let payments: HashMap<PaymentId, payment::Model> =
         payments.into_iter().map(|payment| (payment.id, payment)).collect();
-    let mut checkouts = checkout::told(connection, rows).await?;
+    let mut checkouts = checkout::format_events(connection, rows).await?;
     rows.iter()
         .filter_map(|row| payments.get(&row.payment_id).map(|payment| (row, payment)))
         .map(|(row, payment)| outgoing(row, payment, checkouts.remove(&EventId(row.id.0)).into_iter().collect()))
@@ -98,7 +98,11 @@ async fn events_of<C: ConnectionTrait>(connection: &C, rows: &[payment_log::Mode
         .context("an event cannot be written as JSON")
 }
 
-fn outgoing(row: &payment_log::Model, payment: &payment::Model, others: Vec<Told>) -> serde_json::Result<Outgoing> {
+fn outgoing(
+    row: &payment_log::Model,
+    payment: &payment::Model,
+    others: Vec<FormattedEvent>,
+) -> serde_json::Result<Outgoing> {
     let event = event::of_payment(row, payment);
     Ok(Outgoing {
         id: event.id,

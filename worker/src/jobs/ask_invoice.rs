@@ -112,7 +112,7 @@ async fn apply(
             InvoiceProgress::Over
         }
         None => {
-            lightning::looked(&*tx, id).await?;
+            lightning::polled(&*tx, id).await?;
             InvoiceProgress::Waiting
         }
     };

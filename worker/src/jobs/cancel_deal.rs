@@ -127,6 +127,7 @@ impl Signers {
                 .context("the wallet's address")?,
             diamond: Some(diamond.parse().context("the diamond's address")?),
             terms: None,
+            owner: None,
         })
     }
 }

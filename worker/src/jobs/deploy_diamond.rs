@@ -29,7 +29,7 @@ impl Job<Context> for DeployDiamond {
         let wallet_ids = diamonds.values().map(|diamond| diamond.wallet_id);
         let found = wallet::Entity::find().filter(wallet::Column::Id.is_in(wallet_ids)).all(&*context.db).await?;
         let wallets: HashMap<WalletId, wallet::Model> = found.into_iter().map(|row| (row.id, row)).collect();
-        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Deploy).await?;
+        let statuses = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Deploy).await?;
         let foresee = |id: DiamondId| {
             let Some(diamond) = diamonds.get(&id) else {
                 return Foresight::would_fail_again("there is no such diamond");
@@ -38,7 +38,7 @@ impl Job<Context> for DeployDiamond {
                 return Foresight::already_done(format!("the diamond is {}", diamond.status));
             }
             match request(diamond, wallets.get(&diamond.wallet_id)) {
-                Ok(_) => foresee_request(standings.get(&id.0), "the deployment was never asked for and would be"),
+                Ok(_) => foresee_request(statuses.get(&id.0), "the deployment was never asked for and would be"),
                 Err(error) => Foresight::would_fail_again(error.to_string()),
             }
         };
@@ -58,6 +58,7 @@ fn request(diamond: &diamond::Model, wallet: Option<&wallet::Model>) -> anyhow::
         signer: wallet.context("the wallet is gone")?.address.parse().context("the wallet's address")?,
         diamond: None,
         terms: None,
+        owner: diamond.owner.as_deref().map(str::parse).transpose().context("the diamond's owner")?,
     })
 }
 

@@ -41,9 +41,11 @@ impl Job<Context> for OpenDeal {
         let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let payments = read_payments(context, ids()).await?;
         let places = places(&*context.db, payments.values()).await?;
-        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
+        let statuses = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Open).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| match places.step(payment) {
-            Step::Ask(_) => foresee_request(standings.get(&payment.id.0), "the deal was never asked for and would be"),
+            Step::Request(_) => {
+                foresee_request(statuses.get(&payment.id.0), "the deal was never asked for and would be")
+            }
             Step::Leave => Foresight::already_done("the deal is handed over; the chain tells what becomes of it"),
             Step::Wait => Foresight::would_resume("it would wait for the wallet's diamond"),
             Step::NeverSent { code, .. } => {
@@ -55,7 +57,7 @@ impl Job<Context> for OpenDeal {
 
 /// What is to be done about a pending payment.
 enum Step {
-    Ask(Box<Request>),
+    Request(Box<Request>),
     /// Once handed over, only the chain tells what becomes of it.
     Leave,
     Wait,
@@ -80,7 +82,7 @@ pub(crate) async fn open(context: &Context, ids: impl Iterator<Item = PaymentId>
     let (mut requests, mut observed, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
     for payment in &payments {
         let what = match places.step(payment) {
-            Step::Ask(request) => {
+            Step::Request(request) => {
                 let diamond_address = request.diamond.map(|diamond| diamond.to_checksum(None)).unwrap_or_default();
                 requests.push(*request);
                 if payment.sending_since.is_some() {
@@ -145,7 +147,7 @@ impl Places {
     /// Decides what is to be done with a payment, without doing it.
     fn step(&self, payment: &payment::Model) -> Step {
         match self.request(payment) {
-            Ok(Some(request)) => Step::Ask(Box::new(request)),
+            Ok(Some(request)) => Step::Request(Box::new(request)),
             Ok(None) | Err(_) if payment.sending_since.is_some() => Step::Leave,
             Ok(None) if payment.expires_at > entities::now() => Step::Wait,
             Ok(None) => {
@@ -176,6 +178,7 @@ impl Places {
             signer,
             diamond: Some(*diamond),
             terms: Some(terms),
+            owner: None,
         }))
     }
 }

@@ -26,8 +26,8 @@ impl Job<Context> for OpenSession {
         if known.is_none_or(|session| is_concluded(session.status)) {
             return Ok(());
         }
-        let follows = payments::sessions::follow(&context.db, id, delivery.message_id, PATIENCE).await?;
-        snooze(sessions::advance(context, id, "open_session").await?.poll_after().filter(|_| follows))
+        let polls = payments::sessions::claim_polling(&context.db, id, delivery.message_id, PATIENCE).await?;
+        snooze(sessions::advance(context, id, "open_session").await?.poll_after().filter(|_| polls))
     }
 
     async fn foresee(context: &Context, deliveries: &[Delivery<Self::Payload>]) -> anyhow::Result<Vec<Foresight>> {

@@ -33,20 +33,20 @@ impl Job<Context> for ReleaseDeal {
         let ids = || deliveries.iter().map(|delivery| delivery.payload.payment_id);
         let payments = read_payments(context, ids()).await?;
         let signers = signers(&*context.db, payments.values()).await?;
-        let standings = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Release).await?;
+        let statuses = chain::operation_statuses(&*context.db, ids().map(|id| id.0), Kind::Release).await?;
         Ok(foresee_payments(ids(), &payments, TAKES, |payment| {
-            if !asked_for(payment) {
+            if !release_requested(payment) {
                 return Foresight::already_done("nobody has asked for a release");
             }
             match signers.request(payment, Kind::Release) {
-                Ok(_) => foresee_request(standings.get(&payment.id.0), "the release was never asked for and would be"),
+                Ok(_) => foresee_request(statuses.get(&payment.id.0), "the release was never asked for and would be"),
                 Err(error) => Foresight::would_fail_again(error.to_string()),
             }
         }))
     }
 }
 
-fn asked_for(payment: &payment::Model) -> bool {
+fn release_requested(payment: &payment::Model) -> bool {
     payment.release_requested_at.is_some()
 }
 
@@ -54,7 +54,7 @@ fn asked_for(payment: &payment::Model) -> bool {
 pub(crate) async fn release(context: &Context, ids: impl Iterator<Item = PaymentId>) -> anyhow::Result<usize> {
     let tx = context.db.begin().await?;
     let mut payments = payments::lock_payments(&tx, ids, TAKES).await?;
-    payments.retain(asked_for);
+    payments.retain(release_requested);
     let written = not_requested(&tx, &payments, Kind::Release).await?;
     chain::request(&tx, &requests(&tx, &payments, Kind::Release).await?).await?;
     fail::fail_point!("release_deal.requested");

@@ -7,7 +7,7 @@ use entities::{PayoutId, PayoutStatus, payout};
 use gateways::{Error, Money, PaidOut, PayoutState, Processor};
 use payments::{
     jobs,
-    payouts::{self, Became},
+    payouts::{self, PayoutOutcome},
 };
 use queue::{Delivery, Foresight, Job, JobResult};
 use rust_decimal::Decimal;
@@ -55,7 +55,7 @@ async fn send(context: &Context, id: PayoutId) -> anyhow::Result<Option<Duration
     let processor = context.gateways.processor().context("no card processor is configured")?;
     let outcome = request(&**processor, &payout).await?;
     fail::fail_point!("send_payout.asked");
-    let later = matches!(outcome, Became::Pending { .. }).then(|| poll_delay(payout.looks));
+    let later = matches!(outcome, PayoutOutcome::Pending { .. }).then(|| poll_delay(payout.looks));
     let mut tx = context.db.begin().await?;
     let settled = payouts::settle(&mut tx, id, outcome).await?;
     let waiting = match &settled {
@@ -68,7 +68,7 @@ async fn send(context: &Context, id: PayoutId) -> anyhow::Result<Option<Duration
     Ok(later)
 }
 
-async fn request(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Result<Became> {
+async fn request(processor: &dyn Processor, payout: &payout::Model) -> anyhow::Result<PayoutOutcome> {
     let decimals = u32::try_from(payout.decimals)?;
     let wanted = gateways::Payout {
         reference: payout.id.0,
@@ -84,18 +84,18 @@ async fn request(processor: &dyn Processor, payout: &payout::Model) -> anyhow::R
     }
     match processor.pay_out(&wanted).await {
         Ok(paid) => Ok(outcome(paid)),
-        Err(Error::Declined { code, message }) => Ok(Became::Failed { code, message }),
+        Err(Error::Declined { code, message }) => Ok(PayoutOutcome::Failed { code, message }),
         Err(error @ (Error::Unavailable(_) | Error::Misconfigured(_) | Error::Unknown(_))) => {
             Err(error).context("asking for the payout")
         }
     }
 }
 
-fn outcome(paid: PaidOut) -> Became {
+fn outcome(paid: PaidOut) -> PayoutOutcome {
     let PaidOut { id: processor_id, state, arrival_date } = paid;
     match state {
-        PayoutState::Pending => Became::Pending { processor_id, arrival_date },
-        PayoutState::Paid => Became::Paid { processor_id, arrival_date },
-        PayoutState::Failed { code, message } => Became::Failed { code, message },
+        PayoutState::Pending => PayoutOutcome::Pending { processor_id, arrival_date },
+        PayoutState::Paid => PayoutOutcome::Paid { processor_id, arrival_date },
+        PayoutState::Failed { code, message } => PayoutOutcome::Failed { code, message },
     }
 }

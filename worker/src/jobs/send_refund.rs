@@ -7,7 +7,7 @@ use entities::{RefundId, RefundStatus, payment, refund};
 use gateways::{Error, Gateway, Handle, Refunded, State};
 use payments::{
     Actor, jobs,
-    refunds::{self, Became},
+    refunds::{self, RefundOutcome},
 };
 use queue::{Delivery, Foresight, Job, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -54,7 +54,7 @@ async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration
     let gateway = gateway.with_context(|| format!("no gateway is configured for {source}"))?;
     let outcome = request(&**gateway, &handle, &refund).await?;
     fail::fail_point!("send_refund.asked");
-    let later = matches!(outcome, Became::Pending { .. }).then(|| poll_delay(refund.looks));
+    let later = matches!(outcome, RefundOutcome::Pending { .. }).then(|| poll_delay(refund.looks));
     let mut tx = context.db.begin().await?;
     refunds::settle(&mut tx, id, outcome, &Actor::worker("send_refund")).await?;
     fail::fail_point!("send_refund.before_commit");
@@ -62,7 +62,7 @@ async fn send(context: &Context, id: RefundId) -> anyhow::Result<Option<Duration
     Ok(later)
 }
 
-async fn request(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> anyhow::Result<Became> {
+async fn request(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model) -> anyhow::Result<RefundOutcome> {
     let wanted = gateways::Refund {
         reference: refund.id.0,
         amount: handle.amount.of_minor(refund.amount),
@@ -77,21 +77,21 @@ async fn request(gateway: &dyn Gateway, handle: &Handle, refund: &refund::Model)
     }
     match gateway.refund(handle, &wanted).await {
         Ok(refunded) => Ok(outcome(refunded)),
-        Err(Error::Declined { code, message }) => Ok(Became::Failed { code, message }),
+        Err(Error::Declined { code, message }) => Ok(RefundOutcome::Failed { code, message }),
         Err(error @ (Error::Unavailable(_) | Error::Misconfigured(_) | Error::Unknown(_))) => {
             Err(error).context("asking for the refund")
         }
     }
 }
 
-fn outcome(refunded: Refunded) -> Became {
+fn outcome(refunded: Refunded) -> RefundOutcome {
     let Refunded { gateway_id, state } = refunded;
     match state {
-        State::Waiting | State::Approved => Became::Pending { gateway_id },
-        State::Captured => Became::Succeeded { gateway_id },
-        State::Failed { code, message } => Became::Failed { code, message },
+        State::Waiting | State::Approved => RefundOutcome::Pending { gateway_id },
+        State::Captured => RefundOutcome::Succeeded { gateway_id },
+        State::Failed { code, message } => RefundOutcome::Failed { code, message },
         State::Closed => {
-            Became::Failed { code: "closed".to_owned(), message: "the gateway has closed the refund".to_owned() }
+            RefundOutcome::Failed { code: "closed".to_owned(), message: "the gateway has closed the refund".to_owned() }
         }
     }
 }

@@ -8,7 +8,7 @@ use entities::{ConnectedAccountStatus, NodeId, connected_account, now};
 use gateways::{Account, Error, Processor, Seller};
 use payments::{
     jobs,
-    sellers::{self, AccountStatus, Details, Seen},
+    sellers::{self, AccountReport, AccountStatus, Details},
 };
 use queue::{Delivery, Foresight, Job, JobResult, NewMessage};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -74,7 +74,7 @@ async fn sync(context: &Context, node_id: NodeId) -> anyhow::Result<()> {
     };
     fail::fail_point!("sync_account.asked");
     let mut tx = context.db.begin().await?;
-    let changed = sellers::seen(&tx, node_id, handed(&account), observation(account_state)).await?;
+    let changed = sellers::record_report(&tx, node_id, handed(&account), report(account_state)).await?;
     let waiting = match &changed {
         Some(account) => seller_events::account(&mut tx, account).await?,
         None => webhooks::Waiting::default(),
@@ -100,7 +100,7 @@ async fn hand_over(processor: &dyn Processor, account: &connected_account::Model
         serde_json::from_value(account.details.clone()).map_err(|error| unreadable(error.to_string()))?;
     let iban = account.iban.clone().ok_or_else(|| unreadable("the bank account is gone".to_owned()))?;
     let seller = seller(account, details, iban);
-    // Details that were told anew may follow others whose answer was lost.
+    // Details that were submitted anew may follow others whose answer was lost.
     let perhaps = account.status == ConnectedAccountStatus::Sent || account.told_at != account.created_at;
     let known = match &account.account_id {
         None if perhaps => find_account(processor, account).await?,
@@ -138,8 +138,8 @@ fn seller(account: &connected_account::Model, details: Details, iban: String) ->
     }
 }
 
-fn observation(account: Account) -> Seen {
-    Seen {
+fn report(account: Account) -> AccountReport {
+    AccountReport {
         account_id: account.id,
         charges_enabled: account.charges_enabled,
         payouts_enabled: account.payouts_enabled,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entities::{EventId, NetworkId, NodeId, PaymentId, Shared as _, node, notice, now, payment, wallet};
+use entities::{EventId, NetworkId, NodeId, PaymentId, Shared as _, node, notice, now, payment, signer};
 use payments::event::Event;
 use queue::{
     Database, Transaction,
@@ -67,8 +67,8 @@ struct NewNotice {
 }
 
 async fn notify_dead_letters(context: &Context) -> anyhow::Result<()> {
-    let looked_at = now();
-    let Some(since) = cursor(&context.db, looked_at).await? else { return Ok(()) };
+    let checked_at = now();
+    let Some(since) = cursor(&context.db, checked_at).await? else { return Ok(()) };
     let mut after = first_id(since - MARGIN);
     let root = root(&context.db).await?;
     loop {
@@ -93,27 +93,27 @@ async fn notify_dead_letters(context: &Context) -> anyhow::Result<()> {
             break;
         }
     }
-    advance(&context.db, looked_at).await?;
+    advance(&context.db, checked_at).await?;
     Ok(())
 }
 
 /// Up to when letters were announced. The first poll ever only remembers when it was: what died before is history.
-async fn cursor(db: &Database, looked_at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, DbErr> {
+async fn cursor(db: &Database, checked_at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, DbErr> {
     if let Some(row) = notice::Entity::find_shared(CURSOR).one(&**db).await? {
         return Ok(Some(row.created_at));
     }
     let tx = db.begin().await?;
-    first_time(&tx, CURSOR.to_owned(), looked_at).await?;
+    first_time(&tx, CURSOR.to_owned(), checked_at).await?;
     tx.commit().await?;
     Ok(None)
 }
 
-async fn advance(db: &Database, looked_at: DateTime<Utc>) -> Result<(), DbErr> {
+async fn advance(db: &Database, checked_at: DateTime<Utc>) -> Result<(), DbErr> {
     let tx = db.begin().await?;
     notice::Entity::update_many()
-        .col_expr(notice::Column::CreatedAt, Expr::value(looked_at))
+        .col_expr(notice::Column::CreatedAt, Expr::value(checked_at))
         .filter(notice::Column::Key.eq(CURSOR))
-        .filter(notice::Column::CreatedAt.lt(looked_at))
+        .filter(notice::Column::CreatedAt.lt(checked_at))
         .exec(&*tx)
         .await?;
     tx.commit().await
@@ -240,17 +240,12 @@ async fn notify_low_balances(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The node of the wallet that signs; the top one where several have it, or none.
+/// The node whose key it is; the top one of a key that is nobody's.
 async fn of_signer(db: &Database, signer: &str) -> Result<Option<NodeId>, DbErr> {
-    let wallets = wallet::Entity::find()
-        .filter(Expr::cust_with_values("LOWER(address) = $1", [signer.to_lowercase()]))
-        .filter(wallet::Column::DeletedAt.is_null())
-        .limit(2)
-        .all(&**db)
-        .await?;
-    match wallets.as_slice() {
-        [wallet] => Ok(Some(wallet.node_id)),
-        _ => root(db).await,
+    let of_address = signer::Column::Address.eq(signer.to_lowercase());
+    match signer::Entity::find().filter(of_address).one(&**db).await? {
+        Some(signer) => Ok(Some(signer.node_id)),
+        None => root(db).await,
     }
 }
 

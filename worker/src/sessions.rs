@@ -15,7 +15,7 @@ use payments::{
     Actor,
     checkout_links::Return,
     ledger,
-    sessions::{self, Claimed, GatewayStatus, Seen},
+    sessions::{self, Claimed, GatewayReport, GatewayStatus},
 };
 use queue::{JobError, JobResult};
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -93,12 +93,12 @@ pub(crate) async fn advance(context: &Context, id: GatewaySessionId, job: &str) 
         Err(StepError { error: Error::Unknown("the gateway takes too long".to_owned()), not_requested: false })
     });
     fail::fail_point!("session.answered");
-    let observation = match step {
-        Ok(observation) => observation,
+    let report = match step {
+        Ok(report) => report,
         Err(error) => return release_and_retry(context, &claimed, error).await.and(Ok(SessionProgress::Concluded)),
     };
     let mut tx = context.db.begin().await?;
-    let session = ledger::settle(&mut tx, id, observation, Actor::worker(job)).await?;
+    let session = ledger::settle(&mut tx, id, report, Actor::worker(job)).await?;
     fail::fail_point!("session.before_commit");
     tx.commit().await?;
     Ok(session.map_or(SessionProgress::Concluded, |session| progress(&session, &claimed.payment)))
@@ -129,25 +129,25 @@ async fn release_and_retry(context: &Context, claimed: &Claimed, stopped: StepEr
     Err(JobError::Retry(anyhow!(stopped.error).context(format!("gateway {}, session {}", session.source, session.id))))
 }
 
-async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, StepError> {
+async fn step(context: &Context, claimed: &Claimed) -> Result<GatewayReport, StepError> {
     let Claimed { session, was, payment } = claimed;
     if session.status == GatewaySessionStatus::Asked {
         // Canceled, or too late, before anybody had asked the gateway for anything.
-        return Ok(Seen::without_money(GatewayStatus::Closed));
+        return Ok(GatewayReport::without_money(GatewayStatus::Closed));
     }
-    let never_asked = *was == GatewaySessionStatus::Asked;
-    let stopped = |error| StepError { error, not_requested: never_asked };
+    let never_requested = *was == GatewaySessionStatus::Asked;
+    let stopped = |error| StepError { error, not_requested: never_requested };
     let gateway = gateway(context, session).map_err(stopped)?;
     let order =
         order(context, session, payment).await.map_err(|error| stopped(Error::Unavailable(format!("{error:#}"))))?;
     let handle = handle(session, &order.amount);
-    if never_asked {
+    if never_requested {
         return open(gateway, &order, &handle).await;
     }
     let known = gateway.look_up(&handle).await.map_err(|error| StepError { error, not_requested: false })?;
     match known {
         None if *was == GatewaySessionStatus::Sent && is_over(payment) => {
-            Ok(Seen::without_money(GatewayStatus::Closed))
+            Ok(GatewayReport::without_money(GatewayStatus::Closed))
         }
         None if *was == GatewaySessionStatus::Sent => open(gateway, &order, &handle).await,
         None => {
@@ -159,16 +159,18 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<Seen, StepError> {
 }
 
 /// Asks the gateway to open the payment; its refusal is an answer.
-async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<Seen, StepError> {
+async fn open(gateway: &dyn Gateway, order: &Order, handle: &Handle) -> Result<GatewayReport, StepError> {
     fail::fail_point!("session.before_open");
     match gateway.open(order).await {
         Ok(opened) if opened.state == State::Approved => {
             let handle = Handle { gateway_id: Some(opened.gateway_id), ..handle.clone() };
             let taken = gateway.capture(&handle).await.map_err(|error| StepError { error, not_requested: false })?;
-            Ok(observation(taken))
+            Ok(report(taken))
         }
-        Ok(opened) => Ok(observation(opened)),
-        Err(Error::Declined { code, message }) => Ok(Seen::without_money(GatewayStatus::Failed { code, message })),
+        Ok(opened) => Ok(report(opened)),
+        Err(Error::Declined { code, message }) => {
+            Ok(GatewayReport::without_money(GatewayStatus::Failed { code, message }))
+        }
         Err(error) => {
             let not_requested = matches!(error, Error::Unavailable(_) | Error::Misconfigured(_));
             Err(StepError { error, not_requested })
@@ -182,14 +184,14 @@ async fn conclude(
     handle: Handle,
     known: gateways::Payment,
     payment: &payment::Model,
-) -> Result<Seen, StepError> {
+) -> Result<GatewayReport, StepError> {
     let handle = Handle { gateway_id: Some(known.gateway_id.clone()), ..handle };
     let done = match known.state {
         State::Waiting | State::Approved if is_over(payment) => gateway.close(&handle).await,
         State::Approved => gateway.capture(&handle).await,
         State::Waiting | State::Captured | State::Failed { .. } | State::Closed => Ok(known),
     };
-    done.map(observation).map_err(|error| StepError { error, not_requested: false })
+    done.map(report).map_err(|error| StepError { error, not_requested: false })
 }
 
 fn gateway<'a>(context: &'a Context, session: &gateway_session::Model) -> Result<&'a dyn Gateway, Error> {
@@ -252,7 +254,7 @@ fn payer(known: &Value) -> Payer {
     Payer { full_name: payments::checkout::payer_name(known), email: text("email"), phone: text("phone") }
 }
 
-fn observation(known: gateways::Payment) -> Seen {
+fn report(known: gateways::Payment) -> GatewayReport {
     use secrecy::ExposeSecret;
 
     let status = match known.state {
@@ -262,7 +264,7 @@ fn observation(known: gateways::Payment) -> Seen {
         State::Failed { code, message } => GatewayStatus::Failed { code, message },
         State::Closed => GatewayStatus::Closed,
     };
-    Seen {
+    GatewayReport {
         gateway_id: Some(known.gateway_id),
         charge_id: known.charge_id,
         approve_url: known.approve_url.map(String::from),

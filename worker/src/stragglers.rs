@@ -224,9 +224,9 @@ fn counted(step: &'static str, written: usize, what: &str) -> usize {
 /// # Errors
 /// A statement failed. What was announced before stays announced, and the next call goes on.
 pub async fn announce(context: &Context, patience: TimeDelta) -> anyhow::Result<usize> {
-    let tell = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
+    let announce = |ids: Vec<PaymentLogId>| announce_events::announce(context, ids.into_iter());
     let log_text = LogText { step: "announce", what: "transitions have waited for too long and are told" };
-    page_by_page(log_text, |after| unannounced(context, patience, after), tell).await
+    page_by_page(log_text, |after| unannounced(context, patience, after), announce).await
 }
 
 /// Takes recoveries of webhook endpoints up that have waited for so long, and returns how many those were.

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{SessionProgress, gateway, handle, money, observation};
+use super::{SessionProgress, gateway, handle, money, report};
 use crate::Context;
 
 /// Whether money of the payment is to go back through this session.
@@ -33,7 +33,7 @@ pub(super) async fn advance(context: &Context, claimed: &Claimed, job: &str) -> 
     match step {
         Ok(Step::Back(known)) => {
             let mut tx = context.db.begin().await?;
-            ledger::settle(&mut tx, claimed.session.id, observation(known), Actor::worker(job)).await?;
+            ledger::settle(&mut tx, claimed.session.id, report(known), Actor::worker(job)).await?;
             fail::fail_point!("give_back.before_commit");
             tx.commit().await?;
             Ok(SessionProgress::Concluded)

@@ -70,7 +70,7 @@ async fn body(db: &Database, delivery: &webhook_delivery::Model) -> Value {
 
 async fn opened(worker: &Worker, id: PaymentId) {
     let deal_id = alloy::primitives::U256::from(7);
-    worker.tell(vec![Fact::DealOpened { subject_id: id.0, deal_id, evidence: evidence() }]).await;
+    worker.record_facts(vec![Fact::DealOpened { subject_id: id.0, deal_id, evidence: evidence() }]).await;
 }
 
 on_both!(each_transition_is_owed_once_with_its_number_and_status, async |database: TestDatabase| {
@@ -83,8 +83,8 @@ on_both!(each_transition_is_owed_once_with_its_number_and_status, async |databas
     worker.run().await;
 
     let owed = deliveries(worker.db(), id).await;
-    let told: Vec<_> = owed.iter().map(|owed| (owed.event_type.as_str(), owed.sequence.unwrap())).collect();
-    assert_eq!(told, [("payment.created", 1), ("payment.open", 2), ("payment.canceling", 3)]);
+    let listed: Vec<_> = owed.iter().map(|owed| (owed.event_type.as_str(), owed.sequence.unwrap())).collect();
+    assert_eq!(listed, [("payment.created", 1), ("payment.open", 2), ("payment.canceling", 3)]);
     assert!(owed.iter().all(|owed| owed.status == DeliveryStatus::Pending && owed.payment_id == Some(payment_id)));
     let [created, open, canceling] = &owed[..] else { panic!("{owed:?}") };
     let (created, open, canceling) =
@@ -101,7 +101,7 @@ on_both!(each_transition_is_owed_once_with_its_number_and_status, async |databas
     assert!(row(worker.db(), id).await.due_at.is_some(), "its lane is told");
 });
 
-on_both!(a_checkout_that_ends_is_told_in_the_format_of_its_contract, async |database: TestDatabase| {
+on_both!(a_checkout_that_ends_is_announced_in_the_format_of_its_contract, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let own = endpoint(worker.merchant.node_id);
     let id = insert(worker.db(), webhook_endpoint::Model { format: WebhookFormat::CheckoutV1, ..own }).await;
@@ -119,13 +119,13 @@ on_both!(a_checkout_that_ends_is_told_in_the_format_of_its_contract, async |data
     assert_eq!((&body["topic"], &body["data"]["clientId"]), (&json!("payment.canceled"), &json!("card")));
 });
 
-on_both!(an_endpoint_hears_of_its_node_and_those_below_and_of_what_it_selects, async |database: TestDatabase| {
+on_both!(an_endpoint_gets_events_of_its_node_and_those_below_and_of_what_it_selects, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let (db, merchant) = (worker.db(), &worker.merchant);
     // The merchant stands at 1.
     let (below, beside, longer) = (node_at(db, "1.4", 4).await, node_at(db, "2", 2).await, node_at(db, "10", 10).await);
     let own = || endpoint(merchant.node_id);
-    let hears = [
+    let recipients = [
         insert(db, own()).await,
         insert(db, webhook_endpoint::Model { events: json!(["refund.*", "payment.created"]), ..own() }).await,
         insert(db, webhook_endpoint::Model { events: json!(["*"]), ..own() }).await,
@@ -144,7 +144,7 @@ on_both!(an_endpoint_hears_of_its_node_and_those_below_and_of_what_it_selects, a
     ];
     worker.accept("order").await;
     worker.run().await;
-    for (index, id) in hears.into_iter().enumerate() {
+    for (index, id) in recipients.into_iter().enumerate() {
         assert_eq!(deliveries(db, id).await.len(), 1, "endpoint {index} hears of it");
     }
     for (index, id) in not.into_iter().enumerate() {
@@ -157,7 +157,7 @@ on_both!(an_endpoint_hears_of_its_node_and_those_below_and_of_what_it_selects, a
     let caller = merchant.caller();
     Acceptor::start(db.clone()).accept(&caller, new).await.unwrap();
     worker.run().await;
-    assert_eq!(deliveries(db, hears[0]).await.len(), 2);
+    assert_eq!(deliveries(db, recipients[0]).await.len(), 2);
     assert_eq!(deliveries(db, not[0]).await.len(), 1);
     assert!(deliveries(db, not[1]).await.is_empty());
 });
@@ -211,7 +211,7 @@ on_both!(a_batch_of_payments_is_announced_by_one_message, async |database: TestD
     assert!(rows.len() < 60, "{} messages for 120 payments that came at once", rows.len());
 });
 
-on_both!(what_was_never_announced_is_told_after_a_while, async |database: TestDatabase| {
+on_both!(what_was_never_announced_is_announced_after_a_while, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = insert(worker.db(), endpoint(worker.merchant.node_id)).await;
     for number in 0..105 {
@@ -229,7 +229,7 @@ on_both!(what_was_never_announced_is_told_after_a_while, async |database: TestDa
     assert_eq!(deliveries(worker.db(), id).await.len(), 105);
 });
 
-on_both!(a_message_that_comes_twice_tells_other_systems_once, async |database: TestDatabase| {
+on_both!(a_message_that_comes_twice_notifies_other_systems_once, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.lose_messages().await;

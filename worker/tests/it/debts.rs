@@ -97,8 +97,8 @@ on_both!(an_intent_that_was_paid_all_the_same_goes_back, async |database: TestDa
     seller.shop.give_back(card.id).await;
     assert_eq!(seller.shop.status(card.id).await, PaymentStatus::Refunded);
     assert_eq!((seller.row(number).await.status.as_str(), seller.balance().await), ("CONFIRMED", (0, 0)));
-    let told = ["payment.duplicate", "payment.needs_review", "refund.created", "refund.succeeded"];
-    assert_eq!(seller.told().await, told);
+    let announced = ["payment.duplicate", "payment.needs_review", "refund.created", "refund.succeeded"];
+    assert_eq!(seller.announced().await, announced);
     seller.clean().await;
 });
 

@@ -10,7 +10,7 @@ use payments::jobs::{
 };
 use queue::{
     Foreseer, Outlook, Payload,
-    dead_letters::{Filter, State},
+    dead_letters::{Filter, LetterState},
     redrive,
 };
 use sea_orm::{
@@ -48,7 +48,7 @@ fn foreseer(worker: &Worker) -> Foreseer {
 /// What a dry run says of the only letter there is; the letter then goes.
 async fn foreseen<P: Payload>(worker: &Worker, payload: P) -> (Outlook, String) {
     letter(worker, &payload).await;
-    let filter = Filter { state: Some(State::Dead), ..Filter::default() };
+    let filter = Filter { state: Some(LetterState::Dead), ..Filter::default() };
     let plan = redrive::plan(worker.db(), &filter, None, &foreseer(worker)).await.unwrap();
     worker.db().execute_unprepared("DELETE FROM dead_letters").await.unwrap();
     assert_eq!(plan.examined, 1);
@@ -78,7 +78,7 @@ on_both!(an_opening_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, OpenDeal { payment_id }, WouldResume, "failed on the chain").await;
     worker.deliver(queue::NewMessage::of(&OpenDeal { payment_id })).await;
     assert_eq!(worker.operations().await[0].1, "pending", "and so it is");
-    worker.tell(vec![opened(payment_id)]).await;
+    worker.record_facts(vec![opened(payment_id)]).await;
     assert_foreseen(&worker, OpenDeal { payment_id }, AlreadyDone, "the payment is open").await;
     let nobody = OpenDeal { payment_id: PaymentId::new() };
     assert_foreseen(&worker, nobody, AlreadyDone, "no such payment").await;
@@ -101,10 +101,10 @@ on_both!(what_a_job_stumbles_over_is_foreseen, async |database: TestDatabase| {
     for payload in [OpenDeal { payment_id }, gone, OpenDeal { payment_id: healthy }] {
         letter(&worker, &payload).await;
     }
-    let filter = Filter { state: Some(State::Dead), ..Filter::default() };
+    let filter = Filter { state: Some(LetterState::Dead), ..Filter::default() };
     let plan = redrive::plan(worker.db(), &filter, None, &foreseer(&worker)).await.unwrap();
-    let told: Vec<_> = plan.outlooks.iter().map(|count| (count.outlook, count.letters)).collect();
-    assert_eq!(told, [(WouldFailAgain, 2), (AlreadyDone, 1)], "each is judged by itself");
+    let counts: Vec<_> = plan.outlooks.iter().map(|count| (count.outlook, count.letters)).collect();
+    assert_eq!(counts, [(WouldFailAgain, 2), (AlreadyDone, 1)], "each is judged by itself");
 });
 
 on_both!(a_closing_is_foreseen, async |database: TestDatabase| {
@@ -116,10 +116,10 @@ on_both!(a_closing_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, CancelDeal { payment_id }, WouldResume, "nothing was sent").await;
     worker.db().execute_unprepared("UPDATE chain_operations SET sends = 1").await.unwrap();
     assert_foreseen(&worker, CancelDeal { payment_id }, AlreadyDone, "too late").await;
-    worker.tell(vec![opened(payment_id)]).await;
-    let asked = foreseen(&worker, CancelDeal { payment_id }).await;
+    worker.record_facts(vec![opened(payment_id)]).await;
+    let foresight = foreseen(&worker, CancelDeal { payment_id }).await;
     worker.run().await;
-    assert_eq!(asked.0, WouldResume, "{asked:?}");
+    assert_eq!(foresight.0, WouldResume, "{foresight:?}");
     assert_foreseen(&worker, CancelDeal { payment_id }, AlreadyDone, "on its way").await;
 });
 
@@ -127,7 +127,7 @@ on_both!(a_release_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let payment_id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(payment_id), deposited(payment_id)]).await;
+    worker.record_facts(vec![opened(payment_id), deposited(payment_id)]).await;
     assert_foreseen(&worker, ReleaseDeal { payment_id }, AlreadyDone, "nobody has asked").await;
     worker.release(payment_id).await;
     assert_foreseen(&worker, ReleaseDeal { payment_id }, WouldResume, "never asked for").await;
@@ -143,7 +143,7 @@ on_both!(an_expiry_is_foreseen, async |database: TestDatabase| {
     let payment_id = worker.accept("one").await;
     worker.run().await;
     assert_foreseen(&worker, ExpirePayment { payment_id }, AlreadyDone, "the payment is pending").await;
-    worker.tell(vec![opened(payment_id)]).await;
+    worker.record_facts(vec![opened(payment_id)]).await;
     assert_foreseen(&worker, ExpirePayment { payment_id }, WouldResume, "wait until the chain is read").await;
     worker.read_until(entities::now() + chrono::TimeDelta::hours(2)).await;
     assert_foreseen(&worker, ExpirePayment { payment_id }, WouldResume, "would expire").await;
@@ -185,7 +185,7 @@ on_both!(a_recovery_is_foreseen, async |database: TestDatabase| {
     assert_foreseen(&worker, RecoverWebhooks::new(recovery_id, None), AlreadyDone, "at its end").await;
 });
 
-on_both!(looks_at_gateways_are_foreseen, async |database: TestDatabase| {
+on_both!(polls_of_gateways_are_foreseen, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     let worker = &shop.worker;
     let payment_id = shop.open("one", "10").await;
@@ -206,7 +206,7 @@ on_both!(an_invoice_is_foreseen, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let payment_id = worker.invoice().await;
     assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "never asked").await;
-    worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
+    worker.request_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
     assert_foreseen(&worker, AskInvoice { payment_id }, WouldResume, "looked for").await;
     worker.deliver(queue::NewMessage::of(&AskInvoice { payment_id })).await;
     assert_foreseen(&worker, WatchInvoice { payment_id }, WouldResume, "whether the invoice is paid").await;

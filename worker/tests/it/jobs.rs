@@ -31,7 +31,7 @@ pub(crate) fn operation(kind: &str, status: &str) -> (String, String) {
     (kind.to_owned(), status.to_owned())
 }
 
-on_both!(open_deal_asks_for_one_deal, async |database: TestDatabase| {
+on_both!(open_deal_requests_one_deal, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
@@ -72,14 +72,14 @@ on_both!(cancel_deal_closes_an_open_deal_once, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id)]).await;
+    worker.record_facts(vec![opened(id)]).await;
     worker.cancel(id).await;
     worker.run().await;
     worker.deliver(NewMessage::of(&CancelDeal { payment_id: id })).await;
     assert_eq!(worker.operations().await, [operation("open", "pending"), operation("cancel", "pending")]);
     let canceled = Fact::Canceled { subject_id: id.0, returned: U256::ZERO, held: None, evidence: evidence() };
     for _ in 0..2 {
-        worker.tell(vec![canceled.clone()]).await;
+        worker.record_facts(vec![canceled.clone()]).await;
     }
     assert_eq!(worker.payment(id).await.status, PaymentStatus::Canceled);
 });
@@ -89,16 +89,18 @@ on_both!(a_deposit_that_its_payer_refuses_is_not_returned, async |database: Test
     for (name, token) in [("token", Address::repeat_byte(7)), ("coin", Address::ZERO)] {
         let id = worker.accept(name).await;
         worker.run().await;
-        worker.tell(vec![opened(id), deposited(id)]).await;
+        worker.record_facts(vec![opened(id), deposited(id)]).await;
         worker.cancel(id).await;
         let held = HeldReturn { payer: Address::repeat_byte(9), token };
         let returned = U256::from(10_500_000);
-        worker.tell(vec![Fact::Canceled { subject_id: id.0, returned, held: Some(held), evidence: evidence() }]).await;
+        worker
+            .record_facts(vec![Fact::Canceled { subject_id: id.0, returned, held: Some(held), evidence: evidence() }])
+            .await;
         let payment = worker.payment(id).await;
         assert_eq!(payment.status, PaymentStatus::Canceled, "{name}: the payer has nothing back");
         assert_eq!(payment.return_held_for, Some(held.payer.to_checksum(None)), "{name}");
-        let told = (!token.is_zero()).then(|| token.to_checksum(None));
-        assert_eq!((payment.return_held_token, payment.return_withdrawn_at), (told, None), "{name}");
+        let token_address = (!token.is_zero()).then(|| token.to_checksum(None));
+        assert_eq!((payment.return_held_token, payment.return_withdrawn_at), (token_address, None), "{name}");
         let taken = || Fact::HeldReturnTaken {
             subject_id: id.0,
             payer: held.payer,
@@ -106,7 +108,7 @@ on_both!(a_deposit_that_its_payer_refuses_is_not_returned, async |database: Test
             amount: returned,
             evidence: evidence(),
         };
-        worker.tell(vec![taken(), taken()]).await;
+        worker.record_facts(vec![taken(), taken()]).await;
         let payment = worker.payment(id).await;
         assert!(payment.status == PaymentStatus::Canceled && payment.return_withdrawn_at.is_some(), "{name}");
     }
@@ -116,7 +118,7 @@ on_both!(release_deal_releases_once, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id), deposited(id)]).await;
+    worker.record_facts(vec![opened(id), deposited(id)]).await;
     worker.deliver(NewMessage::of(&ReleaseDeal { payment_id: id })).await;
     assert_eq!(worker.operations().await.len(), 1, "nobody asked for a release");
     worker.release(id).await;
@@ -129,12 +131,12 @@ on_both!(expire_payment_waits_for_the_chain, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id)]).await;
+    worker.record_facts(vec![opened(id)]).await;
     worker.deliver(NewMessage::of(&ExpirePayment { payment_id: id })).await;
     assert_eq!(worker.payment(id).await.status, PaymentStatus::Open, "the chain was not read that far");
 });
 
-on_both!(deploy_diamond_asks_for_one_deployment, async |database: TestDatabase| {
+on_both!(deploy_diamond_requests_one_deployment, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let mut row: diamond::ActiveModel = diamond::Entity::find().one(&**worker.db()).await.unwrap().unwrap().into();
     row.status = Set(entities::DiamondStatus::Started);
@@ -145,7 +147,7 @@ on_both!(deploy_diamond_asks_for_one_deployment, async |database: TestDatabase| 
     }
     assert_eq!(worker.operations().await, [operation("deploy", "pending")]);
     let at = Address::repeat_byte(3);
-    worker.tell(vec![Fact::Deployed { subject_id: id.0, diamond: at, evidence: evidence() }]).await;
+    worker.record_facts(vec![Fact::Deployed { subject_id: id.0, diamond: at, evidence: evidence() }]).await;
     let stored = diamond::Entity::find_by_id(id).one(&**worker.db()).await.unwrap().unwrap();
     assert_eq!((stored.status, stored.address), (entities::DiamondStatus::Deployed, Some(at.to_checksum(None))));
 });

@@ -11,7 +11,7 @@ use payments::jobs::{
 };
 use queue::{
     BrokerConfig, Delivery, Job, JobError, JobResult, Payload, Registry, Runner,
-    dead_letters::{self, Act, DeadLetter, Filter, State},
+    dead_letters::{self, Act, DeadLetter, Filter, LetterState},
 };
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, prelude::*};
 use worker::Context;
@@ -149,7 +149,7 @@ on_both!(a_letter_whose_effect_is_there_resolves_itself, async |database: TestDa
     assert_eq!(worker::take_up_stragglers(&context, TimeDelta::zero()).await, 1);
     assert_eq!(worker::resolve_letters(&context, NOW).await.unwrap(), 1);
     let resolved = only_letter(&worker).await;
-    assert_eq!((resolved.state, resolved.state_by), (State::Resolved, None));
+    assert_eq!((resolved.state, resolved.state_by), (LetterState::Resolved, None));
     assert!(resolved.state_reason.unwrap().contains("on its way"));
 });
 
@@ -160,7 +160,7 @@ on_both!(a_letter_that_somebody_acted_on_does_not_resolve_itself, async |databas
     worker::assign_letters(&context).await.unwrap();
     discard(&worker, only_letter(&worker).await.id).await;
     assert_eq!(worker::resolve_letters(&context, NOW).await.unwrap(), 0);
-    assert_eq!(only_letter(&worker).await.state, State::Discarded);
+    assert_eq!(only_letter(&worker).await.state, LetterState::Discarded);
 });
 
 /// Discards the only letter, sees the safety net leave its step alone, and take it up once the letter is restored.
@@ -184,14 +184,14 @@ on_both!(what_is_discarded_is_left_alone_by_the_safety_net, async |database: Tes
     let payment_id = worker.accept("open").await;
     letter(&worker, &OpenDeal { payment_id }).await;
     assert_barred(&worker, &context, steps).await;
-    worker.tell(vec![opened(payment_id), deposited(payment_id)]).await;
+    worker.record_facts(vec![opened(payment_id), deposited(payment_id)]).await;
     worker.release(payment_id).await;
     letter(&worker, &ReleaseDeal { payment_id }).await;
     assert_barred(&worker, &context, steps).await;
 
     let canceled = worker.accept("cancel").await;
     worker.run().await;
-    worker.tell(vec![opened(canceled)]).await;
+    worker.record_facts(vec![opened(canceled)]).await;
     worker.cancel(canceled).await;
     letter(&worker, &CancelDeal { payment_id: canceled }).await;
     assert_barred(&worker, &context, steps).await;
@@ -212,18 +212,18 @@ on_both!(what_is_discarded_at_a_gateway_is_left_alone_too, async |database: Test
     let shop = Shop::on(database).await;
     let (worker, context) = (&shop.worker, shop.context());
     let settle = async || worker::settle_stragglers(&context, NOW).await.unwrap();
-    shop.tell_seller("Olive & Thyme").await;
+    shop.submit_seller("Olive & Thyme").await;
     letter(worker, &SyncAccount { node_id: worker.merchant.node_id }).await;
     assert_barred(worker, &context, settle).await;
     shop.sell("Olive & Thyme").await;
-    let refund_id = shop.ask_refund(1_000).await;
+    let refund_id = shop.request_refund(1_000).await;
     letter(worker, &SendRefund::new(refund_id, None)).await;
     assert_barred(worker, &context, settle).await;
     let id = shop.open("session", "10").await;
     let session_id = shop.begin(id).await.unwrap();
     letter(worker, &OpenSession::new(session_id, None)).await;
-    let look = async || worker::poll_straggling_sessions(&context, NOW).await.unwrap();
-    assert_barred(worker, &context, look).await;
+    let poll = async || worker::poll_straggling_sessions(&context, NOW).await.unwrap();
+    assert_barred(worker, &context, poll).await;
 });
 
 on_both!(a_discard_does_not_bind_what_happens_later, async |database: TestDatabase| {
@@ -241,7 +241,7 @@ on_both!(a_discard_does_not_bind_what_happens_later, async |database: TestDataba
     assert_eq!(worker::take_up_stragglers(&context, NOW).await, 1, "something new has happened to the payment");
 });
 
-on_both!(discarded_announcements_are_told_all_the_same, async |database: TestDatabase| {
+on_both!(discarded_announcements_are_made_all_the_same, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let context = crate::context(worker.db());
     worker.accept("one").await;

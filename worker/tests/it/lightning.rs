@@ -56,19 +56,19 @@ impl Worker {
         (self.payment(id).await.status, self.invoice_row(id).await.status)
     }
 
-    async fn ask(&self, payment_id: PaymentId) {
+    async fn request_invoice(&self, payment_id: PaymentId) {
         // What else is due meanwhile on a slow machine is not what is tried.
         self.lose_messages().await;
         self.deliver(NewMessage::of(&AskInvoice { payment_id })).await;
     }
 
     /// Has it asked for while the node is broken: no retry follows, which might come before the test has looked.
-    pub(crate) async fn ask_in_vain(&self, payment_id: PaymentId, fault: Fault) {
+    pub(crate) async fn request_in_vain(&self, payment_id: PaymentId, fault: Fault) {
         self.lose_messages().await;
         self.node.break_next(fault);
         let context = crate::context(self.db()).with_lightning(Some(client(&self.node.base_url)));
-        let asked = worker::jobs::AskInvoice::run(&context, Delivery::of(AskInvoice { payment_id })).await;
-        assert!(matches!(asked, Err(JobError::Retry(_))), "{fault:?}: {asked:?}");
+        let outcome = worker::jobs::AskInvoice::run(&context, Delivery::of(AskInvoice { payment_id })).await;
+        assert!(matches!(outcome, Err(JobError::Retry(_))), "{fault:?}: {outcome:?}");
     }
 
     async fn watch(&self, payment_id: PaymentId) {
@@ -80,7 +80,7 @@ impl Worker {
     /// What the callback route does with a callback of the node's.
     async fn call_back(&self, reference: Option<PaymentId>, hash: &str) -> bool {
         let mut tx = self.db().begin().await.unwrap();
-        let known = lightning::heard(&mut tx, reference.map(|id| id.0), Some(hash)).await.unwrap();
+        let known = lightning::receive_callback(&mut tx, reference.map(|id| id.0), Some(hash)).await.unwrap();
         tx.commit().await.unwrap();
         self.run().await;
         known
@@ -112,7 +112,7 @@ on_both!(an_invoice_is_made_once_and_settled_once, async |database: TestDatabase
     let id = worker.invoice().await;
     assert_eq!(worker.statuses(id).await, (PaymentStatus::Open, InvoiceStatus::Asked));
     worker.run().await;
-    worker.ask(id).await;
+    worker.request_invoice(id).await;
     let there = worker.node.invoices();
     assert_eq!(there.len(), 1);
     assert_eq!((there[0].amount_sat, &there[0].external_id), (12_500, &id.to_string()));
@@ -146,10 +146,10 @@ on_both!(a_lost_answer_leads_to_one_invoice, async |database: TestDatabase| {
     for (made, fault) in [Fault::AnswerLost, Fault::FailsAfter, Fault::Slow(Duration::from_secs(5))].iter().enumerate()
     {
         let id = worker.invoice().await;
-        worker.ask_in_vain(id, *fault).await;
+        worker.request_in_vain(id, *fault).await;
         assert_eq!(worker.statuses(id).await, (PaymentStatus::Open, InvoiceStatus::Sent), "{fault:?}");
-        worker.ask(id).await;
-        worker.ask(id).await;
+        worker.request_invoice(id).await;
+        worker.request_invoice(id).await;
         assert_eq!(worker.node.invoices().len(), made + 1, "{fault:?}");
         let row = worker.invoice_row(id).await;
         assert_eq!(row.status, InvoiceStatus::Open);
@@ -157,21 +157,21 @@ on_both!(a_lost_answer_leads_to_one_invoice, async |database: TestDatabase| {
     }
 });
 
-on_both!(a_node_that_fails_is_asked_again, async |database: TestDatabase| {
+on_both!(an_invoice_is_requested_again_of_a_node_that_fails, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
-    worker.ask_in_vain(id, Fault::Fails).await;
+    worker.request_in_vain(id, Fault::Fails).await;
     // This look fails as well: that the node does not have it is not known then.
-    worker.ask_in_vain(id, Fault::Fails).await;
+    worker.request_in_vain(id, Fault::Fails).await;
     assert!(worker.node.invoices().is_empty());
-    worker.ask(id).await;
+    worker.request_invoice(id).await;
     assert_eq!((worker.node.invoices().len(), worker.statuses(id).await.1), (1, InvoiceStatus::Open));
 });
 
 on_both!(a_callback_comes_before_we_know_the_hash, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
-    worker.ask_in_vain(id, Fault::AnswerLost).await;
+    worker.request_in_vain(id, Fault::AnswerLost).await;
     worker.node.pay();
     let hash = worker.node.invoices()[0].payment_hash.clone();
     assert!(!worker.call_back(None, &hash).await, "nobody knows this hash yet");
@@ -196,7 +196,7 @@ on_both!(a_callback_never_comes, async |database: TestDatabase| {
     assert!(worker.dead_letters().await.is_empty());
 });
 
-on_both!(money_that_comes_after_the_expiry_is_looked_at, async |database: TestDatabase| {
+on_both!(money_that_comes_after_the_expiry_is_reviewed, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
     worker.run().await;
@@ -231,16 +231,16 @@ on_both!(an_invoice_that_was_given_up_unseen_is_found, async |database: TestData
     assert!(worker.node.invoices().is_empty());
 
     let id = worker.invoice().await;
-    worker.ask_in_vain(id, Fault::AnswerLost).await;
+    worker.request_in_vain(id, Fault::AnswerLost).await;
     worker.expires(id, TimeDelta::seconds(-60)).await;
-    worker.ask(id).await;
+    worker.request_invoice(id).await;
     assert_eq!(worker.statuses(id).await, (PaymentStatus::Expired, InvoiceStatus::Expired));
     worker.node.pay();
     worker.call_back(Some(id), &worker.node.invoices()[0].payment_hash).await;
     assert_eq!(worker.statuses(id).await, (PaymentStatus::NeedsReview, InvoiceStatus::Settled));
 });
 
-on_both!(what_is_paid_after_a_cancel_is_looked_at, async |database: TestDatabase| {
+on_both!(what_is_paid_after_a_cancel_is_reviewed, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
     worker.run().await;
@@ -256,7 +256,7 @@ on_both!(a_refused_invoice_ends_its_payment, async |database: TestDatabase| {
     let id = worker.invoice().await;
     worker.node.break_next(Fault::Refuses);
     worker.run().await;
-    worker.ask(id).await;
+    worker.request_invoice(id).await;
     assert_eq!(worker.statuses(id).await, (PaymentStatus::Canceled, InvoiceStatus::Refused));
     assert_eq!(worker.payment(id).await.failure_code.as_deref(), Some("http_400"));
     assert!(worker.node.invoices().is_empty());
@@ -285,11 +285,11 @@ on_both!(invoices_whose_messages_got_lost_are_taken_up, async |database: TestDat
 on_both!(an_invoice_that_is_tried_in_vain_has_one_message, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.invoice().await;
-    worker.ask_in_vain(id, Fault::Fails).await;
+    worker.request_in_vain(id, Fault::Fails).await;
     let long_ago = lightning_invoice::Entity::update_many()
         .col_expr(lightning_invoice::Column::UpdatedAt, Expr::value(now() - TimeDelta::minutes(11)));
     long_ago.exec(&**worker.db()).await.unwrap();
-    worker.ask_in_vain(id, Fault::Fails).await;
+    worker.request_in_vain(id, Fault::Fails).await;
     let context = crate::context(worker.db());
     let taken = worker::poll_straggling_invoices(&context, TimeDelta::minutes(10)).await.unwrap();
     assert_eq!(taken, 0, "its retry waits");

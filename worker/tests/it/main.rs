@@ -96,7 +96,7 @@ impl Worker {
     }
 
     /// Tells what the chain tells.
-    async fn tell(&self, facts: Vec<Fact>) {
+    async fn record_facts(&self, facts: Vec<Fact>) {
         let mut tx = self.db().begin().await.unwrap();
         PaymentRecorder::new(31_337).record(&mut tx, facts).await.unwrap();
         tx.commit().await.unwrap();

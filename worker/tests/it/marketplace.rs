@@ -142,7 +142,7 @@ impl Seller {
     }
 
     /// The types of events that were owed to the seller's endpoint, in order.
-    pub(crate) async fn told(&self) -> Vec<String> {
+    pub(crate) async fn announced(&self) -> Vec<String> {
         let sql = "SELECT event_type FROM webhook_deliveries ORDER BY occurred_at, id";
         let db = self.shop.worker.db();
         let rows = db.query_all_raw(sea_orm::Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
@@ -210,14 +210,17 @@ on_both!(a_seller_is_opened_sells_refunds_and_is_paid_out, async |database: Test
     assert_eq!(seller.balance().await, (-7_000, 0), "what was paid out already is owed now");
     let (status, answer) = seller.post("/api/payments/connect/payout?amount=1", &json!({})).await;
     assert_eq!((status, answer), (409, json!({ "detail": "The available balance is -7000 cents" })));
-    let told = seller.told().await;
+    let announced = seller.announced().await;
     let once = ["account.updated", "payout.created", "payout.paid"];
-    assert!(once.iter().all(|name| told.iter().filter(|told| told == name).count() == 1), "{told:?}");
-    assert_eq!(told.iter().filter(|name| name.starts_with("refund.")).count(), 4, "{told:?}");
+    assert!(
+        once.iter().all(|name| announced.iter().filter(|announced| announced == name).count() == 1),
+        "{announced:?}"
+    );
+    assert_eq!(announced.iter().filter(|name| name.starts_with("refund.")).count(), 4, "{announced:?}");
     seller.clean().await;
 });
 
-on_both!(a_seller_has_one_account_however_often_it_is_told_of, async |database: TestDatabase| {
+on_both!(a_seller_has_one_account_however_often_details_are_submitted, async |database: TestDatabase| {
     let seller = Seller::on(database).await;
     let first = seller.onboard().await;
     let mut renamed = details();
@@ -332,9 +335,9 @@ on_both!(what_is_refused_or_comes_back_is_on_the_balance_again, async |database:
     seller.shop.worker.deliver(NewMessage::of(&SendPayout::new(payout_id, None))).await;
     assert_eq!(seller.payout_row().await.failure_code.as_deref(), Some("account_closed"));
     assert_eq!(seller.balance().await, (4_900, 0));
-    let mut told = seller.told().await;
-    told.sort();
-    assert_eq!(told, ["payout.failed", "refund.failed"]);
+    let mut announced = seller.announced().await;
+    announced.sort();
+    assert_eq!(announced, ["payout.failed", "refund.failed"]);
     seller.clean().await;
 });
 
@@ -386,8 +389,8 @@ on_both!(what_lost_its_message_is_taken_up, async |database: TestDatabase| {
 on_both!(what_is_tried_in_vain_has_one_message, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     shop.sell("Olive").await;
-    let (refund, payout) = (shop.ask_refund(100).await, shop.ask_payout(500).await);
-    shop.tell_seller("Olive & Thyme").await;
+    let (refund, payout) = (shop.request_refund(100).await, shop.request_payout(500).await);
+    shop.submit_seller("Olive & Thyme").await;
     shop.worker.lose_messages().await;
     let node_id = shop.worker.merchant.node_id;
     // Nobody answers there.
@@ -415,19 +418,19 @@ on_both!(what_is_tried_in_vain_has_one_message, async |database: TestDatabase| {
 /// The same without the API in between.
 impl Shop {
     /// Has the seller's account opened, or its name changed.
-    pub(crate) async fn tell_seller(&self, business_name: &str) {
-        let mut told = details();
-        (told["business_name"], told["country"]) = (json!(business_name), json!("PT"));
-        let told: Details = serde_json::from_value(told).unwrap();
+    pub(crate) async fn submit_seller(&self, business_name: &str) {
+        let mut submitted = details();
+        (submitted["business_name"], submitted["country"]) = (json!(business_name), json!("PT"));
+        let submitted: Details = serde_json::from_value(submitted).unwrap();
         let mut tx = self.worker.db().begin().await.unwrap();
         let iban = "PT50000201231234567890154".to_owned();
-        sellers::tell(&mut tx, self.worker.merchant.node_id, &told, iban).await.unwrap();
+        sellers::submit_details(&mut tx, self.worker.merchant.node_id, &submitted, iban).await.unwrap();
         tx.commit().await.unwrap();
     }
 
     /// A sale of a hundred euros that was captured.
     pub(crate) async fn sell(&self, business_name: &str) -> i64 {
-        self.tell_seller(business_name).await;
+        self.submit_seller(business_name).await;
         self.worker.run().await;
         let mut tx = self.worker.db().begin().await.unwrap();
         let new = NewOrder {
@@ -440,7 +443,7 @@ impl Shop {
             items: json!([]),
         };
         let order = orders::place(&tx, new).await.unwrap();
-        let session = intents::ask(&mut tx, order.number, &Actor::payer().into()).await.unwrap();
+        let session = intents::request(&mut tx, order.number, &Actor::payer().into()).await.unwrap();
         tx.commit().await.unwrap();
         self.worker.run().await;
         self.act(session.id, "approve").await;
@@ -450,21 +453,21 @@ impl Shop {
     }
 
     /// Asks for a refund of the newest order; its message is lost.
-    pub(crate) async fn ask_refund(&self, cents: i64) -> RefundId {
+    pub(crate) async fn request_refund(&self, cents: i64) -> RefundId {
         let newest = order::Entity::find().order_by_desc(order::Column::Id).one(&**self.worker.db());
         let order_id = newest.await.unwrap().unwrap().number;
         let mut tx = self.worker.db().begin().await.unwrap();
         let new = NewRefund { order_id, amount: Some(cents), reason: None, request_id: None };
-        let refund = refunds::ask(&mut tx, &self.worker.merchant.caller(), new).await.unwrap();
+        let refund = refunds::request(&mut tx, &self.worker.merchant.caller(), new).await.unwrap();
         tx.commit().await.unwrap();
         self.worker.lose_messages().await;
         refund.id
     }
 
     /// Asks for a payout.
-    pub(crate) async fn ask_payout(&self, cents: i64) -> PayoutId {
+    pub(crate) async fn request_payout(&self, cents: i64) -> PayoutId {
         let mut tx = self.worker.db().begin().await.unwrap();
-        let payout = payouts::ask(&mut tx, self.worker.merchant.node_id, "EUR", cents).await.unwrap();
+        let payout = payouts::request(&mut tx, self.worker.merchant.node_id, "EUR", cents).await.unwrap();
         tx.commit().await.unwrap();
         payout.id
     }

@@ -26,7 +26,7 @@ fn names(owed: &[webhook_delivery::Model]) -> Vec<&str> {
     owed.iter().map(|delivery| delivery.event_type.as_str()).collect()
 }
 
-on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDatabase| {
+on_both!(a_letter_is_announced_once_where_its_payment_is, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let stranger = Merchant::insert(worker.db(), 2).await;
     let own = worker.endpoint(worker.merchant.node_id, &["dead_letter.*"]).await.id;
@@ -46,11 +46,11 @@ on_both!(a_letter_is_told_once_where_its_payment_is, async |database: TestDataba
     assert!(worker.owed(shop).await.is_empty(), "nor does whoever may not");
     letter(&worker, &DeployDiamond::new(entities::DiamondId::new(), None)).await;
     worker.notify_operators().await;
-    let told = worker.owed(own).await.len() + worker.owed(others).await.len();
-    assert_eq!(told, 2, "what is about no payment is told at one of the nodes at the top, once");
+    let announced = worker.owed(own).await.len() + worker.owed(others).await.len();
+    assert_eq!(announced, 2, "what is about no payment is told at one of the nodes at the top, once");
 });
 
-on_both!(a_letter_about_a_payment_that_is_not_there_is_told_without_it, async |database: TestDatabase| {
+on_both!(a_letter_about_a_payment_that_is_not_there_is_announced_without_it, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let own = worker.endpoint(worker.merchant.node_id, &["dead_letter.*"]).await.id;
     worker.set_endpoint(own, |row| row.operators = Set(true)).await;
@@ -63,7 +63,7 @@ on_both!(a_letter_about_a_payment_that_is_not_there_is_told_without_it, async |d
     assert_eq!((names(&owed), owed[0].payment_id), (vec!["dead_letter.created"], None), "no log could trace it");
 });
 
-on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatabase| {
+on_both!(a_signer_without_funds_is_announced_once_a_pause, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let operator = worker.endpoint(worker.merchant.node_id, &["signer.*"]).await.id;
     worker.set_endpoint(operator, |row| row.operators = Set(true)).await;
@@ -79,7 +79,27 @@ on_both!(a_signer_without_funds_is_told_once_a_pause, async |database: TestDatab
     assert_eq!(worker.owed(operator).await.len(), 2, "a second pause is told too");
 });
 
-on_both!(a_blocked_sign_in_is_told_once_a_block_and_never_in_a_storm, async |database: TestDatabase| {
+on_both!(a_signer_without_funds_is_announced_to_the_node_whose_key_it_is, async |database: TestDatabase| {
+    let worker = Worker::on(database).await;
+    // Another tenant names the key in a wallet of its own, as it could before keys had owners.
+    let stranger = fixtures::Merchant::insert(worker.db(), 7).await;
+    let own = worker.endpoint(worker.merchant.node_id, &["signer.*"]).await.id;
+    let theirs = worker.endpoint(stranger.node_id, &["signer.*"]).await.id;
+    for endpoint in [own, theirs] {
+        worker.set_endpoint(endpoint, |row| row.operators = Set(true)).await;
+    }
+    let wallets = wallet::Entity::find().all(&**worker.db()).await.unwrap();
+    assert_eq!((wallets.len(), &wallets[0].address), (2, &wallets[1].address));
+    let lane = "INSERT INTO chain_lanes (network_id, signer, balance, paused_reason, paused_at, \"window\", updated_at) \
+                VALUES ($1, $2, '7', 'insufficient_funds', $3, 1, $3)";
+    let signer = wallets[0].address.clone();
+    worker.write(lane, vec![worker.merchant.network_id.0.into(), signer.into(), entities::now().into()]).await;
+    worker.notify_operators().await;
+    assert_eq!(names(&worker.owed(own).await), ["signer.low_balance"]);
+    assert!(worker.owed(theirs).await.is_empty());
+});
+
+on_both!(a_blocked_sign_in_is_announced_once_a_block_and_never_in_a_storm, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let operator = worker.endpoint(worker.merchant.node_id, &["sign_in.*"]).await.id;
     worker.set_endpoint(operator, |row| row.operators = Set(true)).await;

@@ -40,7 +40,7 @@ enum Step {
     Finalise,
     Vanish,
     /// The chain tells all of it again.
-    Retell,
+    RecordAgain,
     /// The last final thing is undone.
     Break,
     /// Nobody knows what became of an opening or a cancel.
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Deposit),
         3 => Just(Step::Finalise),
         1 => Just(Step::Vanish),
-        2 => Just(Step::Retell),
+        2 => Just(Step::RecordAgain),
         2 => Just(Step::Break),
         1 => Just(Step::Lose),
         1 => Just(Step::TimeOver),

@@ -22,7 +22,7 @@ fn opened(id: PaymentId, block: u8) -> Fact {
     Fact::DealOpened { subject_id: id.0, deal_id: U256::from(7), evidence: evidence(block) }
 }
 
-fn seen(id: PaymentId, block: u8) -> Fact {
+fn deposited(id: PaymentId, block: u8) -> Fact {
     let (payer, amount) = (Address::ZERO, U256::from(1));
     Fact::DepositSeen { subject_id: id.0, payer, amount, evidence: evidence(block) }
 }
@@ -89,7 +89,7 @@ impl Worker {
     }
 
     /// The data of the only row of a type.
-    async fn told(&self, id: PaymentId, event_type: &str) -> (Option<i32>, Value) {
+    async fn logged(&self, id: PaymentId, event_type: &str) -> (Option<i32>, Value) {
         let rows: Vec<_> = self.log(id).await.into_iter().filter(|(_, event, _)| event == event_type).collect();
         assert_eq!(rows.len(), 1, "{event_type}: {rows:#?}");
         (rows[0].0, rows[0].2.clone())
@@ -104,9 +104,9 @@ on_both!(an_unknown_opening_is_reviewed_with_its_evidence, async |database: Test
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![unknown(id, Kind::Open)]).await;
+    worker.record_facts(vec![unknown(id, Kind::Open)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::NeedsReview);
-    let (sequence, data) = worker.told(id, "payment.needs_review").await;
+    let (sequence, data) = worker.logged(id, "payment.needs_review").await;
     assert_eq!((sequence, &data["from"], &data["operation"]), (Some(2), &json!("pending"), &json!("open")));
     assert_eq!(data["attempts"][0]["nonce"], json!(3));
     assert_eq!(data["attempts"][0]["fees"]["max_fee_per_gas_wei"], json!("8"));
@@ -118,7 +118,7 @@ on_both!(an_unknown_opening_is_reviewed_with_its_evidence, async |database: Test
     assert_eq!(providers[0]["deal"]["answer"], json!("none"));
 
     // What comes later is kept for whoever decides, and decides nothing by itself.
-    worker.tell(vec![opened(id, 9), seen(id, 10), paid(id, 10)]).await;
+    worker.record_facts(vec![opened(id, 9), deposited(id, 10), paid(id, 10)]).await;
     let payment = worker.payment(id).await;
     assert_eq!((payment.status, payment.deal_id.as_deref()), (PaymentStatus::NeedsReview, Some("7")));
     let later: Vec<_> = worker.log(id).await.into_iter().map(|(_, event, _)| event).collect();
@@ -129,26 +129,26 @@ on_both!(an_unknown_cancel_is_reviewed, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id, 1)]).await;
+    worker.record_facts(vec![opened(id, 1)]).await;
     worker.cancel(id).await;
     worker.run().await;
-    worker.tell(vec![unknown(id, Kind::Cancel)]).await;
+    worker.record_facts(vec![unknown(id, Kind::Cancel)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::NeedsReview);
-    assert_eq!(worker.told(id, "payment.needs_review").await.1["operation"], json!("cancel"));
+    assert_eq!(worker.logged(id, "payment.needs_review").await.1["operation"], json!("cancel"));
 });
 
 on_both!(an_unknown_release_leaves_the_payment_paid_and_says_so, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id, 1), paid(id, 2)]).await;
+    worker.record_facts(vec![opened(id, 1), paid(id, 2)]).await;
     worker.release(id).await;
     worker.run().await;
-    worker.tell(vec![unknown(id, Kind::Release)]).await;
+    worker.record_facts(vec![unknown(id, Kind::Release)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::Paid);
-    let (sequence, data) = worker.told(id, "release.unknown").await;
+    let (sequence, data) = worker.logged(id, "release.unknown").await;
     assert_eq!((sequence, &data["operation"]), (None, &json!("release")));
-    worker.tell(vec![Fact::Released { subject_id: id.0, amount: U256::from(1), evidence: evidence(3) }]).await;
+    worker.record_facts(vec![Fact::Released { subject_id: id.0, amount: U256::from(1), evidence: evidence(3) }]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::Completed);
 });
 
@@ -156,13 +156,13 @@ on_both!(a_deposit_that_is_lost_again_takes_the_payment_back, async |database: T
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id, 1), seen(id, 2)]).await;
+    worker.record_facts(vec![opened(id, 1), deposited(id, 2)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::Submitted);
-    worker.tell(vec![gone(id, 2)]).await;
+    worker.record_facts(vec![gone(id, 2)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::Open);
-    let (sequence, data) = worker.told(id, "payment.reverted").await;
+    let (sequence, data) = worker.logged(id, "payment.reverted").await;
     assert_eq!((sequence, &data["lost"], &data["block_number"]), (Some(4), &json!("DealDeposited"), &json!(2)));
-    worker.tell(vec![seen(id, 3), paid(id, 3)]).await;
+    worker.record_facts(vec![deposited(id, 3), paid(id, 3)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::Paid);
 });
 
@@ -170,8 +170,8 @@ on_both!(finality_that_breaks_is_a_reversal_and_is_reviewed, async |database: Te
     let worker = Worker::on(database).await;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![opened(id, 1), paid(id, 2)]).await;
-    worker.tell(vec![broken(id, DealEvent::Created, 1), broken(id, DealEvent::Deposited, 2)]).await;
+    worker.record_facts(vec![opened(id, 1), paid(id, 2)]).await;
+    worker.record_facts(vec![broken(id, DealEvent::Created, 1), broken(id, DealEvent::Deposited, 2)]).await;
     assert_eq!(worker.status(id).await, PaymentStatus::NeedsReview);
     let log = worker.log(id).await;
     let reverted: Vec<_> = log.iter().filter(|(_, event, _)| event == "payment.reverted").collect();
@@ -182,7 +182,7 @@ on_both!(finality_that_breaks_is_a_reversal_and_is_reviewed, async |database: Te
     assert_eq!(numbers, expected, "numbered without gaps");
     assert_eq!(worker.payment(id).await.sequence, *expected.last().unwrap());
     // The deal comes back: that is told, too, and a person decides.
-    worker.tell(vec![opened(id, 5)]).await;
+    worker.record_facts(vec![opened(id, 5)]).await;
     assert_eq!(worker.log(id).await.last().unwrap().1, "deal.opened");
     assert_eq!(worker.status(id).await, PaymentStatus::NeedsReview);
 });

@@ -59,7 +59,7 @@ fn message(recovery_id: WebhookRecoveryId) -> NewMessage {
     NewMessage::of(&RecoverWebhooks::new(recovery_id, None))
 }
 
-fn told(owed: &[webhook_delivery::Model]) -> Vec<&str> {
+fn event_types(owed: &[webhook_delivery::Model]) -> Vec<&str> {
     owed.iter().map(|delivery| delivery.event_type.as_str()).collect()
 }
 
@@ -85,7 +85,7 @@ on_both!(what_was_held_or_given_up_is_due_again, async |database: TestDatabase| 
     assert!(row.due_at.is_some(), "its lane is woken");
 });
 
-on_both!(only_the_asked_time_is_recovered, async |database: TestDatabase| {
+on_both!(only_the_requested_time_is_recovered, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let endpoint = worker.endpoint(worker.merchant.node_id, &["payment.*"]).await.id;
     worker.accept("before").await;
@@ -114,7 +114,7 @@ on_both!(a_late_subscriber_gets_what_its_node_and_its_list_select, async |databa
     let foreign = foreign.accept(&stranger.caller(), stranger.payment("foreign")).await.unwrap().payment.id;
     let id = worker.accept("one").await;
     worker.run().await;
-    worker.tell(vec![crate::jobs::opened(id), crate::jobs::deposited(id)]).await;
+    worker.record_facts(vec![crate::jobs::opened(id), crate::jobs::deposited(id)]).await;
     worker.run().await;
     let all = worker.endpoint(worker.merchant.node_id, &["*"]).await;
     let paid = worker.endpoint(worker.merchant.node_id, &["payment.paid"]).await;
@@ -128,7 +128,7 @@ on_both!(a_late_subscriber_gets_what_its_node_and_its_list_select, async |databa
         assert_eq!((run.status, run.examined), (RecoveryStatus::Done, 5));
         assert_eq!(usize::try_from(run.recovered).unwrap(), expected.len());
         let owed = worker.owed(endpoint.id).await;
-        assert_eq!(told(&owed), expected);
+        assert_eq!(event_types(&owed), expected);
         assert!(owed.iter().all(|delivery| delivery.payment_id == Some(id) && Some(foreign) != delivery.payment_id));
     }
     // What was delivered is sent once more, too, as the same delivery.

@@ -112,7 +112,7 @@ impl Shop {
             payment_method: PaymentMethod::CreditCard,
             account: None,
             fee: None,
-            asked: Actor::payer().into(),
+            requested_by: Actor::payer().into(),
         };
         let session = sessions::begin(&mut tx, new).await?;
         tx.commit().await.unwrap();
@@ -199,14 +199,14 @@ on_both!(of_a_hundred_at_once_one_is_opened, async |database: TestDatabase| {
     assert_eq!(shop.at_gateway().await, 1, "one payment at the gateway");
 });
 
-on_both!(a_lost_answer_is_looked_for_and_not_asked_for_again, async |database: TestDatabase| {
+on_both!(a_lost_answer_is_looked_up_and_not_requested_again, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     // The sandbox carries it out and answers too late.
     let id = shop.open("late", "7.000014").await;
     let session_id = shop.begin(id).await.unwrap();
-    let asked_at = std::time::Instant::now();
+    let started_at = std::time::Instant::now();
     shop.worker.run().await;
-    assert!(asked_at.elapsed().as_secs() >= 3, "nobody waits for the answer any longer");
+    assert!(started_at.elapsed().as_secs() >= 3, "nobody waits for the answer any longer");
     assert_eq!(shop.at_gateway().await, 1);
     shop.run(session_id).await;
     assert_eq!(shop.session(session_id).await.status, GatewaySessionStatus::Ready, "it was found there");
@@ -262,7 +262,7 @@ on_both!(a_cancel_that_comes_after_the_money_ends_with_the_money, async |databas
     assert_eq!(shop.status(id).await, PaymentStatus::Completed, "what is true at the gateway");
 });
 
-on_both!(a_cancel_before_the_gateway_was_asked_asks_nobody, async |database: TestDatabase| {
+on_both!(a_cancel_before_anything_was_requested_of_the_gateway_requests_nothing, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     let id = shop.open("one", "10").await;
     let session_id = shop.begin(id).await.unwrap();
@@ -310,7 +310,7 @@ on_both!(a_bank_that_takes_the_money_back_is_an_event_and_reviewed, async |datab
     assert_eq!(shop.worker.payment(id).await.sequence, 7, "told once");
 });
 
-on_both!(a_gateway_that_cannot_be_reached_was_not_asked, async |database: TestDatabase| {
+on_both!(nothing_was_requested_of_a_gateway_that_cannot_be_reached, async |database: TestDatabase| {
     let shop = Shop::on(database).await;
     let id = shop.open("one", "10").await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -25,7 +25,7 @@ impl Worker {
     async fn opened(&self, external_id: &str) -> PaymentId {
         let id = self.accept(external_id).await;
         self.run().await;
-        self.tell(vec![opened(id)]).await;
+        self.record_facts(vec![opened(id)]).await;
         self.lose_messages().await;
         id
     }
@@ -58,14 +58,14 @@ on_both!(a_cancel_a_release_and_an_expiry_that_got_lost_are_done, async |databas
     let canceled = worker.opened("canceled").await;
     worker.cancel(canceled).await;
     let released = worker.opened("released").await;
-    worker.tell(vec![deposited(released)]).await;
+    worker.record_facts(vec![deposited(released)]).await;
     worker.release(released).await;
     let expired = worker.opened("expired").await;
     let until = worker.payment(expired).await.expires_at;
     worker.lose_messages().await;
     worker.take_up(TimeDelta::zero()).await;
-    let asked = worker.operations().await;
-    assert!(asked.contains(&operation("cancel", "pending")) && asked.contains(&operation("release", "pending")));
+    let rows = worker.operations().await;
+    assert!(rows.contains(&operation("cancel", "pending")) && rows.contains(&operation("release", "pending")));
     assert_eq!(worker.payment(expired).await.status, PaymentStatus::Open, "its time is not over");
 
     // Seen from a day after its expiry: the chain was read beyond it and shows no deposit.
@@ -82,7 +82,7 @@ on_both!(a_cancel_a_release_and_an_expiry_that_got_lost_are_done, async |databas
 on_both!(one_bad_payment_holds_up_no_other, async |database: TestDatabase| {
     let worker = Worker::on(database).await;
     let (bad, good, canceled) = (worker.opened("bad").await, worker.opened("good").await, worker.opened("late").await);
-    worker.tell(vec![deposited(bad), deposited(good)]).await;
+    worker.record_facts(vec![deposited(bad), deposited(good)]).await;
     for id in [bad, good] {
         worker.release(id).await;
     }
@@ -93,9 +93,9 @@ on_both!(one_bad_payment_holds_up_no_other, async |database: TestDatabase| {
     entities::payment::Entity::update(row).exec(&**worker.db()).await.unwrap();
 
     assert_eq!(worker.take_up(TimeDelta::zero()).await, 2, "its neighbour, and a step after its own");
-    let asked = worker.operations().await;
-    let of = |kind: &str| asked.iter().filter(|(asked, _)| asked == kind).count();
-    assert_eq!((of("release"), of("cancel")), (1, 1), "{asked:?}");
+    let rows = worker.operations().await;
+    let of = |kind: &str| rows.iter().filter(|(row, _)| row == kind).count();
+    assert_eq!((of("release"), of("cancel")), (1, 1), "{rows:?}");
     assert_eq!(worker.take_up(TimeDelta::zero()).await, 0, "what is asked for already is not counted again");
 });
 

@@ -22,7 +22,9 @@ pub(crate) fn evidence() -> Evidence {
 async fn opened(worker: &Worker, name: &str) -> PaymentId {
     let id = worker.accept(name).await;
     worker.run().await;
-    worker.tell(vec![Fact::DealOpened { subject_id: id.0, deal_id: U256::from(7), evidence: evidence() }]).await;
+    worker
+        .record_facts(vec![Fact::DealOpened { subject_id: id.0, deal_id: U256::from(7), evidence: evidence() }])
+        .await;
     id
 }
 
@@ -40,7 +42,12 @@ pub(crate) async fn work_for(shop: &Shop, queue: &str) -> Option<NewMessage> {
             let payment_id = opened(worker, "release").await;
             let (payer, amount) = (Address::ZERO, U256::from(1));
             worker
-                .tell(vec![Fact::DepositFinal { subject_id: payment_id.0, payer, amount, evidence: evidence() }])
+                .record_facts(vec![Fact::DepositFinal {
+                    subject_id: payment_id.0,
+                    payer,
+                    amount,
+                    evidence: evidence(),
+                }])
                 .await;
             worker.release(payment_id).await;
             NewMessage::of(&ReleaseDeal { payment_id })
@@ -96,7 +103,7 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
         AskInvoice::QUEUE => {
             // Made, but the answer was lost; and paid since.
             let payment_id = worker.invoice().await;
-            worker.ask_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
+            worker.request_in_vain(payment_id, fixtures::Fault::AnswerLost).await;
             worker.node.pay();
             NewMessage::of(&AskInvoice { payment_id })
         }
@@ -109,23 +116,23 @@ async fn off_chain(shop: &Shop, queue: &str) -> Option<NewMessage> {
         }
         SendRefund::QUEUE => {
             shop.sell("refund").await;
-            NewMessage::of(&SendRefund::new(shop.ask_refund(1_000).await, None))
+            NewMessage::of(&SendRefund::new(shop.request_refund(1_000).await, None))
         }
         SendPayout::QUEUE => {
             // The processor has it, and the bank not yet; the wait for the next look is random, and may be over at once.
             let payout_id = loop {
-                let asked = shop.ask_payout(100).await;
+                let requested = shop.request_payout(100).await;
                 worker.run().await;
                 worker.lose_messages().await;
-                let payout = payout::Entity::find_by_id(asked).one(&**worker.db()).await.unwrap().unwrap();
+                let payout = payout::Entity::find_by_id(requested).one(&**worker.db()).await.unwrap().unwrap();
                 if payout.status == PayoutStatus::Sent {
-                    break asked;
+                    break requested;
                 }
             };
             NewMessage::of(&SendPayout::new(payout_id, None))
         }
         SyncAccount::QUEUE => {
-            shop.tell_seller("Olive & Thyme").await;
+            shop.submit_seller("Olive & Thyme").await;
             worker.lose_messages().await;
             NewMessage::of(&SyncAccount { node_id: worker.merchant.node_id })
         }

@@ -33,7 +33,7 @@ pub(super) struct Play<'a> {
     /// Wishes that were accepted and not taken back by a failure or a verdict.
     cancel: bool,
     release: bool,
-    told: Vec<String>,
+    steps: Vec<String>,
     /// What the payment was when something final broke.
     pub(super) broken: BTreeSet<PaymentStatus>,
 }
@@ -46,14 +46,14 @@ fn evidence() -> Evidence {
 impl<'a> Play<'a> {
     pub(super) async fn begin(worker: &'a Worker, name: &str) -> Self {
         let id = worker.accept(name).await;
-        let (deal, told, broken) = (Deal::None, Vec::new(), BTreeSet::new());
-        let play = Self { worker, id, deal, time_over: false, cancel: false, release: false, told, broken };
+        let (deal, steps, broken) = (Deal::None, Vec::new(), BTreeSet::new());
+        let play = Self { worker, id, deal, time_over: false, cancel: false, release: false, steps, broken };
         play.execute("DELETE FROM chain_cursors", vec![]).await;
         play
     }
 
     pub(super) async fn step(&mut self, step: Step) {
-        self.told.push(format!("{step:?}"));
+        self.steps.push(format!("{step:?}"));
         let (db, caller) = (self.worker.db(), self.worker.merchant.caller());
         match step {
             Step::Cancel => self.cancel |= commands::cancel(db, &caller, self.id, None).await.is_ok(),
@@ -65,19 +65,19 @@ impl<'a> Play<'a> {
             Step::Mine { success, retryable } => self.mine(success, retryable).await,
             Step::Deposit if self.deal == Deal::Open && !self.time_over => {
                 self.deal = Deal::Deposited { is_final: false };
-                self.tell(vec![self.seen()]).await;
+                self.record_facts(vec![self.deposited()]).await;
             }
             Step::Finalise if self.deal == Deal::Deposited { is_final: false } => {
                 self.deal = Deal::Deposited { is_final: true };
-                self.tell(vec![self.seen(), self.paid()]).await;
+                self.record_facts(vec![self.deposited(), self.paid()]).await;
             }
             Step::Vanish if self.deal == Deal::Deposited { is_final: false } => {
                 self.deal = Deal::Open;
                 let (payer, amount) = (Address::ZERO, U256::from(1));
                 let gone = Fact::DepositGone { subject_id: self.id.0, payer, amount, evidence: evidence() };
-                self.tell(vec![gone]).await;
+                self.record_facts(vec![gone]).await;
             }
-            Step::Retell => self.tell(self.so_far()).await,
+            Step::RecordAgain => self.record_facts(self.so_far()).await,
             Step::Break => self.break_last().await,
             Step::Lose => self.lose().await,
             Step::TimeOver => self.time_over().await,
@@ -104,7 +104,7 @@ impl<'a> Play<'a> {
             S::NeedsReview => true,
             S::Rejected => false,
         };
-        assert!(true_now, "{} while the rail has {:?}: {:#?}", payment.status, self.deal, self.told);
+        assert!(true_now, "{} while the rail has {:?}: {:#?}", payment.status, self.deal, self.steps);
         self.check_log(payment.sequence, payment.status).await;
     }
 
@@ -123,13 +123,13 @@ impl<'a> Play<'a> {
             assert_eq!(row.data["from"].as_str().map(str::to_owned), last, "each begins where the one before ended");
             last = row.data["to"].as_str().map(str::to_owned);
         }
-        assert_eq!(last, Some(status.word()), "{:#?}", self.told);
+        assert_eq!(last, Some(status.word()), "{:#?}", self.steps);
     }
 
     /// Lets everything come to rest, and checks that nothing is left undone.
     pub(super) async fn end(mut self) -> PaymentStatus {
         use PaymentStatus as S;
-        self.told.push("the end".to_owned());
+        self.steps.push("the end".to_owned());
         for _ in 0..12 {
             let sql = if self.time_over { "" } else { " AND kind <> 'expire_payment'" };
             let sql = format!("UPDATE outbox SET due_at = $1 WHERE payload LIKE '%{}%'{sql}", self.id);
@@ -150,17 +150,17 @@ impl<'a> Play<'a> {
             Deal::Closed { returned: false } => matches!(payment.status, S::Canceled | S::Expired),
             Deal::Closed { returned: true } => payment.status == S::Refunded,
         };
-        assert!(said, "ends {} while the rail has {:?}: {:#?}", payment.status, self.deal, self.told);
+        assert!(said, "ends {} while the rail has {:?}: {:#?}", payment.status, self.deal, self.steps);
         if self.cancel {
             let kept = matches!(payment.status, S::Canceled | S::Refunded | S::Completed);
-            assert!(kept, "an accepted cancel ends {}: {:#?}", payment.status, self.told);
+            assert!(kept, "an accepted cancel ends {}: {:#?}", payment.status, self.steps);
         }
         if self.release {
             let kept = matches!(payment.status, S::Completed | S::Refunded);
-            assert!(kept, "an accepted release ends {}: {:#?}", payment.status, self.told);
+            assert!(kept, "an accepted release ends {}: {:#?}", payment.status, self.steps);
         }
         let letters = self.worker.dead_letters().await;
-        assert!(letters.is_empty(), "{letters:?}: {:#?}", self.told);
+        assert!(letters.is_empty(), "{letters:?}: {:#?}", self.steps);
         payment.status
     }
 
@@ -237,7 +237,7 @@ impl<'a> Play<'a> {
             }
         };
         // The deposit is final with what came after it.
-        let mut facts = if returned { vec![self.seen(), self.paid()] } else { vec![] };
+        let mut facts = if returned { vec![self.deposited(), self.paid()] } else { vec![] };
         self.deal = Deal::Closed { returned };
         facts.push(self.closed(returned));
         self.settle("cancel", "confirmed", facts).await;
@@ -247,7 +247,7 @@ impl<'a> Play<'a> {
         match self.deal {
             Deal::Deposited { .. } if success => {
                 self.deal = Deal::Released;
-                self.settle("release", "confirmed", vec![self.seen(), self.paid(), self.released()]).await;
+                self.settle("release", "confirmed", vec![self.deposited(), self.paid(), self.released()]).await;
             }
             Deal::Released => self.settle("release", "confirmed", vec![]).await,
             Deal::None | Deal::Open => {}
@@ -308,17 +308,17 @@ impl<'a> Play<'a> {
             Deal::Closed { returned: true } => shown == "returned",
             Deal::Closed { returned: false } => shown == "closed",
         };
-        assert!(is_true, "the log shows {shown} while the rail has {:?}: {:#?}", self.deal, self.told);
+        assert!(is_true, "the log shows {shown} while the rail has {:?}: {:#?}", self.deal, self.steps);
         let to = review.allowed[choice % review.allowed.len()].to;
         let mut tx = db.begin().await.unwrap();
         reviews::resolve(&mut tx, &caller, self.id, to, "as the rail has it", None).await.unwrap();
         tx.commit().await.unwrap();
-        self.told.push(format!("verdict {to}"));
+        self.steps.push(format!("verdict {to}"));
         // What was wished before is the operator's to keep or to drop.
         (self.cancel, self.release) = (false, false);
     }
 
-    fn seen(&self) -> Fact {
+    fn deposited(&self) -> Fact {
         let (payer, amount) = (Address::ZERO, U256::from(1));
         Fact::DepositSeen { subject_id: self.id.0, payer, amount, evidence: evidence() }
     }
@@ -348,15 +348,15 @@ impl<'a> Play<'a> {
         match self.deal {
             Deal::None => vec![],
             Deal::Open => vec![opened],
-            Deal::Deposited { is_final: false } => vec![opened, self.seen()],
-            Deal::Deposited { is_final: true } => vec![opened, self.seen(), self.paid()],
-            Deal::Released => vec![opened, self.seen(), self.paid(), self.released()],
+            Deal::Deposited { is_final: false } => vec![opened, self.deposited()],
+            Deal::Deposited { is_final: true } => vec![opened, self.deposited(), self.paid()],
+            Deal::Released => vec![opened, self.deposited(), self.paid(), self.released()],
             Deal::Closed { returned: false } => vec![opened, self.closed(false)],
-            Deal::Closed { returned: true } => vec![opened, self.seen(), self.paid(), self.closed(true)],
+            Deal::Closed { returned: true } => vec![opened, self.deposited(), self.paid(), self.closed(true)],
         }
     }
 
-    async fn tell(&self, facts: Vec<Fact>) {
+    async fn record_facts(&self, facts: Vec<Fact>) {
         self.settle("", "", facts).await;
     }
 

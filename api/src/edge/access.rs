@@ -1,4 +1,4 @@
-//! Who is asking: tokens in, a [`payments::Caller`] out, whichever way the proof came.
+//! Authentication: tokens in, a [`payments::Caller`] out, whichever way the proof came.
 
 mod allowed;
 mod caller_loader;
@@ -17,13 +17,12 @@ pub(crate) use allowed::{
     Allowed, at_root, authenticate, bearer_token, from_allowed_origin, require_same_origin, signed_in,
 };
 pub(crate) use caller_loader::{CallerLoader, granted};
-pub(crate) use cookies::StaffCookies;
 pub(crate) use needs::*;
 pub use pin::hash_pin;
 pub(crate) use pin::{NOBODYS, hash_in_turn, verify_pin};
 pub(crate) use refresh::{Pair, find as find_refresh, new_family, refresh, revoke_family, revoke_others, start_family};
 pub use secret::{NewSecret, hash_secret};
 pub(crate) use secret::{secret_matches, unguessable};
-pub(crate) use sign_ins::{Account, SignIns, Verdict};
+pub(crate) use sign_ins::{Account, SignInOutcome, SignIns};
 pub(crate) use token::{CUSTOMER, Claims, TokenIssuer};
 pub(crate) use visitor::Visitor;

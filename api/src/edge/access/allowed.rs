@@ -1,5 +1,5 @@
 //! The extractor that lets a request in: first who it is (401), then what they may do (403), before anything else of
-//! the request is looked at.
+//! the request is read.
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
@@ -17,7 +17,7 @@ use url::Url;
 
 use super::{Claims, Needs, cookies};
 use crate::{
-    edge::{Asking, EdgeState},
+    edge::{EdgeState, RequestContext},
     idempotent::KeyHolder,
     problem::{Code, Problem},
 };
@@ -125,8 +125,8 @@ pub(crate) async fn authenticate(
     Ok(found)
 }
 
-/// Who has a good token of a program or of the staff, by its signature alone, so that it costs no look into the database;
-/// whether the sign-in still stands, the route finds out. A customer is none: anybody can become one.
+/// Who has a good token of a program or of the staff, by its signature alone, so that it costs no query;
+/// whether the sign-in is still good, the route finds out. A customer is none: anybody can become one.
 pub(crate) fn signed_in(state: &EdgeState, request: &Request) -> Option<String> {
     let jar: &CookieJar = request.cookie();
     let cookie = || [cookies::ACCESS_TOKEN, cookies::STORE_TOKEN].into_iter().find_map(|name| jar.get(name));
@@ -159,21 +159,23 @@ pub(crate) fn require_same_origin(request: &Request) -> Result<(), Problem> {
 
 /// Whether a page on another host makes the request, from where the contract allows it.
 pub(crate) fn from_allowed_origin(request: &Request) -> bool {
-    let (Some(state), Some(asking)) = (request.data::<EdgeState>(), request.data::<Asking>()) else { return false };
-    let allows = state.origins(asking.contract);
+    let (Some(state), Some(context)) = (request.data::<EdgeState>(), request.data::<RequestContext>()) else {
+        return false;
+    };
+    let allows = state.origins(context.contract);
     allows.zip(request.header(header::ORIGIN)).is_some_and(|(allows, origin)| allows(origin))
 }
 
-/// Browsers attach cookies to requests that another site makes, but they also tell which site it was. Ours are the one
-/// that the request is for, and the one that browsers know us by, whatever host a proxy asks for.
+/// Browsers attach cookies to requests that another site makes, but they also send which site it was. Ours are the one
+/// that the request is for, and the one that browsers know us by, whatever host a proxy names.
 fn same_origin(request: &Request, base_url: Option<&str>) -> bool {
     let Some(origin) = request.header(header::ORIGIN) else { return true };
     let Some((scheme, _)) = origin.split_once("://") else { return false };
     let Ok(from) = Url::parse(origin).map(|url| url.origin()) else { return false };
     let host = request.header(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let asked = host.map(|host| format!("{scheme}://{host}"));
+    let requested = host.map(|host| format!("{scheme}://{host}"));
     // Parsed, so that a default port equals none.
-    let ours = [asked.as_deref(), base_url].into_iter().flatten().filter_map(|url| Url::parse(url).ok());
+    let ours = [requested.as_deref(), base_url].into_iter().flatten().filter_map(|url| Url::parse(url).ok());
     from.is_tuple() && ours.into_iter().any(|url| url.origin() == from)
 }
 
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_origin_of_its_base_url_whatever_host_a_proxy_asks_for() {
+    fn knows_the_origin_of_its_base_url_whatever_host_a_proxy_names() {
         let base_url = Some("https://pay.example/");
         for ours in ["https://pay.example", "https://pay.example:443", "http://api:9154"] {
             assert!(between(Some(ours), "api:9154", base_url), "{ours}");

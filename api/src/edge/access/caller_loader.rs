@@ -1,4 +1,4 @@
-//! Reads who stands behind an access token, anew for every request, so that a revocation takes effect at once. Requests
+//! Reads whom an access token belongs to, anew for every request, so that a revocation takes effect at once. Requests
 //! that arrive while a query is under way share the next one: the load on the database grows with time, not requests.
 
 use std::{
@@ -35,7 +35,7 @@ impl CallerLoader {
         Self { waiting }
     }
 
-    /// The caller; none when the sign-in was revoked or whoever signed in is gone.
+    /// The caller; none when the sign-in was revoked, or its user or integration is gone.
     pub(crate) async fn load(&self, kind: SubjectKind, family: TokenFamilyId) -> Result<Option<Arc<Caller>>, Problem> {
         let unavailable = || Problem::new(Code::Unavailable).retry_after(1);
         let (reply, answer) = oneshot::channel();
@@ -54,7 +54,7 @@ async fn run(db: Database, mut queue: mpsc::Receiver<(Key, oneshot::Sender<Answe
                 Ok(callers) => Ok(callers.get(&key).cloned()),
                 Err(()) => Err(()),
             };
-            // Whoever waited may have hung up.
+            // The request that waited may be gone.
             let _ = reply.send(answer);
         }
     }

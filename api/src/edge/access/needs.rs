@@ -60,7 +60,7 @@ needs! {
     UsersRead = Some(Permission::UsersRead), "users.read";
     /// Changing users.
     UsersUpdate = Some(Permission::UsersUpdate), "users.update";
-    /// Reading which roles there are. All nodes share them, and their names tell nothing of anybody's.
+    /// Reading which roles there are. All nodes share them, and their names say nothing of anybody's.
     RolesRead = Some(Permission::RolesRead), "roles.read";
     /// Deleting users.
     UsersDelete = Some(Permission::UsersDelete), "users.delete";

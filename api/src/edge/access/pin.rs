@@ -34,7 +34,7 @@ pub(crate) async fn hash_in_turn(state: &EdgeState, pin: String) -> Result<Strin
 }
 
 /// Whether the PIN is the stored one. Without a stored hash (no such user) it takes as long and says no, so that the
-/// time of an answer does not tell which names exist.
+/// time of an answer does not reveal which names exist.
 pub(crate) async fn verify_pin(state: &EdgeState, pin: String, stored: Option<String>) -> Result<bool, Problem> {
     state.offload(Work::Hashing, move || verify(&pin, stored.as_deref())).await
 }

@@ -1,5 +1,5 @@
 //! Names, e-mail addresses and passwords as they are compared and hashed. Keyboards and systems write one letter in several
-//! ways (`é` as one character, or as `e` and an accent), and whoever types it cannot see which: RFC 8265 says how they become
+//! ways (`é` as one character, or as `e` and an accent), and nobody who types it can see which: RFC 8265 says how they become
 //! one.
 
 use std::borrow::Cow;

@@ -8,9 +8,9 @@ use subtle::ConstantTimeEq;
 
 /// A new secret with the hash that is stored of it.
 pub struct NewSecret {
-    /// Shown once.
+    /// The secret itself, which its owner is shown once.
     pub secret: SecretString,
-    /// Stored.
+    /// The hash that is stored of it.
     pub hash: String,
 }
 
@@ -39,7 +39,7 @@ pub fn hash_secret(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
-/// Compares in constant time, so that the time of an answer tells nothing about the stored hash.
+/// Compares in constant time, so that the time of an answer reveals nothing of the stored hash.
 pub(crate) fn secret_matches(secret: &str, stored_hash: &str) -> bool {
     hash_secret(secret).as_bytes().ct_eq(stored_hash.as_bytes()).into()
 }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Audit rows of wrong tries that this process writes in a minute. Every block has a row, and comes after five tries; rows
-/// of single tries would let whoever has many addresses fill the disk.
+/// of single tries would let an attacker with many addresses fill the disk.
 const AUDITED_PER_MINUTE: u32 = 60;
 
 /// What this process knows of sign-ins under way.
@@ -52,7 +52,7 @@ impl SignIns {
     pub(crate) async fn turn(&self, address: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut under_way = self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // Whoever holds or waits for a turn has a second reference to it.
+            // A request that holds or waits for a turn has a second reference to it.
             under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(under_way.entry(address.to_owned()).or_default())
         };
@@ -60,18 +60,18 @@ impl SignIns {
     }
 }
 
-/// What a try comes to.
+/// How an attempt to sign in ends.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum SignInOutcome {
     /// The secret is the account's.
     Right,
     /// It is not, or there is no such account.
     Wrong,
-    /// It was not looked at; seconds until the next try.
+    /// It was not checked; seconds until the next try.
     Blocked(u64),
 }
 
-impl Verdict {
+impl SignInOutcome {
     /// The refusal of a contract that has no words of its own for it.
     pub(crate) fn refuse(&self, wrong: impl FnOnce() -> Problem) -> Result<(), Problem> {
         match self {
@@ -92,11 +92,11 @@ pub(crate) async fn attempt(
     address: &ClientAddress,
     account: &Account,
     check: impl Future<Output = Result<bool, Problem>>,
-) -> Result<Verdict, Problem> {
+) -> Result<SignInOutcome, Problem> {
     let _turn = state.sign_ins().turn(&address.network()).await;
     let subjects = Subjects::of(address, account);
     match counts::begin(state.db(), &subjects, account, entities::now()).await? {
-        Begun::Blocked(seconds) => return Ok(Verdict::Blocked(seconds)),
+        Begun::Blocked(seconds) => return Ok(SignInOutcome::Blocked(seconds)),
         Begun::Counted => {}
     }
     fail::fail_point!("sign_in.counted");
@@ -104,14 +104,14 @@ pub(crate) async fn attempt(
         Ok(true) => {
             counts::succeeded(state.db(), &subjects, entities::now()).await?;
             fail::fail_point!("sign_in.taken_back");
-            Ok(Verdict::Right)
+            Ok(SignInOutcome::Right)
         }
         Ok(false) => {
             metrics::counter!("quittance_sign_ins_failed_total", "account" => account.kind()).increment(1);
             if state.sign_ins().audited.take("").is_ok() {
                 audit_failure(state.db(), address, account).await?;
             }
-            Ok(Verdict::Wrong)
+            Ok(SignInOutcome::Wrong)
         }
         Err(problem) => {
             // Nothing was learned from it, so it was no guess.

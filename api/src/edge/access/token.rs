@@ -1,4 +1,6 @@
-//! Access tokens: short-lived JWTs (HS256) that name a token family, and through it whoever signed in.
+//! Access tokens: short-lived JWTs (HS256) that name a token family, and through it the user or integration that signed in.
+
+use std::time::Duration;
 
 use entities::{SubjectKind, TokenFamilyId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -6,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{cookies::STORE_TTL, hs256};
+use super::hs256;
 use crate::{
     edge::AuthConfig,
     problem::{Code, Problem},
@@ -90,9 +92,15 @@ impl TokenIssuer {
         self.sign(Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + self.ttl_s(kind), role: None })
     }
 
-    /// A new token of a shop's sign-in, which says the role and lasts longer.
-    pub(crate) fn issue_for_store(&self, sub: Uuid, family: TokenFamilyId, role: &str) -> Result<String, Problem> {
-        let (iat, ttl) = (chrono::Utc::now().timestamp(), i64::try_from(STORE_TTL.as_secs()).unwrap_or(i64::MAX));
+    /// A new token of a shop's sign-in, which says the role and lasts as long as the contract has it.
+    pub(crate) fn issue_for_shop(
+        &self,
+        sub: Uuid,
+        family: TokenFamilyId,
+        role: &str,
+        ttl: Duration,
+    ) -> Result<String, Problem> {
+        let (iat, ttl) = (chrono::Utc::now().timestamp(), i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
         let (kind, role) = (SubjectKind::User, Some(role.to_owned()));
         self.sign(Claims { sub, kind, family, jti: Uuid::new_v4(), iat, exp: iat + ttl, role }).map(|(token, _)| token)
     }

@@ -1,4 +1,4 @@
-//! Whoever comes to a public route of a shop: a customer who has signed in, or anybody.
+//! The caller of a public route of a shop: a customer who has signed in, or a stranger.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Whoever asks.
+/// A customer, or a stranger, who is known by the address alone.
 pub(crate) struct Visitor {
     pub(crate) caller: Option<Arc<Caller>>,
     address: String,
@@ -51,7 +51,7 @@ impl Visitor {
         }
     }
 
-    /// Spends on a thing what a request about it costs, unless whoever asks may do something that customers may not.
+    /// Spends on a thing what a request about it costs, unless the caller may do something that customers may not.
     ///
     /// # Errors
     /// 429 with `Retry-After`.
@@ -62,14 +62,14 @@ impl Visitor {
         }
     }
 
-    /// How they stand in the payment's log.
+    /// The visitor as the payment's log names it.
     pub(crate) fn actor(&self) -> Actor {
         self.caller.as_ref().map_or_else(Actor::payer, |caller| caller.actor())
     }
 }
 
 impl KeyHolder for Visitor {
-    /// Whoever has not signed in is told from others by the address.
+    /// Strangers' keys are distinguished by the address.
     fn scope(&self) -> String {
         self.caller.as_ref().map_or_else(|| format!("visitor:{}", self.address), |caller| caller.scope())
     }

@@ -22,7 +22,7 @@ impl Account {
     }
 
     /// A program. Nobody guesses 256 random bits, so that wrong tries block the address and never the program, which would
-    /// let whoever knows its public key keep it out.
+    /// let anybody who knows its public key keep it out.
     pub(crate) fn of_integration(typed: &str, found: Option<&integration::Model>) -> Self {
         let known = found.map(|integration| (integration.id.to_string(), integration.node_id));
         Self { kind: "integration", hash: hash("integration", typed, known.as_ref()), known, guessable: false }

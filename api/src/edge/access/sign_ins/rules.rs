@@ -10,7 +10,7 @@ const QUIET: TimeDelta = TimeDelta::hours(12);
 /// How long an account is at home at an address after it has signed in from there.
 pub(super) const AT_HOME: TimeDelta = TimeDelta::days(90);
 
-/// Whom a count is about.
+/// What wrong tries are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// An account, from wherever.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What its subjects start with.
+    /// The beginning of its subjects in the table.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Account => "account",
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// Wrong tries that count now.
+/// Wrong tries that still count at this time.
 pub(super) fn failures(row: &sign_in_count::Model, now: DateTime<Utc>) -> i32 {
     if is_quiet(row, now) { 0 } else { row.failures }
 }
@@ -75,7 +75,7 @@ pub(super) fn at_home(row: &sign_in_count::Model, now: DateTime<Utc>) -> bool {
     row.signed_in_at.is_some_and(|signed_in_at| signed_in_at + AT_HOME > now)
 }
 
-/// Seconds until its block is over.
+/// Seconds until the block of this row is over.
 pub(super) fn blocked_for(row: &sign_in_count::Model, now: DateTime<Utc>) -> Option<u64> {
     let left = (row.blocked_until? - now).num_milliseconds();
     u64::try_from((left + 999) / 1_000).ok().filter(|seconds| *seconds > 0)

@@ -1,4 +1,4 @@
-//! The shapes of success beside a plain 200.
+//! Responses of success beside a plain 200.
 
 use poem_openapi::{
     ApiResponse, Object,
@@ -6,7 +6,7 @@ use poem_openapi::{
     types::{ParseFromJSON, ToJSON},
 };
 
-/// Something was created.
+/// Something was created, whose representation is the body.
 #[derive(ApiResponse)]
 pub(crate) enum Created<T: ParseFromJSON + ToJSON + Send + Sync> {
     /// It was created.
@@ -20,26 +20,26 @@ pub(crate) enum Created<T: ParseFromJSON + ToJSON + Send + Sync> {
 }
 
 impl<T: ParseFromJSON + ToJSON + Send + Sync> Created<T> {
-    /// It stands at this path from now on.
+    /// The body of something whose path is this one from now on.
     pub(crate) fn at(path: String, body: T) -> Self {
         Self::Created(Json(body), Some(path))
     }
 
-    /// It has no path of its own.
+    /// The body of something that has no path of its own, hence no `Location`.
     pub(crate) fn nowhere(body: T) -> Self {
         Self::Created(Json(body), None)
     }
 }
 
-/// Something is gone.
+/// Something was removed, or is in the state that was requested.
 #[derive(ApiResponse)]
-pub(crate) enum Gone {
+pub(crate) enum NoContent {
     /// Done; there is no body.
     #[oai(status = 204)]
-    Gone,
+    Done,
 }
 
-/// A wish was taken down and is carried out later.
+/// A command was accepted and is carried out later.
 #[derive(ApiResponse)]
 pub(crate) enum Accepted {
     /// It was taken down.

@@ -55,7 +55,7 @@ pub(crate) fn read(entry: &[u8]) -> Option<IpAddr> {
             _ => entry,
         },
     };
-    // The zone (RFC 6874) names an interface of whoever wrote it and says nothing here.
+    // The zone (RFC 6874) names an interface of the host that wrote it and says nothing here.
     let host = match host.split_once('%') {
         Some((address, zone)) if address.contains(':') && !zone.is_empty() => address,
         _ => host,
@@ -95,7 +95,7 @@ impl ClientAddress {
     }
 
     /// The /48 around an IPv6 address, which is what one site is given (RFC 6177): larger limits count by it, because
-    /// whoever has one has 65,536 of the former. An IPv4 address has none.
+    /// a host that has one has 65,536 of the former. An IPv4 address has none.
     pub(crate) fn site(&self) -> Option<String> {
         match self.0 {
             Some(IpAddr::V6(address)) => Some(prefix(address, 48)),

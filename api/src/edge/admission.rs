@@ -1,8 +1,8 @@
-//! What strangers may ask of the public routes: one layer before all of them, with a budget for each address, for each
-//! thing that is asked about, and for all strangers together.
+//! What strangers may spend on the public routes: one layer before all of them, with a budget for each address, for each
+//! thing that is requested, and for all strangers together.
 //!
-//! A request costs points by its route's [`Class`], so that reading is cheap and what hashes, writes or asks a gateway is
-//! dear. Whoever has signed in spends the allowance of callers instead, and no storm of strangers slows them. Customers
+//! A request costs points by its route's [`Class`], so that reading is cheap and what hashes, writes or calls a gateway is
+//! dear. A caller who has signed in spends the allowance of callers instead, and no storm of strangers slows them. Customers
 //! do not count as signed in: anybody can become one.
 
 mod classes;
@@ -68,7 +68,7 @@ impl Strangers {
         }
     }
 
-    /// Spends what a request of this class costs. The address pays first: whoever is refused there takes nothing from
+    /// Spends what a request of this class costs. The address pays first: what is refused there takes nothing from
     /// what all share.
     fn spend(&self, address: &ClientAddress, class: Class) -> Result<(), Problem> {
         let points = class.points();

@@ -51,12 +51,13 @@ impl Allowance {
         self.limiter.shrink_to_fit();
     }
 
-    /// Takes one request's worth, or tells when to come again.
+    /// Takes one request's worth, or refuses with the time of the next try.
     pub(crate) fn take(&self, key: &str) -> Result<(), Problem> {
         self.spend(key, 1)
     }
 
-    /// Takes so many, or none and tells when to come again. What costs more than a whole bucket costs a whole bucket.
+    /// Takes so many, or none and refuses with the time of the next try. What costs more than a whole bucket costs a whole
+    /// bucket.
     pub(crate) fn spend(&self, key: &str, points: u32) -> Result<(), Problem> {
         let bucket = self.hasher.hash_one(key) % BUCKETS;
         let Some(points) = NonZeroU32::new(points) else { return Ok(()) };

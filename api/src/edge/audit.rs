@@ -6,7 +6,7 @@ use queue::Transaction;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
 use serde_json::Value;
 
-/// How the caller stands where only a text is kept, such as `user:0197f7a3-…`.
+/// The caller as it is named where only a text is kept, such as `user:0197f7a3-…`.
 pub(crate) fn name(caller: &Caller) -> String {
     let actor = caller.actor();
     let kind = match caller.kind {

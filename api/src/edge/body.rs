@@ -2,7 +2,7 @@
 //! publishes, so that every mistake is found at once and named by its pointer.
 //!
 //! Bodies of the published contracts are open: what they name is checked, and fields of anybody's besides are not read, for
-//! their clients send more than the contracts name. Those of our own administration are closed: whoever misspells a field
+//! their clients send more than the contracts name. Those of our own administration are closed: who misspells a field
 //! there must not get something without it. In open bodies an optional field that is empty where it could not be (an id,
 //! an address, a time, a URL) counts as absent.
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 use self::schema::Schemas;
 pub(crate) use self::schema::{Fits, OwnFormat};
 use crate::{
-    edge::{Asking, EdgeState, HttpConfig},
+    edge::{EdgeState, HttpConfig, RequestContext},
     money,
     offload::Work,
     problem::{Code, Kind, Location, Mistake, Problem, Wrong},
@@ -78,7 +78,7 @@ pub(crate) fn read<T: ParseFromJSON + 'static>(bytes: &[u8], formats: &'static [
 
 /// The formats of the contract that the request is for.
 fn formats(request: &Request) -> &'static [OwnFormat] {
-    request.data::<Asking>().map_or(&[], |asking| asking.contract.formats)
+    request.data::<RequestContext>().map_or(&[], |context| context.contract.formats)
 }
 
 /// The value as its type, or every way in which it does not fit.
@@ -98,7 +98,7 @@ fn fit<T: ParseFromJSON + 'static>(mut value: Value, open: bool, formats: &'stat
     })
 }
 
-/// A JSON body whose mistakes are told together with what was sent; fields of anybody's besides are not read.
+/// A JSON body whose mistakes are answered together with what was sent; other fields are not read.
 #[derive(Debug)]
 pub(crate) struct Form<T> {
     pub(crate) value: T,
@@ -236,7 +236,7 @@ fn require_json(request: &Request) -> Result<(), Problem> {
 /// would keep everybody else waiting.
 const QUICK: usize = 32 << 10;
 
-/// Reads the bytes where it stands in nobody's way.
+/// Reads the bytes on a thread that blocks no other request.
 async fn reading<T: Send + 'static>(
     request: &Request,
     bytes: Vec<u8>,
@@ -274,7 +274,7 @@ fn plain_integers(value: &mut Value) {
     }
 }
 
-/// Refuses a body that was compressed or otherwise coded: read as it comes, it would only be told to be malformed.
+/// Refuses a body that was compressed or otherwise coded: read as it comes, it would only be called malformed.
 pub(crate) fn require_uncoded(request: &Request) -> Result<(), Problem> {
     let codings = request.headers().get_all(header::CONTENT_ENCODING).iter();
     let is_none = |coding: &str| ["", "identity"].iter().any(|none| coding.trim().eq_ignore_ascii_case(none));

@@ -15,7 +15,7 @@ use crate::{
     problem::{Parameter, Problem},
 };
 
-/// A route, as the document writes its path, that asks for no token of a caller, and what it costs whoever asks.
+/// A route, as the document writes its path, that needs no token of a caller, and what a request of it costs.
 pub(crate) type Stranger = (Method, &'static str, Class);
 
 /// A contract: its routes are its own, and this is how the rest of the crate deals with them.
@@ -24,9 +24,9 @@ pub struct Contract {
     pub(crate) name: &'static str,
     /// Whether errors at a path are the contract's to word.
     pub(crate) owns_path: fn(&str) -> bool,
-    /// Words a problem; the headers that the problem asks for are added by the caller.
-    pub(crate) refuse: fn(&Problem, &Asking) -> Response,
-    /// Routes that ask for no token of a caller, and what each request costs a stranger.
+    /// Words a problem; the problem's headers are added by the caller.
+    pub(crate) refuse: fn(&Problem, &RequestContext) -> Response,
+    /// Routes that need no token of a caller, and what each request costs a stranger.
     pub(crate) strangers: &'static [Stranger],
     /// Security schemes that make nobody a caller: tokens of one payment, and what a token is requested with.
     pub(crate) credentials: &'static [&'static str],
@@ -50,7 +50,7 @@ pub struct Contracts {
     pub(crate) all: &'static [&'static Contract],
     /// The one that words errors at paths where no other speaks.
     pub(crate) otherwise: &'static Contract,
-    /// Routes of no contract that ask for no token of a caller.
+    /// Routes of no contract that need no token of a caller.
     pub(crate) strangers: &'static [&'static [Stranger]],
     /// Beginnings of paths whose queries are passed on as they came, empty parameters included.
     pub(crate) as_sent: &'static [&'static str],
@@ -134,7 +134,7 @@ impl Contracts {
         self.all.iter().copied().find(|contract| (contract.owns_path)(path)).unwrap_or(self.otherwise)
     }
 
-    /// What a route that asks for no token of a caller costs; none when nobody has said it. Such a one costs as much as the
+    /// What a route that needs no token of a caller costs; none when nobody has said it. Such a one costs as much as the
     /// dearest, and fails the table test of routes.
     pub(crate) fn class_of(&self, method: &Method, template: &str) -> Option<Class> {
         let of_contracts = self.all.iter().map(|contract| contract.strangers);
@@ -172,7 +172,7 @@ pub(crate) type AllowsOrigin = dyn Fn(&str) -> bool + Send + Sync;
 
 /// What an answer needs to know of its request; set on every request by the edge.
 #[derive(Clone)]
-pub(crate) struct Asking {
+pub(crate) struct RequestContext {
     /// The contract that speaks at the path.
     pub(crate) contract: &'static Contract,
     pub(crate) request_id: RequestId,
@@ -180,7 +180,7 @@ pub(crate) struct Asking {
     accept_language: Option<HeaderValue>,
 }
 
-impl Asking {
+impl RequestContext {
     pub(crate) fn new(contracts: &Contracts, request_id: RequestId, path: &str, headers: &HeaderMap) -> Self {
         let accept_language = headers.get(header::ACCEPT_LANGUAGE).cloned();
         Self { contract: contracts.at(path), request_id, path: path.to_owned(), accept_language }

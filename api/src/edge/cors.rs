@@ -6,7 +6,7 @@ use poem::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use super::Asking;
+use super::RequestContext;
 use crate::edge::EdgeState;
 
 /// How long a browser may remember what it was allowed, seconds.
@@ -23,23 +23,23 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 pub(super) struct Cors {
     /// Whether answers differ by the page's origin.
     varies: bool,
-    /// The origin, if it may ask.
+    /// The origin, if its pages may send requests.
     origin: Option<HeaderValue>,
 }
 
 impl Cors {
-    pub(super) fn of(state: &EdgeState, asking: &Asking, request: &Request) -> Self {
-        let Some(allows) = state.origins(asking.contract) else {
+    pub(super) fn of(state: &EdgeState, context: &RequestContext, request: &Request) -> Self {
+        let Some(allows) = state.origins(context.contract) else {
             return Self { varies: false, origin: None };
         };
         let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(allows);
         Self { varies: true, origin: request.headers().get(header::ORIGIN).filter(allowed).cloned() }
     }
 
-    /// The answer to a browser that asks before it sends the request itself.
+    /// The answer to a browser's preflight, which comes before the request itself.
     pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
-        let asked = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        self.origin.as_ref().filter(|_| asked && *request.method() == Method::OPTIONS)?;
+        let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        self.origin.as_ref().filter(|_| is_preflight && *request.method() == Method::OPTIONS)?;
         let mut response = Response::builder()
             .status(StatusCode::NO_CONTENT)
             .header(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS)

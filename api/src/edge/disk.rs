@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use crate::problem::{Code, Problem};
 
-/// How long a look at the disks is believed.
+/// How long one reading of the disks is believed.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// When whoever is refused should come again, seconds: somebody has to make room first.
+/// `Retry-After` of a refusal, seconds: a person has to make room first.
 const RETRY_AFTER_S: u64 = 60;
 
 /// How much has to stay free.
@@ -45,34 +45,34 @@ impl DiskConfig {
 /// How much room there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Room {
-    /// None for anything new.
+    /// Nothing new may be stored.
     None,
-    /// Not for what strangers send.
+    /// What strangers send is refused.
     Little,
-    /// For everybody.
+    /// Everybody may store something.
     Enough,
 }
 
-/// The disks.
+/// How much room the configured folders' disks have, read anew when the last reading is too old.
 pub(crate) struct Disk {
     config: DiskConfig,
-    seen: Mutex<Option<(Instant, Room)>>,
+    last_check: Mutex<Option<(Instant, Room)>>,
 }
 
 impl Disk {
     pub(crate) fn new(config: &DiskConfig) -> Self {
-        Self { config: config.clone(), seen: Mutex::default() }
+        Self { config: config.clone(), last_check: Mutex::default() }
     }
 
-    /// Whether there is any disk to look at.
+    /// Whether any disk is configured.
     pub(crate) fn is_watched(&self) -> bool {
         !self.config.folders.is_empty()
     }
 
     /// How much room there is on the fullest of them.
     pub(crate) fn room(&self) -> Room {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, room)) = *seen
+        let mut last_check = self.last_check.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, room)) = *last_check
             && at.elapsed() < BELIEVED
         {
             return room;
@@ -81,20 +81,20 @@ impl Disk {
         let room = match free {
             Some(free) if free < self.config.free_last_mib => Room::None,
             Some(free) if free < self.config.free_min_mib => Room::Little,
-            // What cannot be looked at is no reason to refuse anybody.
+            // A disk that cannot be read is no reason to refuse anybody.
             Some(_) | None => Room::Enough,
         };
         if let Some(free) = free {
             metrics::gauge!("quittance_disk_free_mib").set(f64::from(u32::try_from(free).unwrap_or(u32::MAX)));
         }
-        if seen.is_none_or(|(_, before)| before != room) && room != Room::Enough {
+        if last_check.is_none_or(|(_, before)| before != room) && room != Room::Enough {
             tracing::error!(free_mib = free, "the disk is nearly full: what strangers send is refused");
         }
-        *seen = Some((Instant::now(), room));
+        *last_check = Some((Instant::now(), room));
         room
     }
 
-    /// Refuses what there is no room for.
+    /// Refuses a request that needs more room than there is.
     pub(crate) fn admit(&self, needed: Room) -> Result<(), Problem> {
         if !self.is_watched() || self.room() >= needed {
             return Ok(());
@@ -105,7 +105,7 @@ impl Disk {
     }
 }
 
-/// What is free for us, MiB; none where the folder cannot be asked about, such as before it is made.
+/// What is free for this process, MiB; none where the folder cannot be read, such as before it is made.
 fn free_mib(folder: &std::path::Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)

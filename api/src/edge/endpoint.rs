@@ -8,7 +8,7 @@ use poem::{
 };
 use tracing::Instrument;
 
-use super::{Asking, Class, ClientAddress, RequestId, RouteTemplate, cors::Cors, empty_parameters, posture};
+use super::{Class, ClientAddress, RequestContext, RequestId, RouteTemplate, cors::Cors, empty_parameters, posture};
 use crate::{
     edge::EdgeState,
     problem::{Code, Location, Problem, Wrong},
@@ -70,9 +70,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             request.set_method(Method::TRACE);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let asking = Asking::new(self.state.contracts(), id.clone(), &path, request.headers());
-        request.set_data(asking.clone());
-        let cors = Cors::of(&self.state, &asking, &request);
+        let context = RequestContext::new(self.state.contracts(), id.clone(), &path, request.headers());
+        request.set_data(context.clone());
+        let cors = Cors::of(&self.state, &context, &request);
         let span = tracing::info_span!("request", request_id = %id, %method, %path);
 
         let mut response = match self.admit(&request, &address).map(|()| cors.preflight(&request)) {
@@ -84,14 +84,14 @@ impl<E: Endpoint> Endpoint for Edge<E> {
                 request.set_data(id.clone());
                 request.set_data(address.clone());
                 request.set_data(self.state.clone());
-                self.answer(request, &asking).instrument(span.clone()).await
+                self.answer(request, &context).instrument(span.clone()).await
             }
-            Err(problem) => problem.respond(&asking),
+            Err(problem) => problem.respond(&context),
         };
 
         cors.mark(response.headers_mut());
         keep_to_yourself(&mut response);
-        response = posture::show(&self.state, asking.contract, response).await;
+        response = posture::show(&self.state, context.contract, response).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -100,13 +100,13 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let _entered = span.enter();
         let elapsed_us = elapsed.as_micros();
         if status < 400 && self.state.contracts().class_of(&method, route) == Some(Class::Watched) {
-            // Whoever watches asks every few seconds, and is in the metrics.
+            // Monitoring requests these every few seconds, and the metrics count it.
             tracing::debug!(target: "api::access", route, status, elapsed_us, %address);
         } else {
             tracing::info!(target: "api::access", route, status, elapsed_us, %address);
         }
         metrics::histogram!(
-            "http_request_duration_seconds",
+            "quittance_http_request_duration_seconds",
             "method" => method.to_string(), "route" => route, "status" => status.to_string()
         )
         .record(elapsed);
@@ -149,15 +149,15 @@ impl<E: Endpoint> Edge<E> {
     }
 
     /// Answers; what no route matched is the framework's plain text and becomes a problem here.
-    async fn answer(&self, request: Request, asking: &Asking) -> Response {
+    async fn answer(&self, request: Request, context: &RequestContext) -> Response {
         match self.inner.call(request).await.map(IntoResponse::into_response) {
             Ok(response) if response.data::<RouteTemplate>().is_some() => response,
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => Problem::not_found("Path").respond(asking),
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => Problem::not_found("Path").respond(context),
             Ok(response) if response.status().as_u16() >= 400 => {
-                Problem::from_status(response.status()).respond(asking)
+                Problem::from_status(response.status()).respond(context)
             }
             Ok(response) => response,
-            Err(error) => Problem::from_error(error, asking.contract).respond(asking),
+            Err(error) => Problem::from_error(error, context.contract).respond(context),
         }
     }
 }

@@ -18,7 +18,7 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use super::{Asking, Class, Contracts, EdgeState, RequestId, admission, endpoint::METHODS};
+use super::{Class, Contracts, EdgeState, RequestContext, RequestId, admission, endpoint::METHODS};
 use crate::{
     disk::Room,
     problem::{Code, Problem},
@@ -104,8 +104,8 @@ pub(crate) fn admissions<T: OpenApi>(api: T, contracts: &Contracts) -> Vec<(Stri
         .collect()
 }
 
-/// Operations that ask for a caller's token, as the document declares them. A payer's token, which belongs to one payment,
-/// makes nobody a caller, and neither do the credentials that a token is asked for with.
+/// Operations that need a caller's token, as the document declares them. A payer's token, which belongs to one payment,
+/// makes nobody a caller, and neither do the credentials that a token is requested with.
 fn signed_in<T: OpenApi>(contracts: &Contracts) -> HashSet<(Method, String)> {
     let operations = T::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| {
         let template = template(&path.path);
@@ -172,11 +172,11 @@ struct Guard {
 }
 
 impl Guard {
-    /// What the outermost endpoint has found out, also where there is none.
-    fn asking(&self, request: &Request) -> Asking {
-        let known = request.data::<Asking>().cloned();
+    /// The context that the outermost endpoint has set, or a new one where there is no such endpoint, as in tests.
+    fn context(&self, request: &Request) -> RequestContext {
+        let known = request.data::<RequestContext>().cloned();
         known.unwrap_or_else(|| {
-            Asking::new(self.contracts, RequestId::of(request), request.uri().path(), request.headers())
+            RequestContext::new(self.contracts, RequestId::of(request), request.uri().path(), request.headers())
         })
     }
 }
@@ -185,25 +185,25 @@ impl Endpoint for Guard {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let asking = self.asking(&request);
+        let context = self.context(&request);
         let disk = request.data::<EdgeState>().map(EdgeState::disk).zip(self.room);
         let disk = disk.map_or(Ok(()), |(disk, needed)| disk.admit(needed));
         if let Err(problem) = disk.and_then(|()| admission::admit(&request, self.class)) {
-            let mut response = problem.respond(&asking);
+            let mut response = problem.respond(&context);
             response.set_data(RouteTemplate(self.template));
             return Ok(response);
         }
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let mut response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(error))) => Problem::from_error(error, asking.contract).respond(&asking),
+            Ok(Ok(Err(error))) => Problem::from_error(error, context.contract).respond(&context),
             Ok(Err(_)) => {
                 tracing::error!(route = self.template, "a handler panicked");
-                Problem::new(Code::Internal).respond(&asking)
+                Problem::new(Code::Internal).respond(&context)
             }
             Err(_) => {
                 tracing::error!(route = self.template, "a handler took longer than http.request_timeout_ms");
-                Problem::new(Code::Unavailable).retry_after(1).respond(&asking)
+                Problem::new(Code::Unavailable).retry_after(1).respond(&context)
             }
         };
         if self.open {

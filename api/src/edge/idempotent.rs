@@ -69,7 +69,7 @@ fn target(request: &Request) -> String {
     format!("{} {}", request.method(), pattern.split('/').map(part).collect::<Vec<_>>().join("/"))
 }
 
-/// What became of claiming a key.
+/// What a claim of a key has found.
 pub(crate) enum Claimed<T> {
     /// The first answer, to be given again.
     Answered(T),
@@ -79,7 +79,7 @@ pub(crate) enum Claimed<T> {
 
 /// Somebody whose keys never meet another's.
 pub(crate) trait KeyHolder {
-    /// How they are told from all others.
+    /// What their keys are distinguished from all others' by.
     fn scope(&self) -> String;
 }
 

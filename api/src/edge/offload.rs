@@ -2,9 +2,9 @@
 //! once than the process has memory and processors for.
 //!
 //! Hashing has permits by memory: Argon2id fills 19 MiB for each hash, so that a crowd of strangers at a sign-in would else
-//! take gigabytes. Neither kind of work has more permits than half of the processors, and what strangers can ask for
-//! (hashes, files) runs at a lower priority than the threads that serve, so that what all others ask for is still answered
-//! in time. Whoever finds no permit waits in a queue that is bounded in length and time, and is then answered 503 with
+//! take gigabytes. Neither kind of work has more permits than half of the processors, and what strangers can request
+//! (hashes, files) runs at a lower priority than the threads that serve, so that what all others request is still answered
+//! in time. A request that finds no permit waits in a queue that is bounded in length and time, and is then answered 503 with
 //! `Retry-After`: a late answer holds a connection and helps nobody.
 
 use std::{
@@ -38,7 +38,7 @@ pub(crate) enum Work {
     Hashing,
     /// Reading foreign bytes whose check is not quick, such as an uploaded file.
     Parsing,
-    /// Reading and checking a large JSON body; apart from files, so that whoever uploads keeps nobody's payments out.
+    /// Reading and checking a large JSON body; apart from files, so that uploads keep nobody's payments out.
     Reading,
 }
 
@@ -91,7 +91,7 @@ fn hashes(memory_mib: usize, processors: usize) -> usize {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// Threads of its own for what strangers can ask for. They give way to the threads that serve. And the allocator keeps
+/// Threads of its own for what strangers can request. They give way to the threads that serve. And the allocator keeps
 /// what a thread has freed in that thread's arena: on whichever of hundreds of blocking threads is free, one hash at a time
 /// still came to a gigabyte.
 struct Threads {
@@ -122,7 +122,7 @@ impl Threads {
         let (reply, answer) = oneshot::channel();
         let task: Task = Box::new(move || {
             if let Ok(done) = catch_unwind(AssertUnwindSafe(task)) {
-                // Whoever waited may have hung up.
+                // The request that waited may be gone.
                 let _ = reply.send(done);
             }
         });
@@ -166,7 +166,7 @@ impl Turns {
 }
 
 impl EdgeState {
-    /// Does the work on a thread where it stands in nobody's way. The permit is the work's and not the request's: when a
+    /// Does the work on a thread that serves no request. The permit is the work's and not the request's: when a
     /// client hangs up the work goes on, and is counted until its end.
     ///
     /// # Errors

@@ -9,11 +9,11 @@ mod served;
 pub(crate) use example::Examples;
 pub(crate) use finish::finish;
 pub(crate) use part::part;
-pub(crate) use served::{Served, ServedAnswer};
+pub(crate) use served::{Served, ServedResponse};
 
 use serde_json::Value;
 
-/// What the document has to be told of the events in it.
+/// What the document needs to know of the events in it.
 pub(crate) struct Events {
     /// Finishes the operation of an event with this name.
     pub(crate) finish: fn(&str, &mut Value, &Examples<'_>),

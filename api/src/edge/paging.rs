@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use payments::listing::Listing;
+use payments::listing::{Key, Listing};
 use poem_openapi::{
     Object,
     registry::{MetaSchema, MetaSchemaRef},
@@ -11,7 +11,7 @@ use poem_openapi::{
 };
 use queue::Database;
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QuerySelect, QueryTrait, Select,
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QuerySelect, QueryTrait, Select, TryGetable,
     sea_query::{Alias, Expr, Query},
 };
 use serde_json::Value;
@@ -106,6 +106,11 @@ bounded! {
 }
 
 bounded! {
+    /// How long a stream lasts, seconds.
+    StreamSeconds, 1..=3600_u32, default 900
+}
+
+bounded! {
     /// How many items are passed over.
     Offset, 0..=i32::MAX.unsigned_abs(), default 0
 }
@@ -153,6 +158,7 @@ pub(crate) async fn read_listing<E, T>(
 ) -> Result<Paged<T>, Problem>
 where
     E: EntityTrait<Model: FromQueryResult + Send + Sync>,
+    Key<E>: TryGetable + Into<sea_orm::Value>,
     T: ParseFromJSON + ToJSON,
 {
     let total = listing.count(&**db, COUNT_MAX).await?;

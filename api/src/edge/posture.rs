@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operators_keep_what_they_ask_to_keep() {
+    fn operators_keep_what_they_configure_to_keep() {
         let open = HttpConfig::default();
         let closed = HttpConfig { metrics: false, docs: false, ..HttpConfig::default() };
         for path in ["/metrics", "/docs", "/docs/start.js", "/openapi.json"] {

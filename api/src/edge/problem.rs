@@ -27,7 +27,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::edge::Asking;
+use crate::edge::RequestContext;
 
 /// Media type of every error body.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -131,7 +131,7 @@ struct Parts {
     code: Code,
     detail: Option<String>,
     errors: Vec<Mistake>,
-    /// What was sent, for a contract that tells mistakes with it.
+    /// What was sent, for a contract whose mistakes quote it.
     sent: Option<Value>,
     payment_id: Option<Uuid>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -183,7 +183,7 @@ impl Problem {
         self
     }
 
-    /// Keeps what was sent beside its mistakes; only contracts that tell it have it in their answers.
+    /// Keeps what was sent beside its mistakes; only contracts that quote it have it in their answers.
     pub(crate) fn with_sent(mut self, sent: Value) -> Self {
         self.0.sent = Some(sent);
         self
@@ -249,7 +249,7 @@ impl Problem {
         self.0.detail.is_some()
     }
 
-    /// Seconds that whoever asked too often has to wait.
+    /// Seconds that a caller who sent too many requests has to wait.
     pub(crate) fn wait(&self) -> Option<u64> {
         let (_, seconds) = self.0.headers.iter().find(|(name, _)| name == header::RETRY_AFTER)?;
         (self.0.code == Code::TooManyRequests).then(|| seconds.to_str().ok()?.parse().ok()).flatten()
@@ -272,14 +272,14 @@ impl Problem {
         self.body(request_id, instance).to_json().unwrap_or_default().to_string()
     }
 
-    /// The headers that this problem asks for.
+    /// The headers that belong to this problem.
     pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.0.headers
     }
 
     /// The answer for one request, in the words of the contract that it is for.
-    pub(crate) fn respond(&self, asking: &Asking) -> Response {
-        let mut response = (asking.contract.refuse)(self, asking);
+    pub(crate) fn respond(&self, context: &RequestContext) -> Response {
+        let mut response = (context.contract.refuse)(self, context);
         // Where a contract calls 405 something else, nothing is said of methods either.
         let is_405 = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         for (name, value) in self.0.headers.iter().filter(|(name, _)| is_405 || *name != header::ALLOW) {
@@ -289,14 +289,14 @@ impl Problem {
     }
 
     /// The answer as RFC 9457 has it.
-    pub(crate) fn plainly(&self, asking: &Asking) -> Response {
-        let body = self.text(asking.request_id.as_str(), &asking.path);
+    pub(crate) fn plainly(&self, context: &RequestContext) -> Response {
+        let body = self.text(context.request_id.as_str(), &context.path);
         Response::builder().status(self.status()).content_type(MEDIA_TYPE).body(body)
     }
 }
 
 impl Parts {
-    /// Without a sentence of its own a problem tells its first mistake, so that `detail` alone is of use.
+    /// Without a sentence of its own a problem says its first mistake, so that `detail` alone is of use.
     fn summary(&self) -> String {
         match self.errors.first() {
             Some(first) if first.pointer.is_empty() => format!("The body {}", first.wrong),

@@ -11,7 +11,7 @@ use crate::{
     offload::Offload,
 };
 
-/// What the edge is told.
+/// What the edge is built from.
 pub(crate) struct EdgeParts {
     pub(crate) contracts: &'static Contracts,
     pub(crate) database: Database,

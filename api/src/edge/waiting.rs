@@ -1,4 +1,4 @@
-//! Requests that wait for a worker: looks at a row with pauses between them, and the answer when the time was not enough.
+//! Requests that wait for a worker: they poll a row with pauses in between, and are answered when the time was not enough.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::problem::{Code, Problem};
 
-/// The pauses between looks at a row, for a limited time. A caller holds no lock and no transaction while it waits.
+/// The pauses between polls of a row, for a limited time. A caller holds no lock and no transaction while it waits.
 pub(crate) struct Waiting {
     until: Instant,
     pause: Duration,
@@ -24,7 +24,7 @@ impl Waiting {
         Self { pause_max, ..self }
     }
 
-    /// Pauses, unless the time is over. The last pause ends with the time, so that one look follows it.
+    /// Pauses, unless the time is over. The last pause ends with the time, so that one poll follows it.
     pub(crate) async fn pause(&mut self) -> bool {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {

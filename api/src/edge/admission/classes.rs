@@ -1,19 +1,20 @@
 //! What a request to a public route costs a stranger.
 
-/// What a route costs whoever has not signed in.
+/// What a route costs a stranger: a caller who has not signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// The route asks for a token itself, before it does anything.
+    /// The route needs a token, which it checks before it does anything.
     SignedIn,
-    /// Whoever watches over this process asks often, and must not find it dead because strangers are many.
+    /// Monitoring calls the route often, and must not find the process dead because strangers are many.
     Watched,
-    /// What gateways tell, checked by its signature; on its own, so that no crowd of payers keeps money from being seen.
+    /// Callbacks of gateways, checked by their signatures; on their own, so that no crowd of payers keeps money from being
+    /// recorded.
     Callback,
     /// A page, a file, one row.
     Cheap,
     /// Some rows, or a token.
     Write,
-    /// Hashing, a file, a new order, or something that a gateway is asked for.
+    /// Hashing, a file, a new order, or something that is requested of a gateway.
     Dear,
 }
 

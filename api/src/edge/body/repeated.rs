@@ -1,4 +1,4 @@
-//! Objects that have a field twice. RFC 8259 leaves open which value counts, and whoever checked a request on its way here
+//! Objects that have a field twice. RFC 8259 leaves open which value counts, and a proxy that checked a request before
 //! may have taken the other one.
 
 use std::{collections::HashSet, fmt};

@@ -21,7 +21,7 @@ use crate::{
     time, web_url,
 };
 
-/// Mistakes of one body that are told; a body may have more of them than anybody wants to read or send.
+/// Mistakes of one body that are answered; a body may have more of them than anybody wants to read or send.
 const MISTAKES_MAX: usize = 100;
 
 /// Longest name of an unknown field that is repeated in an answer, characters.
@@ -29,15 +29,15 @@ const NAME_MAX: usize = 100;
 
 /// A format that one contract has, as its types write it in their schemas.
 pub(crate) struct OwnFormat {
-    /// The format's word.
+    /// The format's name, as schemas write it.
     pub(crate) name: &'static str,
-    /// Whether something has it.
+    /// How a value of the format is recognised.
     pub(crate) fits: Fits,
-    /// What is wrong with what has not.
+    /// The mistake of a value that is not of the format.
     pub(crate) wanted: fn() -> Wrong,
 }
 
-/// How a format is known.
+/// How values of a format are recognised.
 pub(crate) enum Fits {
     /// By a text, which has passed the schema's other words.
     Text(fn(&str) -> bool),
@@ -209,7 +209,7 @@ impl Validation {
         }
     }
 
-    /// What may be of several kinds is judged as the kind that it is, and told as the first when it is none of them.
+    /// What may be of several kinds is judged as the kind that it is, and reported as the first when it is none of them.
     fn one_of(&mut self, kinds: &[MetaSchemaRef], value: &Value, pointer: &str) {
         let is = |kind: &&MetaSchemaRef| match kind {
             MetaSchemaRef::Inline(schema) => kind_of(value) == schema.ty,
@@ -232,7 +232,7 @@ impl Validation {
         }
     }
 
-    /// A field that nobody reads is a mistake: whoever misspells `expires_at` must not get a payment without it.
+    /// A field that nobody reads is a mistake: a client that misspells `expires_at` must not get a payment without it.
     fn unknown(&mut self, schema: &MetaSchema, fields: &Map<String, Value>, pointer: &str) {
         if self.open || open_ended(schema) {
             return;
@@ -279,7 +279,7 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// The kind that a schema's word stands for.
+/// The kind that a schema's word means.
 fn named(type_name: &str) -> Kind {
     match type_name {
         "object" => Kind::Object,

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-/// What examples are made of.
+/// The sources of examples.
 pub(crate) struct Examples<'a> {
-    /// The document's schemas.
+    /// The schemas of the document, by their names.
     pub(crate) schemas: &'a Value,
     /// Whole answers, which belong together: their ids are each other's. A schema that several statuses share has one
     /// under `Name status`.
@@ -13,7 +13,7 @@ pub(crate) struct Examples<'a> {
 }
 
 impl Examples<'_> {
-    /// An example of the schema; `name` is the field, parameter or status it stands in.
+    /// An example of the schema; `name` is the field, parameter or status that it is an example of.
     pub(crate) fn of(&self, schema: &Value, name: &str) -> Value {
         if let Some(reference) = schema["$ref"].as_str() {
             let target = reference.rsplit('/').next().unwrap_or_default();

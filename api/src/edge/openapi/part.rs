@@ -20,7 +20,7 @@ fn has(contract: &Contract, path: &str, operation: &Value) -> bool {
     contract.part.paths.iter().any(|beginning| path.starts_with(beginning)) || owns(contract, operation)
 }
 
-/// The part of the finished document that is the contract's. Events are told of payments of every contract; those for
+/// The part of the finished document that is the contract's. Events are sent about payments of every contract; those for
 /// operators stand with their operations.
 pub(crate) fn part(mut document: Value, contract: &Contract, events: &Events) -> Value {
     document["info"]["title"] = json!(format!("Quittance: {}", contract.name));
@@ -67,24 +67,24 @@ fn tags(document: &Value) -> BTreeSet<String> {
 fn reached(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for operation in operations(document) {
-        follow(operation, document, &mut found);
+        collect_references(operation, document, &mut found);
         let schemes = operation["security"].as_array().into_iter().flatten().filter_map(Value::as_object);
         found.extend(schemes.flat_map(Map::keys).map(|name| format!("#/components/securitySchemes/{name}")));
     }
     found
 }
 
-fn follow(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
+fn collect_references(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| follow(item, document, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, document, found)),
         Value::Object(object) => {
             if let Some(reference) = object.get("$ref").and_then(Value::as_str)
                 && found.insert(reference.to_owned())
                 && let Some(target) = document.pointer(reference.trim_start_matches('#'))
             {
-                follow(target, document, found);
+                collect_references(target, document, found);
             }
-            object.values().for_each(|value| follow(value, document, found));
+            object.values().for_each(|value| collect_references(value, document, found));
         }
         _ => {}
     }

@@ -100,7 +100,7 @@ fn meaning(status: &str) -> &'static str {
     MEANINGS.iter().find(|(of, _)| *of == status).map_or("Done.", |(_, meaning)| meaning)
 }
 
-/// The code that stands for an error status; of several the most usual one.
+/// The code of an error status; of several the most usual one.
 fn code(status: &str) -> Option<Code> {
     match status {
         "400" => Some(Code::ValidationFailed),

@@ -32,7 +32,7 @@ impl Served {
     }
 
     /// The answer to a request for it: nothing if the client has it, compressed if it may be.
-    pub(crate) fn answer(&'static self, request: &Request, content_type: &str, cache: &str) -> ServedAnswer {
+    pub(crate) fn answer(&'static self, request: &Request, content_type: &str, cache: &str) -> ServedResponse {
         let headers = request.headers();
         // The tag is of the text, whichever way it is sent: a weak comparison, as RFC 9110 wants it here.
         let answer = Response::builder()
@@ -40,27 +40,27 @@ impl Served {
             .header(header::VARY, header::ACCEPT_ENCODING.as_str())
             .header(header::CACHE_CONTROL, cache);
         if is_known(headers, &self.etag) {
-            return ServedAnswer(answer.status(StatusCode::NOT_MODIFIED).finish());
+            return ServedResponse(answer.status(StatusCode::NOT_MODIFIED).finish());
         }
         let answer = answer.content_type(content_type);
         if takes_gzip(headers) && !self.gzip.is_empty() {
-            return ServedAnswer(answer.header(header::CONTENT_ENCODING, "gzip").body(self.gzip.as_slice()));
+            return ServedResponse(answer.header(header::CONTENT_ENCODING, "gzip").body(self.gzip.as_slice()));
         }
-        ServedAnswer(answer.body(self.plain.as_str()))
+        ServedResponse(answer.body(self.plain.as_str()))
     }
 }
 
 /// An answer with a served text, or without it where the client has it.
-pub(crate) struct ServedAnswer(Response);
+pub(crate) struct ServedResponse(Response);
 
-impl IntoResponse for ServedAnswer {
+impl IntoResponse for ServedResponse {
     fn into_response(self) -> Response {
         self.0
     }
 }
 
 /// As the one visible route has it, which answers JSON.
-impl ApiResponse for ServedAnswer {
+impl ApiResponse for ServedResponse {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: "application/json", schema: Any::<Value>::schema_ref() }];
         let answer = |status, description, content| {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Problem {
-    /// The problem that an error of a request to this contract stands for; our own pass through unchanged.
+    /// The problem that an error of a request to this contract becomes; our own pass through unchanged.
     pub(crate) fn from_error(error: Error, contract: &Contract) -> Self {
         let plain = |reason: &str| plain(reason, contract.parameters);
         let error = match error.downcast::<Self>() {
@@ -100,28 +100,28 @@ fn plain(reason: &str, own: &[Parameter]) -> Wrong {
         return Wrong::Required;
     }
     let named = |start: &str| sentence.strip_prefix(start).and_then(|rest| rest.split_once('"'));
-    let (type_name, told) = match (named("failed to parse \""), named("Expected input type \"")) {
-        (Some((type_name, told)), _) => (type_name, told.trim_start_matches(": ")),
+    let (type_name, message) = match (named("failed to parse \""), named("Expected input type \"")) {
+        (Some((type_name, message)), _) => (type_name, message.trim_start_matches(": ")),
         (None, Some((type_name, _))) => (type_name, ""),
         (None, None) => ("", ""),
     };
     let known = PARAMETERS.iter().chain(own).find(|known| (known.name)() == type_name);
-    known.map_or_else(|| of_framework(type_name, told), |known| (known.wrong)())
+    known.map_or_else(|| of_framework(type_name, message), |known| (known.wrong)())
 }
 
-/// What the framework tells of an enumeration's text that is none of its words.
+/// What the framework says of an enumeration's text that is none of its words.
 pub(crate) const UNKNOWN_WORD: &str = "Expect a valid enumeration value.";
 
 /// The same for the framework's types and its enumerations; a type that is not known here keeps its own sentence.
-fn of_framework(type_name: &str, told: &str) -> Wrong {
+fn of_framework(type_name: &str, message: &str) -> Wrong {
     match type_name {
-        _ if told == UNKNOWN_WORD => Wrong::UnknownWord,
+        _ if message == UNKNOWN_WORD => Wrong::UnknownWord,
         "boolean" => Wrong::NotA(Kind::Boolean),
         name if name.contains("uuid") => Format::Uuid.into(),
         name if name.starts_with("integer") => Wrong::NotA(Kind::Integer),
         name if name.starts_with("number") => Wrong::NotA(Kind::Number),
-        name if told.is_empty() || name.starts_with("string") => Wrong::Unreadable,
-        _ => Wrong::Reported(told.to_owned()),
+        name if message.is_empty() || name.starts_with("string") => Wrong::Unreadable,
+        _ => Wrong::Reported(message.to_owned()),
     }
 }
 

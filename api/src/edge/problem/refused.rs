@@ -1,4 +1,4 @@
-//! The error half of a handler's answer, which also tells the document what may go wrong.
+//! The error half of a handler's answer, which also declares in the document what may go wrong.
 
 use poem::Error;
 use poem_openapi::{

@@ -18,7 +18,7 @@ use super::{
     rejection,
 };
 use crate::{
-    edge::{Asking, Contracts, EdgeState, REQUEST_ID, RequestId},
+    edge::{Contracts, EdgeState, REQUEST_ID, RequestContext, RequestId, Stopping},
     problem::{Code, Problem},
 };
 
@@ -57,12 +57,12 @@ impl Connections {
         self.cut.cancel();
     }
 
-    /// Answers the requests of a connection until its end, whoever ends it.
+    /// Answers the requests of a connection until either side ends it.
     pub(super) async fn serve(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         let cut = self.cut.clone();
-        metrics::gauge!("http_connections").increment(1);
+        metrics::gauge!("quittance_http_connections").increment(1);
         cut.run_until_cancelled(self.answer(socket, peer)).await;
-        metrics::gauge!("http_connections").decrement(1);
+        metrics::gauge!("quittance_http_connections").decrement(1);
     }
 
     async fn answer(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
@@ -101,18 +101,21 @@ impl Connections {
 
     async fn respond(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {
         if let Some(problem) = misaddressed(&request) {
-            let asking = Asking::new(self.contracts, RequestId::fresh(), request.uri().path(), request.headers());
-            let mut response = problem.respond(&asking);
-            let id = HeaderValue::from_str(asking.request_id.as_str());
+            let context =
+                RequestContext::new(self.contracts, RequestId::fresh(), request.uri().path(), request.headers());
+            let mut response = problem.respond(&context);
+            let id = HeaderValue::from_str(context.request_id.as_str());
             response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
             return response;
         }
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(peer.into()));
-        self.endpoint.get_response(Request::from((request, local, remote, Scheme::HTTP))).await
+        let mut request = Request::from((request, local, remote, Scheme::HTTP));
+        request.set_data(Stopping(self.stop.clone()));
+        self.endpoint.get_response(request).await
     }
 }
 
-/// RFC 9112, section 3.2: a request of HTTP/1.1 names one host, and none names two. Whoever stands in between may have
+/// RFC 9112, section 3.2: a request of HTTP/1.1 names one host, and none names two. A proxy in between may have
 /// understood another one than we would.
 fn misaddressed<B>(request: &hyper::Request<B>) -> Option<Problem> {
     let hosts = request.headers().get_all(header::HOST).iter().count();

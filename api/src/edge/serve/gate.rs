@@ -57,7 +57,7 @@ impl Gate {
     /// A place for one more connection of this peer.
     pub(super) fn admit(&self, peer: SocketAddr) -> Result<Place, Full> {
         let full = |which: &'static str, detail| {
-            metrics::counter!("http_connections_refused_total", "limit" => which).increment(1);
+            metrics::counter!("quittance_http_connections_refused_total", "limit" => which).increment(1);
             Full { refusals: Arc::clone(&self.refusals), detail }
         };
         let permit = Arc::clone(&self.places).try_acquire_owned();
@@ -88,7 +88,7 @@ impl Drop for Place {
 }
 
 impl Full {
-    /// Tells the client, if not too many others are being told at the moment, and closes.
+    /// Answers the client, if not too many others are being answered at the moment, and closes.
     pub(super) fn refuse(self, socket: TcpStream) {
         let Ok(permit) = self.refusals.try_acquire_owned() else { return };
         let problem = Problem::new(Code::Unavailable).detail(self.detail).retry_after(1);

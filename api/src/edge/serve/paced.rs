@@ -96,7 +96,6 @@ impl Patience {
     }
 }
 
-/// The socket.
 pub(super) struct Paced {
     socket: TcpStream,
     progress: Arc<Progress>,
@@ -165,7 +164,7 @@ impl Paced {
     fn written(&mut self, wrote: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
             self.stalled = false;
-            // Whoever takes its answer is not idle.
+            // A client that reads its answer is not idle.
             self.since = Instant::now();
             return wrote;
         }
@@ -227,18 +226,18 @@ mod tests {
     #[test]
     fn every_wait_has_a_number_of_its_own() {
         let progress = Arc::new(Progress::default());
-        let mut seen = vec![progress.now().0];
+        let mut readings = vec![progress.now().0];
         for _ in 0..3 {
             progress.enter(Phase::Head);
-            seen.push(progress.now().0);
+            readings.push(progress.now().0);
             let busy = progress.busy();
             assert_eq!(progress.now().1, Phase::Busy);
-            seen.push(progress.now().0);
+            readings.push(progress.now().0);
             drop(busy);
             assert_eq!(progress.now().1, Phase::Idle);
-            seen.push(progress.now().0);
+            readings.push(progress.now().0);
         }
-        assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
+        assert!(readings.is_sorted_by(|one, next| one < next), "{readings:?}");
         // A request that was read together with the one before it has no head to wait for.
         drop(progress.busy());
         assert_eq!(progress.now().1, Phase::Idle);

@@ -55,9 +55,9 @@ pub(crate) async fn work(state: State, stop: CancellationToken) {
 /// Pages on other hosts that contracts serve, where there are any.
 fn origins(config: &Config) -> Vec<(&'static Contract, Box<AllowsOrigin>)> {
     let till = config.till.clone();
-    let is_asked = !till.allowed_origins.is_empty();
+    let has_origins = !till.allowed_origins.is_empty();
     let allows: Box<AllowsOrigin> = Box::new(move |origin| till.allows(origin));
-    is_asked.then_some((&till::CONTRACT, allows)).into_iter().collect()
+    has_origins.then_some((&till::CONTRACT, allows)).into_iter().collect()
 }
 
 #[cfg(test)]

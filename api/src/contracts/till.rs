@@ -13,6 +13,7 @@ mod relations;
 mod roles;
 mod sign_in_page;
 pub(crate) mod staff;
+mod staff_cookies;
 mod staff_list;
 mod tickets;
 mod transaction_id;

@@ -120,7 +120,7 @@ impl GatewayCallbacks {
         let inquiries = self.0.inquiries();
         match inquiries.decide(self.0.db(), source, &claimed, &callback, &address.network()).await? {
             InquiryDecision::Skip => Ok(()),
-            InquiryDecision::Ask(fingerprint) => {
+            InquiryDecision::Inquire(fingerprint) => {
                 let notification = gateway.receive(&callback).await;
                 if notification == Err(CallbackRefused::Forged) {
                     inquiries.refuse(fingerprint);
@@ -137,13 +137,13 @@ impl GatewayCallbacks {
         match notification.about {
             CallbackSubject::Payment { reference, gateway_id } => {
                 let callback = sessions::Callback { source, event_id, reference, gateway_id, finds_by_id };
-                sessions::hear(&mut tx, callback).await?;
+                sessions::receive_callback(&mut tx, callback).await?;
             }
             CallbackSubject::Payout { reference, gateway_id } => {
-                sellers::hear(&mut tx, &source, event_id, About::Payout { reference, gateway_id }).await?;
+                sellers::receive_callback(&mut tx, &source, event_id, About::Payout { reference, gateway_id }).await?;
             }
             CallbackSubject::Account { account } => {
-                sellers::hear(&mut tx, &source, event_id, About::Account { account }).await?;
+                sellers::receive_callback(&mut tx, &source, event_id, About::Account { account }).await?;
             }
             CallbackSubject::Nothing => {}
         }

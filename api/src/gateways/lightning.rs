@@ -42,7 +42,7 @@ impl LightningCallbacks {
         let notification = node.receive(&callback).map_err(refused)?;
         let CallbackSubject::Payment { reference, gateway_id } = notification.about else { return Ok(()) };
         let mut tx = self.0.db().begin().await?;
-        if !lightning::heard(&mut tx, reference, gateway_id.as_deref()).await? {
+        if !lightning::receive_callback(&mut tx, reference, gateway_id.as_deref()).await? {
             tracing::info!(payment_hash = gateway_id, "the Lightning node tells of an invoice that is not ours");
         }
         Ok(tx.commit().await?)

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_another_attribute_is_told_which_there_are() {
+    fn another_attribute_is_refused_with_those_that_there_are() {
         let refused = Attributes::parse_from_parameter("amount").err().unwrap();
         let reason = refused.propagate::<Option<Vec<Attributes>>>().into_message();
         let error = ParseParamError { name: "sort", reason };

@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn sentences_begin_with_what_is_wrong() {
-        let told = |pointer: &str, wrong: Wrong, language| sentence(&Mistake::in_body(pointer, wrong), language);
+        let worded = |pointer: &str, wrong: Wrong, language| sentence(&Mistake::in_body(pointer, wrong), language);
         let pages = || Wrong::IntegerWithin { min: 1, max: 100 };
         assert_eq!(wording(&pages(), Language::French), "doit être un entier de 1 à 100");
-        assert_eq!(told("/limit", pages(), Language::Spanish), "limit debe ser un entero de 1 a 100");
-        assert_eq!(told("", Wrong::Required, Language::French), "Le corps est obligatoire");
-        assert_eq!(told("", Wrong::Required, Language::English), "The body is required");
-        assert_eq!(told("", Wrong::Unreadable, Language::French), "Le corps ne peut pas être lu");
-        assert_eq!(told("/id", Wrong::Unreadable, Language::French), "id est illisible");
+        assert_eq!(worded("/limit", pages(), Language::Spanish), "limit debe ser un entero de 1 a 100");
+        assert_eq!(worded("", Wrong::Required, Language::French), "Le corps est obligatoire");
+        assert_eq!(worded("", Wrong::Required, Language::English), "The body is required");
+        assert_eq!(worded("", Wrong::Unreadable, Language::French), "Le corps ne peut pas être lu");
+        assert_eq!(worded("/id", Wrong::Unreadable, Language::French), "id est illisible");
         assert_eq!(wording(&Wrong::Required, Language::English), "is required");
     }
 

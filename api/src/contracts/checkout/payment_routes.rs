@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     access::{Allowed, PaymentsCancel, PaymentsCreate, PaymentsRead},
-    answer::Created,
     body::{Body, NoBody, OptionalBody},
     edge::RequestId,
     idempotent::Once,
     paging::{COUNT_MAX, DEPTH_MAX, Offset, PageLimit, within_depth},
     problem::{Problem, Refused},
+    response::Created,
     state::State,
 };
 
@@ -48,7 +48,7 @@ impl PaymentRoutes {
         requested.check()?;
         let state = &self.0;
         let answer = once.create(&caller, &body.canonical, async |tx| {
-            let by = caller.asks(Some(request_id.to_string()));
+            let by = caller.in_request(Some(request_id.to_string()));
             let currency = checkout::find_currency(&**tx, &requested.purchase.total.currency).await?;
             let currency = currency.ok_or(checkout::CheckoutError::UnknownCurrency)?;
             let payment = checkout::create(tx, caller.node_id, requested.into_core(&currency)?, by).await?;
@@ -133,7 +133,7 @@ impl PaymentRoutes {
         let choice = choice(&self.0, &found, named, None)?;
         let id = found.payment.id;
         let (state, body) = (&self.0, choice.source.clone());
-        let by = caller.asks(Some(request_id.to_string()));
+        let by = caller.in_request(Some(request_id.to_string()));
         Ok(Json(once.command(&caller, &body, submitted(state, id, choice, by)).await?))
     }
 
@@ -155,7 +155,7 @@ impl PaymentRoutes {
         let id = self.find(&caller, &id.0).await?.payment.id;
         let state = &self.0;
         let answer = once.create(&caller, "", async |tx| {
-            let by = caller.asks(Some(request_id.to_string()));
+            let by = caller.in_request(Some(request_id.to_string()));
             let canceled = checkout::cancel(tx, id, by).await?;
             let next = canceled.checkout.cancel_url.clone().unwrap_or_else(|| state.checkout_links().page(id));
             Ok(CheckoutResponse { next, data: CheckoutPayment::new(state, canceled)? })

@@ -13,14 +13,14 @@ use super::{
     pages,
 };
 use crate::{
-    edge::Asking,
+    edge::RequestContext,
     problem::{MEDIA_TYPE, Problem, ProblemBody},
 };
 
 /// Words a problem, in the language that the client likes best.
-pub(super) fn refuse(problem: &Problem, asking: &Asking) -> Response {
-    let language = Language::among(asking.accept_language());
-    respond(problem, language, asking.request_id.as_str(), &asking.path)
+pub(super) fn refuse(problem: &Problem, context: &RequestContext) -> Response {
+    let language = Language::among(context.accept_language());
+    respond(problem, language, context.request_id.as_str(), &context.path)
 }
 
 /// A refusal with this problem, as it goes out at a path of the contract.
@@ -86,7 +86,7 @@ mod tests {
     use crate::problem::Code;
 
     #[test]
-    fn no_other_status_is_ever_told() {
+    fn no_other_status_is_ever_answered() {
         let allowed = [400, 401, 403, 404, 429, 500];
         for code in Code::ALL {
             let response = respond(&Problem::new(*code), Language::Spanish, "id", "/v1/payments");

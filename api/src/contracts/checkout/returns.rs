@@ -64,7 +64,7 @@ impl ReturnsRoutes {
             return Err(forged().into());
         }
         let mut tx = self.0.db().begin().await?;
-        checkout::look(&mut tx, id).await?;
+        checkout::request_check(&mut tx, id).await?;
         tx.commit().await?;
         Ok(Redirect::Found(links.page(id)))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use entities::{GatewaySessionStatus, PaymentId, PaymentMethod, gateway_session};
 use gateways::Source;
 use payments::{
-    Asked,
+    RequestedBy,
     checkout::{self, Checkout, Choice},
     sessions,
 };
@@ -68,7 +68,7 @@ pub(super) async fn submitted(
     state: &State,
     id: PaymentId,
     choice: Choice,
-    by: Asked,
+    by: RequestedBy,
 ) -> Result<CheckoutResponse, Problem> {
     let mut tx = state.db().begin().await?;
     let session = checkout::submit(&mut tx, id, choice, by).await?;

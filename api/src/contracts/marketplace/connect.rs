@@ -194,7 +194,7 @@ impl Connect {
         let (details, iban) = body.value.into_details()?;
         processor(&self.0)?;
         let mut tx = self.0.db().begin().await?;
-        let submitted = sellers::tell(&mut tx, caller.node_id, &details, iban).await?;
+        let submitted = sellers::submit_details(&mut tx, caller.node_id, &details, iban).await?;
         let data = json!({ "business_name": details.business_name });
         audit::record(&tx, &caller, "account.onboard", ("node", caller.node_id), data).await?;
         fail::fail_point!("onboard.before_commit");

@@ -1,7 +1,7 @@
 //! Intents: what a storefront hands to the card processor's widget.
 
 use entities::{GatewaySessionId, GatewaySessionStatus, currency, gateway_session, payment};
-use payments::{Asked, intents, sessions};
+use payments::{RequestedBy, intents, sessions};
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*};
@@ -70,8 +70,8 @@ impl Intents {
         let intent = once.command(&visitor, &body.canonical, async {
             let mut tx = state.db().begin().await?;
             let request_id = request_id.to_string();
-            let asked = Asked { actor: visitor.actor(), request_id: Some(request_id.to_string()) };
-            let session = intents::ask(&mut tx, body.value.order_id, &asked).await?;
+            let requested_by = RequestedBy { actor: visitor.actor(), request_id: Some(request_id.to_string()) };
+            let session = intents::request(&mut tx, body.value.order_id, &requested_by).await?;
             fail::fail_point!("intent.before_commit");
             tx.commit().await?;
             let session = self.opened(session.id).await?;

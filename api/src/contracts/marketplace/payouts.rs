@@ -124,7 +124,7 @@ impl Payouts {
         processor(&self.0)?;
         let (state, body) = (&self.0, cents.to_string());
         let payout = once.create(&caller, &body, async |tx| {
-            let payout = payouts::ask(tx, caller.node_id, &state.config().receipts.currency, cents).await?;
+            let payout = payouts::request(tx, caller.node_id, &state.config().receipts.currency, cents).await?;
             fail::fail_point!("payout.before_commit");
             Ok(ConnectPayout::from(payout))
         });

@@ -75,7 +75,7 @@ impl Refunds {
         let RefundRequest { order_id, amount_cents: amount, reason } = body.value;
         let refunded = once.create(&caller, &body.canonical, async |tx| {
             let new = NewRefund { order_id, amount, reason, request_id: Some(request_id.to_string()) };
-            let refund = refunds::ask(tx, &caller, new).await?;
+            let refund = refunds::request(tx, &caller, new).await?;
             fail::fail_point!("refund.before_commit");
             Ok(Refunded::of(refund, order_id))
         });

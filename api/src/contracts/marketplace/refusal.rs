@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::wrong::MarketplaceWrong;
 use crate::{
-    edge::Asking,
+    edge::RequestContext,
     problem::{Code, Format, Kind, Location, Mistake, Problem, Wrong},
 };
 
@@ -78,7 +78,7 @@ fn status(code: Code) -> StatusCode {
     }
 }
 
-pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+pub(super) fn refuse(problem: &Problem, _: &RequestContext) -> Response {
     let status = status(problem.code());
     Response::builder().status(status).content_type("application/json").body(Refusal::text(problem))
 }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_was_sent() {
+    fn mistakes_are_worded_with_what_was_sent() {
         let sent = json!({ "email": "ana", "list": [{ "a/b": 1 }] });
         let problem = Problem::invalid("/email", Format::Email)
             .wrong("/city", Location::Body, Wrong::Required)

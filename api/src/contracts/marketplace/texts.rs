@@ -111,8 +111,8 @@ impl Iban {
 /// The electronic form of an IBAN from the printed one of ISO 13616: without blanks, whatever kind and wherever they are
 /// (those of documents do not break, or are not even seen), without the word IBAN before it, in capitals.
 fn electronic(printed: &str) -> String {
-    const UNSEEN: [char; 4] = ['\u{200b}', '\u{2060}', '\u{feff}', '\u{ad}'];
-    let is_blank = |character: &char| character.is_whitespace() || UNSEEN.contains(character);
+    const INVISIBLE: [char; 4] = ['\u{200b}', '\u{2060}', '\u{feff}', '\u{ad}'];
+    let is_blank = |character: &char| character.is_whitespace() || INVISIBLE.contains(character);
     let text: String = printed.chars().filter(|character| !is_blank(character)).collect();
     let text = text.to_ascii_uppercase();
     let bare = text.strip_prefix("IBAN").map(|rest| rest.strip_prefix(':').unwrap_or(rest));

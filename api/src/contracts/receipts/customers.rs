@@ -1,5 +1,7 @@
 //! Sign-in of a shop's customers and its back office, by e-mail and password.
 
+use std::time::Duration;
+
 use entities::{Shared as _, SubjectKind, UserId, now, role, user};
 use payments::{Caller, Permission};
 use poem::web::cookie::CookieJar;
@@ -11,10 +13,16 @@ use super::{Declined, Tag, home};
 use crate::{
     access::{Account, CUSTOMER, NOBODYS, cookies, hash_in_turn, new_family, precis, sign_ins, verify_pin},
     body::Body,
-    edge::ClientAddress,
+    edge::{AuthConfig, ClientAddress},
     problem::{Code, Format, Problem},
     state::State,
 };
+
+/// Says to a shop's own scripts which role has signed in; it proves nothing.
+const ROLE_COOKIE: &str = "krafta-role";
+
+/// How long a sign-in at a shop lasts.
+const SIGN_IN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Somebody who wants to be a customer.
 #[derive(Object)]
@@ -116,9 +124,9 @@ impl Customers {
         let user = self.find(&email).await?;
         let account = Account::of_user(&email, user.as_ref());
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        let verdict = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, password, hash)).await?;
+        let outcome = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, password, hash)).await?;
         let wrong = || Problem::new(Code::Unauthorized).detail("Wrong e-mail address or password");
-        verdict.refuse(wrong)?;
+        outcome.refuse(wrong)?;
         Ok(Json(self.start(jar, user.ok_or_else(wrong)?).await?))
     }
 }
@@ -172,12 +180,19 @@ impl Customers {
         let caller = caller.ok_or_else(|| Problem::new(Code::Unauthorized))?;
         let role = role::Entity::find_shared(user.role_id).one(&**self.0.db()).await?;
         let role = role_word(&caller, role.as_ref().map_or("", |role| role.name.as_str()));
-        let token = self.0.tokens().issue_for_store(user.id.0, family.id, role)?;
-        cookies::set_store(jar, &self.0.config().auth, &token, role);
+        let token = self.0.tokens().issue_for_shop(user.id.0, family.id, role, SIGN_IN_TTL)?;
+        set_cookies(jar, &self.0.config().auth, &token, role);
         let (email, role) = (user.email.unwrap_or_default(), role.to_owned());
         let user = Customer { id: user.id.0, email, role, creator_store: None };
         Ok(SignedIn { success: true, user, token })
     }
+}
+
+fn set_cookies(jar: &CookieJar, config: &AuthConfig, token: &str, role: &str) {
+    jar.add(cookies::cookie(config, cookies::STORE_TOKEN, token, SIGN_IN_TTL));
+    let mut readable = cookies::cookie(config, ROLE_COOKIE, role, SIGN_IN_TTL);
+    readable.set_http_only(false);
+    jar.add(readable);
 }
 
 /// What the contract calls the role. Its ADMIN is whoever may do what an ADMIN does.

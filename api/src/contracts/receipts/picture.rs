@@ -111,7 +111,7 @@ const ELEMENTS: [&str; 14] = [
 fn harmless(text: &[u8]) -> Result<(), Wrong> {
     let text = std::str::from_utf8(text).map_err(|_| "is no SVG picture in UTF-8")?;
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut root_seen) = (0_usize, false);
+    let (mut depth, mut has_root) = (0_usize, false);
     // The text of the style sheet that is being read: a browser joins it over comments and sections before it reads it.
     let mut style: Option<String> = None;
     loop {
@@ -119,13 +119,13 @@ fn harmless(text: &[u8]) -> Result<(), Wrong> {
             Event::Start(_) | Event::Empty(_) if style.is_some() => return Err(ACTIVE),
             Event::Start(element) => {
                 let name = local(element.local_name().as_ref())?;
-                root_seen = enter(&name, root_seen)?;
+                has_root = enter(&name, has_root)?;
                 attributes(&element)?;
                 style = (name == "style").then(String::new);
                 depth += 1;
             }
             Event::Empty(element) => {
-                root_seen = enter(&local(element.local_name().as_ref())?, root_seen)?;
+                has_root = enter(&local(element.local_name().as_ref())?, has_root)?;
                 attributes(&element)?;
             }
             Event::End(_) => {
@@ -144,7 +144,7 @@ fn harmless(text: &[u8]) -> Result<(), Wrong> {
             Event::Eof => break,
         }
     }
-    if root_seen && depth == 0 { Ok(()) } else { Err(MALFORMED) }
+    if has_root && depth == 0 { Ok(()) } else { Err(MALFORMED) }
 }
 
 fn utf8<E>(declared: Result<Option<Cow<'_, [u8]>>, E>) -> bool {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_their_first_bytes() {
+    fn kinds_are_recognised_by_their_first_bytes() {
         assert_eq!(PictureKind::of(b"\x89PNG\r\n\x1a\nrest"), Ok(PictureKind::Png));
         assert_eq!(PictureKind::of(b"\xff\xd8\xff\xe0rest"), Ok(PictureKind::Jpeg));
         assert_eq!(PictureKind::of(b"%PDF-1.7 rest"), Ok(PictureKind::Pdf));

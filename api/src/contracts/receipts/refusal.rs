@@ -3,7 +3,7 @@
 use poem::{Response, error::ResponseError};
 use poem_openapi::{Object, types::ToJSON};
 
-use crate::{edge::Asking, problem::Problem};
+use crate::{edge::RequestContext, problem::Problem};
 
 /// Why a request was refused.
 #[derive(Object)]
@@ -14,7 +14,7 @@ pub(crate) struct Refusal {
     error: String,
 }
 
-pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+pub(super) fn refuse(problem: &Problem, _: &RequestContext) -> Response {
     let body = Refusal { success: false, error: problem.sentence() }.to_json_string();
     Response::builder().status(problem.status()).content_type("application/json").body(body)
 }

@@ -2,7 +2,7 @@
 
 use entities::{ReceiptMethod, ReceiptStatus, SubmissionId, payment_submission};
 use payments::{
-    Asked,
+    RequestedBy,
     orders::check_bolivares,
     receipts::{self, NewReceipt, ReceiptVerdict},
     uploads,
@@ -224,7 +224,7 @@ impl Submissions {
                 origin_bank: report.origin_bank,
                 payer_name: report.payer_name,
                 receipt_url: report.receipt_url,
-                asked: Asked { actor: visitor.actor(), request_id: Some(request_id.to_string()) },
+                requested_by: RequestedBy { actor: visitor.actor(), request_id: Some(request_id.to_string()) },
             };
             Ok(Reported { success: true, submission_id: receipts::report(tx, new).await?.0 })
         });

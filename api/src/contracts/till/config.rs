@@ -26,8 +26,8 @@ impl Default for TillConfig {
 impl TillConfig {
     /// Whether pages of this origin may ask. Origins are compared as such, so that a default port equals none.
     pub(crate) fn allows(&self, origin: &str) -> bool {
-        let Some(asking) = origin_of(origin) else { return false };
-        self.allowed_origins.iter().any(|allowed| origin_of(allowed).as_ref() == Some(&asking))
+        let Some(sent) = origin_of(origin) else { return false };
+        self.allowed_origins.iter().any(|allowed| origin_of(allowed).as_ref() == Some(&sent))
     }
 
     /// Every mistake at once, each a sentence that names the setting.

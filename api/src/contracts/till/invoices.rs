@@ -16,19 +16,19 @@ use uuid::Uuid;
 use super::{Declined, Tag, in_body, payments_taken::payment_id};
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsRead},
-    answer::Created,
     body::Body,
     edge::RequestId,
     idempotent::Once,
     money::{ExactInput, Money, MoneyInput},
     problem::{Code, Problem},
+    response::Created,
     state::State,
     time::Time,
     waiting::{Waiting, not_yet},
 };
 
 /// How often it is looked whether the node has answered.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// When somebody who was not served in time should come again, seconds.
 const COME_AGAIN_S: u64 = 5;
@@ -190,7 +190,7 @@ impl Invoices {
     /// Waits until the node has made it.
     async fn made(&self, id: PaymentId) -> Result<Invoice, Problem> {
         let longest = Duration::from_millis(self.0.config().till.invoice_wait_ms);
-        let mut waiting = Waiting::new(longest, LOOK_EVERY);
+        let mut waiting = Waiting::new(longest, POLL_EVERY);
         loop {
             let invoice = lightning::read(&**self.0.db(), id).await?;
             let invoice = invoice.ok_or_else(|| Problem::new(Code::Internal))?;

@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsDelete, PaymentsRead, PaymentsUpdate},
-    answer::{Created, Gone},
     body::Body,
     edge::RequestId,
     idempotent::Once,
@@ -33,6 +32,7 @@ use crate::{
     paging::Limit,
     problem::{Code, Problem},
     query_text::QueryText,
+    response::{Created, NoContent},
     state::State,
 };
 
@@ -146,8 +146,8 @@ impl PaymentsTaken {
     ) -> Result<Created<Added>, Declined<409, 422>> {
         let entry = Entry::from(body.value);
         let added = once.create(&caller, &body.canonical, async |tx| {
-            let asked = caller.asks(Some(request_id.to_string()));
-            let id = till::take(tx, caller.node_id, entry, asked).await.map_err(in_body)?;
+            let requested_by = caller.in_request(Some(request_id.to_string()));
+            let id = till::take(tx, caller.node_id, entry, requested_by).await.map_err(in_body)?;
             Ok(Added { id: id.0, message: "Payment added successfully".to_owned() })
         });
         let added = added.await?;
@@ -185,12 +185,12 @@ impl PaymentsTaken {
         request_id: RequestId,
         /// The payment.
         id: Path<String>,
-    ) -> Result<Gone, Declined<404, 409>> {
+    ) -> Result<NoContent, Declined<404, 409>> {
         let id = payment_id(&id.0)?;
         let mut tx = self.0.db().begin().await?;
         till::delete(&mut tx, &caller, id, Some(request_id.to_string())).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

@@ -7,7 +7,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    edge::Asking,
+    edge::RequestContext,
     problem::{Code, Problem},
 };
 
@@ -28,7 +28,7 @@ impl Example for Refusal {
     }
 }
 
-pub(super) fn refuse(problem: &Problem, _: &Asking) -> Response {
+pub(super) fn refuse(problem: &Problem, _: &RequestContext) -> Response {
     let body = Refusal { message: sentence(problem), retry_after: problem.wait() }.to_json_string();
     Response::builder().status(problem.status()).content_type("application/json").body(body)
 }

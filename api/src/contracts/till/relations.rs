@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsDelete, PaymentsRead},
-    answer::{Created, Gone},
     body::Body,
     problem::{Code, Location, Problem, Wrong},
     query_text::QueryText,
+    response::{Created, NoContent},
     state::State,
 };
 
@@ -139,7 +139,7 @@ impl Relations {
         /// The ticket.
         #[oai(name = "ticketId")]
         ticket: Query<Option<QueryText>>,
-    ) -> Result<Gone, Declined<404>> {
+    ) -> Result<NoContent, Declined<404>> {
         let required = |name: &str| Problem::new(Code::ValidationFailed).wrong(name, Location::Query, Wrong::Required);
         let payment = payment.0.ok_or_else(|| required("/paymentId"))?;
         let ticket = ticket.0.ok_or_else(|| required("/ticketId"))?;
@@ -156,7 +156,7 @@ impl Relations {
             return Err(unknown().into());
         }
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 
     /// End all relations of a ticket
@@ -168,15 +168,15 @@ impl Relations {
         caller: Allowed<PaymentsDelete>,
         /// The ticket.
         id: Path<String>,
-    ) -> Result<Gone, Declined> {
-        let Ok(id) = id.0.parse() else { return Ok(Gone::Gone) };
+    ) -> Result<NoContent, Declined> {
+        let Ok(id) = id.0.parse() else { return Ok(NoContent::Done) };
         let tx = self.0.db().begin().await?;
         match tickets::find(&*tx, &caller, id).await {
             Ok(_) => drop(tickets::part(&tx, id, None).await?),
-            Err(Denied::NotFound) => return Ok(Gone::Gone),
+            Err(Denied::NotFound) => return Ok(NoContent::Done),
             Err(other) => return Err(denied(other).into()),
         }
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }

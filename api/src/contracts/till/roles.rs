@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     access::{Allowed, RolesCreate, RolesDelete, RolesRead, RolesUpdate},
-    answer::{Created, Gone},
     audit,
     body::Body,
     problem::{Code, Problem, Wrong},
+    response::{Created, NoContent},
     state::State,
 };
 
@@ -241,7 +241,7 @@ impl Roles {
         caller: Allowed<RolesDelete>,
         /// The role.
         id: Path<String>,
-    ) -> Result<Gone, Declined<404, 409>> {
+    ) -> Result<NoContent, Declined<404, 409>> {
         let tx = self.0.db().begin().await?;
         let role = find(&*tx, &id.0).await?;
         if role.is_admin || came_with_the_schema(role.id) {
@@ -255,7 +255,7 @@ impl Roles {
         role::Entity::delete_many().filter(role::Column::Id.eq(role.id)).exec(&*tx).await?;
         audit::record(&tx, &caller, "role.delete", ("role", role.id), json!({ "name": role.name })).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

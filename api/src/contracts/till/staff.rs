@@ -8,11 +8,15 @@ use queue::Transaction;
 use sea_orm::{EntityTrait, QueryFilter, prelude::*, sea_query::Query};
 use uuid::Uuid;
 
-use super::{Declined, Tag, till_name};
+use super::{
+    Declined, Tag,
+    staff_cookies::{REFRESH_TOKEN, StaffCookies},
+    till_name,
+};
 use crate::{
     access::{
-        Account, Allowed, Nothing, StaffCookies, Verdict, cookies, find_refresh, precis, require_same_origin,
-        revoke_family, sign_ins, start_family, verify_pin,
+        Account, Allowed, Nothing, SignInOutcome, find_refresh, precis, require_same_origin, revoke_family, sign_ins,
+        start_family, verify_pin,
     },
     body::Body,
     edge::ClientAddress,
@@ -156,11 +160,11 @@ impl Staff {
         let user = self.find(&name).await?;
         let account = Account::of_user(&name, user.as_ref());
         let hash = user.as_ref().map(|user| user.pin_hash.clone());
-        let verdict = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, pin, hash)).await?;
-        if let Verdict::Blocked(seconds) = verdict {
+        let outcome = sign_ins::attempt(&self.0, &address, &account, verify_pin(&self.0, pin, hash)).await?;
+        if let SignInOutcome::Blocked(seconds) = outcome {
             return Ok(LoginAnswer::Blocked(Json(Blocked { retry_after: seconds }), seconds));
         }
-        let Some(user) = user.filter(|_| verdict == Verdict::Right) else {
+        let Some(user) = user.filter(|_| outcome == SignInOutcome::Right) else {
             return Ok(LoginAnswer::Wrong(Message::new("Invalid credentials")));
         };
         let me = self.start(&StaffCookies::new(jar, &self.0.config().auth, request), user).await?;
@@ -175,7 +179,7 @@ impl Staff {
     async fn refresh(&self, request: &Request, jar: &CookieJar) -> Result<Json<Refreshed>, Declined<401, 403>> {
         require_same_origin(request)?;
         let unauthorized = || Problem::new(Code::Unauthorized).detail("Invalid or expired refresh token");
-        let cookie = jar.get(cookies::REFRESH_TOKEN).ok_or_else(unauthorized)?;
+        let cookie = jar.get(REFRESH_TOKEN).ok_or_else(unauthorized)?;
         let found = find_refresh(self.0.db(), SubjectKind::User, cookie.value_str()).await?;
         let (_, family) = found.ok_or_else(unauthorized)?;
         self.0.callers().load(SubjectKind::User, family.id).await?.ok_or_else(unauthorized)?;

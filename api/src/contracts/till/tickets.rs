@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     access::{Allowed, TicketsCreate, TicketsRead, TicketsUpdate},
-    answer::Created,
     body::{Body, OptionalBody},
     money::{Cost, CostInput, ExactInput, ExactNumber},
     paging::Limit,
     problem::Problem,
     query_text::QueryText,
+    response::Created,
     state::State,
     time::Time,
 };

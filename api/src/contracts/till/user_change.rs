@@ -71,7 +71,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Writes it, and returns what is told of it. A new PIN ends all sign-ins but the one that sets it: whoever knew the old
+    /// Writes it, and returns what the audit log says of it. A new PIN ends all sign-ins but the one that sets it: whoever knew the old
     /// one is out.
     pub(super) async fn write(
         self,
@@ -81,7 +81,7 @@ impl Change {
     ) -> Result<Value, Problem> {
         let another_pin = self.pin_hash.is_some();
         let role = self.role.as_deref().and_then(|role| role.parse::<RoleId>().ok());
-        let told = json!({
+        let audit_data = json!({
             "name": self.name, "email": self.email, "phone": self.phone, "role": role, "another_pin": another_pin,
         });
         let mut row = user::ActiveModel { updated_at: Set(now()), ..Default::default() };
@@ -105,6 +105,6 @@ impl Change {
         if another_pin {
             revoke_others(tx, SubjectKind::User, user.id.0, family).await?;
         }
-        Ok(told)
+        Ok(audit_data)
     }
 }

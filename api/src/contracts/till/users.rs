@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     access::{Allowed, UsersCreate, UsersDelete, UsersRead, UsersUpdate, hash_in_turn, precis},
-    answer::{Created, Gone},
     audit,
     body::Body,
     problem::{Code, Problem, Wrong},
     reach,
+    response::{Created, NoContent},
     state::State,
 };
 
@@ -231,8 +231,8 @@ impl Users {
                 return Err(Problem::conflict("Nobody can give themselves another role").into());
             }
         }
-        let told = change.write(&tx, &user, caller.claims.family).await?;
-        audit::record(&tx, &caller, "user.update", ("user", user.id), told).await?;
+        let audit_data = change.write(&tx, &user, caller.claims.family).await?;
+        audit::record(&tx, &caller, "user.update", ("user", user.id), audit_data).await?;
         tx.commit().await?;
         let message = "User updated successfully".to_owned();
         Ok(Json(UserUpdated { id: user.id.0, message }))
@@ -247,7 +247,7 @@ impl Users {
         caller: Allowed<UsersDelete>,
         /// The user.
         id: Path<String>,
-    ) -> Result<Gone, Declined<404, 409>> {
+    ) -> Result<NoContent, Declined<404, 409>> {
         let tx = self.0.db().begin().await?;
         let user = find(&*tx, &caller, &id.0).await?;
         if is_self(&caller, user.id) {
@@ -257,7 +257,7 @@ impl Users {
         remove(&tx, &user).await?;
         audit::record(&tx, &caller, "user.delete", ("user", user.id), json!({ "name": user.name })).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

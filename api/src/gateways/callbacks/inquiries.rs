@@ -25,7 +25,7 @@ pub(super) type Fingerprint = [u8; 32];
 /// What is to be done with a callback.
 pub(super) enum InquiryDecision {
     /// The gateway is asked.
-    Ask(Fingerprint),
+    Inquire(Fingerprint),
     /// Nothing: it says nothing that is not known, or is about nothing that is here.
     Skip,
 }
@@ -78,9 +78,9 @@ impl Inquiries {
         if !sessions::has_news(&**db, source.code(), event_id, *reference, gateway_id).await? {
             return Ok(InquiryDecision::Skip);
         }
-        let asked = self.per_address.take(address).and_then(|()| self.in_all.take(""));
-        asked.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
-        Ok(InquiryDecision::Ask(fingerprint))
+        let admitted = self.per_address.take(address).and_then(|()| self.in_all.take(""));
+        admitted.inspect_err(|_| metrics::counter!("quittance_callback_checks_refused_total").increment(1))?;
+        Ok(InquiryDecision::Inquire(fingerprint))
     }
 
     /// Remembers that the gateway does not vouch for it.

@@ -68,7 +68,7 @@ impl SandboxLightning {
         self.authorize(authorization.0.as_deref())?;
         let tx = self.0.db().begin().await?;
         let known = by_hash(&tx, &hash.0).await?;
-        Ok(Json(told(known.ok_or_else(|| Problem::not_found("Payment"))?)))
+        Ok(Json(invoice_body(known.ok_or_else(|| Problem::not_found("Payment"))?)))
     }
 
     /// Look for invoices
@@ -84,7 +84,7 @@ impl SandboxLightning {
         let tx = self.0.db().begin().await?;
         let known = by_reference(&tx, INVOICE, reference).await?;
         let shown = known.filter(|known| all.0 == Some(true) || known.body["isPaid"] == true);
-        Ok(Json(shown.map(told).into_iter().collect()))
+        Ok(Json(shown.map(invoice_body).into_iter().collect()))
     }
 
     /// Pay an invoice
@@ -93,7 +93,7 @@ impl SandboxLightning {
         let node = self.node()?.clone();
         let tx = self.0.db().begin().await?;
         let known = by_hash(&tx, &hash.0).await?.ok_or_else(|| Problem::not_found("Payment"))?;
-        let mut body = told(known.clone());
+        let mut body = invoice_body(known.clone());
         if body["isPaid"] == true || body["isExpired"] == true {
             return Err(Problem::conflict("The invoice is paid or its time is over").into());
         }
@@ -159,7 +159,7 @@ impl SandboxLightning {
 }
 
 /// As the node tells it now.
-fn told(known: sandbox_object::Model) -> Value {
+fn invoice_body(known: sandbox_object::Model) -> Value {
     let mut body = known.body;
     let over = body["expiresAt"].as_i64().and_then(DateTime::from_timestamp_millis).is_some_and(|end| end < now());
     body["isExpired"] = json!(over && body["isPaid"] == false);

@@ -102,7 +102,7 @@ impl SandboxPage {
             gateway_id: None,
             finds_by_id: false,
         };
-        sessions::hear(&mut tx, callback).await?;
+        sessions::receive_callback(&mut tx, callback).await?;
         tx.commit().await?;
         Ok(onwards(&known.body, then, id))
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::contracts::checkout::Language;
 
 /// Seconds after which the browser looks again.
-const LOOK_AGAIN_S: u32 = 3;
+const RELOAD_AFTER_S: u32 = 3;
 
 pub(super) fn page(of: &Checkout, language: Language, token: &str) -> Markup {
     let source = super::source_of(of);
@@ -34,5 +34,5 @@ pub(super) fn page(of: &Checkout, language: Language, token: &str) -> Markup {
         a.button.quiet href={ "/checkout/" (of.payment.id) } { (language.translated("Look again")) }
         @if !agreed { (choose::cancel(of, language, token)) }
     };
-    layout(language, "Waiting for your payment", Some(LOOK_AGAIN_S), &content)
+    layout(language, "Waiting for your payment", Some(RELOAD_AFTER_S), &content)
 }

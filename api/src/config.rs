@@ -1,6 +1,7 @@
 //! Settings of the HTTP side, one struct per concern, each with working defaults except the secrets.
 
 use gateways::LightningConfig;
+use payments::deal::DepositCall;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -32,9 +33,26 @@ pub struct Config {
     pub till: TillConfig,
     /// The node whose invoices tills show.
     pub lightning: LightningConfig,
+    /// Whom diamonds belong to that are deployed for nobody else; without it, the wallet that deploys them.
+    #[serde(skip)]
+    pub diamond_owner: Option<String>,
+    /// How deals are paid at contracts that somebody else has written.
+    #[serde(skip)]
+    pub deposits: Vec<ContractDeposit>,
     /// Whether this is a playground: every page and every answer then says so.
     #[serde(skip)]
     pub is_development: bool,
+}
+
+/// How deals are paid at a contract that somebody else has written.
+#[derive(Clone, Debug)]
+pub struct ContractDeposit {
+    /// The network's numeric id.
+    pub chain_id: i64,
+    /// Where the contract stands.
+    pub diamond: String,
+    /// What a payer calls there.
+    pub call: DepositCall,
 }
 
 /// What payments of merchants' programs have to keep to.

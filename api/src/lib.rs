@@ -10,18 +10,18 @@ mod edge;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateways;
-
+mod meters;
 mod resources;
 mod routes;
 mod state;
 
 pub(crate) use edge::{
-    access, answer, audit, body, declined, disk, free_json, idempotent, json_array, money, offload, openapi, paging,
-    problem, query_text, reach, time, waiting, web_url,
+    access, audit, body, declined, disk, free_json, idempotent, json_array, money, offload, openapi, paging, problem,
+    query_text, reach, response, time, waiting, web_url,
 };
 
 pub use access::{NewSecret, hash_pin, hash_secret};
-pub use config::{Config, DealsConfig, OperationsConfig};
+pub use config::{Config, ContractDeposit, DealsConfig, OperationsConfig};
 pub use contracts::{
     CONTRACTS,
     receipts::{AccountConfig, ObjectStoreConfig, ReceiptsConfig, orphans::remove as remove_orphans},
@@ -30,6 +30,7 @@ pub use contracts::{
 pub use disk::DiskConfig;
 pub use document::{openapi_document, openapi_document_of};
 pub use edge::{AuthConfig, Contract, Contracts, HttpConfig, StrangersConfig};
-pub use resources::chain_questions::{AskChainNumber, AskToken, ChainQuestions, TokenSeen};
+pub use meters::METERS;
+pub use resources::chain_queries::{ChainQueries, QueryChainNumber, QueryToken, TokenInfo};
 pub use routes::{admission_classes, health_routes, routes, serve};
 pub use state::{Depth, HealthPart, Parts, State};

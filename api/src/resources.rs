@@ -1,12 +1,14 @@
 //! One file per resource of the deals and of operators: its types and its operations.
 
+pub(crate) mod audit_log;
 pub(crate) mod authentication;
-pub(crate) mod chain_questions;
+pub(crate) mod chain_queries;
 pub(crate) mod chains;
 mod contract;
 pub(crate) mod currencies;
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod event_feed;
 pub(crate) mod events;
 pub(crate) mod exchange_rates;
 pub(crate) mod health;
@@ -20,6 +22,7 @@ pub(crate) mod payments;
 pub(crate) mod queues;
 pub(crate) mod redrives;
 pub(crate) mod reviews;
+pub(crate) mod signers;
 mod tag;
 pub(crate) mod wallets;
 pub(crate) mod webhook_deliveries;
@@ -32,7 +35,8 @@ pub(crate) use contract::{DEALS, OPERATIONS};
 pub(crate) use tag::Tag;
 
 /// What operators look at and decide; one of the tuple's places, which are no more than sixteen.
-type ForOperators = (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives);
+type ForOperators =
+    (reviews::Reviews, queues::Queues, dead_letters::DeadLetters, redrives::Redrives, audit_log::AuditLog);
 
 /// Every resource.
 pub(crate) type Api = (
@@ -45,9 +49,14 @@ pub(crate) type Api = (
     chains::Chains,
     networks::Networks,
     (currencies::Currencies, exchange_rates::ExchangeRates),
-    wallets::Wallets,
+    (wallets::Wallets, signers::Signers),
     members::Members,
-    (webhooks::Webhooks, webhook_deliveries::WebhookDeliveries, webhook_recoveries::WebhookRecoveries),
+    (
+        webhooks::Webhooks,
+        webhook_deliveries::WebhookDeliveries,
+        webhook_recoveries::WebhookRecoveries,
+        event_feed::EventFeed,
+    ),
     (health::Health, documentation::Documentation),
 );
 
@@ -62,6 +71,7 @@ pub(crate) fn api(state: &State) -> Api {
             queues::Queues(state()),
             dead_letters::DeadLetters(state()),
             redrives::Redrives(state()),
+            audit_log::AuditLog(state()),
         ),
         (widget::Widget(state()), pay_page::PayPage),
         integrations::Integrations(state()),
@@ -69,12 +79,13 @@ pub(crate) fn api(state: &State) -> Api {
         chains::Chains(state()),
         networks::Networks(state()),
         (currencies::Currencies(state()), exchange_rates::ExchangeRates(state())),
-        wallets::Wallets(state()),
+        (wallets::Wallets(state()), signers::Signers(state())),
         members::Members(state()),
         (
             webhooks::Webhooks(state()),
             webhook_deliveries::WebhookDeliveries(state()),
             webhook_recoveries::WebhookRecoveries(state()),
+            event_feed::EventFeed::new(state()),
         ),
         (health::Health(state()), documentation::Documentation),
     )

@@ -13,7 +13,7 @@ use crate::{
     contract_state::ContractState,
     edge::{AllowsOrigin, Contract, Contracts, EdgeParts, EdgeState},
     gateways::callbacks::Inquiries,
-    resources::chain_questions::ChainQuestions,
+    resources::chain_queries::ChainQueries,
 };
 
 /// One part that readiness depends on, beside the database, which is always checked.
@@ -54,7 +54,7 @@ pub struct Parts {
     /// database. Bounded by a deadline of two seconds.
     pub depth: Option<Depth>,
     /// Asks EVM nodes about reference data; none where nobody may be asked.
-    pub chain: Option<ChainQuestions>,
+    pub chain: Option<ChainQueries>,
     /// Renders the metrics of this process in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -147,7 +147,7 @@ impl State {
         &self.0.parts.webhooks
     }
 
-    pub(crate) fn chain(&self) -> Option<&ChainQuestions> {
+    pub(crate) fn chain(&self) -> Option<&ChainQueries> {
         self.0.parts.chain.as_ref()
     }
 

@@ -125,7 +125,7 @@ const approve = () =>
 const deposit = () =>
   act("Confirm the payment in your wallet…", async () => {
     const { contract, diamond_address: diamond, token_address: currency } = known.payment;
-    const hash = await known.wallet.deposit(diamond, contract.arguments, currency ? 0n : amount());
+    const hash = await known.wallet.deposit(diamond, contract, currency ? 0n : amount());
     sessionStorage.setItem(depositKey, hash);
     known.deposited = true;
     known.doing = "Waiting for the payment to be mined…";
@@ -162,6 +162,19 @@ const REFUSALS = {
   401: ["bad", 0, "This link does not open the payment", "It is incomplete or has expired. Ask the seller for a new one."],
   404: ["bad", 0, "There is no such payment", "Check the link, or ask the seller for a new one."],
 };
+
+/** What the contract's owner has announced, as long as the contract holds, or may come to hold, the payer's money. */
+function announcedText() {
+  const { status, announced = [] } = known.payment;
+  if (!["pending", "open", "submitted", "paid", "canceling"].includes(status)) return "";
+  const sentences = announced.map(({ kind, from }) => {
+    const time = new Date(from).toLocaleString();
+    return kind === "owner"
+      ? `The contract was offered to another owner, who may take it over from ${time} on.`
+      : `The contract's owner has announced a change of what it does. It may happen from ${time} on.`;
+  });
+  return sentences.join(" ");
+}
 
 const ELSEWHERE = ["over", 0, "Not paid from a wallet", "Pay as the seller told you; this page follows the payment."];
 
@@ -213,8 +226,7 @@ function state() {
   const payable = payment.payment_method === "web3";
   if (!payable && ["pending", "open"].includes(payment.status)) return ELSEWHERE;
   if (payment.status !== "open") return STATES[payment.status] ?? STATES.needs_review;
-  // The page knows the one function by its selector; a contract with another one needs the seller's own page.
-  return payment.contract?.function_name === "deposit" ? openState() : ELSEWHERE;
+  return payment.contract ? openState() : ELSEWHERE;
 }
 
 function show() {
@@ -263,6 +275,7 @@ function showPayment(headline) {
   setText("amount", amountText(payment));
   setText("currency", payment.currency);
   document.title = `${headline} · ${price()}`;
+  setText("announced", announcedText());
   setText("payee", payment.payment_address);
   setText("network", String(payment.network_id));
   setText("diamond", payment.diamond_address ?? "not known yet");

@@ -9,8 +9,6 @@ const PENDING = -32002;
 
 // First four bytes of the hashes of the signatures.
 const SELECTOR = {
-  deposit: "0x6d67db0b", // deposit(uint256,bytes32,address,address,uint256,uint64)
-  depositById: "0xb6b55f25", // deposit(uint256)
   approve: "0x095ea7b3", // approve(address,uint256)
   allowance: "0xdd62ed3e", // allowance(address,address)
   balanceOf: "0x70a08231", // balanceOf(address)
@@ -95,10 +93,10 @@ export class Wallet {
     return this.#send({ to: token, data: call("approve", spender, amount) });
   }
 
-  /** With all terms of the deal, or with its id alone where the diamond knows the rest. */
-  deposit(diamond, terms, value) {
-    const name = terms.length > 1 ? "deposit" : "depositById";
-    return this.#send({ to: diamond, data: call(name, ...terms), value: "0x" + value.toString(16) });
+  /** Calls the function that pays: of a diamond of ours, or of whichever contract the server describes. */
+  deposit(diamond, { selector, arguments: terms }, value) {
+    const data = selector + terms.map(word).join("");
+    return this.#send({ to: diamond, data, value: "0x" + value.toString(16) });
   }
 
   /** Waits until the transaction is in a block; throws when it was reverted there. */

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{Allowed, PaymentsRead, SharedDataManage},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
@@ -151,7 +151,7 @@ impl Chains {
         caller: Allowed<SharedDataManage>,
         /// The chain.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404, 409>> {
+    ) -> Result<NoContent, Refused<404, 409>> {
         let tx = self.0.db().begin().await?;
         let chain = find(&*tx, id.0).await?;
         let networks = network::Entity::find()
@@ -169,7 +169,7 @@ impl Chains {
         (chain.name, chain.deleted_at) = (Set(name), Set(Some(now())));
         chain.update(&*tx).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

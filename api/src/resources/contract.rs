@@ -36,7 +36,9 @@ pub(crate) static DEALS: Contract = Contract {
             &Tag::Nodes,
             &Tag::ReferenceData,
             &Tag::Wallets,
+            &Tag::Signers,
             &Tag::Webhooks,
+            &Tag::EventFeed,
             &Tag::Members,
         ],
         paths: &["/auth/"],
@@ -61,7 +63,7 @@ pub(crate) static OPERATIONS: Contract = Contract {
     ],
     part: Part {
         summary: "What operators look at and decide",
-        groups: &[&Tag::Reviews, &Tag::DeadLetters, &Tag::Queues, &Tag::Operations],
+        groups: &[&Tag::Reviews, &Tag::DeadLetters, &Tag::Queues, &Tag::EventFeed, &Tag::Operations],
         paths: &["/auth/"],
         events_for_operators: true,
         ..Part::PLAIN

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::{Tag, networks};
 use crate::{
     access::{Allowed, PaymentsRead, SharedDataManage},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Format, Problem, Refused, Wrong},
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
@@ -212,14 +212,14 @@ impl Currencies {
         caller: Allowed<SharedDataManage>,
         /// The currency.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404>> {
+    ) -> Result<NoContent, Refused<404>> {
         let tx = self.0.db().begin().await?;
         let mut currency = find(&*tx, id.0).await?.into_active_model();
         currency.deleted_at = Set(Some(now()));
         let currency = currency.update(&*tx).await?;
         audit::record(&tx, &caller, "currency.delete", ("currency", currency.id), json!({})).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

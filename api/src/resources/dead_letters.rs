@@ -340,7 +340,7 @@ pub(super) async fn page(
     filter: &Filter,
     cursor: Option<QueryText>,
     per_page: PerPage,
-) -> Result<dead_letters::Found, Problem> {
+) -> Result<dead_letters::LetterPage, Problem> {
     let page = dead_letters::Page { after: after(cursor)?, limit: u64::from(per_page.0) };
     Ok(dead_letters::search(state.db(), filter, page).await?)
 }

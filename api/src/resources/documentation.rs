@@ -8,7 +8,7 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::PlainText};
 use super::Tag;
 use crate::{
     document::{self, ContractName},
-    openapi::{Served, ServedAnswer},
+    openapi::{Served, ServedResponse},
     problem::Refused,
 };
 
@@ -67,7 +67,7 @@ impl Documentation {
         request: &Request,
         /// Whose document; that of everything when it is left out.
         contract: Query<Option<ContractName>>,
-    ) -> Result<ServedAnswer, Refused> {
+    ) -> Result<ServedResponse, Refused> {
         Ok(document::document(contract.0.map(|name| name.0)).answer(request, "application/json", REVALIDATED))
     }
 
@@ -91,13 +91,13 @@ impl Documentation {
 
     /// Swagger UI
     #[oai(path = "/docs/swagger-ui.js", method = "get", operation_id = "docs_script", hidden = true)]
-    async fn script(&self, request: &Request) -> Result<ServedAnswer, Refused> {
+    async fn script(&self, request: &Request) -> Result<ServedResponse, Refused> {
         Ok(SWAGGER_UI.0.answer(request, "text/javascript; charset=utf-8", CACHED))
     }
 
     /// Its styles
     #[oai(path = "/docs/swagger-ui.css", method = "get", operation_id = "docs_styles", hidden = true)]
-    async fn styles(&self, request: &Request) -> Result<ServedAnswer, Refused> {
+    async fn styles(&self, request: &Request) -> Result<ServedResponse, Refused> {
         Ok(SWAGGER_UI.1.answer(request, "text/css; charset=utf-8", CACHED))
     }
 }

@@ -17,13 +17,13 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{Allowed, NewSecret, NodesManage, granted, unguessable},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused, Wrong},
     reach,
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
@@ -220,7 +220,7 @@ impl Integrations {
         caller: Allowed<NodesManage>,
         /// The integration.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404>> {
+    ) -> Result<NoContent, Refused<404>> {
         let tx = self.0.db().begin().await?;
         let live = integration::Column::Id.eq(IntegrationId(id.0)).and(integration::Column::RevokedAt.is_null());
         let found = reach::find::<integration::Entity>(&*tx, &caller, "Integration", live).await?;
@@ -229,7 +229,7 @@ impl Integrations {
         let integration = integration.update(&*tx).await?;
         audit::record(&tx, &caller, "integration.revoke", ("integration", integration.id), json!({})).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

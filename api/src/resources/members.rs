@@ -19,7 +19,6 @@ pub(crate) use self::details::{Member, MemberChange, NewMember};
 use super::Tag;
 use crate::{
     access::{Allowed, PaymentsCreate, PaymentsRead},
-    answer::Created,
     audit,
     body::Body,
     idempotent::Once,
@@ -27,6 +26,7 @@ use crate::{
     problem::{Problem, Refused},
     query_text::QueryText,
     reach,
+    response::Created,
     state::State,
 };
 

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::{Tag, chains};
 use crate::{
     access::{Allowed, PaymentsRead, SharedDataManage, at_root},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Problem, Refused},
+    response::{Created, NoContent},
     state::State,
     time::Time,
     web_url::WebUrl,
@@ -112,7 +112,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    fn seen_by(caller: &Caller, network: network::Model) -> Self {
+    fn shown_to(caller: &Caller, network: network::Model) -> Self {
         let manager = caller.can(payments::Permission::NodesManage) && at_root(caller);
         let rpc_urls = if manager { serde_json::from_value(network.rpc_urls).unwrap_or_default() } else { Vec::new() };
         Self {
@@ -182,8 +182,8 @@ impl Networks {
     ) -> Result<Json<Paged<Network>>, Refused> {
         let networks =
             network::Entity::find().filter(network::Column::DeletedAt.is_null()).order_by_desc(network::Column::Id);
-        let seen = |network| Network::seen_by(&caller, network);
-        Ok(Json(paging::read(self.0.db(), networks, page.0, per_page.0, seen).await?))
+        let shown = |network| Network::shown_to(&caller, network);
+        Ok(Json(paging::read(self.0.db(), networks, page.0, per_page.0, shown).await?))
     }
 
     /// Get a network
@@ -196,7 +196,7 @@ impl Networks {
         /// The network; not the chain's own number.
         id: Path<Uuid>,
     ) -> Result<Json<Network>, Refused<404>> {
-        Ok(Json(Network::seen_by(&caller, find(&**self.0.db(), id.0).await?)))
+        Ok(Json(Network::shown_to(&caller, find(&**self.0.db(), id.0).await?)))
     }
 
     /// Change a network
@@ -220,7 +220,7 @@ impl Networks {
         let data = json!({ "name": network.name, "confirmations": network.confirmations });
         audit::record(&tx, &caller, "network.update", ("network", network.id), data).await?;
         tx.commit().await?;
-        Ok(Json(Network::seen_by(&caller, network)))
+        Ok(Json(Network::shown_to(&caller, network)))
     }
 
     /// Delete a network
@@ -232,14 +232,14 @@ impl Networks {
         caller: Allowed<SharedDataManage>,
         /// The network.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404>> {
+    ) -> Result<NoContent, Refused<404>> {
         let tx = self.0.db().begin().await?;
         let mut network = find(&*tx, id.0).await?.into_active_model();
         network.deleted_at = Set(Some(now()));
         let network = network.update(&*tx).await?;
         audit::record(&tx, &caller, "network.delete", ("network", network.id), json!({})).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 
@@ -281,5 +281,5 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewNetwork) -> Result<Ne
     let network = network.insert(&**tx).await.map_err(taken)?;
     let data = json!({ "network_id": network.network_id, "name": network.name });
     audit::record(tx, caller, "network.create", ("network", network.id), data).await?;
-    Ok(Network::seen_by(caller, network))
+    Ok(Network::shown_to(caller, network))
 }

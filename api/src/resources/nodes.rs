@@ -19,13 +19,13 @@ use uuid::Uuid;
 use super::Tag;
 use crate::{
     access::{Allowed, NodesManage, PaymentsRead, at_root},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     reach,
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
@@ -222,7 +222,7 @@ impl Nodes {
         caller: Allowed<NodesManage>,
         /// The node.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404, 409>> {
+    ) -> Result<NoContent, Refused<404, 409>> {
         let tx = self.0.db().begin().await?;
         let node = reach::node(&*tx, &caller, id.0).await?;
         let below = node::Entity::find()
@@ -238,7 +238,7 @@ impl Nodes {
         node.deleted_at = Set(Some(now()));
         node.update(&*tx).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 }
 

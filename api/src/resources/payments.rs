@@ -20,19 +20,19 @@ use self::{
     list::{Filter, PaymentPage},
 };
 pub(crate) use self::{
-    logs::LogEntry,
+    logs::{Actor, LogEntry},
     response::{Failure, Group, Method, Payment, ReturnHeld, Status},
 };
 use super::Tag;
 use crate::{
     access::{Allowed, PaymentsCancel, PaymentsCreate, PaymentsRead},
-    answer::{Accepted, AcceptedBody, Created},
     body::{Body, NoBody},
     edge::RequestId,
     idempotent::Once,
     paging::{Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     query_text::QueryText,
+    response::{Accepted, AcceptedBody, Created},
     state::State,
     time::Time,
 };

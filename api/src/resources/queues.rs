@@ -88,8 +88,8 @@ impl Queues {
     /// What the broker says; nothing where it has nothing to say: it has no queue for events.
     async fn ready(&self, name: &str) -> Result<Option<u64>, String> {
         let Some(depth) = self.0.depth().filter(|_| payments::jobs::QUEUES.contains(&name)) else { return Ok(None) };
-        let asked = tokio::time::timeout(DEADLINE, depth(name)).await;
-        asked.unwrap_or_else(|_| Err("the broker took longer than two seconds".to_owned())).map(Some)
+        let answer = tokio::time::timeout(DEADLINE, depth(name)).await;
+        answer.unwrap_or_else(|_| Err("the broker took longer than two seconds".to_owned())).map(Some)
     }
 }
 

@@ -33,7 +33,6 @@ use super::{
 };
 use crate::{
     access::{Allowed, Operations},
-    answer::Created,
     audit,
     body::Body,
     edge::RequestId,
@@ -41,11 +40,12 @@ use crate::{
     paging::{self, PerPage},
     problem::{Problem, Refused, Wrong},
     query_text::QueryText,
+    response::Created,
     state::State,
 };
 
 /// Runs that one request looks at, at most, to fill a page with those in reach.
-const LOOKED_AT: usize = 5_000;
+const EXAMINED_MAX: usize = 5_000;
 
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
@@ -99,11 +99,11 @@ impl Redrives {
         body: Body<NewRedrive>,
     ) -> Result<Created<Redrive>, Refused<409, 422>> {
         let state = &self.0;
-        let asked = body.value;
-        let filter = asked.filter.clone().within(&**state.db(), &caller).await?;
+        let new_run = body.value;
+        let filter = new_run.filter.clone().within(&**state.db(), &caller).await?;
         let run = once.create(&caller, &body.canonical, async |tx| {
-            let data = json!({ "asked": asked.to_json(), "request_id": request_id.as_str() });
-            let run = redrive::create(tx, asked.run(filter, audit::name(&caller))).await?;
+            let data = json!({ "asked": new_run.to_json(), "request_id": request_id.as_str() });
+            let run = redrive::create(tx, new_run.run(filter, audit::name(&caller))).await?;
             audit::record(tx, &caller, "redrive.create", ("redrive", run.id), data).await?;
             Ok(Redrive::from(run))
         });
@@ -128,7 +128,7 @@ impl Redrives {
     ) -> Result<Json<RedrivePage>, Refused> {
         let db = self.0.db();
         let nodes = reached(&**db, &caller).await?;
-        let (wanted, mut looked_at) = (per_page.0.0 as usize, 0);
+        let (wanted, mut examined) = (per_page.0.0 as usize, 0);
         let mut after = dead_letters::after(cursor.0)?;
         let mut items: Vec<Redrive> = Vec::new();
         let limit = u64::from(per_page.0.0) + 1;
@@ -136,9 +136,9 @@ impl Redrives {
             let page = RunPage { after, state: state.0.map(Into::into), limit };
             let runs = redrive::list(db, page).await?;
             let last = runs.len() < wanted + 1;
-            looked_at += runs.len();
+            examined += runs.len();
             for run in runs {
-                if items.len() == wanted || looked_at > LOOKED_AT {
+                if items.len() == wanted || examined > EXAMINED_MAX {
                     return Ok(Json(RedrivePage { items, next_cursor: after.map(paging::cursor_after) }));
                 }
                 after = Some(run.id);

@@ -25,11 +25,16 @@ pub(crate) enum Tag {
     /// Chains, networks and currencies, which all nodes share.
     #[oai(rename = "Reference data")]
     ReferenceData,
-    /// Signers of a node, and the diamonds they own.
+    /// What a node signs with on a chain, and its diamonds.
     Wallets,
+    /// Keys: whose they are, what they may sign, and stopping them.
+    Signers,
     /// Where events are sent, what became of them, and sending again what was missed. The events themselves stand under
     /// *Events*.
     Webhooks,
+    /// The events to read in their order, page by page or as a stream.
+    #[oai(rename = "Event feed")]
+    EventFeed,
     /// What this server sends to webhook endpoints: one entry for each type of event.
     Events,
     /// A node's customers.

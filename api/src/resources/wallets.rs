@@ -19,21 +19,21 @@ use serde_json::json;
 use uuid::Uuid;
 
 use self::deploy::{DeployRequest, Deployment, Diamond};
-use super::{Tag, chains};
+use super::{Tag, chains, signers};
 use crate::{
     access::{Allowed, NodesManage, PaymentsRead},
-    answer::{Created, Gone},
     audit,
     body::Body,
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Format, Problem, Refused},
     reach,
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
 
-/// A wallet to be created. Its key is not sent here: it stands in the workers' keystore.
+/// A wallet to be created. Its key is not sent here: it lies in the workers' keystore or with a remote signer.
 #[derive(Object)]
 #[oai(example)]
 pub(crate) struct NewWallet {
@@ -117,7 +117,9 @@ pub(crate) struct Wallets(pub(crate) State);
 impl Wallets {
     /// Create a wallet
     ///
-    /// 404 when its node or chain does not exist, 403 when the node is out of reach.
+    /// The address has to be a signer of its node or of one above it that is in the caller's reach, see *Signers*; a caller on
+    /// the root node may name one that is nobody's yet, which then belongs to the wallet's node. 404 when its node, its chain or
+    /// such a signer does not exist, 403 when the node is out of reach.
     #[oai(path = "/", method = "post", operation_id = "create_wallet")]
     async fn create(
         &self,
@@ -198,21 +200,23 @@ impl Wallets {
         caller: Allowed<NodesManage>,
         /// The wallet.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404>> {
+    ) -> Result<NoContent, Refused<404>> {
         let tx = self.0.db().begin().await?;
         let mut wallet = find(&*tx, &caller, id.0).await?.into_active_model();
         wallet.deleted_at = Set(Some(now()));
         let wallet = wallet.update(&*tx).await?;
         audit::record(&tx, &caller, "wallet.delete", ("wallet", wallet.id), json!({})).await?;
         tx.commit().await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 
     /// Deploy the wallet's diamond
     ///
-    /// Asks a worker to deploy the deal contract on a network, owned by this wallet. Safe to repeat: a wallet has one
-    /// diamond a network, and a second call returns the first answer. Only a deployment that has definitely failed is
-    /// started again. The wallet tells how far it is.
+    /// Asks a worker to deploy the deal contract on a network, operated by this wallet and owned by `owner`. Safe to repeat: a
+    /// wallet has one diamond a network, and a second call returns the first answer, with the first owner. Only a deployment
+    /// that has definitely failed is started again, for the owner that is named then. The wallet tells how far it is. With
+    /// `address` a diamond that stands there already is taken instead, by callers on the root node; another one than the wallet
+    /// has is 409.
     #[oai(path = "/:id/deploy", method = "post", operation_id = "deploy_wallet")]
     async fn deploy(
         &self,
@@ -226,7 +230,7 @@ impl Wallets {
     ) -> Result<Created<Deployment>, Refused<404, 409, 422>> {
         let deployment = once.create(&caller, &body.canonical, async |tx| {
             let wallet = find(&**tx, &caller, id.0).await?;
-            deploy::start(tx, &caller, &wallet, &body.value).await
+            deploy::start(tx, &caller, &wallet, &body.value, self.0.config().diamond_owner.as_deref()).await
         });
         // The wallet tells how far it is.
         Ok(Created::at(format!("/api/v1/wallets/{}", id.0), deployment.await?))
@@ -239,6 +243,7 @@ async fn insert(tx: &Transaction, caller: &Caller, new: NewWallet) -> Result<Wal
     }
     let node = reach::node(&**tx, caller, new.node_id).await?;
     chains::find(&**tx, new.chain_id).await?;
+    signers::of_wallet(tx, caller, &node, &new.address, &new.name).await?;
     let wallet = wallet::ActiveModel {
         id: Set(WalletId::new()),
         node_id: Set(node.id),

@@ -26,13 +26,13 @@ use super::{
 };
 use crate::{
     access::{Allowed, WebhooksManage},
-    answer::{Created, Gone},
     audit,
     body::{Body, NoBody, OptionalBody},
     idempotent::Once,
     paging::{self, Page, Paged, PerPage},
     problem::{Code, Problem, Refused},
     reach,
+    response::{Created, NoContent},
     state::State,
     time::Time,
 };
@@ -211,9 +211,9 @@ impl Webhooks {
         caller: Allowed<WebhooksManage>,
         /// The endpoint.
         id: Path<Uuid>,
-    ) -> Result<Gone, Refused<404>> {
+    ) -> Result<NoContent, Refused<404>> {
         switch::delete(&self.0, &caller, id.0).await?;
-        Ok(Gone::Gone)
+        Ok(NoContent::Done)
     }
 
     /// Rotate a webhook endpoint's secret

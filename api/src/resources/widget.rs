@@ -4,14 +4,18 @@ mod qr;
 
 use std::sync::LazyLock;
 
-use entities::{PaymentId, Shared as _, Unscoped as _, currency, network, payment};
-use payments::{deal, money::base_units};
+use entities::{PaymentId, Shared as _, Unscoped as _, announcement, currency, network, payment};
+use payments::{
+    deal::{self, DepositCall},
+    money::base_units,
+};
 use poem_openapi::{
-    Object, OpenApi,
+    Enum, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
     types::Any,
 };
+use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,6 +26,7 @@ use super::{
     payments::{Method, Status},
 };
 use crate::{
+    config::{Config, ContractDeposit},
     money::Money,
     problem::{Problem, Refused},
     state::State,
@@ -70,8 +75,30 @@ pub(crate) struct WidgetPayment {
     explorer_url: Option<String>,
     /// The transaction that opened the deal; null until it is known.
     transaction_hash: Option<String>,
+    /// What the contract's owner has announced and may do while the contract holds the deposit; empty where that is nothing.
+    announced: Vec<AnnouncedChange>,
     /// Whether this is a playground, where no money is real; a page that shows the payment says so.
     development: bool,
+}
+
+/// What the owner of a contract has announced.
+#[derive(Object)]
+pub(crate) struct AnnouncedChange {
+    kind: AnnouncedKind,
+    /// Whom the contract was offered to, or the hash that the contract knows its coming functions by.
+    what: String,
+    /// From when it may happen.
+    from: Time,
+}
+
+/// What would change.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum AnnouncedKind {
+    /// Whom it belongs to.
+    Owner,
+    /// What it can do; an EIP-2535 cut.
+    Functions,
 }
 
 /// A call of a contract.
@@ -81,23 +108,35 @@ pub(crate) struct ContractCall {
     abi: Vec<Any<Value>>,
     /// The function to call.
     function_name: String,
+    /// What its call begins with, for callers without an ABI library: the arguments follow, each as 32 bytes.
+    selector: String,
     /// Its arguments, ready to pass.
     arguments: Vec<String>,
 }
 
-/// The part of the diamond's ABI that pays, in its second edition and in its first.
-static DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| deposit_abi(contracts::DIAMOND_ABI));
-static FIRST_DEPOSIT_ABI: LazyLock<Vec<Value>> = LazyLock::new(|| deposit_abi(contracts::FIRST_DIAMOND_ABI));
+/// What pays a deal of the second edition, and one of the first.
+static DEPOSIT: LazyLock<Option<DepositCall>> = LazyLock::new(|| deposit_of(contracts::DIAMOND_ABI));
+static FIRST_DEPOSIT: LazyLock<Option<DepositCall>> = LazyLock::new(|| deposit_of(contracts::FIRST_DIAMOND_ABI));
 
-fn deposit_abi(abi: &str) -> Vec<Value> {
-    let abi: Vec<Value> = serde_json::from_str(abi).unwrap_or_default();
-    let pays = |entry: &Value| entry["type"] == "function" && entry["name"] == "deposit";
-    let explains = |entry: &Value| entry["type"] == "error";
-    abi.into_iter().filter(|entry| pays(entry) || explains(entry)).collect()
+fn deposit_of(abi: &str) -> Option<DepositCall> {
+    DepositCall::of_abi(serde_json::from_str(abi).unwrap_or_default(), "deposit")
 }
 
-fn abi_of(deal_id: &str) -> &'static [Value] {
-    if deal::number(deal_id).is_some() { &DEPOSIT_ABI } else { &FIRST_DEPOSIT_ABI }
+/// The call of the payment's own contract, where the configuration describes that, or of a diamond of ours.
+fn deposit_call<'a>(
+    configured: &'a [ContractDeposit],
+    payment: &payment::Model,
+    chain_id: i64,
+) -> Option<&'a DepositCall> {
+    let is_it = |deposit: &&ContractDeposit| {
+        let diamond = payment.diamond_address.as_deref().unwrap_or_default();
+        deposit.chain_id == chain_id && deposit.diamond.eq_ignore_ascii_case(diamond)
+    };
+    if let Some(deposit) = configured.iter().find(is_it) {
+        return Some(&deposit.call);
+    }
+    let counts_up = payment.deal_id.as_deref().and_then(deal::number).is_some();
+    if counts_up { DEPOSIT.as_ref() } else { FIRST_DEPOSIT.as_ref() }
 }
 
 pub(crate) struct Widget(pub(crate) State);
@@ -121,7 +160,9 @@ impl Widget {
         let network = network::Entity::find_shared(payment.network_id).one(db).await?;
         match (currency, network) {
             (Some(currency), Some(network)) => {
-                Ok(Json(WidgetPayment::new(payment, currency, network, self.0.config().is_development)))
+                let announced = announced(db, &payment).await?;
+                let widget = WidgetPayment::new(payment, currency, network, self.0.config());
+                Ok(Json(WidgetPayment { announced, ..widget }))
             }
             _ => Err(Problem::not_found("Payment").into()),
         }
@@ -155,17 +196,34 @@ impl Widget {
     }
 }
 
+/// What the owner of the payment's diamond has announced.
+async fn announced(db: &impl ConnectionTrait, payment: &payment::Model) -> Result<Vec<AnnouncedChange>, DbErr> {
+    let Some(diamond) = &payment.diamond_address else { return Ok(Vec::new()) };
+    let key = (payment.network_id, diamond.to_ascii_lowercase());
+    let row = announcement::Entity::find_shared(key).one(db).await?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let owner = row.pending_owner.zip(row.pending_owner_from);
+    let functions = row.pending_cut.zip(row.pending_cut_from);
+    let changes = [(AnnouncedKind::Owner, owner), (AnnouncedKind::Functions, functions)];
+    let changes = changes
+        .into_iter()
+        .filter_map(|(kind, change)| change.map(|(what, from)| AnnouncedChange { kind, what, from: from.into() }));
+    Ok(changes.collect())
+}
+
 impl WidgetPayment {
-    fn new(payment: payment::Model, currency: currency::Model, network: network::Model, development: bool) -> Self {
+    fn new(payment: payment::Model, currency: currency::Model, network: network::Model, config: &Config) -> Self {
         let decimals = u32::try_from(currency.decimals).unwrap_or(0);
         let amount = base_units(payment.paid_price.0, decimals).unwrap_or_default();
-        let call = |deal_id: &str| ContractCall {
-            abi: abi_of(deal_id).iter().cloned().map(Any).collect(),
-            function_name: "deposit".to_owned(),
-            arguments: deal::deposit_arguments(&payment, deal_id, currency.address.as_deref(), &amount),
+        let deposit = deposit_call(&config.deposits, &payment, network.network_id);
+        let call = |(deal_id, deposit): (&str, &DepositCall)| ContractCall {
+            abi: deposit.abi.iter().cloned().map(Any).collect(),
+            function_name: deposit.function_name.clone(),
+            selector: deposit.selector.clone(),
+            arguments: deposit.arguments(&payment, deal_id, currency.address.as_deref(), &amount),
         };
         Self {
-            contract: payment.deal_id.as_deref().map(call),
+            contract: payment.deal_id.as_deref().zip(deposit).map(call),
             external_id: payment.external_id,
             node_id: payment.node_id.0,
             network_id: network.network_id,
@@ -186,7 +244,8 @@ impl WidgetPayment {
             expires_at: payment.expires_at.into(),
             explorer_url: network.explorer_url,
             transaction_hash: payment.transaction_hash,
-            development,
+            announced: Vec::new(),
+            development: config.is_development,
         }
     }
 }

@@ -52,7 +52,7 @@ impl DeadLetters {
         step: impl AsyncFn(&mut Transaction, &Filter, Act<'_>, Option<Uuid>, Uuid) -> Result<Chunk, DbErr>,
     ) -> Result<ManyChanged, Problem> {
         let (db, actor) = (self.0.db(), audit::name(caller));
-        let asked = filter.to_json();
+        let as_sent = filter.to_json();
         let filter = filter.within(&**db, caller).await?;
         let Some(last) = dead_letters::newest(&**db).await? else {
             return Ok(ManyChanged { changed: 0, complete: true });
@@ -63,7 +63,7 @@ impl DeadLetters {
             let chunk = step(&mut tx, &filter, Act { actor: &actor, reason: &reason }, after, last).await?;
             if chunk.changed > 0 {
                 let data = json!({
-                    "filter": asked, "reason": reason, "letters": chunk.changed, "after": after, "until": chunk.next,
+                    "filter": as_sent, "reason": reason, "letters": chunk.changed, "after": after, "until": chunk.next,
                     "request_id": request_id.as_str(),
                 });
                 audit::record(&tx, caller, action, ("dead_letters", ""), data).await?;

@@ -3,7 +3,7 @@
 use entities::node;
 use payments::{Caller, reach};
 use poem_openapi::{Enum, Object};
-use queue::dead_letters::{Filter, Origin as FilterOrigin, State as FilterState};
+use queue::dead_letters::{Filter, LetterState as FilterState, Origin as FilterOrigin};
 use sea_orm::{EntityTrait, QueryFilter, QuerySelect, QueryTrait, prelude::*};
 use uuid::Uuid;
 

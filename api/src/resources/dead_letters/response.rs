@@ -72,7 +72,7 @@ pub(crate) struct DeadLetter {
 impl DeadLetter {
     pub(crate) fn new(letter: dead_letters::DeadLetter, with_body: bool) -> Self {
         let consequence = match letter.state {
-            dead_letters::State::Discarded => jobs::once_discarded(&letter.kind).map(str::to_owned),
+            dead_letters::LetterState::Discarded => jobs::once_discarded(&letter.kind).map(str::to_owned),
             _ => None,
         };
         Self {
@@ -118,7 +118,7 @@ pub(crate) struct LetterPage {
 }
 
 impl LetterPage {
-    pub(crate) fn new(found: dead_letters::Found, bodies: bool) -> Self {
+    pub(crate) fn new(found: dead_letters::LetterPage, bodies: bool) -> Self {
         let items = found.letters.into_iter().map(|letter| DeadLetter::new(letter, bodies)).collect();
         Self { items, next_cursor: found.next.map(crate::paging::cursor_after) }
     }

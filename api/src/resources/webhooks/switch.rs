@@ -50,15 +50,15 @@ pub(super) async fn disable(
     let endpoint = lock(&tx, caller, id).await?;
     require_operator(&endpoint, caller)?;
     let reason = reason.unwrap_or_else(|| "Somebody disabled it".to_owned());
-    let told = ::webhooks::disable(&mut tx, endpoint.id, &reason).await?;
-    if told.is_some() {
+    let disabled = ::webhooks::disable(&mut tx, endpoint.id, &reason).await?;
+    if disabled.is_some() {
         let data = json!({ "reason": reason });
         audit::record(&tx, caller, "webhook.disable", ("webhook", endpoint.id), data).await?;
     }
     let endpoint = lock(&tx, caller, id).await?;
     tx.commit().await?;
-    // What happened is durable; the lanes' own sweep finds what is not told here.
-    if let Some(waiting) = told
+    // What happened is durable; the lanes' own sweep finds what is not woken here.
+    if let Some(waiting) = disabled
         && let Err(error) = ::webhooks::wake(state.db(), &waiting).await
     {
         tracing::warn!(%error, endpoint_id = %endpoint.id, "lanes could not be woken");

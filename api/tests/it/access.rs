@@ -1,6 +1,8 @@
 //! Every route, asked by somebody without a token, without the permission, and of another tenant. A route that is
 //! missing here fails the test.
 
+mod bodies;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use fixtures::{TestDatabase, on_both};
@@ -100,6 +102,7 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("get_payment_review", "operations", OutOfReach),
     ("resolve_payment", "operations", OutOfReach),
     ("list_queues", "operations", NotAtRoot),
+    ("list_audit", "operations", NotAtRoot),
     ("list_dead_letters", "operations", Own),
     ("group_dead_letters", "operations", Own),
     ("get_dead_letter", "operations", OutOfReach),
@@ -147,6 +150,14 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("update_wallet", "nodes.manage", OutOfReach),
     ("delete_wallet", "nodes.manage", OutOfReach),
     ("deploy_wallet", "nodes.manage", OutOfReach),
+    ("create_signer", "nodes.manage", NotAtRoot),
+    ("list_signers", "payments.read", Own),
+    ("get_signer", "payments.read", OutOfReach),
+    ("update_signer", "nodes.manage", OutOfReach),
+    ("pause_signer", "nodes.manage", OutOfReach),
+    ("resume_signer", "nodes.manage", OutOfReach),
+    ("pause_signers", "nodes.manage", Own),
+    ("rotate_signer", "nodes.manage", OutOfReach),
     ("create_member", "payments.create", OutOfReach),
     ("list_members", "payments.read", Own),
     ("get_member", "payments.read", OutOfReach),
@@ -160,6 +171,8 @@ const TABLE: &[(&str, &str, Stranger)] = &[
     ("enable_webhook", "webhooks.manage", OutOfReach),
     ("disable_webhook", "webhooks.manage", OutOfReach),
     ("test_webhook", "webhooks.manage", OutOfReach),
+    ("list_events", "payments.read", Own),
+    ("stream_events", "payments.read", Own),
     ("list_webhook_deliveries", "webhooks.manage", OutOfReach),
     ("get_webhook_delivery", "webhooks.manage", OutOfReach),
     ("redeliver_webhook_delivery", "webhooks.manage", OutOfReach),
@@ -241,6 +254,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
                     format!("?paymentId={}&ticketId={}", things["payments"], things["tickets"])
                 }
                 "get_widget_qr" => "?origin=https://pay.example".to_owned(),
+                "stream_events" => "?for_s=1".to_owned(),
                 _ => String::new(),
             };
             operations.push(Operation {
@@ -258,7 +272,7 @@ pub(crate) fn operations(things: &BTreeMap<&str, String>, bodies: &BTreeMap<&str
     operations
 }
 
-pub(crate) async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>) -> TestResponse {
+pub(crate) async fn call(app: &TestApp, operation: &Operation, token: Option<&str>) -> TestResponse {
     let mut request = app.client.request(operation.method.clone(), &operation.path);
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -292,6 +306,8 @@ pub(crate) async fn things(
     let account = json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" });
     let account = app.post(token, "/api/payments/accounts", &account).await.expect(200).body["account"].clone();
     let payment = app.created(token, "one").await["id"].as_str().unwrap().to_owned();
+    let signers = app.get(token, &format!("/api/v1/signers?node_id={node}")).await.expect(200).body;
+    let signer = signers["items"][0]["id"].as_str().unwrap().to_owned();
     let mut things = BTreeMap::from([
         ("orders", order["id"].as_str().unwrap().to_owned()),
         ("accounts", account["id"].as_str().unwrap().to_owned()),
@@ -306,50 +322,15 @@ pub(crate) async fn things(
         ("networks", merchant.network_id.to_string()),
         ("currencies", merchant.currency_id.to_string()),
         ("wallets", merchant.wallet_id.to_string()),
+        ("signers", signer),
         ("members", id(app.post(token, "/api/v1/members", &member).await)),
         ("integrations", id(app.post(token, "/api/v1/integrations", &integration).await)),
     ]);
-    let mut bodies = bodies(app, &order);
+    let mut bodies = bodies::bodies(app, &order);
     let (tills, tills_bodies) = things_of_a_till(app, token, &payment).await;
     things.extend(tills);
     bodies.extend(tills_bodies);
     (things, bodies)
-}
-
-/// What is sent to the operations that take a body.
-fn bodies(app: &TestApp, order: &Value) -> BTreeMap<&'static str, Value> {
-    let (merchant, node) = (&app.merchant, app.merchant.node_id.to_string());
-    let reason = json!({ "reason": "it is so" });
-    let many = json!({ "filter": {}, "reason": "it is so" });
-    let address = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-    BTreeMap::from([
-        ("create_webhook", json!({ "node_id": node, "url": "https://shop.example/hooks", "events": ["*"] })),
-        ("update_webhook", json!({ "description": "theirs" })),
-        ("rotate_webhook_secret", json!({})),
-        ("disable_webhook", json!({})),
-        ("recover_webhook", json!({ "since": "2020-01-01T00:00:00Z" })),
-        ("create_payment", app.payment("two")),
-        ("create_integration", json!({ "node_id": node, "name": "other" })),
-        ("create_node", json!({ "parent_id": node, "name": "below" })),
-        ("create_wallet", json!({ "node_id": node, "chain_id": merchant.chain_id, "name": "w", "address": address })),
-        ("create_member", json!({ "node_id": node, "external_id": "eve" })),
-        ("discard_dead_letter", reason.clone()),
-        ("restore_dead_letter", reason.clone()),
-        ("edit_dead_letter", json!({ "body": "{}", "reason": "it is so" })),
-        ("discard_dead_letters", many.clone()),
-        ("restore_dead_letters", many.clone()),
-        ("dry_run_redrive", json!({ "filter": {} })),
-        ("create_redrive", many),
-        ("pause_redrive", reason.clone()),
-        ("resume_redrive", reason.clone()),
-        ("abort_redrive", reason),
-        ("resolve_payment", json!({ "as": "failed", "reason": "nothing is there" })),
-        ("create_refund", json!({ "order_id": order["number"] })),
-        ("decide_receipts", json!({ "orderId": order["id"], "status": "CONFIRMED" })),
-        ("create_account", json!({ "type": "TRANSFERENCIA", "bankName": "Banesco" })),
-        ("update_account", json!({ "active": false })),
-        ("deploy_wallet", json!({ "node_id": node, "network_id": merchant.network_id })),
-    ])
 }
 
 async fn things_of_a_till(
@@ -387,7 +368,7 @@ async fn things_of_a_till(
     (things, bodies)
 }
 
-on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| {
+on_both!(every_route_checks_who_calls_and_what_they_may, async |database: TestDatabase| {
     // A node that nobody gets to ask.
     let node = Some(gateways::PhoenixdConfig::sandbox("http://127.0.0.1:9", &"secret".into()));
     let app = marketplace::shop_with(database, |settings| settings.lightning.phoenixd = node).await;
@@ -410,18 +391,18 @@ on_both!(every_route_asks_who_and_what_they_may, async |database: TestDatabase| 
         if permission.is_empty() {
             continue;
         }
-        operation.refused(ask(&app, &operation, None).await, 401, "unauthorized");
-        operation.refused(ask(&app, &operation, Some("nonsense")).await, 401, "unauthorized");
+        operation.refused(call(&app, &operation, None).await, 401, "unauthorized");
+        operation.refused(call(&app, &operation, Some("nonsense")).await, 401, "unauthorized");
         let without: Vec<Permission> =
             Permission::ALL.iter().copied().filter(|held| held.word() != permission).collect();
         let weak = app.token_on(app.merchant.node_id, &without).await;
         match permission {
-            "payment" => drop(operation.refused(ask(&app, &operation, Some(&weak)).await, 401, "unauthorized")),
+            "payment" => drop(operation.refused(call(&app, &operation, Some(&weak)).await, 401, "unauthorized")),
             "-" => {}
-            _ => drop(operation.refused(ask(&app, &operation, Some(&weak)).await, 403, "permission_missing")),
+            _ => drop(operation.refused(call(&app, &operation, Some(&weak)).await, 403, "permission_missing")),
         }
         let strange = app.token_on(below, Permission::ALL).await;
-        let answer = ask(&app, &operation, Some(&strange)).await;
+        let answer = call(&app, &operation, Some(&strange)).await;
         match stranger {
             OutOfReach => {
                 let sentence = operation.refused(answer, 403, "node_out_of_reach");

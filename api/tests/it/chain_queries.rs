@@ -14,14 +14,14 @@ use crate::app::TestApp;
 /// The number of the development chain.
 const NUMBER: i64 = 31_337;
 
-/// As the binary asks.
-fn questions() -> api::ChainQuestions {
-    api::ChainQuestions {
+/// As the binary queries.
+fn queries() -> api::ChainQueries {
+    api::ChainQueries {
         token: Arc::new(|url, address| {
             Box::pin(async move {
                 let at = address.parse().map_err(|_| "no address".to_owned())?;
-                let seen = chain::token(&SecretString::from(url), at).await.map_err(|error| error.to_string())?;
-                Ok(api::TokenSeen { has_code: seen.has_code, decimals: seen.decimals })
+                let info = chain::token(&SecretString::from(url), at).await.map_err(|error| error.to_string())?;
+                Ok(api::TokenInfo { has_code: info.has_code, decimals: info.decimals })
             })
         }),
         chain_number: Arc::new(|url| {
@@ -61,9 +61,9 @@ impl Drop for Chain {
     }
 }
 
-on_both!(a_tokens_contract_is_asked_for_its_decimals, async |database: TestDatabase| {
+on_both!(a_tokens_contract_is_queried_for_its_decimals, async |database: TestDatabase| {
     let chain = Chain::start().await;
-    let app = TestApp::with_parts(database, |parts| parts.chain = Some(questions())).await;
+    let app = TestApp::with_parts(database, |parts| parts.chain = Some(queries())).await;
     let token = app.token().await;
     let network = json!({
         "chain_id": app.merchant.chain_id, "network_id": NUMBER, "name": "Development", "rpc_urls": [chain.url],
@@ -100,7 +100,7 @@ on_both!(a_tokens_contract_is_asked_for_its_decimals, async |database: TestDatab
 
 on_both!(a_node_of_another_chain_is_refused, async |database: TestDatabase| {
     let chain = Chain::start().await;
-    let app = TestApp::with_parts(database, |parts| parts.chain = Some(questions())).await;
+    let app = TestApp::with_parts(database, |parts| parts.chain = Some(queries())).await;
     let token = app.token().await;
     let network = |number: i64| {
         json!({

@@ -19,7 +19,7 @@ fn number(text: &str) -> Value {
 on_both!(deals_bound_their_amounts, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let ask = async |id: &str, method: &str, pointer: &str, amount: &str| {
+    let request = async |id: &str, method: &str, pointer: &str, amount: &str| {
         let mut body = app.payment(id);
         body["payment_method"] = json!(method);
         body["items"] = json!([{ "name": "Tea pot", "price": 1, "external_id": "1" }]);
@@ -34,9 +34,9 @@ on_both!(deals_bound_their_amounts, async |database: TestDatabase| {
     ];
     for (method, most, more) in most_and_more {
         for pointer in ["/price", "/paid_price", "/items/0/price"] {
-            ask(&format!("{method} {pointer}"), method, pointer, most).await.expect(201);
+            request(&format!("{method} {pointer}"), method, pointer, most).await.expect(201);
             for more in [more, "79228162514264337593543950335", "1e27"] {
-                assert_eq!(ask("more", method, pointer, more).await.pointers(), [pointer], "{more}");
+                assert_eq!(request("more", method, pointer, more).await.pointers(), [pointer], "{more}");
             }
         }
     }

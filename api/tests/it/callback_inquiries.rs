@@ -30,7 +30,7 @@ const GENUINE: &str = "a signature of PayPal's";
 /// PayPal, as far as somebody asks it about signatures; what is counted are these questions.
 #[derive(Clone, Default)]
 struct PayPal {
-    asked: Arc<AtomicUsize>,
+    inquiries: Arc<AtomicUsize>,
 }
 
 impl PayPal {
@@ -50,7 +50,7 @@ impl PayPal {
         let answer = match request.uri().path() {
             "/v1/oauth2/token" => json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 32_400 }),
             "/v1/notifications/verify-webhook-signature" => {
-                self.asked.fetch_add(1, Ordering::SeqCst);
+                self.inquiries.fetch_add(1, Ordering::SeqCst);
                 let body: serde_json::Value = request.take_body().into_json().await?;
                 let genuine = body["transmission_sig"] == GENUINE;
                 json!({ "verification_status": if genuine { "SUCCESS" } else { "FAILURE" } })
@@ -60,8 +60,8 @@ impl PayPal {
         Ok(poem::Response::builder().content_type("application/json").body(answer.to_string()))
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    fn inquiries(&self) -> usize {
+        self.inquiries.load(Ordering::SeqCst)
     }
 }
 
@@ -90,7 +90,7 @@ async fn begun(app: &TestApp) -> GatewaySessionId {
         payment_method: PaymentMethod::CreditCard,
         account: None,
         fee: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     };
     let mut tx = app.database.db.begin().await.unwrap();
     let session = sessions::begin(&mut tx, new).await.unwrap();
@@ -112,7 +112,7 @@ async fn call(app: &TestApp, transmission: &str, signature: &str, body: &str) ->
     send(request.header("paypal-cert-url", "https://api.paypal.com/v1/notifications/certs/CERT-1")).await
 }
 
-on_both!(paypal_is_not_asked_about_what_concerns_nobody_here, async |database: TestDatabase| {
+on_both!(paypal_is_not_queried_about_what_concerns_nobody_here, async |database: TestDatabase| {
     let (app, paypal) = shop(database, |_| {}).await;
     begun(&app).await;
     for number in 0..200 {
@@ -122,10 +122,10 @@ on_both!(paypal_is_not_asked_about_what_concerns_nobody_here, async |database: T
     let other = json!({ "id": "WH-X", "event_type": "BILLING.PLAN.CREATED", "resource": {} }).to_string();
     call(&app, "t-x", "forged", &other).await.expect(200);
     call(&app, "t-y", "forged", "[]").await.problem(400, "malformed_request");
-    assert_eq!(paypal.asked(), 0);
+    assert_eq!(paypal.inquiries(), 0);
 });
 
-on_both!(a_forged_callback_is_asked_about_once, async |database: TestDatabase| {
+on_both!(a_forged_callback_is_inquired_about_once, async |database: TestDatabase| {
     let (app, paypal) = shop(database, |_| {}).await;
     let body = approved("WH-1", begun(&app).await);
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -136,14 +136,14 @@ on_both!(a_forged_callback_is_asked_about_once, async |database: TestDatabase| {
         let request = request.header("paypal-cert-url", "https://api.paypal.com/v1/notifications/certs/CERT-1");
         send(request).await.problem(401, "unauthorized");
     }
-    assert_eq!(paypal.asked(), 1);
+    assert_eq!(paypal.inquiries(), 1);
     // Refusing it has made nobody refuse the one that it imitates.
     call(&app, "t", GENUINE, &body).await.expect(200);
-    assert_eq!(paypal.asked(), 2);
+    assert_eq!(paypal.inquiries(), 2);
     for number in 0..20 {
         call(&app, &format!("again-{number}"), "forged", &body).await.expect(200);
     }
-    assert_eq!(paypal.asked(), 2, "what was heard is heard once");
+    assert_eq!(paypal.inquiries(), 2, "what was heard is heard once");
 });
 
 on_both!(forged_callbacks_about_a_payment_that_is_here_have_a_budget, async |database: TestDatabase| {
@@ -160,5 +160,5 @@ on_both!(forged_callbacks_about_a_payment_that_is_here_have_a_budget, async |dat
     }
     assert_eq!(statuses[..5], [401; 5]);
     assert!(statuses.iter().filter(|status| **status == 429).count() >= 20, "{statuses:?}");
-    assert!(paypal.asked() <= 10, "{}", paypal.asked());
+    assert!(paypal.inquiries() <= 10, "{}", paypal.inquiries());
 });

@@ -9,10 +9,10 @@ use crate::{
     checkout::{PATH, created, order, shop},
 };
 
-on_both!(errors_are_told_in_the_language_that_was_asked_for, async |database: TestDatabase| {
+on_both!(errors_are_worded_in_the_language_that_was_requested, async |database: TestDatabase| {
     let app = shop(database).await;
     let token = app.token().await;
-    let ask = async |language: &str| {
+    let send_request = async |language: &str| {
         let request = app.client.get(format!("{PATH}/nonsense")).header("authorization", format!("Bearer {token}"));
         send(request.header("accept-language", language)).await
     };
@@ -22,7 +22,7 @@ on_both!(errors_are_told_in_the_language_that_was_asked_for, async |database: Te
         ("pt-PT", "pt", "Não encontrado", "Pagamento não encontrado"),
         ("de", "en", "Not found", "Payment not found"),
     ] {
-        let answer = ask(language).await;
+        let answer = send_request(language).await;
         assert_eq!(answer.header("content-language"), tag);
         let problem = answer.problem(404, "not_found");
         assert_eq!((problem["title"].as_str().unwrap(), problem["detail"].as_str().unwrap()), (title, detail));

@@ -25,7 +25,7 @@ fn references(list: &Value) -> Vec<&str> {
     data.iter().map(|payment| payment["clientId"].as_str().unwrap_or("-")).collect()
 }
 
-on_both!(list_is_sorted_as_asked_with_amounts_as_numbers, async |database: TestDatabase| {
+on_both!(list_is_sorted_as_requested_with_amounts_as_numbers, async |database: TestDatabase| {
     let app = shop(database).await;
     let token = app.token().await;
     for (client_id, value) in [(Some("b"), "10"), (Some("a"), "9.50"), (None, "9.05"), (Some("C"), "100.00")] {
@@ -109,12 +109,12 @@ on_both!(list_pages_lead_to_one_another, async |database: TestDatabase| {
     }
     let strangers = app.token_on(app.stranger.node_id, Permission::ALL).await;
     created(&app, &strangers, "theirs").await;
-    let (mut path, mut seen) = (format!("{PATH}?sort=clientId&limit=2"), Vec::new());
+    let (mut path, mut read) = (format!("{PATH}?sort=clientId&limit=2"), Vec::new());
     let mut pages = Vec::new();
     loop {
         let page = app.get(&token, &path).await.expect(200).body;
         assert_eq!(page["total"], 5);
-        seen.extend(references(&page).iter().map(|&reference| reference.to_owned()));
+        read.extend(references(&page).iter().map(|&reference| reference.to_owned()));
         let next = page["next"].as_str().map(|next| next.replace("http://127.0.0.1:9154", ""));
         pages.push(page);
         match next {
@@ -122,7 +122,7 @@ on_both!(list_pages_lead_to_one_another, async |database: TestDatabase| {
             None => break,
         }
     }
-    assert_eq!(seen, ["order-0", "order-1", "order-2", "order-3", "order-4"]);
+    assert_eq!(read, ["order-0", "order-1", "order-2", "order-3", "order-4"]);
     assert!(pages[0].get("prev").is_none());
     assert_eq!(pages[1]["prev"], "http://127.0.0.1:9154/v1/payments?sort=clientId&limit=2&offset=0");
     assert_eq!(pages[2]["prev"], "http://127.0.0.1:9154/v1/payments?sort=clientId&limit=2&offset=2");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{TestApp, TestResponse},
     checkout::{PATH, shop, shop_with},
-    checkout_submit::{gateway_says, id_of, seen_as, submit, waiting},
+    checkout_submit::{gateway_says, id_of, reported, submit, waiting},
 };
 
 const VARIABLE: &str = "QUITTANCE_TEST_CHECKOUT_DOCUMENT";
@@ -141,15 +141,15 @@ async fn create(app: &TestApp, token: &str, original: &Original, body: &Value) -
 /// To the end of each way that a payment may go.
 async fn live(app: &TestApp, token: &str, original: &Original) {
     let ways = [
-        ("completed", vec![seen_as(GatewayStatus::Approved, 0), seen_as(GatewayStatus::Captured, 15_000)]),
-        ("failed", vec![seen_as(GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }, 0)]),
+        ("completed", vec![reported(GatewayStatus::Approved, 0), reported(GatewayStatus::Captured, 15_000)]),
+        ("failed", vec![reported(GatewayStatus::Failed { code: "declined".to_owned(), message: "no".to_owned() }, 0)]),
     ];
-    for (end, told) in ways {
+    for (end, reports) in ways {
         let payment = create(app, token, original, &full(end)).await;
         original.expect(SUBMIT, submit(app, token, &payment, "STR", waiting()).await, 200);
         let mut now = original.expect(READ, app.get(token, &path(&payment, "")).await, 200);
-        for seen in told {
-            gateway_says(app, id_of(&payment), seen).await;
+        for report in reports {
+            gateway_says(app, id_of(&payment), report).await;
             now = original.expect(READ, app.get(token, &path(&payment, "")).await, 200);
         }
         assert_eq!(now["status"], end);

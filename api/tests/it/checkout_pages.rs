@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{TestApp, TestResponse, send},
     checkout::{PATH, created, order, shop, shop_with},
-    checkout_submit::{APPROVE, gateway_says, id_of, seen_as, waiting},
+    checkout_submit::{APPROVE, gateway_says, id_of, reported, waiting},
 };
 
 fn path(payment: &Value) -> String {
@@ -85,7 +85,7 @@ on_both!(a_payer_chooses_waits_and_comes_back_to_the_shop, async |database: Test
     assert!(shown.text.contains(r#"http-equiv="refresh""#) && shown.text.contains(APPROVE), "{}", shown.text);
     let read = app.get(&token, &format!("{PATH}/{}", payment["id"].as_str().unwrap())).await.expect(200).body;
     assert_eq!(read["payer"]["phone"], "+2693210000");
-    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Captured, 15_000)).await;
+    gateway_says(&app, id_of(&payment), reported(GatewayStatus::Captured, 15_000)).await;
     let back = page(&app, &payment).await.expect(303);
     let id = payment["id"].as_str().unwrap();
     assert_eq!(back.header("location"), format!("https://shop.example/thanks?paymentId={id}"));
@@ -150,7 +150,7 @@ on_both!(hosted_payments_without_urls_end_on_our_own_pages, async |database: Tes
     let submit = format!("{}/submit", path(&paid));
     let (answer, ()) = tokio::join!(post(&app, &submit, form), gateway_says(&app, id_of(&paid), waiting()));
     answer.expect(303);
-    gateway_says(&app, id_of(&paid), seen_as(GatewayStatus::Captured, 15_000)).await;
+    gateway_says(&app, id_of(&paid), reported(GatewayStatus::Captured, 15_000)).await;
     assert!(page(&app, &paid).await.expect(200).text.contains("Thank you"));
     let canceled = app.post(&token, PATH, &body).await.expect(201).body["data"].clone();
     let form = format!("token={}", token_in(&page(&app, &canceled).await));

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use gateways::Source;
 use payments::{
     Actor, ledger,
-    sessions::{self, GatewayStatus, Seen},
+    sessions::{self, GatewayReport, GatewayStatus},
 };
 use rust_decimal::Decimal;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -27,17 +27,21 @@ pub(crate) fn id_of(payment: &Value) -> PaymentId {
 /// Where the gateway's page is.
 pub(crate) const APPROVE: &str = "https://gateway.example/pay/1";
 
-pub(crate) fn waiting() -> Seen {
+pub(crate) fn waiting() -> GatewayReport {
     let gateway_id = Some("g-1".to_owned());
-    Seen { gateway_id, approve_url: Some(APPROVE.to_owned()), ..Seen::without_money(GatewayStatus::Waiting) }
+    GatewayReport {
+        gateway_id,
+        approve_url: Some(APPROVE.to_owned()),
+        ..GatewayReport::without_money(GatewayStatus::Waiting)
+    }
 }
 
-pub(crate) fn seen_as(status: GatewayStatus, captured: i64) -> Seen {
-    Seen { status, captured: Decimal::from(captured), ..waiting() }
+pub(crate) fn reported(status: GatewayStatus, captured: i64) -> GatewayReport {
+    GatewayReport { status, captured: Decimal::from(captured), ..waiting() }
 }
 
 /// What a worker writes down after the gateway has answered, as soon as there is something to answer.
-pub(crate) async fn gateway_says(app: &TestApp, id: PaymentId, seen: Seen) {
+pub(crate) async fn gateway_says(app: &TestApp, id: PaymentId, report: GatewayReport) {
     let db = &app.database.db;
     let session = loop {
         match sessions::newest(&**db, id).await.unwrap() {
@@ -47,15 +51,21 @@ pub(crate) async fn gateway_says(app: &TestApp, id: PaymentId, seen: Seen) {
     };
     sessions::claim(db, session.id, TimeDelta::seconds(5), |_| true).await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    ledger::settle(&mut tx, session.id, seen, Actor::worker("test")).await.unwrap();
+    ledger::settle(&mut tx, session.id, report, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 /// Submits while the gateway answers.
-pub(crate) async fn submit(app: &TestApp, token: &str, payment: &Value, source: &str, seen: Seen) -> TestResponse {
+pub(crate) async fn submit(
+    app: &TestApp,
+    token: &str,
+    payment: &Value,
+    source: &str,
+    report: GatewayReport,
+) -> TestResponse {
     let path = format!("{PATH}/{}/submit", payment["id"].as_str().unwrap());
     let body = json!({ "source": source });
-    let (answer, ()) = tokio::join!(app.post(token, &path, &body), gateway_says(app, id_of(payment), seen));
+    let (answer, ()) = tokio::join!(app.post(token, &path, &body), gateway_says(app, id_of(payment), report));
     answer
 }
 
@@ -74,13 +84,13 @@ on_both!(submit_200_and_the_way_to_completed, async |database: TestDatabase| {
     assert_eq!((&data["plan"]["source"], &data["billing"]["providerId"]), (&json!("STR"), &json!("g-1")));
     assert_eq!(data["billing"]["intent"]["status"], "ready");
     assert!(data["submittedAt"].is_string() && data.get("approvedAt").is_none());
-    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Approved, 0)).await;
+    gateway_says(&app, id_of(&payment), reported(GatewayStatus::Approved, 0)).await;
     let approved = read(&app, &token, &payment).await;
     assert_eq!(approved["status"], "approved");
     assert!(approved["approvedAt"].is_string());
     let cancel = format!("{PATH}/{}/cancel", payment["id"].as_str().unwrap());
     app.post(&token, &cancel, &json!({})).await.problem(400, "conflict");
-    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Captured, 15_000)).await;
+    gateway_says(&app, id_of(&payment), reported(GatewayStatus::Captured, 15_000)).await;
     let done = read(&app, &token, &payment).await;
     assert_eq!((&done["status"], &done["captured"]), (&json!("completed"), &json!(true)));
     assert!(done["capturedAt"].is_string() && done["completedAt"].is_string());
@@ -90,7 +100,7 @@ on_both!(submit_200_and_the_way_to_completed, async |database: TestDatabase| {
     assert_eq!(again.problem(400, "conflict")["detail"], "The payment is completed and cannot be submitted");
 });
 
-on_both!(submit_uses_the_plan_and_cancel_after_it_asks_the_gateway, async |database: TestDatabase| {
+on_both!(submit_uses_the_plan_and_cancel_after_it_goes_through_the_gateway, async |database: TestDatabase| {
     let app = shop(database).await;
     let token = app.token().await;
     let mut body = order("order-1");
@@ -103,7 +113,7 @@ on_both!(submit_uses_the_plan_and_cancel_after_it_asks_the_gateway, async |datab
     let canceled = app.post(&token, &path.replace("submit", "cancel"), &json!({})).await.expect(200).body;
     assert_eq!(canceled["data"]["status"], "canceled");
     let at = canceled["data"]["canceledAt"].clone();
-    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Closed, 0)).await;
+    gateway_says(&app, id_of(&payment), reported(GatewayStatus::Closed, 0)).await;
     let closed = read(&app, &token, &payment).await;
     assert_eq!((&closed["status"], &closed["canceledAt"]), (&json!("canceled"), &at));
 });
@@ -122,7 +132,7 @@ on_both!(submit_400, async |database: TestDatabase| {
     assert_eq!(gateway_session::Entity::find().count(&*app.database.db).await.unwrap(), 0);
     let declined =
         GatewayStatus::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
-    let answer = submit(&app, &token, &payment, "STR", seen_as(declined, 0)).await;
+    let answer = submit(&app, &token, &payment, "STR", reported(declined, 0)).await;
     assert_eq!(answer.problem(400, "conflict")["detail"], "The gateway has declined: The card was declined");
     let failed = read(&app, &token, &payment).await;
     assert_eq!(failed["status"], "failed");
@@ -136,7 +146,7 @@ on_both!(a_payer_who_turns_away_may_choose_again, async |database: TestDatabase|
     let token = app.token().await;
     let payment = created(&app, &token, "order-1").await;
     submit(&app, &token, &payment, "STR", waiting()).await.expect(200);
-    gateway_says(&app, id_of(&payment), seen_as(GatewayStatus::Closed, 0)).await;
+    gateway_says(&app, id_of(&payment), reported(GatewayStatus::Closed, 0)).await;
     assert_eq!(read(&app, &token, &payment).await["status"], "pending");
 });
 

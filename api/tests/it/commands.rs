@@ -45,8 +45,8 @@ on_both!(cancels_through_the_chain_what_was_sent, async |database: TestDatabase|
     let app = TestApp::new(database).await;
     let token = app.token().await;
     let payment = app.created(&token, "one").await;
-    for seen in opened() {
-        app.observe(&payment, seen).await;
+    for observation in opened() {
+        app.observe(&payment, observation).await;
     }
     command(&app, &token, &payment, "cancel").await.expect(202);
     assert_eq!(status(&app, &token, &payment).await, "canceling");
@@ -59,12 +59,12 @@ on_both!(a_paid_payment_is_released_or_given_back, async |database: TestDatabase
     let app = TestApp::new(database).await;
     let token = app.token().await;
     let payment = app.created(&token, "one").await;
-    for seen in opened() {
-        app.observe(&payment, seen).await;
+    for observation in opened() {
+        app.observe(&payment, observation).await;
     }
     command(&app, &token, &payment, "release").await.problem(409, "conflict");
-    for seen in paid() {
-        app.observe(&payment, seen).await;
+    for observation in paid() {
+        app.observe(&payment, observation).await;
     }
     for _ in 0..2 {
         let answer = command(&app, &token, &payment, "release").await.expect(202);
@@ -76,8 +76,8 @@ on_both!(a_paid_payment_is_released_or_given_back, async |database: TestDatabase
     assert_eq!(problem["detail"], "a payment that is completed cannot be canceled");
 
     let other = app.created(&token, "two").await;
-    for seen in opened().into_iter().chain(paid()) {
-        app.observe(&other, seen).await;
+    for observation in opened().into_iter().chain(paid()) {
+        app.observe(&other, observation).await;
     }
     command(&app, &token, &other, "cancel").await.expect(202);
     app.observe(&other, Observation::DealCanceled { deposit: Closing::Returned, transaction_hash: None }).await;
@@ -101,8 +101,8 @@ on_both!(what_has_ended_otherwise_cannot_be_canceled, async |database: TestDatab
     assert_eq!(shown["failure"], json!({ "code": "reverted", "message": "TokenNotAllowed", "retryable": false }));
 
     let expired = app.created(&token, "expired").await;
-    for seen in opened().into_iter().chain([Observation::Expired]) {
-        app.observe(&expired, seen).await;
+    for observation in opened().into_iter().chain([Observation::Expired]) {
+        app.observe(&expired, observation).await;
     }
     command(&app, &token, &expired, "cancel").await.problem(409, "conflict");
 });
@@ -116,8 +116,8 @@ on_both!(sends_again_what_is_eligible, async |database: TestDatabase| {
     assert_eq!(again["access_token"], payment["access_token"]);
     command(&app, &token, &payment, "retry-send").await.expect(200);
 
-    for seen in opened() {
-        app.observe(&payment, seen).await;
+    for observation in opened() {
+        app.observe(&payment, observation).await;
     }
     let problem = command(&app, &token, &payment, "retry-send").await.problem(400, "not_eligible");
     assert_eq!(problem["detail"], "Payment not eligible for retry");
@@ -153,7 +153,7 @@ on_both!(unknown_payments_are_not_found, async |database: TestDatabase| {
     app.get(&token, &format!("{path}/logs")).await.problem(404, "not_found");
 });
 
-on_both!(the_log_tells_who_did_what_and_by_which_request, async |database: TestDatabase| {
+on_both!(the_log_shows_who_did_what_and_by_which_request, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
     let request = app.client.post("/api/v1/payments").header("authorization", format!("Bearer {token}"));
@@ -175,13 +175,13 @@ on_both!(the_log_tells_who_did_what_and_by_which_request, async |database: TestD
     assert_eq!(second["items"][0]["id"], items[1]["id"]);
 });
 
-on_both!(a_deposit_that_the_payer_refuses_is_told_as_kept_and_not_as_returned, async |database: TestDatabase| {
+on_both!(a_deposit_that_the_payer_refuses_is_announced_as_kept_and_not_as_returned, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
     let payment = app.created(&token, "one").await;
     let path = format!("/api/v1/payments/{}", payment["id"].as_str().unwrap());
-    for seen in [opened(), paid()].concat() {
-        app.observe(&payment, seen).await;
+    for observation in [opened(), paid()].concat() {
+        app.observe(&payment, observation).await;
     }
     command(&app, &token, &payment, "cancel").await.expect(202);
     let held = Closing::Held {
@@ -193,13 +193,13 @@ on_both!(a_deposit_that_the_payer_refuses_is_told_as_kept_and_not_as_returned, a
         let deposit = held.clone();
         app.observe(&payment, Observation::DealCanceled { deposit, transaction_hash: Some("0xc".to_owned()) }).await;
     }
-    let seen = app.get(&token, &path).await.expect(200).body;
-    assert_eq!(seen["status"], "canceled", "the payer has nothing back");
-    assert_eq!(seen["return_held"]["payer"], "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
-    assert_eq!(seen["return_held"]["token_address"], "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512");
+    let payment_now = app.get(&token, &path).await.expect(200).body;
+    assert_eq!(payment_now["status"], "canceled", "the payer has nothing back");
+    assert_eq!(payment_now["return_held"]["payer"], "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+    assert_eq!(payment_now["return_held"]["token_address"], "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512");
     assert_eq!(
-        (&seen["return_held"]["amount"], &seen["return_held"]["withdrawn_at"]),
-        (&seen["paid_price"], &Value::Null)
+        (&payment_now["return_held"]["amount"], &payment_now["return_held"]["withdrawn_at"]),
+        (&payment_now["paid_price"], &Value::Null)
     );
     let logs = app.get(&token, &format!("{path}/logs?per_page=100")).await.expect(200).body;
     let rows = |event: &str| -> Vec<Value> {
@@ -207,13 +207,16 @@ on_both!(a_deposit_that_the_payer_refuses_is_told_as_kept_and_not_as_returned, a
         logs["items"].as_array().unwrap().iter().filter(of_type).cloned().collect()
     };
     assert_eq!((rows("payment.canceled").len(), rows("payment.return_held").len()), (1, 1), "{logs:#}");
-    let told = &rows("payment.return_held")[0];
-    assert!(told["message"].as_str().unwrap().contains("kept for the payer, who calls withdraw"), "{told}");
-    assert_eq!(told["data"]["held"]["amount_base_units"], "10500000");
+    let logged = &rows("payment.return_held")[0];
+    assert!(logged["message"].as_str().unwrap().contains("kept for the payer, who calls withdraw"), "{logged}");
+    assert_eq!(logged["data"]["held"]["amount_base_units"], "10500000");
 
     let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     app.observe(&payment, Observation::ReturnWithdrawn { at, data: json!({ "transaction_hash": "0xd" }) }).await;
-    let seen = app.get(&token, &path).await.expect(200).body;
-    assert_eq!(seen["status"], "canceled");
-    assert!(seen["return_held"]["withdrawn_at"].as_str().unwrap().starts_with("2027-01-15T08:00:00"), "{seen}");
+    let payment_now = app.get(&token, &path).await.expect(200).body;
+    assert_eq!(payment_now["status"], "canceled");
+    assert!(
+        payment_now["return_held"]["withdrawn_at"].as_str().unwrap().starts_with("2027-01-15T08:00:00"),
+        "{payment_now}"
+    );
 });

@@ -125,12 +125,12 @@ fn every_list_of_a_request_has_a_bound() {
 }
 
 /// Every schema of the document with the pointer to it.
-fn walk<'a>(value: &'a Value, at: &str, seen: &mut Vec<(String, &'a Value)>) {
-    seen.push((at.to_owned(), value));
+fn walk<'a>(value: &'a Value, at: &str, visited: &mut Vec<(String, &'a Value)>) {
+    visited.push((at.to_owned(), value));
     match value {
-        Value::Object(object) => object.iter().for_each(|(name, value)| walk(value, &format!("{at}/{name}"), seen)),
+        Value::Object(object) => object.iter().for_each(|(name, value)| walk(value, &format!("{at}/{name}"), visited)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| walk(value, &format!("{at}/{index}"), seen));
+            items.iter().enumerate().for_each(|(index, value)| walk(value, &format!("{at}/{index}"), visited));
         }
         _ => {}
     }
@@ -139,11 +139,11 @@ fn walk<'a>(value: &'a Value, at: &str, seen: &mut Vec<(String, &'a Value)>) {
 #[test]
 fn references_carry_their_descriptions_without_a_wrapper() {
     let document = api::openapi_document();
-    let mut seen = Vec::new();
-    walk(&document["components"], "", &mut seen);
-    walk(&document["paths"], "", &mut seen);
+    let mut visited = Vec::new();
+    walk(&document["components"], "", &mut visited);
+    walk(&document["paths"], "", &mut visited);
     let wrapped: Vec<&str> =
-        seen.iter().filter(|(_, value)| value.get("allOf").is_some()).map(|(at, _)| at.as_str()).collect();
+        visited.iter().filter(|(_, value)| value.get("allOf").is_some()).map(|(at, _)| at.as_str()).collect();
     assert_eq!(wrapped, Vec::<&str>::new(), "generators lose what uses these");
     let method = &document["components"]["schemas"]["NewPayment"]["properties"]["payment_method"];
     assert_eq!(method["$ref"], "#/components/schemas/NewPaymentMethod");
@@ -204,9 +204,9 @@ fn money_is_a_double_with_its_text_beside_it_or_taken_as_either() {
 
 /// The names of the components that are used, and those that are there.
 fn components(document: &Value) -> [std::collections::BTreeSet<String>; 2] {
-    let mut seen = Vec::new();
-    walk(document, "", &mut seen);
-    let used = seen.iter().filter_map(|(_, value)| value["$ref"].as_str()).map(str::to_owned);
+    let mut visited = Vec::new();
+    walk(document, "", &mut visited);
+    let used = visited.iter().filter_map(|(_, value)| value["$ref"].as_str()).map(str::to_owned);
     let kinds = ["schemas", "responses"].into_iter();
     let there = kinds.flat_map(|kind| {
         let names = document["components"][kind].as_object().unwrap().keys();

@@ -53,7 +53,7 @@ async fn begun(app: &TestApp, source: &str) -> (PaymentId, GatewaySessionId) {
         payment_method: PaymentMethod::CreditCard,
         account: None,
         fee: None,
-        asked: Actor::payer().into(),
+        requested_by: Actor::payer().into(),
     };
     let mut tx = app.database.db.begin().await.unwrap();
     let session = sessions::begin(&mut tx, new).await.unwrap();
@@ -90,7 +90,7 @@ async fn call_stripe(app: &TestApp, body: &str, signature: Option<String>) -> Te
     send(request).await
 }
 
-on_both!(a_signed_event_is_looked_at_once_before_any_answer_of_the_gateway, async |database: TestDatabase| {
+on_both!(a_signed_event_is_handled_once_before_any_answer_of_the_gateway, async |database: TestDatabase| {
     let app = shop(database).await;
     let (_, session_id) = begun(&app, "STR").await;
     let body = completed("evt_1", session_id).to_string();
@@ -137,7 +137,7 @@ on_both!(events_about_nothing_of_ours_are_200_and_change_nothing, async |databas
     assert_eq!(looks(&app).await, 0);
 });
 
-on_both!(an_operator_tells_the_id_of_a_payment_whose_answer_was_lost, async |database: TestDatabase| {
+on_both!(an_operator_reports_the_id_of_a_payment_whose_answer_was_lost, async |database: TestDatabase| {
     let app = shop(database).await;
     let (_, session_id) = begun(&app, "MVM").await;
     let body = json!({ "transactionStatus": "completed", "serverCorrelationId": "server-7" });

@@ -51,9 +51,12 @@ on_both!(refuses_taken_names_strange_nodes_and_wrong_values, async |database: Te
 on_both!(nobody_grants_what_they_may_not_do, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token_on(app.merchant.node_id, &[Permission::NodesManage, Permission::PaymentsRead]).await;
-    let ask = |permissions| json!({ "node_id": app.merchant.node_id, "name": "x", "permissions": permissions });
-    app.post(&token, "/api/v1/integrations", &ask(json!(["operations"]))).await.problem(403, "permission_missing");
-    app.post(&token, "/api/v1/integrations", &ask(json!(["payments.read"]))).await.expect(201);
+    let new_integration =
+        |permissions| json!({ "node_id": app.merchant.node_id, "name": "x", "permissions": permissions });
+    app.post(&token, "/api/v1/integrations", &new_integration(json!(["operations"])))
+        .await
+        .problem(403, "permission_missing");
+    app.post(&token, "/api/v1/integrations", &new_integration(json!(["payments.read"]))).await.expect(201);
 });
 
 on_both!(revoking_one_ends_its_tokens_at_once, async |database: TestDatabase| {

@@ -60,7 +60,7 @@ on_both!(whatever_is_created_says_where_it_is, async |database: TestDatabase| {
     assert_eq!(location(&first, "first"), location(&again, "again"));
 });
 
-on_both!(whoever_rules_everything_is_told_where_it_is, async |database: TestDatabase| {
+on_both!(who_reaches_everything_gets_where_it_is, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     app.user("root", "481516", None).await;
     let login = app.login("root", "481516").await.expect(200);

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use gateways::{Gateways, SandboxConfig, SandboxProcessor};
 use payments::{
     Actor, Permission, ledger,
-    sellers::{self, Details, Seen},
+    sellers::{self, AccountReport, Details},
     sessions::{self, GatewayStatus},
 };
 use poem::{EndpointExt, test::TestClient};
@@ -39,7 +39,7 @@ impl TestResponse {
         let answer = self.expect(422);
         assert_eq!(answer.header("content-type"), "application/json");
         let mistakes = answer.body["detail"].as_array().unwrap_or_else(|| panic!("no list: {}", answer.text)).clone();
-        let told = mistakes.iter().map(|mistake| {
+        let places = mistakes.iter().map(|mistake| {
             let object = mistake.as_object().unwrap();
             assert_eq!(object.keys().collect::<Vec<_>>(), ["input", "loc", "msg", "type"], "{mistake}");
             assert!(mistake["msg"].as_str().is_some_and(|msg| !msg.is_empty()), "{mistake}");
@@ -54,7 +54,7 @@ impl TestResponse {
                 .collect();
             (mistake["type"].as_str().unwrap().to_owned(), place.join("."))
         });
-        told.collect()
+        places.collect()
     }
 }
 
@@ -93,18 +93,19 @@ pub(crate) async fn manager(app: &TestApp) -> String {
 
 /// The account as the processor has opened it.
 pub(crate) async fn open_account(app: &TestApp, node_id: NodeId, enabled: bool) {
-    let mut told = details();
-    told["country"] = json!("PT");
-    let told: Details = serde_json::from_value(told).unwrap();
+    let mut submitted = details();
+    submitted["country"] = json!("PT");
+    let submitted: Details = serde_json::from_value(submitted).unwrap();
     let mut tx = app.database.db.begin().await.unwrap();
-    let row = sellers::tell(&mut tx, node_id, &told, "PT50000201231234567890154".to_owned()).await.unwrap();
-    let seen = Seen {
+    let row =
+        sellers::submit_details(&mut tx, node_id, &submitted, "PT50000201231234567890154".to_owned()).await.unwrap();
+    let report = AccountReport {
         account_id: "acct_1".to_owned(),
         charges_enabled: enabled,
         payouts_enabled: enabled,
         requirements_due: if enabled { Vec::new() } else { vec!["individual.id".to_owned()] },
     };
-    sellers::seen(&tx, node_id, Some(row.told_at), seen).await.unwrap();
+    sellers::record_report(&tx, node_id, Some(row.told_at), report).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -134,21 +135,21 @@ pub(crate) async fn session_of(app: &TestApp, order_id: i64) -> GatewaySessionId
 }
 
 /// What the worker writes when the processor has told this.
-pub(crate) async fn told(app: &TestApp, id: GatewaySessionId, status: GatewayStatus, captured: &str) {
-    let seen = sessions::Seen {
+pub(crate) async fn processor_reports(app: &TestApp, id: GatewaySessionId, status: GatewayStatus, captured: &str) {
+    let report = sessions::GatewayReport {
         gateway_id: Some("pi_1".to_owned()),
         client_secret: Some("pi_1_secret".to_owned()),
         captured: captured.parse().unwrap(),
-        ..sessions::Seen::without_money(status)
+        ..sessions::GatewayReport::without_money(status)
     };
     let mut tx = app.database.db.begin().await.unwrap();
-    ledger::settle(&mut tx, id, seen, Actor::worker("test")).await.unwrap();
+    ledger::settle(&mut tx, id, report, Actor::worker("test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 /// An intent that is ready.
 async fn ready(app: &TestApp, order_id: i64) -> Value {
-    let opened = async { told(app, session_of(app, order_id).await, GatewayStatus::Waiting, "0").await };
+    let opened = async { processor_reports(app, session_of(app, order_id).await, GatewayStatus::Waiting, "0").await };
     let (answer, ()) = tokio::join!(intent(app, order_id), opened);
     answer.expect(200).body
 }
@@ -157,7 +158,7 @@ async fn ready(app: &TestApp, order_id: i64) -> Value {
 pub(crate) async fn sale(app: &TestApp, total: &str) -> i64 {
     let order_id = place(app, total).await;
     ready(app, order_id).await;
-    told(app, session_of(app, order_id).await, GatewayStatus::Captured, total).await;
+    processor_reports(app, session_of(app, order_id).await, GatewayStatus::Captured, total).await;
     order_id
 }
 
@@ -190,7 +191,7 @@ on_both!(the_status_has_the_contracts_words, async |database: TestDatabase| {
     assert_eq!((&active["status"], &active["charges_enabled"]), (&json!("active"), &json!(true)));
 });
 
-on_both!(wrong_details_are_told_field_by_field, async |database: TestDatabase| {
+on_both!(wrong_details_are_refused_field_by_field, async |database: TestDatabase| {
     let app = shop(database).await;
     let token = manager(&app).await;
     let required =
@@ -238,7 +239,7 @@ on_both!(an_iban_is_taken_as_people_print_it, async |database: TestDatabase| {
     }
 });
 
-on_both!(what_cannot_be_read_is_told_in_the_same_words, async |database: TestDatabase| {
+on_both!(what_cannot_be_read_is_refused_in_the_same_words, async |database: TestDatabase| {
     let app = shop(database).await;
     let token = manager(&app).await;
     let post = |path: &str| app.client.post(path).header("authorization", format!("Bearer {token}"));
@@ -273,7 +274,7 @@ on_both!(what_cannot_be_read_is_told_in_the_same_words, async |database: TestDat
     app.get(&token, "/api/payments/connect/nothing").await.detail(404);
 });
 
-on_both!(who_asks_comes_before_what_is_asked, async |database: TestDatabase| {
+on_both!(authentication_comes_before_the_request, async |database: TestDatabase| {
     let app = shop(database).await;
     let weak = app.token_on(app.merchant.node_id, Permission::DEFAULT).await;
     for path in [ONBOARD, PAYOUT, REFUND] {
@@ -335,7 +336,7 @@ on_both!(an_order_has_one_intent, async |database: TestDatabase| {
     let again = join_all((0..20).map(|_| intent(&app, order_id))).await;
     assert!(again.iter().all(|answer| answer.body == first));
     let session = session_of(&app, order_id).await;
-    told(&app, session, GatewayStatus::Captured, "25.25").await;
+    processor_reports(&app, session, GatewayStatus::Captured, "25.25").await;
     assert_eq!(intent(&app, order_id).await.detail(409), "The order is paid already");
     assert_eq!(balance(&app).await, (2_525 - 51, 0));
 });

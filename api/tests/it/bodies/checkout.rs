@@ -3,7 +3,7 @@
 use fixtures::{Backend, TestDatabase};
 use payments::{
     Permission,
-    sessions::{GatewayStatus, Seen},
+    sessions::{GatewayReport, GatewayStatus},
 };
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::Dialogue;
 use crate::{
     app::TestResponse,
     checkout::{PATH, order, shop_with},
-    checkout_submit::{gateway_says, id_of, seen_as, waiting},
+    checkout_submit::{gateway_says, id_of, reported, waiting},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +92,16 @@ async fn refused(dialogue: &mut Dialogue<'_>, token: &str) {
 }
 
 /// Submits while the gateway answers.
-async fn submit(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value, body: &Value, seen: Seen) -> TestResponse {
+async fn submit(
+    dialogue: &mut Dialogue<'_>,
+    token: &str,
+    payment: &Value,
+    body: &Value,
+    report: GatewayReport,
+) -> TestResponse {
     let app = dialogue.app;
     let path = path(payment, "/submit");
-    tokio::join!(dialogue.post(token, &path, body), gateway_says(app, id_of(payment), seen)).0
+    tokio::join!(dialogue.post(token, &path, body), gateway_says(app, id_of(payment), report)).0
 }
 
 async fn completing(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value) {
@@ -108,8 +114,8 @@ async fn completing(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value) {
         dialogue.get("", &url).await;
         dialogue.get("", &url.replace("sig=", "sig=0")).await;
     }
-    for seen in [seen_as(GatewayStatus::Approved, 0), seen_as(GatewayStatus::Captured, 15_000)] {
-        gateway_says(dialogue.app, id_of(payment), seen).await;
+    for report in [reported(GatewayStatus::Approved, 0), reported(GatewayStatus::Captured, 15_000)] {
+        gateway_says(dialogue.app, id_of(payment), report).await;
         dialogue.get(token, &path(payment, "")).await;
     }
     dialogue.post(token, &path(payment, "/cancel"), &json!({})).await;
@@ -124,7 +130,7 @@ async fn failing(dialogue: &mut Dialogue<'_>, token: &str) {
     dialogue.post(token, &path(&payment, "/submit"), &json!({})).await;
     let declined =
         GatewayStatus::Failed { code: "card_declined".to_owned(), message: "The card was declined".to_owned() };
-    submit(dialogue, token, &payment, &json!({ "source": "STR" }), seen_as(declined, 0)).await;
+    submit(dialogue, token, &payment, &json!({ "source": "STR" }), reported(declined, 0)).await;
     dialogue.get(token, &path(&payment, "")).await;
 }
 

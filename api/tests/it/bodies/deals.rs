@@ -123,14 +123,14 @@ async fn paying(dialogue: &mut Dialogue<'_>, token: &str, payment: &Value) {
     let app = dialogue.app;
     let path = format!("{PATH}/{}", payment["id"].as_str().unwrap());
     let deposited = [Observation::DepositSeen { data: json!({}) }, Observation::DepositFinal { data: json!({}) }];
-    for seen in opened() {
-        app.observe(payment, seen).await;
+    for observation in opened() {
+        app.observe(payment, observation).await;
     }
     dialogue.get(token, &path).await;
     dialogue.post(token, &format!("{path}/retry-send"), &json!({})).await;
     dialogue.post(token, &format!("{path}/release"), &json!({})).await;
-    for seen in deposited {
-        app.observe(payment, seen).await;
+    for observation in deposited {
+        app.observe(payment, observation).await;
     }
     dialogue.post(token, &format!("{path}/release"), &json!({})).await;
     app.observe(payment, Observation::Released { transaction_hash: None }).await;
@@ -154,8 +154,8 @@ async fn canceling(dialogue: &mut Dialogue<'_>, token: &str) {
 
     let sent = app.created(token, "order-4").await;
     let path = format!("{PATH}/{}", sent["id"].as_str().unwrap());
-    for seen in opened() {
-        app.observe(&sent, seen).await;
+    for observation in opened() {
+        app.observe(&sent, observation).await;
     }
     dialogue.post(token, &format!("{path}/cancel"), &Value::Null).await;
     let transaction_hash = Some(format!("0x{}", "cd".repeat(32)));

@@ -9,8 +9,8 @@ use super::Dialogue;
 use crate::{
     app::TestApp,
     marketplace::{
-        DASHBOARD, INTENT, ONBOARD, PAYOUT, REFUND, STATUS, details, manager, open_account, place, sale, session_of,
-        shop_with, told,
+        DASHBOARD, INTENT, ONBOARD, PAYOUT, REFUND, STATUS, details, manager, open_account, place, processor_reports,
+        sale, session_of, shop_with,
     },
 };
 
@@ -90,10 +90,10 @@ async fn selling(dialogue: &mut Dialogue<'_>) -> i64 {
     let app = dialogue.app;
     let number = place(app, "25.25").await;
     let order = json!({ "order_id": number });
-    let opened = async { told(app, session_of(app, number).await, GatewayStatus::Waiting, "0").await };
+    let opened = async { processor_reports(app, session_of(app, number).await, GatewayStatus::Waiting, "0").await };
     tokio::join!(dialogue.post("", INTENT, &order), opened).0.expect(200);
     dialogue.post("", INTENT, &order).await;
-    told(app, session_of(app, number).await, GatewayStatus::Captured, "25.25").await;
+    processor_reports(app, session_of(app, number).await, GatewayStatus::Captured, "25.25").await;
     dialogue.post("", INTENT, &order).await;
     dialogue.post("", INTENT, &json!({ "order_id": 4_711 })).await;
     number

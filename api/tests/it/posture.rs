@@ -55,7 +55,7 @@ on_both!(who_is_reached_by_https_keeps_to_it, async |database: TestDatabase| {
     assert!(plain.headers.get("strict-transport-security").is_none());
 });
 
-on_both!(the_origin_of_the_base_url_is_ours_whatever_host_a_proxy_asks_for, async |database: TestDatabase| {
+on_both!(the_origin_of_the_base_url_is_ours_whatever_host_a_proxy_names, async |database: TestDatabase| {
     let client = known_as(&database, "https://pay.example");
     let from = |origin: &str| -> TestRequestBuilder<'_, _> {
         client.post("/auth/refresh").header("host", "quittance.internal:9154").header("origin", origin.to_owned())

@@ -29,7 +29,7 @@ on_both!(shows_what_waits_in_every_queue, async |database: TestDatabase| {
     assert_eq!((&opening["done_per_second"], &opening["dead_letters"]), (&json!(0.0), &json!(0)));
 });
 
-on_both!(tells_what_the_broker_says, async |database: TestDatabase| {
+on_both!(reports_what_the_broker_says, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let state = app::state_with(&app.database, |parts| {
         parts.depth = Some(Arc::new(|queue: &str| {

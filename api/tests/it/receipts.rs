@@ -200,12 +200,12 @@ on_both!(reporting_a_receipt_writes_it_and_moves_order_and_payment, async |datab
     let payment = payment_of(&app, &order).await;
     assert_eq!((payment.status, payment.sequence), (PaymentStatus::Submitted, 4));
     assert_eq!(payment.paid_price.to_string(), "25.5");
-    let told = ["payment.created", "payment.open", "receipt.reported", "payment.submitted"];
-    assert_eq!(events(&app, &payment).await, told);
+    let announced = ["payment.created", "payment.open", "receipt.reported", "payment.submitted"];
+    assert_eq!(events(&app, &payment).await, announced);
     assert!(announcements(&app, &payment).await >= 2, "all of them are told by the one way of events");
     // Merchants' programs see the same payment.
-    let seen = app.get(&app.token().await, &format!("/api/v1/payments/{}", payment.id)).await.expect(200).body;
-    assert_eq!((&seen["status"], &seen["payment_method"]), (&json!("submitted"), &json!("bank_transfer")));
+    let shown = app.get(&app.token().await, &format!("/api/v1/payments/{}", payment.id)).await.expect(200).body;
+    assert_eq!((&shown["status"], &shown["payment_method"]), (&json!("submitted"), &json!("bank_transfer")));
 });
 
 on_both!(the_other_fields_of_a_receipt_may_be_absent, async |database: TestDatabase| {
@@ -271,9 +271,9 @@ on_both!(receipts_at_once_share_one_payment, async |database: TestDatabase| {
     let now = read(&app, &order).await;
     assert_eq!((&now["status"], now["payments"].as_array().unwrap().len()), (&json!("REPORTED"), 8));
     let payment = payment_of(&app, &order).await;
-    let told = events(&app, &payment).await;
-    assert_eq!(told.iter().filter(|event| *event == "receipt.reported").count(), 8);
-    assert_eq!(told.iter().filter(|event| *event == "payment.submitted").count(), 1);
+    let announced = events(&app, &payment).await;
+    assert_eq!(announced.iter().filter(|event| *event == "receipt.reported").count(), 8);
+    assert_eq!(announced.iter().filter(|event| *event == "payment.submitted").count(), 1);
     let payments: Vec<payment::Model> = payment::Entity::find().all(&*app.database.db).await.unwrap();
     assert_eq!(payments.len(), 1);
 });
@@ -356,7 +356,7 @@ on_both!(keys_make_orders_and_receipts_safe_to_repeat, async |database: TestData
     post(PAYMENTS, "k-3", &body).await.expect(200);
 });
 
-on_both!(a_bank_transfer_that_a_program_asked_for_is_paid_the_same_way, async |database: TestDatabase| {
+on_both!(a_bank_transfer_that_a_program_requested_is_paid_the_same_way, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let (token, admin) = (app.token().await, admin(&app).await);
     let mut body = app.payment("invoice-7");
@@ -372,7 +372,7 @@ on_both!(a_bank_transfer_that_a_program_asked_for_is_paid_the_same_way, async |d
     let path = format!("/api/v1/payments/{}", created["id"].as_str().unwrap());
     assert_eq!(app.get(&token, &path).await.expect(200).body["status"], "paid");
     let payment = payment_of(&app, &order).await;
-    let told = [
+    let announced = [
         "payment.created",
         "payment.open",
         "receipt.reported",
@@ -380,5 +380,5 @@ on_both!(a_bank_transfer_that_a_program_asked_for_is_paid_the_same_way, async |d
         "receipt.confirmed",
         "payment.paid",
     ];
-    assert_eq!(events(&app, &payment).await, told);
+    assert_eq!(events(&app, &payment).await, announced);
 });

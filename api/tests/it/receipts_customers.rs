@@ -109,7 +109,7 @@ on_both!(wrong_sign_ins_are_401_alike_and_then_429, async |database: TestDatabas
     blocked.refusal(429);
 });
 
-on_both!(roles_are_told_and_only_an_admin_decides, async |database: TestDatabase| {
+on_both!(roles_are_shown_and_only_an_admin_decides, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     for role in ["CLIENTE", "TALLER", "CREADOR", "ADMIN"] {
         let email = format!("{}@example.org", role.to_lowercase());
@@ -224,7 +224,7 @@ on_both!(an_order_of_a_customer_is_theirs, async |database: TestDatabase| {
 /// How long accounts are shown without a look at the database.
 const FRESH: Duration = Duration::from_secs(1);
 
-on_both!(accounts_are_kept_by_admins_and_seen_by_all, async |database: TestDatabase| {
+on_both!(accounts_are_kept_by_admins_and_shown_to_all, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let list = async || send(app.client.get("/api/payments/accounts")).await.expect(200).body;
     assert_eq!(list().await, json!({ "success": true, "accounts": [] }));
@@ -321,7 +321,7 @@ pub(crate) async fn upload(app: &TestApp, field: &str, declared: &str, bytes: &[
     send(request.body(body)).await
 }
 
-on_both!(files_are_told_by_their_bytes_and_handed_out_as_downloads, async |database: TestDatabase| {
+on_both!(files_are_recognised_by_their_bytes_and_handed_out_as_downloads, async |database: TestDatabase| {
     let folder = tempfile::tempdir().unwrap();
     let app = TestApp::with(database, |config| config.receipts.uploads_dir = Some(folder.path().join("up"))).await;
     for (bytes, declared, extension, media_type) in [

@@ -124,8 +124,8 @@ on_both!(without_a_name_all_receipts_of_the_order_are_decided, async |database: 
         assert_eq!(statuses().await, all(word), "one that was decided before is decided anew");
     }
     let payment = payment_of(&app, &order).await;
-    let told = events(&app, &payment).await;
-    let count = |wanted: &str| told.iter().filter(|event| *event == wanted).count();
+    let announced = events(&app, &payment).await;
+    let count = |wanted: &str| announced.iter().filter(|event| *event == wanted).count();
     assert_eq!((count("receipt.confirmed"), count("receipt.rejected")), (6, 4), "both stand in the log");
     assert_eq!((count("payment.paid"), count("payment.rejected"), count("payment.reverted")), (2, 2, 1));
 });
@@ -150,7 +150,7 @@ on_both!(a_wrong_verdict_is_corrected_both_ways, async |database: TestDatabase| 
         assert_eq!(now["payments"][0]["rejectionReason"].is_string(), !paid);
         assert_eq!(payment_of(&app, &order).await.status, status);
     }
-    let told = events(&app, &payment_of(&app, &order).await).await;
+    let announced = events(&app, &payment_of(&app, &order).await).await;
     let corrections = [
         "receipt.confirmed",
         "payment.submitted",
@@ -159,7 +159,7 @@ on_both!(a_wrong_verdict_is_corrected_both_ways, async |database: TestDatabase| 
         "payment.reverted",
         "payment.rejected",
     ];
-    assert_eq!(told[6..], corrections);
+    assert_eq!(announced[6..], corrections);
     reported(&app, &order).await;
     assert_eq!(read(&app, &order).await["status"], "REPORTED", "the customer may pay once more");
 });
@@ -208,7 +208,7 @@ on_both!(a_receipt_left_over_on_a_confirmed_order_is_put_aside, async |database:
     decide(&app, &admin, &verdict(&ids[0], "REJECTED")).await.refusal(409);
 });
 
-on_both!(a_verdict_asks_who_then_what_then_where, async |database: TestDatabase| {
+on_both!(a_verdict_checks_who_then_what_then_where, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let (order, admin) = (place(&app).await, admin(&app).await);
     let id = reported(&app, &order).await;
@@ -257,8 +257,8 @@ on_both!(of_two_verdicts_at_once_the_later_one_stands, async |database: TestData
         yes.expect(200);
         no.expect(200);
         let payment = payment_of(&app, &order).await;
-        let told = events(&app, &payment).await;
-        let last = told.iter().rev().find(|event| event.starts_with("receipt.")).unwrap();
+        let announced = events(&app, &payment).await;
+        let last = announced.iter().rev().find(|event| event.starts_with("receipt.")).unwrap();
         let (word, status) = match last.as_str() {
             "receipt.confirmed" => ("CONFIRMED", PaymentStatus::Paid),
             _ => ("REJECTED", PaymentStatus::Rejected),
@@ -266,7 +266,9 @@ on_both!(of_two_verdicts_at_once_the_later_one_stands, async |database: TestData
         let now = read(&app, &order).await;
         assert_eq!((&now["status"], &now["payments"][0]["status"]), (&json!(word), &json!(word)));
         assert_eq!(payment.status, status);
-        assert!(told.contains(&"receipt.confirmed".to_owned()) && told.contains(&"receipt.rejected".to_owned()));
+        assert!(
+            announced.contains(&"receipt.confirmed".to_owned()) && announced.contains(&"receipt.rejected".to_owned())
+        );
     }
 });
 

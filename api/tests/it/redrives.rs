@@ -36,8 +36,8 @@ on_both!(what_died_is_replayed_once_the_weather_is_fair, async |database: TestDa
     worker.kill(vec![opening(node), opening(node), opening(node), opening(app.stranger.node_id), garbled()]).await;
     let token = app.token_on(node, OPERATOR).await;
     let dry_run = async || {
-        let asked = json!({ "filter": { "error_code": "node_down" } });
-        app.post(&token, &format!("{BASE}/dry-run"), &asked).await.expect(200).body
+        let new_run = json!({ "filter": { "error_code": "node_down" } });
+        app.post(&token, &format!("{BASE}/dry-run"), &new_run).await.expect(200).body
     };
     let plan = dry_run().await;
     assert_eq!((&plan["matching"], &plan["would_replay"], &plan["examined"]), (&json!(3), &json!(3), &json!(3)));
@@ -50,9 +50,9 @@ on_both!(what_died_is_replayed_once_the_weather_is_fair, async |database: TestDa
     assert_eq!(plan["outlooks"][0]["outlook"], "would_resume");
     assert_eq!((&plan["groups"]["items"][0]["letters"], plan["samples"].as_array().unwrap().len()), (&json!(3), 3));
 
-    let asked = json!({ "filter": {}, "reason": "the node is back", "canary": 1, "rate_per_second": 50 });
-    let run = app.post_once(&token, BASE, "again", &asked).await.expect(201).body;
-    let again = app.post_once(&token, BASE, "again", &asked).await.expect(201).body;
+    let new_run = json!({ "filter": {}, "reason": "the node is back", "canary": 1, "rate_per_second": 50 });
+    let run = app.post_once(&token, BASE, "again", &new_run).await.expect(201).body;
+    let again = app.post_once(&token, BASE, "again", &new_run).await.expect(201).body;
     assert_eq!(run["id"], again["id"], "the same key starts no second run");
     until("it is done", async || app.get(&token, &path(&run, "")).await.expect(200).body["state"] == "done").await;
     let done = app.get(&token, &path(&run, "")).await.expect(200).body;
@@ -110,8 +110,8 @@ on_both!(runs_of_others_are_out_of_reach, async |database: TestDatabase| {
     let first = app.get(&token, &format!("{BASE}?per_page=2")).await.expect(200).body;
     let cursor = first["next_cursor"].as_str().unwrap();
     let second = app.get(&token, &format!("{BASE}?per_page=2&cursor={cursor}")).await.expect(200).body;
-    let seen = [&first["items"][0], &first["items"][1], &second["items"][0]].map(|run| &run["id"]);
-    assert_eq!(seen, [&mine[2]["id"], &mine[1]["id"], &mine[0]["id"]]);
+    let ids = [&first["items"][0], &first["items"][1], &second["items"][0]].map(|run| &run["id"]);
+    assert_eq!(ids, [&mine[2]["id"], &mine[1]["id"], &mine[0]["id"]]);
     assert!(second["next_cursor"].is_null());
     let none = uuid::Uuid::now_v7();
     app.get(&token, &format!("{BASE}/{none}")).await.problem(404, "not_found");

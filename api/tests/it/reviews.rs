@@ -39,7 +39,7 @@ async fn audited(app: &TestApp) -> Vec<audit::Model> {
     rows.order_by_asc(audit::Column::Id).all(&*app.database.db).await.unwrap()
 }
 
-on_both!(a_review_tells_what_a_verdict_stands_on, async |database: TestDatabase| {
+on_both!(a_review_shows_the_evidence_of_a_verdict, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let (token, operator) = (app.token().await, app.token_on(app.merchant.node_id, OPERATOR).await);
     let payment = unknown(&app, &token, "one").await;
@@ -71,7 +71,7 @@ on_both!(a_review_tells_what_a_verdict_stands_on, async |database: TestDatabase|
     assert_eq!((&review["verdicts"], &review["cause"]["data"]["reason"]), (&json!([]), &json!("seen on the explorer")));
 });
 
-on_both!(a_verdict_is_given_once_and_told_in_both_logs, async |database: TestDatabase| {
+on_both!(a_verdict_is_given_once_and_recorded_in_both_logs, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let (token, operator) = (app.token().await, app.token_on(app.merchant.node_id, OPERATOR).await);
     let payment = unknown(&app, &token, "one").await;

@@ -62,17 +62,17 @@ async fn a_silent_connection_is_closed_without_a_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
-    const ASKED: usize = 200;
+    const REQUESTS: usize = 200;
     let served = Served::with(|http| http.write_timeout_ms = 400).await;
     let mut client = served.connect().await;
     let document = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
-    client.send(document.repeat(ASKED)).await;
+    client.send(document.repeat(REQUESTS)).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut taken = 0;
     while client.answer().await.is_some() {
         taken += 1;
     }
-    assert!(taken < ASKED, "all {ASKED} answers of {} bytes fit into the sockets' buffers", client.pending());
+    assert!(taken < REQUESTS, "all {REQUESTS} answers of {} bytes fit into the sockets' buffers", client.pending());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn an_endless_body_is_answered_413() {
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_and_headers_have_limits() {
     let served = Served::with(|_| {}).await;
-    let ask = async |request: String| {
+    let exchange = async |request: String| {
         let mut client = served.connect().await;
         client.send(request).await;
         client.answer().await.expect("an answer")
@@ -103,20 +103,20 @@ async fn paths_and_headers_have_limits() {
     let get = |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
 
     let long = |length: usize| format!("/health/live?q={}", "x".repeat(length));
-    assert_eq!(ask(get(&long(8_000), "")).await.status, 200);
-    ask(get(&long(8_200), "")).await.problem(414, "uri_too_long");
-    assert_eq!(ask(get("/health/live", &header("x-large", 16_000))).await.status, 200);
-    ask(get("/health/live", &header("x-large", 17_000))).await.problem(431, "headers_too_large");
+    assert_eq!(exchange(get(&long(8_000), "")).await.status, 200);
+    exchange(get(&long(8_200), "")).await.problem(414, "uri_too_long");
+    assert_eq!(exchange(get("/health/live", &header("x-large", 16_000))).await.status, 200);
+    exchange(get("/health/live", &header("x-large", 17_000))).await.problem(431, "headers_too_large");
     let many = |count: usize| (0..count).map(|number| header(&format!("x-{number}"), 1)).collect::<String>();
-    assert_eq!(ask(get("/health/live", &many(99))).await.status, 200);
-    ask(get("/health/live", &many(101))).await.problem(431, "headers_too_large");
+    assert_eq!(exchange(get("/health/live", &many(99))).await.status, 200);
+    exchange(get("/health/live", &many(101))).await.problem(431, "headers_too_large");
 
     // What is far beyond the limits, or no HTTP at all, does not get as far as to a problem.
-    assert_eq!(ask(get("/health/live", &many(300))).await.status, 431);
-    assert_eq!(ask(get("/health/live", &header("x-large", 200_000))).await.status, 431);
-    assert_eq!(ask(get(&long(60_000), "")).await.status, 431);
+    assert_eq!(exchange(get("/health/live", &many(300))).await.status, 431);
+    assert_eq!(exchange(get("/health/live", &header("x-large", 200_000))).await.status, 431);
+    assert_eq!(exchange(get(&long(60_000), "")).await.status, 431);
     for nonsense in ["\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n"] {
-        assert_eq!(ask(nonsense.to_owned()).await.status, 400, "{nonsense:?}");
+        assert_eq!(exchange(nonsense.to_owned()).await.status, 400, "{nonsense:?}");
     }
 }
 

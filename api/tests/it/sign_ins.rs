@@ -158,7 +158,7 @@ on_both!(a_site_is_counted_whichever_networks_guess, async |database: TestDataba
     assert_eq!(answered, 20);
 });
 
-on_both!(whoever_is_at_home_has_few_tries_too, async |database: TestDatabase| {
+on_both!(a_known_address_has_few_tries_too, async |database: TestDatabase| {
     let app = app(database).await;
     app.user("ada", "4711", None).await;
     assert_eq!(app.guess("192.0.2.1", "ada", "4711").await, 200);

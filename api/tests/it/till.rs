@@ -83,8 +83,8 @@ on_both!(post_payments_writes_a_completed_payment_of_the_core, async |database: 
     let row = stored(&app, id).await;
     assert_eq!((row.status, row.node_id), (PaymentStatus::Completed, app.merchant.node_id));
     assert_eq!(events(&app, id).await, ["payment.created", "payment.completed"]);
-    let seen = app.get(&token, &format!("/api/v1/payments/{id}")).await.expect(200).body;
-    assert_eq!((&seen["status"], &seen["payment_method"]), (&json!("completed"), &json!("cash")));
+    let payment_now = app.get(&token, &format!("/api/v1/payments/{id}")).await.expect(200).body;
+    assert_eq!((&payment_now["status"], &payment_now["payment_method"]), (&json!("completed"), &json!("cash")));
     app.post(&token, &format!("/api/v1/payments/{id}/cancel"), &json!({})).await.problem(409, "conflict");
 });
 
@@ -185,8 +185,8 @@ on_both!(a_transaction_id_has_up_to_1024_characters, async |database: TestDataba
         let read = app.get(&token, &format!("/payments/{id}")).await.expect(200).body;
         assert_eq!(read["transaction_id"], name);
         // Other contracts show the start of it, and take it for nobody else's.
-        let seen = app.get(&token, &format!("/api/v1/payments/{id}")).await.expect(200).body;
-        let external_id = seen["external_id"].as_str().unwrap();
+        let payment_now = app.get(&token, &format!("/api/v1/payments/{id}")).await.expect(200).body;
+        let external_id = payment_now["external_id"].as_str().unwrap();
         assert!(external_id.chars().count() <= 255 && name.starts_with(&external_id[..external_id.find('…').unwrap()]));
         app.delete(&token, &format!("/payments/{id}")).await.nothing();
         app.post(&token, "/payments", &entry(&name)).await.expect(201);
@@ -217,15 +217,15 @@ on_both!(get_payments_lists_every_contract_and_pages, async |database: TestDatab
     for number in 1..=4 {
         app.post(&token, "/payments", &entry(&format!("till-{number}"))).await.expect(201);
     }
-    let (mut path, mut seen) = ("/payments?limit=2".to_owned(), Vec::new());
+    let (mut path, mut payment_now) = ("/payments?limit=2".to_owned(), Vec::new());
     loop {
         let page = app.get(&token, &path).await.expect(200);
-        seen.extend(page.body.as_array().unwrap().iter().map(|item| item["transaction_id"].clone()));
+        payment_now.extend(page.body.as_array().unwrap().iter().map(|item| item["transaction_id"].clone()));
         assert!(page.body.as_array().unwrap().len() <= 2);
         let Some(next) = page.headers.get("link") else { break };
         path = next.to_str().unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
     }
-    assert_eq!(seen, ["till-4", "till-3", "till-2", "till-1", "order-1"]);
+    assert_eq!(payment_now, ["till-4", "till-3", "till-2", "till-1", "order-1"]);
     for wrong in ["limit=0", "limit=1001", "limit=x", "cursor=x"] {
         app.get(&token, &format!("/payments?{wrong}")).await.message(400);
     }

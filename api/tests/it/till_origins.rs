@@ -20,7 +20,7 @@ async fn open_to_the_till(database: TestDatabase) -> TestApp {
     .await
 }
 
-on_both!(pages_of_an_allowed_origin_may_ask_the_till, async |database: TestDatabase| {
+on_both!(pages_of_an_allowed_origin_may_call_the_till, async |database: TestDatabase| {
     let app = open_to_the_till(database).await;
     for path in ["/payments", "/payments/7", "/tickets", "/auth/login", "/users", "/roles/7", "/base-currency"] {
         let request = app.client.request(Method::OPTIONS, path).header("origin", TILL);
@@ -54,12 +54,12 @@ on_both!(pages_of_an_allowed_origin_may_ask_the_till, async |database: TestDatab
 
 on_both!(pages_of_other_origins_may_not, async |database: TestDatabase| {
     let app = open_to_the_till(database).await;
-    let ask = async |origin: &str| {
+    let send_request = async |origin: &str| {
         let request = app.client.request(Method::OPTIONS, "/payments").header("origin", origin);
         send(request.header("access-control-request-method", "POST")).await
     };
     for foreign in ["https://evil.example", "http://till.example", "https://till.example.evil.example", "null"] {
-        let answer = ask(foreign).await.expect(405);
+        let answer = send_request(foreign).await.expect(405);
         assert_eq!(answer.header("access-control-allow-origin"), "", "{foreign}");
         assert_eq!(answer.header("vary"), "origin", "no cache gives one page's answer to another");
     }
@@ -71,7 +71,7 @@ on_both!(pages_of_other_origins_may_not, async |database: TestDatabase| {
     let refused = send(request.body_json(&entry("till-1"))).await;
     assert_eq!(refused.header("access-control-allow-origin"), "");
     refused.message(403);
-    ask(TILL).await.expect(204);
+    send_request(TILL).await.expect(204);
 });
 
 on_both!(no_other_origin_is_allowed_by_default, async |database: TestDatabase| {
@@ -81,7 +81,7 @@ on_both!(no_other_origin_is_allowed_by_default, async |database: TestDatabase| {
     assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), ("", ""));
 });
 
-on_both!(a_sign_in_page_is_told_names_alone_and_only_where_they_are_public, async |database: TestDatabase| {
+on_both!(a_sign_in_page_gets_names_alone_and_only_where_they_are_public, async |database: TestDatabase| {
     let app = TestApp::with(database, |settings| settings.till.public_names = true).await;
     app.user("ada", "4711", Some(&[Permission::UsersRead])).await;
     app.user("eve", "4711", Some(&[])).await;

@@ -41,8 +41,8 @@ on_both!(the_base_currency_is_public_and_an_admins_to_choose, async |database: T
 
 on_both!(the_initial_setup_is_over, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
-    let asked = send(app.client.get("/initial-setup")).await.expect(200).body;
-    assert_eq!(asked, json!({ "initialized": true }));
+    let setup = send(app.client.get("/initial-setup")).await.expect(200).body;
+    assert_eq!(setup, json!({ "initialized": true }));
     let body = json!({ "businessName": "Mine", "userName": "eve", "userPin": "4711" });
     send(app.client.post("/initial-setup").body_json(&body)).await.message(409);
     send(app.client.post("/initial-setup")).await.message(409);

@@ -192,7 +192,7 @@ on_both!(users_are_listed_read_and_changed, async |database: TestDatabase| {
     }
 });
 
-on_both!(nobody_changes_whoever_may_do_more, async |database: TestDatabase| {
+on_both!(nobody_changes_a_user_who_may_do_more, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let root = app.user("root", "481516", None).await;
     let admin = sign_in(&app, "root", "481516").await;

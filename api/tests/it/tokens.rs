@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 
 use crate::{
-    access::{ask, operations, things},
+    access::{call, operations, things},
     app::{SECRET, TestApp, send},
 };
 
@@ -101,19 +101,19 @@ on_both!(no_route_takes_a_token_that_is_not_good, async |database: TestDatabase|
     let manager = app.token().await;
     let (things, bodies) = things(&app, &manager).await;
     let bad = bad_tokens(&app, &manager).await;
-    let mut asked = 0;
+    let mut calls = 0;
     for operation in operations(&things, &bodies) {
         if operation.is_public() {
             continue;
         }
         for (what, token) in &bad {
-            let answer = ask(&app, &operation, Some(token)).await;
+            let answer = call(&app, &operation, Some(token)).await;
             assert_eq!(answer.status.as_u16(), 401, "{} takes a token {what}: {}", operation.id, answer.text);
             operation.refused(answer, 401, "unauthorized");
-            asked += 1;
+            calls += 1;
         }
     }
-    assert!(asked > 40 * bad.len(), "{asked} requests are not every route");
+    assert!(calls > 40 * bad.len(), "{calls} requests are not every route");
     // In the cookie they are no better.
     for (what, token) in &bad {
         let answer = send(app.client.get("/api/v1/networks").header("cookie", format!("access_token={token}"))).await;

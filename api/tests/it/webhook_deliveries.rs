@@ -51,7 +51,7 @@ async fn attempted(app: &TestApp, id: &str, number: i32) {
     tx.commit().await.unwrap();
 }
 
-on_both!(a_delivery_tells_its_attempts_and_what_is_ahead, async |database: TestDatabase| {
+on_both!(a_delivery_shows_its_attempts_and_what_is_ahead, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
     let webhook = webhook(&app, &token).await;
@@ -86,16 +86,16 @@ on_both!(lists_are_filtered_and_go_on_where_they_stopped, async |database: TestD
     let listed = |page: &Value| {
         page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    let (mut read, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = list(&format!("per_page=2{cursor}")).await.expect(200).body;
-        seen.extend(listed(&page));
+        read.extend(listed(&page));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
         }
     }
-    assert_eq!(seen, ids);
+    assert_eq!(read, ids);
     let failed = list("status=failed").await.expect(200).body;
     assert_eq!(listed(&failed), ids[1..2]);
     assert_eq!(listed(&list("event_type=webhook.test").await.expect(200).body), ids);

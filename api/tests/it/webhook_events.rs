@@ -6,7 +6,7 @@ use ::webhooks::{AccountUpdated, PayoutChanged};
 use entities::{EventId, PayoutId, now, payment, payment_log, webhook_body};
 use fixtures::{TestDatabase, on_both};
 use payments::{
-    Closing, Observation, RefundSeen,
+    Closing, Observation, RefundUpdate,
     event::{EVENT_TYPES, Event},
 };
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, prelude::*};
@@ -152,7 +152,7 @@ fn the_checker_finds_mistakes() {
 }
 
 /// Every type of event that a payment can bring about, as [`payments::event::of_payment`] writes it.
-async fn told(app: &TestApp) -> Vec<(String, Value)> {
+async fn announced(app: &TestApp) -> Vec<(String, Value)> {
     let db = &*app.database.db;
     let rows = payment_log::Entity::find()
         .filter(payment_log::Column::Sequence.is_not_null())
@@ -160,18 +160,18 @@ async fn told(app: &TestApp) -> Vec<(String, Value)> {
         .all(db)
         .await
         .unwrap();
-    let mut told = Vec::new();
+    let mut announced = Vec::new();
     for row in rows {
         let payment = payment::Entity::find_by_id(row.payment_id).one(db).await.unwrap().unwrap();
         let event = payments::event::of_payment(&row, &payment);
-        told.push((event.name.clone(), serde_json::to_value(&event).unwrap()));
+        announced.push((event.name.clone(), serde_json::to_value(&event).unwrap()));
     }
     let others = webhook_body::Entity::find().all(db).await.unwrap();
-    told.extend(others.into_iter().map(|row| {
+    announced.extend(others.into_iter().map(|row| {
         let body: Value = serde_json::from_str(&row.body).unwrap();
         (body["type"].as_str().unwrap().to_owned(), body)
     }));
-    told
+    announced
 }
 
 /// What workers tell of sellers, who have no payment's log.
@@ -195,7 +195,7 @@ fn of_sellers(app: &TestApp) -> Vec<(String, Value)> {
         payouts_enabled: false,
         requirements_due: vec!["individual.id".to_owned()],
     };
-    let told = [
+    let announced = [
         ("payout.created", json!(payout("pending", None))),
         ("payout.paid", json!(payout("paid", None))),
         ("payout.failed", json!(payout("failed", Some("account_closed")))),
@@ -206,7 +206,7 @@ fn of_sellers(app: &TestApp) -> Vec<(String, Value)> {
         let event = Event { id, name: name.clone(), occurred_at, sequence: None, data };
         (name, json!(event))
     };
-    told.into_iter().map(event).collect()
+    announced.into_iter().map(event).collect()
 }
 
 fn opened() -> Observation {
@@ -229,7 +229,7 @@ fn closed(returned: bool) -> Observation {
 on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token().await;
-    let seen = || Observation::DepositSeen { data: json!({ "block_number": 7 }) };
+    let deposited = || Observation::DepositSeen { data: json!({ "block_number": 7 }) };
     let gone = || Observation::DepositGone { data: json!({ "lost": "DealDeposited", "block_number": 7 }) };
     let paid = || Observation::DepositFinal { data: json!({ "amount": "1" }) };
     let released = || Observation::Released { transaction_hash: Some("0xb".to_owned()) };
@@ -238,16 +238,16 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
     let kept = Observation::DealCanceled { deposit, transaction_hash: Some("0xc".to_owned()) };
     let refund = || json!({ "refund_id": uuid::Uuid::now_v7(), "amount_cents": 500 });
     let refunds = [
-        RefundSeen::Created { data: refund() },
-        RefundSeen::Failed { data: refund() },
-        RefundSeen::Succeeded { data: refund(), all: true },
+        RefundUpdate::Created { data: refund() },
+        RefundUpdate::Failed { data: refund() },
+        RefundUpdate::Succeeded { data: refund(), all: true },
     ];
     let lives = [
-        [vec![started(), opened(), seen(), paid()], refunds.map(Observation::Refund).to_vec()].concat(),
-        vec![started(), opened(), seen(), gone(), seen(), paid(), released()],
+        [vec![started(), opened(), deposited(), paid()], refunds.map(Observation::Refund).to_vec()].concat(),
+        vec![started(), opened(), deposited(), gone(), deposited(), paid(), released()],
         vec![started(), opened(), Observation::CancelRequested, closed(false)],
-        vec![started(), opened(), seen(), paid(), Observation::CancelRequested, closed(true)],
-        vec![started(), opened(), seen(), paid(), Observation::CancelRequested, kept],
+        vec![started(), opened(), deposited(), paid(), Observation::CancelRequested, closed(true)],
+        vec![started(), opened(), deposited(), paid(), Observation::CancelRequested, kept],
         vec![started(), opened(), Observation::Expired],
         vec![failed(), Observation::RetryRequested],
         vec![started(), unknown()],
@@ -285,15 +285,15 @@ on_both!(real_bodies_are_what_the_document_says, async |database: TestDatabase| 
     app.post(&token, &path(&webhook, "/disable"), &json!({})).await.expect(200);
 
     let document = api::openapi_document();
-    let mut told = told(&app).await;
-    told.extend(of_sellers(&app));
-    for (name, body) in &told {
+    let mut announced = announced(&app).await;
+    announced.extend(of_sellers(&app));
+    for (name, body) in &announced {
         assert_eq!(Checker::check(&document, name, body), Vec::<String>::new(), "{name}: {body:#}");
     }
     // Operators' events are written by workers.
     let missing: Vec<&str> = EVENT_TYPES
         .iter()
-        .filter(|known| !known.operators && !told.iter().any(|(name, _)| name == known.name))
+        .filter(|known| !known.operators && !announced.iter().any(|(name, _)| name == known.name))
         .map(|known| known.name)
         .collect();
     assert_eq!(missing, Vec::<&str>::new());

@@ -61,8 +61,10 @@ on_both!(shows_the_secret_once_and_header_values_never, async |database: TestDat
     assert!(!list.text.contains("geheim-2") && !list.text.contains("whsec_"), "{}", list.text);
     let acts = audited(&app).await;
     assert_eq!((acts.len(), acts[0].action.as_str()), (1, "webhook.create"));
-    let told = acts[0].data.to_string();
-    assert!(!told.contains("geheim") && told.contains("https://shop.example/hooks") && told.contains("authorization"));
+    let logged = acts[0].data.to_string();
+    assert!(
+        !logged.contains("geheim") && logged.contains("https://shop.example/hooks") && logged.contains("authorization")
+    );
 });
 
 on_both!(a_repeated_request_makes_one_endpoint_and_shows_its_secret_again, async |database: TestDatabase| {
@@ -247,7 +249,7 @@ on_both!(of_two_rotations_at_once_one_is_made, async |database: TestDatabase| {
     assert_eq!(row(&app, &webhook).await.secret_version, 2);
 });
 
-on_both!(disabling_holds_tells_the_others_and_is_undone, async |database: TestDatabase| {
+on_both!(disabling_holds_notifies_the_others_and_is_undone, async |database: TestDatabase| {
     let app = TestApp::new(database).await;
     let token = app.token_on(app.merchant.node_id, SHOP).await;
     let webhook = created(&app, &token).await;
@@ -262,9 +264,9 @@ on_both!(disabling_holds_tells_the_others_and_is_undone, async |database: TestDa
         assert_eq!(disabled["enabled"], false, "both words for the same");
         assert_eq!(disabled["backlog"], json!({ "pending": 0, "held": 1, "failed": 0 }));
     }
-    let told = app.get(&token, &path(&other, "/deliveries")).await.expect(200).body;
+    let logged = app.get(&token, &path(&other, "/deliveries")).await.expect(200).body;
     assert_eq!(
-        (told["items"].as_array().unwrap().len(), &told["items"][0]["event_type"]),
+        (logged["items"].as_array().unwrap().len(), &logged["items"][0]["event_type"]),
         (1, &json!("endpoint.disabled"))
     );
     app.post(&token, &path(&webhook, "/test"), &json!({})).await.problem(409, "conflict");

@@ -2,6 +2,7 @@
 
 use fixtures::{TestDatabase, on_both};
 use payments::Observation;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use sha3::{Digest, Keccak256};
 
@@ -57,8 +58,9 @@ on_both!(a_deal_of_the_first_edition_is_paid_by_its_id_alone, async |database: T
     let shown = app.get(payment["access_token"].as_str().unwrap(), &path(&payment)).await.expect(200).body;
     assert_eq!((&shown["deal_id"], &shown["contract"]["arguments"]), (&json!(null), &json!([deal_id])));
     assert_eq!(deposits_inputs(&shown), ["uint256"]);
-    let told = app.get(&merchants, &format!("/api/v1/payments/{}", payment["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(told.body["deal_id"], json!(null), "no double carries it");
+    let payment_now =
+        app.get(&merchants, &format!("/api/v1/payments/{}", payment["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(payment_now.body["deal_id"], json!(null), "no double carries it");
 });
 
 on_both!(opens_for_the_payments_own_token_only, async |database: TestDatabase| {
@@ -136,4 +138,29 @@ on_both!(draws_a_qr_code_of_the_page, async |database: TestDatabase| {
     for wrong in ["", "?origin=", "?origin=javascript:alert(1)", "?origin=ftp://x"] {
         assert_eq!(app.get(token, &format!("{}/qr{wrong}", path(&payment))).await.pointers(), ["/origin"], "{wrong}");
     }
+});
+
+on_both!(what_the_contracts_owner_has_announced_is_shown, async |database: TestDatabase| {
+    let app = TestApp::new(database).await;
+    let payment = app.created(&app.token().await, "one").await;
+    let token = payment["access_token"].as_str().unwrap();
+    let diamond_address = "0xE7F1725E7734CE288F8367E1BB143E90BB3F0512".to_owned().replace("0X", "0x");
+    app.observe(&payment, Observation::SendingStarted { diamond_address: diamond_address.clone() }).await;
+    assert_eq!(app.get(token, &path(&payment)).await.expect(200).body["announced"], json!([]));
+
+    let (db, now, cut) = (&*app.database.db, entities::now(), format!("0x{}", "cd".repeat(32)));
+    let other = "0xdbf03b407c01e7cd3cbea99509d93f8dddc8c6fb";
+    for (diamond, owner) in [(diamond_address.to_ascii_lowercase(), None), (other.to_owned(), Some(other))] {
+        let values: [sea_orm::Value; 6] =
+            [app.merchant.network_id.into(), diamond.into(), owner.into(), now.into(), cut.clone().into(), now.into()];
+        let sql = "INSERT INTO chain_diamonds (network_id, diamond, pending_owner, pending_owner_from, pending_cut, \
+                   pending_cut_from, created_at) VALUES ($1, $2, $3, $4, $5, $6, $4)";
+        let insert = sea_orm::Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        db.execute_raw(insert).await.unwrap();
+    }
+    let shown = app.get(token, &path(&payment)).await.expect(200).body;
+    let from = shown["announced"][0]["from"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert_eq!(from, now);
+    let functions = json!([{ "kind": "functions", "what": cut, "from": shown["announced"][0]["from"] }]);
+    assert_eq!(shown["announced"], functions, "that of its own diamond");
 });

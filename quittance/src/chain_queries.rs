@@ -1,4 +1,4 @@
-//! How the API asks nodes about reference data.
+//! How the API queries nodes about reference data.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use crate::node::without_secrets;
 /// How long a node may take: somebody waits for it.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-pub(crate) fn chain_questions() -> api::ChainQuestions {
-    api::ChainQuestions {
+pub(crate) fn chain_queries() -> api::ChainQueries {
+    api::ChainQueries {
         token: Arc::new(|url, address| {
             Box::pin(async move {
                 let at = address.parse().map_err(|_| format!("{address} is no address"))?;
                 let token = within(&url, chain::token(&SecretString::from(url.clone()), at)).await?;
-                Ok(api::TokenSeen { has_code: token.has_code, decimals: token.decimals })
+                Ok(api::TokenInfo { has_code: token.has_code, decimals: token.decimals })
             })
         }),
         chain_number: Arc::new(|url| {
@@ -24,8 +24,8 @@ pub(crate) fn chain_questions() -> api::ChainQuestions {
     }
 }
 
-async fn within<T>(url: &str, asked: impl Future<Output = Result<T, chain::Error>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+async fn within<T>(url: &str, query: impl Future<Output = Result<T, chain::Error>>) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, query).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("{} does not answer in time", without_secrets(url))),
     }

@@ -3,9 +3,10 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    bootstrap, dead_letters, demo, doctor, embedded, ledger, listen, logging, manual, openapi, process, queues, rates,
-    redrives, reviews,
+    audit, bootstrap, dead_letters, demo, diamonds, doctor, embedded, events, ledger, listen, logging, manual, openapi,
+    process, queues, rates, redrives, reviews,
     settings::{Overrides, Settings},
+    signers,
 };
 
 /// Takes payments and carries each to exactly one true outcome.
@@ -23,7 +24,6 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and it is parsed once")]
 enum Command {
     /// Everything in this one process, for trying out and developing: the same as without a command
     Dev,
@@ -41,11 +41,15 @@ enum Command {
     /// broker, nodes, contracts and clock are as they should be, and what to do where not
     Doctor,
     Queues(queues::Options),
+    Events(events::Options),
+    Audit(audit::Options),
     Ledger(ledger::Options),
+    Diamonds(diamonds::Options),
     DeadLetters(dead_letters::Options),
     Redrives(redrives::Options),
     Payments(reviews::Options),
     Rates(rates::Options),
+    Signers(signers::Options),
     Webhooks(listen::Options),
     /// Run a development chain alone
     Devchain(embedded::DevchainOptions),
@@ -84,11 +88,15 @@ impl Cli {
             Some(Command::Demo(options)) => demo::run(&settings, &options).await,
             Some(Command::Doctor) => doctor::run(&settings).await,
             Some(Command::Ledger(options)) => ledger::run(&settings, &options).await,
+            Some(Command::Diamonds(options)) => diamonds::run(&settings, options).await,
             Some(Command::Queues(options)) => queues::run(&settings, options).await,
+            Some(Command::Events(options)) => events::run(&settings, options).await,
+            Some(Command::Audit(options)) => audit::run(&settings, options).await,
             Some(Command::DeadLetters(options)) => dead_letters::run(&settings, options).await,
             Some(Command::Redrives(options)) => redrives::run(&settings, options).await,
             Some(Command::Payments(options)) => reviews::run(&settings, options).await,
             Some(Command::Rates(options)) => rates::run(&settings, options).await,
+            Some(Command::Signers(options)) => signers::run(&settings, options).await,
             Some(Command::Webhooks(options)) => listen::run(&settings, options).await,
             Some(Command::Devchain(options)) => embedded::devchain(&settings, options).await,
             Some(Command::Openapi(_) | Command::Completions(_) | Command::Man(_)) => Ok(()),

@@ -207,9 +207,9 @@ impl Stage {
 
     /// Whether the log tells the payment's life in order and without gaps.
     async fn check_life(&mut self, payment: &Value, wanted: &[&str]) -> anyhow::Result<()> {
-        let told = self.merchant.transitions(payment).await?;
+        let announced = self.merchant.transitions(payment).await?;
         let wanted: Vec<String> = wanted.iter().map(|event| format!("payment.{event}")).collect();
-        ensure!(told == wanted, "the log tells {told:?} and not {wanted:?}");
+        ensure!(announced == wanted, "the log tells {announced:?} and not {wanted:?}");
         self.step("its log tells it in order");
         Ok(())
     }

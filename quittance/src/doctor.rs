@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use anyhow::{Context, bail};
 use chrono::Utc;
-use entities::{DiamondStatus, currency, diamond, network, wallet};
+use entities::{DiamondStatus, currency, diamond, network, node, signer, wallet};
 use migration::{Migrator, MigratorTrait};
 use queue::{Database, PoolerUnfit};
 use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, Statement, prelude::*};
@@ -268,19 +269,47 @@ async fn diamonds(db: &Database, network: &network::Model, url: &str) -> anyhow:
 async fn keys(settings: &Settings, db: &Database) -> anyhow::Result<String> {
     let keystore = settings.keystore()?;
     let keys = keystore.list()?;
+    let remote: Vec<_> = settings.chain.remote_signers.iter().map(chain::RemoteSigner::address).collect();
+    let is_there = |address: &Address| keys.contains(address) || remote.contains(address);
     let wallets = wallet::Entity::find().filter(wallet::Column::DeletedAt.is_null()).all(&**db).await?;
     for wallet in &wallets {
         let address = wallet.address.parse()?;
-        if !keys.contains(&address) {
-            bail!("wallet {} has no key file for {address}; put it into the keystore's folder", wallet.name);
+        if !is_there(&address) {
+            bail!(
+                "wallet {} has no key for {address}; put its file into the keystore's folder, or name its remote signer in \
+                 chain.remote_signers",
+                wallet.name
+            );
         }
     }
-    let signers = settings.chain.signers.iter().find(|signer| !keys.contains(signer));
-    if let Some(signer) = signers {
-        bail!("chain.signers names {signer}, which has no key file; put it into the keystore's folder");
+    if let Some(signer) = settings.chain.signers.iter().find(|signer| !is_there(signer)) {
+        bail!("chain.signers names {signer}, which has no key; put its file into the keystore's folder");
     }
     for key in &keys {
         keystore.signer(*key).await.context("check keystore.password and the file")?;
     }
-    Ok(format!("{} keys, which all open, {} wallets", keys.len(), wallets.len()))
+    owners(db, &wallets).await?;
+    Ok(format!("{} keys, which all open, {} remote, {} wallets", keys.len(), remote.len(), wallets.len()))
+}
+
+/// That each wallet signs with a key of its own node or of one above.
+async fn owners(db: &Database, wallets: &[wallet::Model]) -> anyhow::Result<()> {
+    let signers = signer::Entity::find().all(&**db).await?;
+    let nodes = node::Entity::find().all(&**db).await?;
+    let path = |id| nodes.iter().find(|node| node.id == id).map_or("", |node| node.path.as_str());
+    for wallet in wallets {
+        let address = wallet.address.to_lowercase();
+        let Some(signer) = signers.iter().find(|signer| signer.address == address) else {
+            bail!("the key of wallet {} is nobody's; hand it to a node with `quittance signers register`", wallet.name);
+        };
+        let (owner, user) = (path(signer.node_id), path(wallet.node_id));
+        if owner != user && !user.starts_with(&format!("{owner}.")) {
+            bail!(
+                "wallet {} of node {user} signs with {address}, which belongs to node {owner}; delete the wallet unless that \
+                 is meant, it spends the other node's gas",
+                wallet.name
+            );
+        }
+    }
+    Ok(())
 }

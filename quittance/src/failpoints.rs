@@ -13,7 +13,7 @@ use std::{
 const FILE: &str = "QUITTANCE_TEST_KILL_AT";
 
 /// How often the file is looked for: a test waits until it is gone.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Arms what the file says at the start, and from then on whatever is written to it.
 pub(crate) fn watch() {
@@ -24,7 +24,7 @@ pub(crate) fn watch() {
     arm(&file);
     std::thread::spawn(move || {
         loop {
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_EVERY);
             arm(&file);
         }
     });

@@ -64,12 +64,13 @@ fn whole(check: &Check, balances: &[seller_balance::Model]) -> Value {
 }
 
 fn table(check: &Check, balances: &[seller_balance::Model], names: &HashMap<NodeId, String>) -> String {
-    let mut told = format!("{:<36} {:<24} {:<8} {:>14} {:>14}", "NODE", "NAME", "CURRENCY", "AVAILABLE", "IN TRANSIT");
+    let mut rendered =
+        format!("{:<36} {:<24} {:<8} {:>14} {:>14}", "NODE", "NAME", "CURRENCY", "AVAILABLE", "IN TRANSIT");
     for row in balances {
         let name = names.get(&row.node_id).map_or("", String::as_str);
         // Writing into a String cannot fail.
         let _ = write!(
-            told,
+            rendered,
             "\n{:<36} {:<24} {:<8} {:>14} {:>14}",
             row.node_id.to_string(),
             name,
@@ -79,11 +80,11 @@ fn table(check: &Check, balances: &[seller_balance::Model], names: &HashMap<Node
         );
     }
     for id in &check.unbalanced {
-        let _ = write!(told, "\nentry {id} does not sum to zero");
+        let _ = write!(rendered, "\nentry {id} does not sum to zero");
     }
     for wrong in &check.differences {
         let _ = write!(
-            told,
+            rendered,
             "\nthe balance of node {} in {} is {} and {} on its way, but its entries say {} and {}",
             wrong.node_id,
             wrong.currency,
@@ -94,9 +95,9 @@ fn table(check: &Check, balances: &[seller_balance::Model], names: &HashMap<Node
         );
     }
     for id in &check.captures {
-        let _ = write!(told, "\nthe capture of session {id} and its refunds disagree");
+        let _ = write!(rendered, "\nthe capture of session {id} and its refunds disagree");
     }
     let verdict = if check.is_clean() { "All of it adds up" } else { "It does not add up" };
-    let _ = write!(told, "\n{verdict}: {} entries.", check.entries);
-    told
+    let _ = write!(rendered, "\n{verdict}: {} entries.", check.entries);
+    rendered
 }

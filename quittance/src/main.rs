@@ -1,13 +1,16 @@
 //! The binary: configuration, wiring, command line.
 
+mod audit;
 mod banner;
 mod bootstrap;
-mod chain_questions;
+mod chain_queries;
 mod cli;
 mod dead_letters;
 mod demo;
+mod diamonds;
 mod doctor;
 mod embedded;
+mod events;
 mod failpoints;
 mod files;
 mod gateway_registry;
@@ -22,11 +25,13 @@ mod output;
 mod process;
 mod queues;
 mod rates;
+mod recorder;
 mod redrives;
 mod reviews;
 mod safety;
 mod secrets;
 mod settings;
+mod signers;
 
 use std::process::ExitCode;
 

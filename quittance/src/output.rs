@@ -18,3 +18,8 @@ pub(crate) fn print_line(text: &str) {
 pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr().lock(), "quittance: {error:#}");
 }
+
+/// Writes a line beside what a program reads.
+pub(crate) fn print_aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -7,8 +7,9 @@ use std::{fs::File, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::D
 use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
+use console::Console;
 use gateways::Phoenixd;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::PrometheusHandle;
 use migration::{Migrator, MigratorTrait};
 use payments::{Acceptor, CheckoutLinks};
 use queue::{Archivist, Broker, CommittedMessages, Database, PoolerUnfit, Relay, Runner, redrive::Conductor};
@@ -23,9 +24,10 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use webhooks::Lanes;
 
 use crate::{
-    chain_questions::chain_questions,
+    chain_queries::chain_queries,
     gateway_registry,
     output::print_line,
+    recorder,
     safety::{self, Mode, Severity},
     settings::Settings,
 };
@@ -152,7 +154,10 @@ pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// `quittance api`.
-pub(crate) async fn api(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn api(mut settings: Settings) -> anyhow::Result<()> {
+    // It signs nothing: what opens the keys is the workers'.
+    settings.keystore = Default::default();
+    settings.chain.remote_signers.clear();
     let base = open(settings).await?;
     let listener = listen(&base.settings).await?;
     let (address, mode) = (listener.local_addr()?, safety::assess(&base.settings).mode);
@@ -179,6 +184,9 @@ pub(crate) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let relay_stop = CancellationToken::new();
+    // Before anything is counted: what has a counter by then counts nothing.
+    let metrics = recorder::install()?;
+    let upkeep = AbortOnDropHandle::new(tokio::spawn(recorder::upkeep(metrics.clone())));
     let public_url = public_url(&base.settings, roles.api.as_ref())?;
     let node = lightning_node(&mut base, &public_url).await?;
     let relay = Relay::new(base.db.clone(), base.committed, Arc::clone(&base.broker));
@@ -191,15 +199,16 @@ pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> 
         start_worker(&base.settings, &base.broker, context.clone(), options, &stop, &mut tasks)?;
     }
     if let Some(listener) = roles.api {
-        let state = api_state(&base.settings, &base.broker, context, sandbox, false)?;
+        let state = api_state(&base.settings, &base.broker, context, metrics, sandbox, false)?;
         if let Some(address) = base.settings.http.operations_listen {
             let listener =
                 TcpListener::bind(address).await.with_context(|| format!("http.operations_listen {address}"))?;
             tasks.spawn(serve(state.clone(), api::health_routes(state.clone()), listener, stop.clone()));
         }
-        tasks.spawn(serve(state.clone(), api::routes(state), listener, stop.clone()));
+        let routes = Console::over(api::routes(state.clone()));
+        tasks.spawn(serve(state, routes, listener, stop.clone()));
     } else if let Some(address) = roles.worker.and_then(|options| options.listen_health) {
-        let state = api_state(&base.settings, &base.broker, context, None, true)?;
+        let state = api_state(&base.settings, &base.broker, context, metrics, None, true)?;
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen-health {address}"))?;
         tasks.spawn(serve(state.clone(), api::health_routes(state), listener, stop.clone()));
     }
@@ -217,6 +226,7 @@ pub(crate) async fn run(mut base: Base, roles: Roles<'_>) -> anyhow::Result<()> 
     tasks.shutdown().await;
     relay_stop.cancel();
     stopping::carry_on(finished, AbortOnDropHandle::new(relay), &*base.broker).await;
+    drop(upkeep);
     tracing::info!("stopped");
     result
 }
@@ -265,12 +275,13 @@ fn start_worker(
     };
     if options.queues.is_none() {
         let lanes = Lanes::new(db.clone(), settings.webhooks.clone(), stragglers.webhooks.clone());
-        let (notices, stop) = (stragglers.clone(), stop.clone());
+        let (notices, gauges, stop) = (stragglers.clone(), db.clone(), stop.clone());
         tasks.spawn(async move {
             tokio::join!(
                 worker::chain_agents(agents, stop.clone()),
                 worker::run_notices(notices.clone(), stop.clone()),
                 worker::run_letters(notices, stop.clone()),
+                worker::run_gauges(gauges, stop.clone()),
                 lanes.run(stop),
             );
             Ok(())
@@ -302,15 +313,14 @@ fn api_state(
     settings: &Settings,
     broker: &Arc<dyn Broker>,
     context: worker::Context,
+    metrics: PrometheusHandle,
     sandbox: Option<SecretString>,
     broker_needed: bool,
 ) -> anyhow::Result<api::State> {
     let (db, gateways, checkout_links) = (context.db.clone(), context.gateways.clone(), context.checkout_links.clone());
-    let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
-    queue::describe_metrics();
-    webhooks::describe_metrics();
     let foreseer = worker::jobs::registry().foreseer(Arc::new(context.clone()));
     let health = broker.health().clone();
+    let counted = health.clone();
     let queue_health = api::HealthPart {
         name: "queue",
         needed: broker_needed,
@@ -336,9 +346,9 @@ fn api_state(
         sandbox,
         health: vec![queue_health, chain_health],
         foreseer,
-        chain: Some(chain_questions()),
+        chain: Some(chain_queries()),
         depth: (settings.broker.url.expose_secret() != "embedded").then(|| depth(broker)),
-        metrics: Arc::new(move || metrics.render()),
+        metrics: Arc::new(move || recorder::render(&metrics, &counted)),
     }))
 }
 

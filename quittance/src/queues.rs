@@ -43,9 +43,9 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     let clear = options.watch && !options.json && std::io::stdout().is_terminal();
     loop {
         let queues = client.get("/operations/queues", &[]).await?;
-        let told = if options.json { terminal::json(&queues) } else { table(&queues) };
+        let rendered = if options.json { terminal::json(&queues) } else { table(&queues) };
         // Home, and nothing of what stood there before.
-        print_line(&if clear { format!("\x1b[H\x1b[2J{told}") } else { told });
+        print_line(&if clear { format!("\x1b[H\x1b[2J{rendered}") } else { rendered });
         if !options.watch {
             return Ok(());
         }
@@ -55,7 +55,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
 
 fn table(queues: &Value) -> String {
     let items = queues["items"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut told = format!(
+    let mut rendered = format!(
         "{:<20} {:>7} {:>7} {:>7} {:>7} {:>8} {:>7} {:>9} {:>8} {:>8} {:>6}",
         "QUEUE", "READY", "WAITING", "TAKEN", "LATER", "OLDEST", "WORKERS", "IN FLIGHT", "DONE/S", "FAILED/S", "DEAD",
     );
@@ -63,7 +63,7 @@ fn table(queues: &Value) -> String {
         let age = queue["oldest_seconds"].as_u64().map_or_else(|| "-".to_owned(), age);
         // Writing into a String cannot fail.
         let _ = write!(
-            told,
+            rendered,
             "\n{:<20} {:>7} {:>7} {:>7} {:>7} {:>8} {:>7} {:>9} {:>8} {:>8} {:>6}",
             text(queue, "name"),
             text(queue, "ready"),
@@ -79,9 +79,9 @@ fn table(queues: &Value) -> String {
         );
     }
     for queue in items.iter().filter(|queue| !queue["problem"].is_null()) {
-        let _ = write!(told, "\n{}: {}", text(queue, "name"), text(queue, "problem"));
+        let _ = write!(rendered, "\n{}: {}", text(queue, "name"), text(queue, "problem"));
     }
-    told
+    rendered
 }
 
 /// Seconds as people say them.
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_told_in_one_unit() {
+    fn ages_are_rendered_in_one_unit() {
         assert_eq!([0, 119, 120, 7_200, 200_000].map(age), ["0s", "119s", "2m", "2h", "2d"]);
     }
 }

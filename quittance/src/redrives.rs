@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub(crate) use self::progress::follow;
+pub(crate) use self::progress::wait_for_end;
 use crate::{
     operator::{
         Access, Client,
@@ -90,7 +90,7 @@ pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         }
         Command::Show { id, follow: to_the_end, json } => {
             let run = match to_the_end {
-                true => follow(&client, &id.to_string(), !json).await?,
+                true => wait_for_end(&client, &id.to_string(), !json).await?,
                 false => client.get(&format!("/operations/redrives/{id}"), &[]).await?,
             };
             print_line(&if json { terminal::json(&run) } else { details(&run) });
@@ -131,7 +131,7 @@ fn list(page: &Value) -> String {
 
 /// How far the run is, in a line.
 pub(crate) fn counts(run: &Value) -> String {
-    let mut told = format!(
+    let mut rendered = format!(
         "{:<8}  {} of {} replayed, {} resolved, {} died again",
         text(run, "state"),
         text(run, "replayed"),
@@ -140,26 +140,27 @@ pub(crate) fn counts(run: &Value) -> String {
         text(run, "dead_again"),
     );
     if run["skipped"].as_u64() > Some(0) {
-        let _ = write!(told, ", {} skipped", text(run, "skipped"));
+        let _ = write!(rendered, ", {} skipped", text(run, "skipped"));
     }
-    told
+    rendered
 }
 
 /// How far the run is, with all that belongs to it.
 pub(crate) fn details(run: &Value) -> String {
-    let mut told = format!("Redrive {}: {}.", text(run, "id"), counts(run));
+    let mut rendered = format!("Redrive {}: {}.", text(run, "id"), counts(run));
     if !run["state_reason"].is_null() {
         let by = run["state_by"].as_str().map(|by| format!(" (by {})", clean(by))).unwrap_or_default();
-        let _ = write!(told, "\n  {} because: {}{by}", text(run, "state"), text(run, "state_reason"));
+        let _ = write!(rendered, "\n  {} because: {}{by}", text(run, "state"), text(run, "state_reason"));
     }
-    let _ = write!(told, "\n  Started {} by {}: {}", time(run, "created_at"), text(run, "actor"), text(run, "reason"));
-    let _ = write!(told, "\n  Letters: {}", terminal::json_line(&run["filter"]));
-    let _ = write!(told, "\n  At {} a second, canary of {}", text(run, "rate_per_second"), text(run, "canary"));
+    let _ =
+        write!(rendered, "\n  Started {} by {}: {}", time(run, "created_at"), text(run, "actor"), text(run, "reason"));
+    let _ = write!(rendered, "\n  Letters: {}", terminal::json_line(&run["filter"]));
+    let _ = write!(rendered, "\n  At {} a second, canary of {}", text(run, "rate_per_second"), text(run, "canary"));
     if !run["estimated_end_at"].is_null() {
-        let _ = write!(told, ", the last at about {}", time(run, "estimated_end_at"));
+        let _ = write!(rendered, ", the last at about {}", time(run, "estimated_end_at"));
     }
     if !run["finished_at"].is_null() {
-        let _ = write!(told, "\n  Ended {}", time(run, "finished_at"));
+        let _ = write!(rendered, "\n  Ended {}", time(run, "finished_at"));
     }
-    told
+    rendered
 }

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
+use payments::deal::DepositCall;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -167,7 +168,6 @@ impl Settings {
         for (setting, kept) in [
             (&mut self.auth.jwt_secret, kept.jwt_secret),
             (&mut self.auth.access_token_secret, kept.access_token_secret),
-            (&mut self.keystore.password, kept.keystore_password),
         ] {
             if setting.expose_secret().is_empty() {
                 *setting = kept;
@@ -185,11 +185,16 @@ impl Settings {
         Ok(self)
     }
 
+    /// The signers' keys, for processes that sign; the others never hold what opens them.
     pub(crate) fn keystore(&self) -> anyhow::Result<chain::Keystore> {
         let folder = self.keystore.dir.clone().unwrap_or_else(|| self.data_dir.join("keystore"));
         // Keys that only a development chain knows need no expensive hashing, and a first start should not wait for it.
         let scrypt_log_n = if self.runs_devchain() { 12 } else { 17 };
-        chain::Keystore::open(&folder, self.keystore.password.clone(), scrypt_log_n)
+        let mut password = self.keystore.password.clone();
+        if password.expose_secret().is_empty() {
+            password = secrets::load_or_create(&self.data_dir)?.keystore_password;
+        }
+        chain::Keystore::open(&folder, password, scrypt_log_n)
             .with_context(|| format!("the keystore's folder {}", folder.display()))
     }
 
@@ -217,7 +222,36 @@ impl Settings {
         let disk = api::DiskConfig { folders: self.folders(), ..self.disk.clone() };
         let is_development = safety::assess(self).mode == safety::Mode::Development;
         let lightning = self.gateways.lightning.clone();
-        api::Config { auth, http, strangers, disk, operations, deals, receipts, till, lightning, is_development }
+        let diamond_owner = self.chain.diamond_owner.map(|owner| owner.to_checksum(None));
+        api::Config {
+            auth,
+            http,
+            strangers,
+            disk,
+            operations,
+            deals,
+            receipts,
+            till,
+            lightning,
+            diamond_owner,
+            deposits: self.deposits(),
+            is_development,
+        }
+    }
+
+    /// What payers call at the diamonds that somebody else has written.
+    fn deposits(&self) -> Vec<api::ContractDeposit> {
+        let of_dialect = |dialect: &chain::DialectConfig| {
+            let (name, abi) = dialect.deposit_abi()?;
+            let (call, chain_id) = (DepositCall::of_abi(abi, &name)?, i64::try_from(dialect.chain_id).ok()?);
+            let at = |diamond: &alloy::primitives::Address| api::ContractDeposit {
+                chain_id,
+                diamond: diamond.to_checksum(None),
+                call: call.clone(),
+            };
+            Some(dialect.diamonds.iter().map(at).collect::<Vec<_>>())
+        };
+        self.chain.dialects.iter().filter_map(of_dialect).flatten().collect()
     }
 
     /// Folders that grow with what is sent: of the database, where it is a file, and of uploaded files.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use entities::{
     ChainId, CurrencyId, DiamondId, DiamondStatus, IntegrationId, NetworkId, NodeId, RoleId, UserId, WalletId, chain,
-    currency, diamond, integration, network, node, now, role, user, wallet,
+    currency, diamond, integration, network, node, now, role, signer, user, wallet,
 };
 use payments::Permission;
 use queue::{Database, Transaction};
@@ -147,6 +147,8 @@ async fn wallet(
         deleted_at: None,
     };
     let id = row.id;
+    let signer = signer::Model::new(node_id, &row.address, &row.name);
+    signer::Entity::insert(signer.into_active_model()).exec_without_returning(&**tx).await?;
     wallet::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
     if let Some(playground) = &place.playground {
         let row = diamond::Model {
@@ -155,6 +157,8 @@ async fn wallet(
             network_id,
             node_id,
             status: DiamondStatus::Deployed,
+            // See `prepare`: a playground's diamond is its signer's.
+            owner: Some(place.signer.to_checksum(None)),
             address: Some(playground.diamond_address.clone()),
             transaction_hash: None,
             failure_code: None,

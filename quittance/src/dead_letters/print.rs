@@ -18,11 +18,11 @@ pub(super) fn groups(groups: &Value) -> String {
     if items.is_empty() {
         return "No dead letters.".to_owned();
     }
-    let mut told = String::new();
+    let mut output = String::new();
     for group in items {
         // Writing into a String cannot fail.
         let _ = writeln!(
-            told,
+            output,
             "{:>7}  {}  {}  {}\n         {}\n         cause {}, first {}, last {}, for example {}",
             text(group, "letters"),
             text(group, "queue"),
@@ -37,13 +37,13 @@ pub(super) fn groups(groups: &Value) -> String {
     }
     let complete = groups["complete"] == Value::Bool(true);
     let _ = write!(
-        told,
+        output,
         "{} letter{}{}.",
         text(groups, "letters"),
         if groups["letters"] == 1 { "" } else { "s" },
         if complete { "" } else { " looked at; there are more" }
     );
-    told
+    output
 }
 
 pub(super) fn list(page: &Value) -> String {
@@ -73,27 +73,28 @@ pub(super) fn line(letter: &Value) -> String {
 
 pub(super) fn details(details: &Value) -> String {
     let letter = &details["letter"];
-    let mut told = String::new();
+    let mut output = String::new();
     let _ = writeln!(
-        told,
+        output,
         "Letter {} is {} since {}.",
         text(letter, "id"),
         text(letter, "state"),
         time(letter, "state_at")
     );
     if !letter["state_reason"].is_null() {
-        let _ = writeln!(told, "  Because: {} (by {})", text(letter, "state_reason"), text(letter, "state_by"));
+        let _ = writeln!(output, "  Because: {} (by {})", text(letter, "state_reason"), text(letter, "state_by"));
     }
-    let _ = writeln!(told, "\nIt died of {}, after {} attempts:", text(letter, "error_code"), text(letter, "attempts"));
-    let _ = writeln!(told, "  {}", text(letter, "error_message"));
+    let _ =
+        writeln!(output, "\nIt died of {}, after {} attempts:", text(letter, "error_code"), text(letter, "attempts"));
+    let _ = writeln!(output, "  {}", text(letter, "error_message"));
     let outlook = match details["outlook"].as_str() {
         Some("already_done") => "find that nothing is left to do",
         Some("would_resume") => "go on with what was left",
         Some("would_fail_again") => "end the same way",
         _ => "come to an end that its job does not foresee",
     };
-    let _ = writeln!(told, "\nReplaying it now would {outlook}: {}.", text(details, "outlook_reason"));
-    told.push('\n');
+    let _ = writeln!(output, "\nReplaying it now would {outlook}: {}.", text(details, "outlook_reason"));
+    output.push('\n');
     for (name, field) in [
         ("Queue", "queue"),
         ("Kind", "kind"),
@@ -107,38 +108,38 @@ pub(super) fn details(details: &Value) -> String {
         ("Replaced by", "replaced_by"),
     ] {
         if !letter[field].is_null() {
-            let _ = writeln!(told, "{name:<12} {}", text(letter, field));
+            let _ = writeln!(output, "{name:<12} {}", text(letter, field));
         }
     }
-    let _ = writeln!(told, "{:<12} {}, died {}", "Enqueued", time(letter, "first_at"), time(letter, "last_at"));
+    let _ = writeln!(output, "{:<12} {}, died {}", "Enqueued", time(letter, "first_at"), time(letter, "last_at"));
     for (name, value) in letter["headers"].as_object().into_iter().flatten() {
-        let _ = writeln!(told, "{:<12} {}: {}", "Header", clean(name), clean(value.as_str().unwrap_or_default()));
+        let _ = writeln!(output, "{:<12} {}: {}", "Header", clean(name), clean(value.as_str().unwrap_or_default()));
     }
     let _ = write!(
-        told,
+        output,
         "{:<12} {}",
         if letter["body_encoding"] == "hex" { "Body (hex)" } else { "Body" },
         text(letter, "body")
     );
     for change in rows(details, "changes") {
-        let _ = write!(told, "\n{:<12} {}", "Edited", changed(change));
+        let _ = write!(output, "\n{:<12} {}", "Edited", changed(change));
     }
     let deaths = rows(details, "deaths");
     if deaths.len() > 1 {
-        told.push_str("\n\nEvery death of this message, newest first:");
+        output.push_str("\n\nEvery death of this message, newest first:");
         for death in deaths {
-            let _ = write!(told, "\n  {}", line(death));
+            let _ = write!(output, "\n  {}", line(death));
         }
     }
-    told
+    output
 }
 
 pub(super) fn edited(edited: &Value) -> String {
-    let mut told = format!("Letter {} has taken its place; redrive it when it is right.", text(edited, "id"));
+    let mut output = format!("Letter {} has taken its place; redrive it when it is right.", text(edited, "id"));
     for change in rows(edited, "changes") {
-        let _ = write!(told, "\n  {}", changed(change));
+        let _ = write!(output, "\n  {}", changed(change));
     }
-    told
+    output
 }
 
 fn changed(change: &Value) -> String {
@@ -149,10 +150,10 @@ fn changed(change: &Value) -> String {
 
 /// What a redrive would do.
 pub(super) fn plan(plan: &Value) -> String {
-    let mut told = String::new();
+    let mut output = String::new();
     let matching = if plan["matching_complete"] == Value::Bool(true) { "" } else { " or more" };
     let _ = writeln!(
-        told,
+        output,
         "{}{matching} dead letters match, {} would be replayed; the oldest died {}, the newest {}.",
         text(plan, "matching"),
         text(plan, "would_replay"),
@@ -162,14 +163,14 @@ pub(super) fn plan(plan: &Value) -> String {
     for group in rows(&plan["groups"], "items") {
         let message = short(&text(group, "sample_message"), MESSAGE);
         let _ = writeln!(
-            told,
+            output,
             "{:>7}  {}  {}: {message}",
             text(group, "letters"),
             text(group, "queue"),
             text(group, "error_code"),
         );
     }
-    let _ = write!(told, "\nWhat replaying would do now, of the {} oldest:", text(plan, "examined"));
+    let _ = write!(output, "\nWhat replaying would do now, of the {} oldest:", text(plan, "examined"));
     for outlook in rows(plan, "outlooks") {
         let what = match outlook["outlook"].as_str() {
             Some("already_done") => "already done",
@@ -177,9 +178,9 @@ pub(super) fn plan(plan: &Value) -> String {
             Some("would_fail_again") => "would fail again",
             _ => "not foreseen",
         };
-        let _ = write!(told, "\n{:>7}  {what}: {}", text(outlook, "letters"), text(outlook, "reason"));
+        let _ = write!(output, "\n{:>7}  {what}: {}", text(outlook, "letters"), text(outlook, "reason"));
     }
-    told
+    output
 }
 
 #[cfg(test)]
@@ -194,9 +195,9 @@ mod tests {
             "id": "one", "state": "dead", "queue": "q", "error_code": "x", "attempts": 3, "last_at": "now",
             "error_message": "\u{1b}[2Jfine\r\nLetter two is resolved", "payment_id": null,
         });
-        let told = line(&letter);
-        assert!(!told.contains(['\u{1b}', '\r', '\n']) && told.contains(r"\u{1b}[2Jfine"), "{told}");
-        let told = details(&json!({ "letter": letter, "outlook": "would_resume", "outlook_reason": "it was away" }));
-        assert!(told.contains("Replaying it now would go on") && !told.contains("\nLetter two"), "{told}");
+        let output = line(&letter);
+        assert!(!output.contains(['\u{1b}', '\r', '\n']) && output.contains(r"\u{1b}[2Jfine"), "{output}");
+        let output = details(&json!({ "letter": letter, "outlook": "would_resume", "outlook_reason": "it was away" }));
+        assert!(output.contains("Replaying it now would go on") && !output.contains("\nLetter two"), "{output}");
     }
 }

@@ -79,11 +79,11 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
         filter.message_id = text(&letter["letter"], "message_id").parse().ok();
     }
     let limit = (!redrive.all).then_some(redrive.limit.unwrap_or(LIMIT));
-    let mut asked = json!({ "filter": filter.body() });
+    let mut new_run = json!({ "filter": filter.body() });
     if let Some(limit) = limit {
-        asked["limit"] = json!(limit);
+        new_run["limit"] = json!(limit);
     }
-    let plan = client.post("/operations/redrives/dry-run", &asked).await?;
+    let plan = client.post("/operations/redrives/dry-run", &new_run).await?;
     let letters = plan["would_replay"].as_u64().unwrap_or_default();
     if redrive.json {
         print_line(&json(&plan));
@@ -102,25 +102,25 @@ pub(super) async fn run(client: &Client, redrive: Redrive) -> anyhow::Result<()>
         print_line("Nothing was done.");
         return Ok(());
     }
-    asked["reason"] = json!(redrive.reason);
-    asked["rate_per_second"] = json!(redrive.rate);
-    asked["canary"] = json!(redrive.canary);
-    asked["stop_percent"] = json!(redrive.stop_percent);
-    let run = client.post_once("/operations/redrives", &asked).await?;
+    new_run["reason"] = json!(redrive.reason);
+    new_run["rate_per_second"] = json!(redrive.rate);
+    new_run["canary"] = json!(redrive.canary);
+    new_run["stop_percent"] = json!(redrive.stop_percent);
+    let run = client.post_once("/operations/redrives", &new_run).await?;
     if redrive.detach {
         print_line(&if redrive.json { json(&run) } else { redrives::started(&run) });
         return Ok(());
     }
-    follow(client, &run, redrive.json).await
+    wait_for_end(client, &run, redrive.json).await
 }
 
-async fn follow(client: &Client, run: &Value, as_json: bool) -> anyhow::Result<()> {
+async fn wait_for_end(client: &Client, run: &Value, as_json: bool) -> anyhow::Result<()> {
     if !as_json {
         print_line(&redrives::started(run));
     }
     let id = text(run, "id");
     let ended = tokio::select! {
-        ended = redrives::follow(client, &id, !as_json) => ended?,
+        ended = redrives::wait_for_end(client, &id, !as_json) => ended?,
         _ = tokio::signal::ctrl_c() => {
             print_line(&format!("\nThe run goes on in the workers. Look at it, or end it:\n  quittance redrives show {id}\n  \
                           quittance redrives abort {id} --reason '…'"));

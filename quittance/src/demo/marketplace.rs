@@ -21,12 +21,12 @@ struct Shop<'a> {
 pub(super) async fn play(first: &Bootstrap, patience: Duration) -> anyhow::Result<()> {
     print_line("\nA seller's account, a card payment, a refund and a payout at the sandbox");
     let shop = Shop::sign_in(first, patience).await?;
-    let asked = shop.request("/api/payments/connect/onboard", &details()).await;
-    if asked.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
+    let onboarding = shop.request("/api/payments/connect/onboard", &details()).await;
+    if onboarding.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
         print_line("  no card processor is there; the sandbox is gateways.sandbox.enabled");
         return Ok(());
     }
-    let account = read(asked).await?;
+    let account = read(onboarding).await?;
     if text(&account, "status") != "active" {
         print_line("  the card processor wants to know more of the seller");
         return Ok(());

@@ -13,6 +13,7 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 
 use crate::{
+    events::summary,
     operator::terminal::{self, clean, text},
     output::print_line,
 };
@@ -73,16 +74,8 @@ impl Receiver {
 
 /// An event in a line: when, what, its number, whose payment, and whether it was here before.
 fn line(event: &Value, again: bool) -> String {
-    let time = terminal::time(event, "occurred_at");
-    let payment = &event["data"]["payment"];
-    let about = if payment.is_object() {
-        let number = text(event, "sequence");
-        format!("#{number:<3} payment {} ({})", text(payment, "id"), text(payment, "status"))
-    } else {
-        String::new()
-    };
     let again = if again { ", a repetition" } else { "" };
-    format!("{time}  {:<22} {about}  signed{again}  {}", text(event, "type"), text(event, "id"))
+    format!("{}  signed{again}  {}", summary(event), text(event, "id"))
 }
 
 #[cfg(test)]

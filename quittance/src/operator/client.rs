@@ -70,6 +70,11 @@ impl Client {
         self.send(|| self.http.post(self.url(path)).header("idempotency-key", &key).json(body)).await
     }
 
+    /// Changes what is below `/api/v1`.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(|| self.http.patch(self.url(path)).json(body)).await
+    }
+
     /// Puts what is below `/api/v1`, at a path of these parts.
     pub(crate) async fn put(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
         let mut url = Url::parse(&self.url("")).context("--url")?;

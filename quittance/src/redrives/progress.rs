@@ -24,13 +24,13 @@ const BAR: u64 = 24;
 
 /// Waits until nothing more follows by itself, and returns the run as it is then. With `shown` it draws a bar on a
 /// terminal, and writes a line for each change anywhere else.
-pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Result<Value> {
+pub(crate) async fn wait_for_end(client: &Client, id: &str, shown: bool) -> anyhow::Result<Value> {
     let bar = shown && std::io::stdout().is_terminal();
-    let (mut last, mut heard) = (String::new(), Instant::now());
+    let (mut last, mut answered_at) = (String::new(), Instant::now());
     loop {
         let run = match client.get(&format!("/operations/redrives/{id}"), &[]).await {
             Ok(run) => run,
-            Err(error) if error.is::<NoResponse>() && heard.elapsed() < PATIENCE => {
+            Err(error) if error.is::<NoResponse>() && answered_at.elapsed() < PATIENCE => {
                 if last != "away" {
                     print_line("The instance does not answer; waiting for it. The run goes on when a worker is there.");
                     "away".clone_into(&mut last);
@@ -40,7 +40,7 @@ pub(crate) async fn follow(client: &Client, id: &str, shown: bool) -> anyhow::Re
             }
             Err(error) => return Err(error),
         };
-        heard = Instant::now();
+        answered_at = Instant::now();
         let now = counts(&run);
         if shown && now != last {
             draw(&run, &now, bar);

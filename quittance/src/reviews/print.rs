@@ -38,11 +38,11 @@ pub(super) fn resolved(payment: &Value) -> String {
 }
 
 pub(super) fn review(review: &Value) -> String {
-    let mut told = String::new();
+    let mut output = String::new();
     let before = review["before"].as_str().map(|before| format!(", was {} before", clean(before))).unwrap_or_default();
     // Writing into a String cannot fail.
     let _ = writeln!(
-        told,
+        output,
         "Payment {} ({}) is {} since {}{before}.",
         text(review, "payment_id"),
         text(review, "external_id"),
@@ -50,45 +50,45 @@ pub(super) fn review(review: &Value) -> String {
         text(review, "since"),
     );
     if !review["cause"].is_null() {
-        let _ = writeln!(told, "\nBecause: {}", entry(&review["cause"]));
+        let _ = writeln!(output, "\nBecause: {}", entry(&review["cause"]));
     }
-    let _ = writeln!(told, "\nIts rail: {}.", text(review, "shown_text"));
+    let _ = writeln!(output, "\nIts rail: {}.", text(review, "shown_text"));
     if let Some(lost) = review["lost"].as_str() {
-        let _ = writeln!(told, "Had been final and is gone: {}.", clean(lost));
+        let _ = writeln!(output, "Had been final and is gone: {}.", clean(lost));
     }
     let noted = rows(review, "noted");
     if !noted.is_empty() {
-        let _ = writeln!(told, "\nNoted since, newest first:");
+        let _ = writeln!(output, "\nNoted since, newest first:");
         for row in noted {
-            let _ = writeln!(told, "- {}", entry(row));
+            let _ = writeln!(output, "- {}", entry(row));
         }
     }
     let verdicts = rows(review, "verdicts");
     if verdicts.is_empty() {
-        told.push_str("\nIt waits for no verdict.");
-        return told;
+        output.push_str("\nIt waits for no verdict.");
+        return output;
     }
-    told.push_str("\nVerdicts that this allows:");
+    output.push_str("\nVerdicts that this allows:");
     for verdict in verdicts {
-        let _ = write!(told, "\n  --as {:<10} {}", text(verdict, "as"), text(verdict, "means"));
+        let _ = write!(output, "\n  --as {:<10} {}", text(verdict, "as"), text(verdict, "means"));
     }
-    told
+    output
 }
 
 /// A log row with its details, one a line.
 fn entry(row: &Value) -> String {
-    let mut told = format!("{} (at {}, {})", text(row, "message"), text(row, "created_at"), text(row, "event_type"));
+    let mut output = format!("{} (at {}, {})", text(row, "message"), text(row, "created_at"), text(row, "event_type"));
     for (name, value) in row["data"].as_object().into_iter().flatten() {
         let _ = match value {
-            Value::String(text) => write!(told, "\n    {}: {}", clean(name), clean(text)),
+            Value::String(text) => write!(output, "\n    {}: {}", clean(name), clean(text)),
             Value::Null => Ok(()),
             Value::Array(_) | Value::Object(_) => {
-                write!(told, "\n    {}: {}", clean(name), json(value).replace('\n', "\n    "))
+                write!(output, "\n    {}: {}", clean(name), json(value).replace('\n', "\n    "))
             }
-            plain @ (Value::Bool(_) | Value::Number(_)) => write!(told, "\n    {}: {plain}", clean(name)),
+            plain @ (Value::Bool(_) | Value::Number(_)) => write!(output, "\n    {}: {plain}", clean(name)),
         };
     }
-    told
+    output
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_review_names_the_evidence_and_the_verdicts() {
-        let told = review(&json!({
+        let output = review(&json!({
             "payment_id": "p", "external_id": "order", "status": "needs_review", "since": "now", "before": "paid",
             "shown_text": "Its deal is open", "lost": "DealDeposited", "noted": [],
             "cause": {
@@ -109,7 +109,7 @@ mod tests {
             "verdicts": [{ "as": "open", "means": "The payer may pay." }],
         }));
         for part in ["was paid before", "Because: It is gone", "0xa", "gone: DealDeposited", "--as open"] {
-            assert!(told.contains(part), "{part} is missing in\n{told}");
+            assert!(output.contains(part), "{part} is missing in\n{output}");
         }
     }
 }

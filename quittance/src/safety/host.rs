@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_this_host_from_others() {
+    fn distinguishes_this_host_from_others() {
         for here in [
             "http://127.0.0.1:1",
             "http://127.1.2.3",

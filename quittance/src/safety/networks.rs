@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_are_told_by_number_and_host() {
+    fn networks_are_recognised_by_number_and_host() {
         let here = ["http://127.0.0.1:8545".to_owned()];
         let keyed = ["http://node.example/v3/s3cret".to_owned()];
         assert!(dangers("dev", 31_337, &here, Mode::Development).is_empty());

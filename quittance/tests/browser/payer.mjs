@@ -2,6 +2,8 @@
 //
 //   npm ci --ignore-scripts && node payer.mjs BOOTSTRAP.json [FOLDER FOR SCREENSHOTS]
 //
+// With ANNOUNCED set, the contract's owner has announced a change, and the payer has to see that.
+//
 // Chromium is taken from CHROMIUM, else /usr/bin/chromium. Ends with 0 when everything is as it should be.
 
 import assert from "node:assert/strict";
@@ -230,6 +232,13 @@ const scenes = {
     await page.getByText("You declined it in your wallet.").waitFor();
     await look(page, "payer-declined");
     await button("Approve 1,234.50 USDT");
+    const announced = page.locator("#announced");
+    if (process.env.ANNOUNCED) {
+      await page.getByText("The contract's owner has announced a change").waitFor();
+      assert.match(await announced.innerText(), /It may happen from .*\d.* on\.$/);
+    } else {
+      assert.equal(await announced.innerText(), "");
+    }
     await button("Pay 1,234.50 USDT");
     await headline(page, "Paid");
     await look(page, "paid");

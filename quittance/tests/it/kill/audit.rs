@@ -15,7 +15,7 @@ use sea_orm::{
 
 use super::seller;
 use crate::{
-    consumers::{consumer::Consumer, told},
+    consumers::{consumer::Consumer, delivered},
     merchant::Payer,
 };
 
@@ -124,9 +124,9 @@ async fn moving(db: &Database, book: &Book) -> Option<String> {
     if let Some(first) = behind.first() {
         return Some(format!("{} payments, one of them {first}", behind.len()));
     }
-    let (letters, told) = (letters(db).await.len(), letters_told(db).await);
-    if told < letters {
-        return Some(format!("operators were told of {told} of {letters} dead letters"));
+    let (letters, announced) = (letters(db).await.len(), letters_announced(db).await);
+    if announced < letters {
+        return Some(format!("operators were told of {announced} of {letters} dead letters"));
     }
     (letters < book.letters).then(|| format!("{letters} of {} dead letters", book.letters))
 }
@@ -157,11 +157,11 @@ pub(crate) async fn audit(db: &Database, payer: &Payer, consumer: &Consumer, boo
         }
     }
     let letters = letters(db).await;
-    let told = || format!("{} dead letters instead of {}: {letters:?}", letters.len(), book.letters);
+    let counts = || format!("{} dead letters instead of {}: {letters:?}", letters.len(), book.letters);
     match letters.len().cmp(&book.letters) {
-        Ordering::Less => findings.lost.push(told()),
+        Ordering::Less => findings.lost.push(counts()),
         Ordering::Equal => {}
-        Ordering::Greater => findings.doubled.push(told()),
+        Ordering::Greater => findings.doubled.push(counts()),
     }
     findings
 }
@@ -224,20 +224,20 @@ async fn logs(db: &Database, payments: &[payment::Model], findings: &mut Finding
 
 /// Each transition was told, as itself, and each letter as one event.
 async fn events(db: &Database, consumer: &Consumer, findings: &mut Findings) {
-    let (owed, heard) = (told(db).await, consumer.payments());
-    let missed = owed.iter().filter(|(id, what)| heard.get(*id) != Some(*what));
+    let (owed, received) = (delivered(db).await, consumer.payments());
+    let missed = owed.iter().filter(|(id, what)| received.get(*id) != Some(*what));
     findings
         .lost
-        .extend(missed.map(|(id, what)| format!("the event {id}, {what:?}, was heard as {:?}", heard.get(id))));
-    let invented = heard.keys().filter(|id| !owed.contains_key(*id));
+        .extend(missed.map(|(id, what)| format!("the event {id}, {what:?}, was heard as {:?}", received.get(id))));
+    let invented = received.keys().filter(|id| !owed.contains_key(*id));
     findings.wrong.extend(invented.map(|id| format!("the event {id} did not happen")));
     let (mut letters, accepted) = (BTreeSet::new(), consumer.accepted());
-    for (id, told) in &accepted {
-        if told.letter.is_some_and(|letter| !letters.insert(letter)) {
+    for (id, event) in &accepted {
+        if event.letter.is_some_and(|letter| !letters.insert(letter)) {
             findings.doubled.push(format!("the event {id} tells of a letter that was told of"));
         }
-        if told.bodies != 1 {
-            findings.wrong.push(format!("the event {id} came with {} bodies", told.bodies));
+        if event.bodies != 1 {
+            findings.wrong.push(format!("the event {id} came with {} bodies", event.bodies));
         }
     }
     if consumer.forged() > 0 {
@@ -250,11 +250,11 @@ async fn deals(payer: &Payer, payments: &[payment::Model], findings: &mut Findin
     let on_chain = payments.iter().filter(|payment| payment.payment_method == PaymentMethod::Web3);
     let by_reference: BTreeMap<B256, &payment::Model> =
         on_chain.map(|payment| (keccak256(payment.id.0.as_bytes()), payment)).collect();
-    let mut seen = BTreeSet::new();
+    let mut payments_seen = BTreeSet::new();
     for reference in payer.references().await {
         match by_reference.get(&reference) {
             None => findings.wrong.push(format!("the deal {reference} is nobody's")),
-            Some(payment) if !seen.insert(reference) => {
+            Some(payment) if !payments_seen.insert(reference) => {
                 findings.doubled.push(format!("{} has a second deal", payment.external_id));
             }
             Some(_) => {}
@@ -301,8 +301,8 @@ async fn nonces(db: &Database, payer: &Payer, findings: &mut Findings) {
         let after = first + i64::try_from(sends.len()).unwrap();
         if !dense || used != after || sends[0].next_nonce != Some(after) {
             let next = sends[0].next_nonce;
-            let told = format!("{} sends from {first} on, {used} on chain, next {next:?}", sends.len());
-            findings.wrong.push(format!("nonces of {signer}: {told}"));
+            let summary = format!("{} sends from {first} on, {used} on chain, next {next:?}", sends.len());
+            findings.wrong.push(format!("nonces of {signer}: {summary}"));
         }
         for send in sends.iter().filter(|send| send.mined != 1) {
             findings.wrong.push(format!("nonce {} of {signer} has {} mined attempts", send.nonce, send.mined));
@@ -337,7 +337,7 @@ pub(crate) async fn open_among(db: &Database, external_ids: &[String]) -> Vec<St
 }
 
 /// Of how many letters operators were told.
-async fn letters_told(db: &Database) -> usize {
+async fn letters_announced(db: &Database) -> usize {
     let sql = "SELECT 'letters' AS what, COUNT(*) AS rows FROM notices WHERE key LIKE 'dead_letter:%'";
     usize::try_from(statement::<Pending>(db, sql, vec![]).await[0].rows).unwrap()
 }

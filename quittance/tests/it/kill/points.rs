@@ -158,7 +158,7 @@ pub(crate) const ROWS: &[Row] = &[
     only(On::Embedded, "session.before_open", Sell, Worker),
     only(On::Embedded, "session.answered", Sell, Worker),
     only(On::Embedded, "session.before_commit", Sell, Worker),
-    only(On::Embedded, "callback.heard", Sell, Api),
+    only(On::Embedded, "callback.received", Sell, Api),
     only(On::Embedded, "refund.before_commit", Sell, Api),
     only(On::Embedded, "payout.before_commit", Sell, Api),
     only(On::Embedded, "sync_account.before_sent", Sell, Worker),

@@ -13,6 +13,7 @@ use super::{
     audit::{self, Findings},
     drive::{Outside, Prepared},
     installation,
+    keys::{Keys, RemoteSigner, hand_over},
     points::{Drive, On, ROWS, Role, Row},
 };
 use crate::world::World;
@@ -37,6 +38,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 /// What became of a row.
 struct Outcome {
     row: &'static Row,
+    keys: Keys,
     /// From the death until everything was done.
     recovered: Duration,
     /// What was found afterwards, or why nothing could be looked at.
@@ -50,35 +52,40 @@ impl Outcome {
 
     fn line(&self) -> String {
         let Row { point, drive, role, .. } = self.row;
-        let (drive, role) = (format!("{drive:?}"), format!("{role:?}"));
-        let told = match &self.findings {
+        let (drive, role, keys) = (format!("{drive:?}"), format!("{role:?}"), format!("{:?}", self.keys));
+        let printed = match &self.findings {
             Ok(findings @ Findings { lost, doubled, wrong: _ }) => {
                 let wrong = if findings.none() { String::new() } else { format!("  WRONG: {findings:?}") };
                 format!("{:>9} ms {:>5} {:>8}{wrong}", self.recovered.as_millis(), lost.len(), doubled.len())
             }
             Err(error) => format!("FAILED: {error:#}"),
         };
-        format!("{point:<30} {drive:<16} {role:<9} {told}")
+        format!("{point:<30} {drive:<16} {role:<9} {keys:<6} {printed}")
     }
 }
 
 struct Installation {
     world: World,
     outside: Outside,
+    _signer: RemoteSigner,
 }
 
 impl Installation {
-    async fn new(on: On) -> Self {
-        let world = installation(on, SETTINGS, 1).await;
+    async fn new(on: On, keys: Keys) -> Self {
+        let signer = RemoteSigner::start();
+        let own = signer.settings(keys);
+        let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let world = installation(on, &[SETTINGS, &own].concat(), 1).await;
+        hand_over(&world, keys).await;
         let outside = Outside::of(&world).await;
         outside.stock(10, 6).await;
-        Self { world, outside }
+        Self { world, outside, _signer: signer }
     }
 
-    async fn survive(&mut self, row: &'static Row) -> Outcome {
+    async fn survive(&mut self, row: &'static Row, keys: Keys) -> Outcome {
         let mut died = Instant::now();
         let findings = self.die_and_live(row, &mut died).await;
-        Outcome { row, recovered: died.elapsed(), findings }
+        Outcome { row, keys, recovered: died.elapsed(), findings }
     }
 
     async fn die_and_live(&mut self, row: &Row, died: &mut Instant) -> anyhow::Result<Findings> {
@@ -165,10 +172,10 @@ impl Installation {
         let (first, died, mut command) = (first?, Instant::now(), command);
         anyhow::ensure!(first.status.signal() == Some(9), "it did not die by SIGKILL: {first:?}");
         let second = tokio::task::spawn_blocking(move || command.output()).await??;
-        let told = String::from_utf8_lossy(&second.stderr).into_owned();
-        let already = told.contains("replayed already");
-        anyhow::ensure!(second.status.success() != already, "{told}");
-        anyhow::ensure!(already == (row.point == "replay.committed"), "{told}");
+        let printed = String::from_utf8_lossy(&second.stderr).into_owned();
+        let already = printed.contains("replayed already");
+        anyhow::ensure!(second.status.success() != already, "{printed}");
+        anyhow::ensure!(already == (row.point == "replay.committed"), "{printed}");
         // The job gives it up again, as a letter of its own.
         self.outside.book().letters += 1;
         Ok(died)
@@ -176,11 +183,11 @@ impl Installation {
 }
 
 /// The rows of one installation; what comes after a failure would only fail of the same.
-async fn share(on: On, rows: Vec<&'static Row>) -> (Vec<Outcome>, String) {
-    let mut installation = Installation::new(on).await;
+async fn share(on: On, keys: Keys, rows: Vec<&'static Row>) -> (Vec<Outcome>, String) {
+    let mut installation = Installation::new(on, keys).await;
     let mut outcomes = Vec::with_capacity(rows.len());
     for row in rows {
-        let outcome = installation.survive(row).await;
+        let outcome = installation.survive(row, keys).await;
         let good = outcome.is_good();
         outcomes.push(outcome);
         if !good {
@@ -197,7 +204,7 @@ async fn survives_a_kill_at_every_failpoint(on: On) {
     let rows: Vec<&Row> = ROWS.iter().filter(there).collect();
     let shares = (0..SHARES.min(rows.len())).map(|first| {
         let of_share = rows.iter().skip(first).step_by(SHARES).copied().collect();
-        share(on, of_share)
+        share(on, Keys::of(first), of_share)
     });
     let (outcomes, logs): (Vec<_>, Vec<String>) = join_all(shares).await.into_iter().unzip();
     let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
@@ -205,7 +212,7 @@ async fn survives_a_kill_at_every_failpoint(on: On) {
     outcomes.sort_by_key(place);
     let lines: Vec<String> = outcomes.iter().map(Outcome::line).collect();
     let head = format!("{on:?}, killed at");
-    println!("{head:<30} while            dies         recovered  lost  doubled\n{}\n", lines.join("\n"));
+    println!("{head:<30} while            dies      keys      recovered  lost  doubled\n{}\n", lines.join("\n"));
     let bad: Vec<String> = outcomes.iter().filter(|outcome| !outcome.is_good()).map(Outcome::line).collect();
     assert!(bad.is_empty(), "{}\n{}", bad.join("\n"), logs.join("\n"));
     assert_eq!(outcomes.len(), rows.len(), "every row was tried");

@@ -83,8 +83,8 @@ async fn a_broker_short_of_memory_holds_up_publishing_alone() {
     let (status, report) = health(&world.base_url).await;
     assert_eq!((status, &report["status"]), (200, &"degraded".into()), "{report}");
     assert!(report["parts"]["queue"]["detail"].as_str().unwrap().contains("blocks publishers"), "{report}");
-    let told = world.log(0).matches("blocks publishers").count();
-    assert!((1..=3).contains(&told), "said {told} times\n{}", world.logs());
+    let observed = world.log(0).matches("blocks publishers").count();
+    assert!((1..=3).contains(&observed), "said {observed} times\n{}", world.logs());
 
     rabbit.control(&["set_vm_memory_high_watermark", "0.4"]).await;
     merchant.reach(&world, &[during, later].concat(), "open").await;
@@ -121,16 +121,19 @@ async fn a_queue_that_is_not_ours_to_use_is_reported_and_mended() {
     let ids = merchant.create_many("order", 3).await;
     wait_until_down(&world, &world.base_url, "queue", "exists with other arguments").await;
     let (_, report) = health(&world.base_url).await;
-    let told = report["parts"]["queue"]["detail"].as_str().unwrap();
+    let observed = report["parts"]["queue"]["detail"].as_str().unwrap();
     for part in [name.as_str(), "inequivalent arg", "wanted: x-queue-type=quorum", "x-delivery-limit=20"] {
-        assert!(told.contains(part), "{part} is missing in {told}");
+        assert!(observed.contains(part), "{part} is missing in {observed}");
     }
     let mut doctor = world.command();
     doctor.arg("doctor");
     let found = tokio::task::spawn_blocking(move || doctor.output().unwrap()).await.unwrap();
-    let told = String::from_utf8_lossy(&found.stdout);
-    assert!(!found.status.success(), "{told}");
-    assert!(told.contains("BAD   broker") && told.contains(&name) && told.contains("delete it"), "{told}");
+    let observed = String::from_utf8_lossy(&found.stdout);
+    assert!(!found.status.success(), "{observed}");
+    assert!(
+        observed.contains("BAD   broker") && observed.contains(&name) && observed.contains("delete it"),
+        "{observed}"
+    );
 
     // Neither process runs in circles over it.
     let before: Vec<_> = world.processes.iter().map(|process| process.processor_time()).collect();

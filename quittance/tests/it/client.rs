@@ -78,12 +78,19 @@ async fn ready_made_scripts_make_the_first_payment(world: World) {
 
 crate::in_both_worlds!(scripts, ready_made_scripts_make_the_first_payment);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_payer_pays_in_a_real_browser() {
-    let world = World::embedded().await;
-    let browser = folder("browser");
+/// Plays the payer in a browser, with screenshots in a folder of this name; `announced`: the contract's owner has announced a
+/// change.
+pub(crate) async fn pay_in_a_browser(world: &World, name: &str, announced: bool) {
+    let browser = folder(name);
     let files = ["package.json", "package-lock.json", "payer.mjs"];
     copy(&files.map(|file| format!("quittance/tests/browser/{file}")).each_ref().map(String::as_str), &browser);
     install(&browser).await;
-    run(&browser, "node", &["payer.mjs", &bootstrap_of(&world), browser.to_str().unwrap()]).await;
+    let announced = if announced { "ANNOUNCED=yes" } else { "ANNOUNCED=" };
+    let arguments = [announced, "node", "payer.mjs", &bootstrap_of(world), browser.to_str().unwrap()];
+    run(&browser, "env", &arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_pays_in_a_real_browser() {
+    pay_in_a_browser(&World::embedded().await, "browser", false).await;
 }

@@ -10,12 +10,12 @@ use sea_orm::EntityTrait;
 use crate::{
     in_both_worlds,
     merchant::Merchant,
-    operator::{complaint, deploy_unknown, make_known, operate, told},
+    operator::{complaint, deploy_unknown, make_known, operate, stdout},
     world::World,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_default_keeps_its_secrets_to_itself_and_stops_when_asked() {
+async fn the_embedded_default_keeps_its_secrets_to_itself_and_stops_on_a_signal() {
     let mut world = World::embedded().await;
     for file in ["bootstrap.json", "secrets.json"] {
         let mode = std::fs::metadata(world.data_dir().join(file)).unwrap().permissions().mode();
@@ -43,9 +43,9 @@ async fn the_curl_that_is_printed_makes_the_first_payment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_finds_a_healthy_installation_healthy() {
     for world in [World::embedded().await, World::engine().await] {
-        let told = world.command().arg("doctor").env("RUST_LOG", "warn").output().unwrap();
-        let (text, complaints) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
-        assert!(told.status.success(), "{text}{complaints}");
+        let ended = world.command().arg("doctor").env("RUST_LOG", "warn").output().unwrap();
+        let (text, complaints) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert!(ended.status.success(), "{text}{complaints}");
         assert_eq!(complaints, "", "what is healthy leaves nothing to complain of");
         for part in ["database", "schema", "broker", "node", "diamonds", "keystore"] {
             assert!(text.contains(part), "{text}");
@@ -66,7 +66,7 @@ in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |worl
     let diamond_id = deploy_unknown(&world, 1).await[0];
     let until = Instant::now() + Duration::from_secs(30);
     let listed = loop {
-        let listed = told(&operate(&world, &["dead-letters", "list"]));
+        let listed = stdout(&operate(&world, &["dead-letters", "list"]));
         if listed.contains("unknown_diamond") {
             break listed;
         }
@@ -74,15 +74,15 @@ in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |worl
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     let id = listed.split_whitespace().next().unwrap();
-    let shown = told(&operate(&world, &["dead-letters", "show", id]));
+    let shown = stdout(&operate(&world, &["dead-letters", "show", id]));
     assert!(shown.contains(&diamond_id.to_string()) && shown.contains("would end the same way"), "{shown}");
 
     make_known(&world, &[diamond_id], entities::DiamondStatus::Started).await;
-    let shown = told(&operate(&world, &["dead-letters", "show", id]));
+    let shown = stdout(&operate(&world, &["dead-letters", "show", id]));
     assert!(shown.contains("would go on"), "{shown}");
     let redrive = ["dead-letters", "redrive", id, "--reason", "the diamond is known now", "--yes"];
-    let followed = told(&operate(&world, &redrive));
-    assert!(followed.contains("1 of 1 replayed, 1 resolved"), "{followed}");
+    let redriven = stdout(&operate(&world, &redrive));
+    assert!(redriven.contains("1 of 1 replayed, 1 resolved"), "{redriven}");
     assert!(complaint(&operate(&world, &redrive)).contains("is resolved"), "a letter is replayed once");
     let db = world.database().await;
     let until = Instant::now() + Duration::from_secs(40);
@@ -97,15 +97,15 @@ in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |worl
 });
 
 #[test]
-fn every_mistake_in_the_configuration_is_told_at_once() {
+fn every_mistake_in_the_configuration_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let environment = [
         ("QUITTANCE_DATABASE__URL".to_owned(), "mysql://x".to_owned()),
         ("QUITTANCE_BROKER__URL".to_owned(), "redis://x".to_owned()),
     ];
-    let told = crate::process::quittance(folder.path(), &environment).arg("doctor").output().unwrap();
-    let complaint = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(!told.status.success());
+    let ended = crate::process::quittance(folder.path(), &environment).arg("doctor").output().unwrap();
+    let complaint = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success());
     assert!(complaint.contains("database.url") && complaint.contains("broker.url"), "{complaint}");
 }
 
@@ -136,9 +136,9 @@ async fn what_cannot_be_reached_is_named_without_its_password() {
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
         drop(process);
-        let told = crate::process::quittance(folder.path(), &environment).arg("doctor").output().unwrap();
+        let ended = crate::process::quittance(folder.path(), &environment).arg("doctor").output().unwrap();
         assert_eq!(vigil.found_in_file(&log), Vec::<String>::new());
-        for text in [told.stdout, told.stderr] {
+        for text in [ended.stdout, ended.stderr] {
             assert_eq!(vigil.found_in(&String::from_utf8_lossy(&text)), Vec::<String>::new());
         }
     }
@@ -200,10 +200,10 @@ fn what_cannot_be_read_is_named_by_its_path() {
             std::fs::create_dir(&path).unwrap();
         }
         let output = crate::process::quittance(folder.path(), &[]).args(arguments).output().unwrap();
-        let told = [output.stdout, output.stderr].concat();
-        let told = String::from_utf8_lossy(&told);
-        assert!(!output.status.success(), "{told}");
-        assert!(told.contains(path.to_str().unwrap()), "{file}: {told}");
+        let ended = [output.stdout, output.stderr].concat();
+        let ended = String::from_utf8_lossy(&ended);
+        assert!(!output.status.success(), "{ended}");
+        assert!(ended.contains(path.to_str().unwrap()), "{file}: {ended}");
     }
 }
 
@@ -211,6 +211,6 @@ fn what_cannot_be_read_is_named_by_its_path() {
 fn the_sample_configuration_is_complete_and_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../quittance.sample.toml");
-    let told = crate::process::quittance(folder.path(), &[]).args(["--config", sample, "migrate"]).output().unwrap();
-    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let ended = crate::process::quittance(folder.path(), &[]).args(["--config", sample, "migrate"]).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }

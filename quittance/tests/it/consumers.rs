@@ -34,7 +34,7 @@ const PAYMENTS: usize = 1_000;
 const DOWN: Duration = Duration::from_secs(12);
 
 /// Every numbered row of every payment's log: the events that happened, by id, with payment and number.
-pub(crate) async fn told(db: &Database) -> BTreeMap<Uuid, (Uuid, i32)> {
+pub(crate) async fn delivered(db: &Database) -> BTreeMap<Uuid, (Uuid, i32)> {
     let sql = "SELECT id, payment_id, sequence FROM payment_logs WHERE sequence IS NOT NULL";
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
     rows.iter()
@@ -79,7 +79,7 @@ async fn thousand_payments(mut world: World) {
     merchant.reach(&world, paid, "paid").await;
     merchant.reach(&world, canceled, "canceled").await;
 
-    let owed = told(&world.database().await).await;
+    let owed = delivered(&world.database().await).await;
     assert_eq!(owed.len(), 2 * PAYMENTS + 2 * 200, "created, open; submitted and paid; canceling and canceled");
     let until = Instant::now() + Duration::from_secs(180);
     for (name, consumer) in [("healthy", &healthy), ("moody", &moody), ("absent", &absent)] {
@@ -90,17 +90,17 @@ async fn thousand_payments(mut world: World) {
         }
         assert_eq!(consumer.forged(), 0, "{name}: every signature is valid");
         let accepted = consumer.accepted();
-        let heard = consumer.payments();
-        assert_eq!(heard, owed, "{name}: what it was told is what happened");
+        let received = consumer.payments();
+        assert_eq!(received, owed, "{name}: what it was told is what happened");
         let mut numbers: BTreeMap<Uuid, BTreeSet<i32>> = BTreeMap::new();
-        for (payment_id, sequence) in heard.values() {
+        for (payment_id, sequence) in received.values() {
             numbers.entry(*payment_id).or_default().insert(*sequence);
         }
         for (payment_id, numbers) in numbers {
             let expected = (1..=i32::try_from(numbers.len()).unwrap()).collect::<BTreeSet<_>>();
             assert_eq!(numbers, expected, "{name}: the events of {payment_id} are numbered without gaps");
         }
-        assert!(accepted.values().all(|told| told.bodies == 1), "{name}: an event's bytes never change");
+        assert!(accepted.values().all(|delivered| delivered.bodies == 1), "{name}: an event's bytes never change");
     }
     assert!(moody.refused() > PAYMENTS / 2, "it failed half the time");
     assert!(absent.refused() > 0, "it was tried while it was down");

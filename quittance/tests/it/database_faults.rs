@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Each request was answered in time: taken, or told to come again; and some of both.
-fn assert_taken_or_told(attempts: &[Attempt], within: Duration, world: &World) {
+fn assert_taken_or_refused(attempts: &[Attempt], within: Duration, world: &World) {
     for attempt in attempts {
         assert!(attempt.status == 201 || attempt.says_unavailable(), "{attempt:?}\n{}", world.logs());
         assert!(attempt.took < within, "{attempt:?}");
@@ -24,7 +24,7 @@ fn assert_taken_or_told(attempts: &[Attempt], within: Duration, world: &World) {
     assert!(attempts.iter().any(|attempt| attempt.status == 201), "none was taken");
 }
 
-fn some_told(attempts: &[Attempt]) -> bool {
+fn some_refused(attempts: &[Attempt]) -> bool {
     attempts.iter().any(Attempt::says_unavailable)
 }
 
@@ -54,13 +54,13 @@ async fn a_database_that_restarts_under_load_costs_nothing() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, Duration::from_secs(15), &world);
-    assert!(some_told(&attempts), "the database was away");
+    assert_taken_or_refused(&attempts, Duration::from_secs(15), &world);
+    assert!(some_refused(&attempts), "the database was away");
     assert_promises_kept(&world, &attempts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_without_a_free_connection_is_told_in_time() {
+async fn a_pool_without_a_free_connection_is_reported_in_time() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let holder = database.db.clone();
     let mut world = World::on(database, amqp_url(), &[]).await;
@@ -119,8 +119,8 @@ async fn a_database_that_falls_silent_is_given_up() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, Duration::from_secs(12), &world);
-    assert!(some_told(&attempts), "the database was silent");
+    assert_taken_or_refused(&attempts, Duration::from_secs(12), &world);
+    assert!(some_refused(&attempts), "the database was silent");
     world.start_worker(&[]).await;
     assert_promises_kept(&world, &attempts).await;
 }

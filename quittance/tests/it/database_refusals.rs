@@ -15,7 +15,7 @@ use crate::{
 /// Within so long after it takes something again everything works.
 const BACK: Duration = Duration::from_secs(15);
 
-fn assert_taken_or_told(attempts: &[Attempt], world: &World) {
+fn assert_taken_or_refused(attempts: &[Attempt], world: &World) {
     for attempt in attempts {
         assert!(attempt.status == 201 || attempt.says_unavailable(), "{attempt:?}\n{}", world.logs());
         assert!(attempt.took < Duration::from_secs(12), "{attempt:?}");
@@ -36,7 +36,7 @@ async fn assert_back(world: &World, worker: &str, merchant: &Merchant, since: In
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_tablespace_is_told_and_everything_goes_on_when_there_is_room() {
+async fn a_full_tablespace_is_reported_and_everything_goes_on_when_there_is_room() {
     let (postgres, disk) = (PrivatePostgres::start().await, SmallDisk::mount(64));
     postgres.add_tablespace("small", disk.path()).await;
     let mut world = World::on(TestDatabase::in_tablespace(&postgres, "small").await, amqp_url(), &[]).await;
@@ -61,13 +61,13 @@ async fn a_full_tablespace_is_told_and_everything_goes_on_when_there_is_room() {
         assert_back(&world, &worker, &merchant, Instant::now()).await;
     }
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
 }
 
 /// Where it cannot write its log of changes either, PostgreSQL ends; an operator makes room and starts it again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_whole_disk_is_full_is_told_and_everything_goes_on_when_there_is_room() {
+async fn a_server_whose_whole_disk_is_full_is_reported_and_everything_goes_on_when_there_is_room() {
     let disk = SmallDisk::mount(512);
     let postgres = PrivatePostgres::start_on(disk.path()).await;
     let mut world = World::on(TestDatabase::on(&postgres).await, amqp_url(), &[]).await;
@@ -94,12 +94,12 @@ async fn a_server_whose_whole_disk_is_full_is_told_and_everything_goes_on_when_t
     }
     assert_back(&world, &worker, &merchant, Instant::now()).await;
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_told_to_read_only_is_told_and_everything_goes_on_when_it_writes() {
+async fn a_server_that_is_read_only_is_reported_and_everything_goes_on_when_it_writes() {
     let postgres = PrivatePostgres::start().await;
     let mut world = World::on(TestDatabase::on(&postgres).await, amqp_url(), &[]).await;
     world.start_api(&[]).await;
@@ -119,7 +119,7 @@ async fn a_server_that_is_told_to_read_only_is_told_and_everything_goes_on_when_
     set("off").await;
     assert_back(&world, &worker, &merchant, Instant::now()).await;
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
 }
 
@@ -148,6 +148,6 @@ async fn a_primary_that_became_a_standby_is_left_for_its_successor() {
     cable.redirect(format!("127.0.0.1:{}", second.port()));
     assert_back(&world, &worker, &merchant, Instant::now()).await;
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
 }

@@ -16,8 +16,8 @@ async fn doctor(world: &World, settings: &[(&str, &str)]) -> (bool, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_compares_tokens_with_their_contracts_and_opens_every_key() {
     let world = World::embedded().await;
-    let (well, told) = doctor(&world, &[]).await;
-    assert!(well && told.contains("agree with their contracts") && told.contains("which all open"), "{told}");
+    let (well, printed) = doctor(&world, &[]).await;
+    assert!(well && printed.contains("agree with their contracts") && printed.contains("which all open"), "{printed}");
 
     world
         .database()
@@ -25,10 +25,10 @@ async fn the_doctor_compares_tokens_with_their_contracts_and_opens_every_key() {
         .execute_unprepared("UPDATE currencies SET decimals = 2 WHERE symbol = 'USDT'")
         .await
         .unwrap();
-    let (well, told) = doctor(&world, &[]).await;
-    assert!(!well && told.contains("BAD   network"), "{told}");
-    assert!(told.contains("USDT") && told.contains("has 6 decimals and not 2"), "{told}");
+    let (well, printed) = doctor(&world, &[]).await;
+    assert!(!well && printed.contains("BAD   network"), "{printed}");
+    assert!(printed.contains("USDT") && printed.contains("has 6 decimals and not 2"), "{printed}");
 
-    let (well, told) = doctor(&world, &[("QUITTANCE_KEYSTORE__PASSWORD", "another-password")]).await;
-    assert!(!well && told.contains("BAD   keystore") && told.contains("does not open"), "{told}");
+    let (well, printed) = doctor(&world, &[("QUITTANCE_KEYSTORE__PASSWORD", "another-password")]).await;
+    assert!(!well && printed.contains("BAD   keystore") && printed.contains("does not open"), "{printed}");
 }

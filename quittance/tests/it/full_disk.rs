@@ -8,7 +8,7 @@ use fixtures::SmallDisk;
 use crate::{
     consumers::{
         consumer::{Consumer, Mood},
-        subscribe, told,
+        delivered, subscribe,
     },
     load::{Load, assert_promises_kept, health, wait_until_up},
     merchant::{Attempt, Merchant},
@@ -60,7 +60,7 @@ async fn assert_back(world: &World, merchant: &Merchant, since: Instant) {
 }
 
 /// Each request was answered in time: taken, or told to come again; and some of both.
-fn assert_taken_or_told(attempts: &[Attempt], world: &World) {
+fn assert_taken_or_refused(attempts: &[Attempt], world: &World) {
     for attempt in attempts {
         assert!(attempt.status == 201 || attempt.says_unavailable(), "{attempt:?}\n{}", world.logs());
         assert!(attempt.took < Duration::from_secs(12), "{attempt:?}");
@@ -70,11 +70,11 @@ fn assert_taken_or_told(attempts: &[Attempt], world: &World) {
 }
 
 /// Every event that happened has been taken by the consumer.
-async fn assert_all_told(world: &World, consumer: &Consumer) {
+async fn assert_all_announced(world: &World, consumer: &Consumer) {
     let until = Instant::now() + Duration::from_secs(60);
     let db = world.database().await;
     loop {
-        let (happened, taken) = (told(&db).await, consumer.payments());
+        let (happened, taken) = (delivered(&db).await, consumer.payments());
         if happened == taken {
             return;
         }
@@ -90,7 +90,7 @@ fn assert_stops(world: &mut World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room() {
+async fn a_full_disk_is_reported_and_everything_goes_on_when_there_is_room() {
     let disk = SmallDisk::mount(DISK_MIB);
     let mut world = World::embedded_at(Some(disk.path().to_owned()), &SETTINGS).await;
     let merchant = Merchant::of(&world).await;
@@ -106,9 +106,9 @@ async fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room() {
         assert_back(&world, &merchant, Instant::now()).await;
     }
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
-    assert_all_told(&world, &consumer).await;
+    assert_all_announced(&world, &consumer).await;
     assert_stops(&mut world);
 }
 
@@ -128,11 +128,11 @@ async fn a_process_stops_in_time_although_its_disk_is_full_and_goes_on_at_its_ne
     world.start_again(0);
     world.recovered().await;
     assert_promises_kept(&world, &attempts).await;
-    assert_all_told(&world, &consumer).await;
+    assert_all_announced(&world, &consumer).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_fails_is_told_and_everything_goes_on_when_it_works() {
+async fn a_disk_that_fails_is_reported_and_everything_goes_on_when_it_works() {
     let mut world = World::embedded_with(&SETTINGS).await;
     let merchant = Merchant::of(&world).await;
     let consumer = Consumer::start(Mood::Healthy).await;
@@ -148,9 +148,9 @@ async fn a_disk_that_fails_is_told_and_everything_goes_on_when_it_works() {
         assert_back(&world, &merchant, Instant::now()).await;
     }
     let attempts = load.finish().await;
-    assert_taken_or_told(&attempts, &world);
+    assert_taken_or_refused(&attempts, &world);
     assert_promises_kept(&world, &attempts).await;
-    assert_all_told(&world, &consumer).await;
+    assert_all_announced(&world, &consumer).await;
     wait_until_up(&world, &world.base_url).await;
     assert_stops(&mut world);
 }

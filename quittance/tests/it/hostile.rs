@@ -30,11 +30,11 @@ async fn attack(world: World) {
     command.args(["run", &format!("{}/openapi.json", world.base_url)]);
     command.args(["--no-color", "--seed", &setting("QUITTANCE_TEST_HOSTILE_SEED", "1")]);
     command.args(["--max-examples", &setting("QUITTANCE_TEST_HOSTILE_EXAMPLES", "5")]);
-    command.args(["--max-time", &setting("QUITTANCE_TEST_HOSTILE_SECONDS", "90")]);
-    let told = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
-    let told = told.unwrap_or_else(|error| panic!("scripts/test installs schemathesis: {error}"));
-    let text = String::from_utf8_lossy(&told.stdout);
-    assert!(told.status.success(), "{text}{}", String::from_utf8_lossy(&told.stderr));
+    command.args(["--max-time", &setting("QUITTANCE_TEST_HOSTILE_SECONDS", "120")]);
+    let printed = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let printed = printed.unwrap_or_else(|error| panic!("scripts/test installs schemathesis: {error}"));
+    let text = String::from_utf8_lossy(&printed.stdout);
+    assert!(printed.status.success(), "{text}{}", String::from_utf8_lossy(&printed.stderr));
     let generated =
         text.split_whitespace().zip(text.split_whitespace().skip(1)).find(|(_, word)| *word == "generated,");
     let generated: u32 = generated.and_then(|(count, _)| count.parse().ok()).unwrap_or(0);

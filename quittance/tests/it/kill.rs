@@ -3,6 +3,7 @@
 
 mod audit;
 mod drive;
+pub(crate) mod keys;
 mod points;
 mod random;
 mod seller;

@@ -1,24 +1,28 @@
 //! The main job, end to end.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     in_both_worlds,
     load::wait_until_down,
     merchant::{Merchant, Payer, assert_one_deal_each},
+    operator::{operate, stdout},
     world::World,
 };
 
-in_both_worlds!(the_demo_passes, async |world: World| {
+in_both_worlds!(the_demo_passes, async |world: World| demo_passes(&world, &[]).await);
+
+/// Plays these sections of the demo, all without any.
+pub(crate) async fn demo_passes(world: &World, sections: &[&str]) {
     let file = world.data_dir().join("first.json");
     std::fs::write(&file, world.bootstrap.to_string()).unwrap();
     let mut demo = world.command();
-    demo.args(["demo", "--base-url", &world.base_url, "--bootstrap"]).arg(&file);
+    demo.arg("demo").args(sections).args(["--base-url", &world.base_url, "--bootstrap"]).arg(&file);
     let played = tokio::task::spawn_blocking(move || demo.output().unwrap()).await.unwrap();
-    let (told, complaint) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
-    assert!(played.status.success(), "{told}{complaint}\n{}", world.logs());
-    assert!(told.contains("All as it should be"), "{told}");
-});
+    let (printed, complaint) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success(), "{printed}{complaint}\n{}", world.logs());
+    assert!(printed.contains("All as it should be"), "{printed}");
+}
 
 in_both_worlds!(two_hundred_payments_at_once_end_as_they_should, async |world: World| {
     let (merchant, payer) = (Merchant::of(&world).await, Payer::of(&world));
@@ -60,12 +64,27 @@ in_both_worlds!(a_payment_that_nobody_pays_expires_and_its_deal_is_closed, async
         assert!(std::time::Instant::now() < until, "the deal is not closed on chain\n{}", world.logs());
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    let told = merchant.transitions(&ids[0]).await;
-    assert_eq!(told, ["payment.created", "payment.open", "payment.expired"]);
+    let announced = merchant.transitions(&ids[0]).await;
+    assert_eq!(announced, ["payment.created", "payment.open", "payment.expired"]);
+
+    // The feed has the same in the same order, and goes on behind any of them.
+    let events = |arguments: &[&str]| -> Vec<Value> {
+        let printed = stdout(&operate(&world, &[&["events", "--type", "payment.*", "--json"], arguments].concat()));
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    while events(&[]).len() < announced.len() {
+        assert!(std::time::Instant::now() < until, "the feed lacks events\n{}", world.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let fed = events(&[]);
+    assert_eq!(fed.iter().map(|event| event["type"].as_str().unwrap()).collect::<Vec<_>>(), announced);
+    assert_eq!(events(&["--after", fed[0]["id"].as_str().unwrap()]), fed[1..]);
+    let lines = stdout(&operate(&world, &["events", "--newest", "1"]));
+    assert!(lines.contains("payment.expired") && lines.contains(&ids[0]), "{lines}");
 });
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_cannot_be_read_is_told_and_holds_nobody_up() {
+async fn a_network_that_cannot_be_read_is_reported_and_holds_nobody_up() {
     let world = World::embedded().await;
     let merchant = Merchant::of(&world).await;
     let network = json!({

@@ -79,8 +79,8 @@ pub(crate) async fn wait_until_down(world: &World, base_url: &str, part: &str, w
     let until = Instant::now() + Duration::from_secs(30);
     loop {
         let (status, report) = health(base_url).await;
-        let told = report["parts"][part]["detail"].as_str().unwrap_or_default();
-        if report["parts"][part]["status"] == "down" && told.contains(why) {
+        let detail = report["parts"][part]["detail"].as_str().unwrap_or_default();
+        if report["parts"][part]["status"] == "down" && detail.contains(why) {
             // Payments are accepted without a broker, and no process stands still for one network.
             let goes_on = part == "chain" || part == "queue" && base_url == world.base_url;
             let expected = if goes_on { (200, "degraded") } else { (503, "down") };

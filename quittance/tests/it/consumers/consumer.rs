@@ -82,7 +82,7 @@ impl Consumer {
 
     /// Those of them that are about payments: payment and number, by id.
     pub(crate) fn payments(&self) -> BTreeMap<Uuid, (Uuid, i32)> {
-        self.book().accepted.iter().filter_map(|(id, told)| Some((*id, told.payment?))).collect()
+        self.book().accepted.iter().filter_map(|(id, delivered)| Some((*id, delivered.payment?))).collect()
     }
 
     pub(crate) fn refused(&self) -> usize {

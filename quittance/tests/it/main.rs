@@ -2,13 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "a test looks at any tenant's rows")]
 
+mod alerts;
 mod broker_faults;
 mod client;
 mod command_line;
+mod console;
 mod consumers;
 mod database_faults;
 mod database_refusals;
+mod diamonds;
 mod doctor;
+mod escrows;
+mod first_edition;
 mod full_disk;
 mod handbook;
 mod hostile;
@@ -20,10 +25,13 @@ mod merchant;
 mod operator;
 mod pooler;
 mod process;
+mod prometheus;
 mod quiet;
 mod redrives;
 mod reviews;
 mod safety;
+mod series;
+mod signers;
 mod silence;
 mod sqlite_faults;
 mod strangers;

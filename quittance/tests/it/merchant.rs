@@ -163,6 +163,12 @@ impl Merchant {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    /// Deletes once and tells the status.
+    pub(crate) async fn delete(&self, path: &str) -> u16 {
+        let request = self.http.delete(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        request.send().await.unwrap().status().as_u16()
+    }
+
     pub(crate) async fn post(&self, path: &str) -> (u16, Value) {
         let request = self.http.post(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
         let answer = request.json(&json!({})).send().await.unwrap();

@@ -26,7 +26,7 @@ pub(crate) fn operate(world: &World, arguments: &[&str]) -> Output {
 }
 
 /// What it printed; it has to have succeeded.
-pub(crate) fn told(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text

@@ -31,10 +31,10 @@ async fn refused(url: &str, settings: &[(&str, &str)]) -> String {
     bootstrap.args(["bootstrap", "--json", "--no-network"]);
     let asked = Instant::now();
     let ended = tokio::task::spawn_blocking(move || bootstrap.output().unwrap()).await.unwrap();
-    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(!ended.status.success(), "{told}");
-    assert!(asked.elapsed() < Duration::from_secs(15), "{:?} {told}", asked.elapsed());
-    told
+    let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success(), "{printed}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?} {printed}", asked.elapsed());
+    printed
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,20 +43,20 @@ async fn a_pooler_that_forgets_prepared_statements_is_refused_with_what_to_do() 
     let database = TestDatabase::on(&postgres).await;
     let forgets = if Pooler::carries_statements() { "max_prepared_statements = 0" } else { "" };
     let pooler = Pooler::before(postgres.port(), &format!("{LETS_LIMITS_PASS}\n{forgets}"));
-    let told = refused(&through(&pooler, &postgres, &database), &[]).await;
+    let printed = refused(&through(&pooler, &postgres, &database), &[]).await;
     for part in ["max_prepared_statements", "1.21", "pool_mode", "database.url"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pooler_that_refuses_our_limits_is_told_with_what_to_do() {
+async fn a_pooler_that_refuses_our_limits_is_reported_with_what_to_do() {
     let postgres = PrivatePostgres::start().await;
     let database = TestDatabase::on(&postgres).await;
     let pooler = Pooler::before(postgres.port(), "");
-    let told = refused(&through(&pooler, &postgres, &database), &[]).await;
+    let printed = refused(&through(&pooler, &postgres, &database), &[]).await;
     for part in ["ignore_startup_parameters", "statement_timeout_ms = 0"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 

@@ -22,7 +22,7 @@ async fn ready(base_url: &str, log: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stays_away_is_told_of_in_a_few_lines() {
+async fn a_broker_that_stays_away_is_logged_in_a_few_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("worker.log");
     let broker = ("QUITTANCE_BROKER__URL".to_owned(), "amqp://guest:guest@127.0.0.1:1/%2f".to_owned());
@@ -33,9 +33,9 @@ async fn a_broker_that_stays_away_is_told_of_in_a_few_lines() {
     ready(&format!("http://{health}"), &log).await;
     let before = lines(&log).len();
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let told = lines(&log);
-    assert!(told.iter().any(|line| line.contains("no connection to RabbitMQ")), "{told:#?}");
-    assert!(told.len() - before <= 5, "{:#?}", &told[before..]);
+    let logged = lines(&log);
+    assert!(logged.iter().any(|line| line.contains("no connection to RabbitMQ")), "{logged:#?}");
+    assert!(logged.len() - before <= 5, "{:#?}", &logged[before..]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,17 +47,17 @@ async fn being_watched_leaves_no_line() {
     command.args(["dev", "--listen", base_url.trim_start_matches("http://")]);
     let _process = Process::start(command, &log);
     ready(&base_url, &log).await;
-    let asked = |path: &'static str| {
+    let timed = |path: &'static str| {
         let log = log.clone();
         move || lines(&log).iter().filter(|line| line.contains("elapsed_us") && line.contains(path)).count()
     };
     for path in ["/health/live", "/health/ready", "/metrics"] {
         http().get(format!("{base_url}{path}")).send().await.unwrap();
-        assert_eq!(asked(path)(), 0, "{path}");
+        assert_eq!(timed(path)(), 0, "{path}");
     }
     http().get(format!("{base_url}/openapi.json")).send().await.unwrap();
     let until = Instant::now() + Duration::from_secs(10);
-    while asked("/openapi.json")() == 0 {
+    while timed("/openapi.json")() == 0 {
         assert!(Instant::now() < until, "other requests are still logged: {:#?}", lines(&log));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

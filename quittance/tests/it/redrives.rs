@@ -9,28 +9,28 @@ use std::{
 use payments::jobs::{CancelDeal, ExpirePayment, OpenDeal, ReleaseDeal};
 use queue::{
     Database, Payload,
-    dead_letters::{self, Filter, Page, State},
+    dead_letters::{self, Filter, LetterState, Page},
 };
 use sea_orm::{ConnectionTrait, Statement, prelude::Uuid};
 use serde_json::{Value, json};
 
 use crate::{
     in_both_worlds,
-    operator::{complaint, deploy_unknown, make_known, operate, operator, told},
+    operator::{complaint, deploy_unknown, make_known, operate, operator, stdout},
     world::World,
 };
 
 const LETTERS: usize = 30;
 
 /// Waits until a command prints this.
-async fn until_told(world: &World, arguments: &[&str], part: &str) -> String {
+async fn until_shown(world: &World, arguments: &[&str], part: &str) -> String {
     let until = Instant::now() + Duration::from_secs(30);
     loop {
-        let told = told(&operate(world, arguments));
-        if told.contains(part) {
-            return told;
+        let listed = stdout(&operate(world, arguments));
+        if listed.contains(part) {
+            return listed;
         }
-        assert!(Instant::now() < until, "{part} is not told:\n{told}\n{}", world.logs());
+        assert!(Instant::now() < until, "{part} is not told:\n{listed}\n{}", world.logs());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -39,22 +39,22 @@ async fn until_told(world: &World, arguments: &[&str], part: &str) -> String {
 async fn a_redrive_survives_the_death_of_its_process() {
     let mut world = World::embedded().await;
     let diamonds = deploy_unknown(&world, LETTERS).await;
-    let groups = until_told(&world, &["dead-letters", "groups"], "30 letters.").await;
+    let groups = until_shown(&world, &["dead-letters", "groups"], "30 letters.").await;
     assert!(groups.contains("unknown_diamond") && groups.contains("deploy_diamond.v1"), "{groups}");
     let redrive = ["dead-letters", "redrive", "--code", "unknown_diamond", "--reason", "the diamonds are known now"];
-    let dry_run = told(&operate(&world, &[&redrive[..], &["--dry-run"]].concat()));
+    let dry_run = stdout(&operate(&world, &[&redrive[..], &["--dry-run"]].concat()));
     assert!(dry_run.contains("30 dead letters match, 30 would be replayed"), "{dry_run}");
     assert!(dry_run.contains("30  would fail again"), "{dry_run}");
     let nobody = complaint(&operate(&world, &redrive));
     assert!(nobody.contains("pass --yes"), "{nobody}");
     make_known(&world, &diamonds, entities::DiamondStatus::Deployed).await;
-    let dry_run = told(&operate(&world, &[&redrive[..], &["--dry-run"]].concat()));
+    let dry_run = stdout(&operate(&world, &[&redrive[..], &["--dry-run"]].concat()));
     assert!(dry_run.contains("30  already done"), "{dry_run}");
 
     let printed = world.data_dir().join("redrive.out");
     let (out, err) = (File::create(&printed).unwrap(), File::create(world.data_dir().join("redrive.err")).unwrap());
     let mut command = operator(&world, &[&redrive[..], &["--yes", "--rate", "5", "--canary", "2"]].concat());
-    let mut following = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
+    let mut client = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
     let read = || std::fs::read_to_string(&printed).unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     while !read().contains("running ") {
@@ -66,21 +66,25 @@ async fn a_redrive_survives_the_death_of_its_process() {
     world.recovered().await;
     let until = Instant::now() + Duration::from_secs(60);
     let status = loop {
-        if let Some(status) = following.try_wait().unwrap() {
+        if let Some(status) = client.try_wait().unwrap() {
             break status;
         }
         assert!(Instant::now() < until, "it does not end: {}\n{}", read(), world.logs());
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let told_all = read();
-    assert!(status.success(), "{told_all}\n{}", std::fs::read_to_string(world.data_dir().join("redrive.err")).unwrap());
-    assert!(told_all.contains("30 of 30 replayed, 30 resolved, 0 died again"), "{told_all}");
+    let shown_all = read();
+    assert!(
+        status.success(),
+        "{shown_all}\n{}",
+        std::fs::read_to_string(world.data_dir().join("redrive.err")).unwrap()
+    );
+    assert!(shown_all.contains("30 of 30 replayed, 30 resolved, 0 died again"), "{shown_all}");
     let all = Page { after: None, limit: 500 };
     let letters = dead_letters::list(&world.database().await, &Filter::default(), all).await.unwrap();
     assert_eq!(letters.len(), LETTERS, "none died a second time");
-    assert!(letters.iter().all(|letter| letter.state == State::Resolved), "{letters:?}");
+    assert!(letters.iter().all(|letter| letter.state == LetterState::Resolved), "{letters:?}");
 
-    let runs = told(&operate(&world, &["redrives", "list", "--state", "done"]));
+    let runs = stdout(&operate(&world, &["redrives", "list", "--state", "done"]));
     assert!(runs.contains("30 resolved") && runs.contains("the diamonds are known now"), "{runs}");
     let ended =
         complaint(&operate(&world, &["redrives", "pause", runs.split(' ').next().unwrap(), "--reason", "too late"]));
@@ -91,16 +95,16 @@ async fn a_redrive_survives_the_death_of_its_process() {
 async fn letters_are_discarded_restored_exported_and_edited() {
     let world = World::embedded_with(&[("QUITTANCE_OPERATIONS__EDIT_DEAD_LETTERS", "true")]).await;
     let diamonds = deploy_unknown(&world, 3).await;
-    until_told(&world, &["dead-letters", "groups"], "3 letters.").await;
+    until_shown(&world, &["dead-letters", "groups"], "3 letters.").await;
     let nothing = complaint(&operate(&world, &["dead-letters", "discard", "--reason", "a try"]));
     assert!(nothing.contains("--all"), "{nothing}");
     let discard = ["dead-letters", "discard", "--queue", "deploy_diamond.v1", "--reason", "nobody wants them"];
-    assert_eq!(told(&operate(&world, &discard)).trim(), "3 letters");
-    assert_eq!(told(&operate(&world, &["dead-letters", "list"])).trim(), "No dead letters.");
-    told(&operate(&world, &["dead-letters", "restore", "--queue", "deploy_diamond.v1", "--reason", "somebody does"]));
+    assert_eq!(stdout(&operate(&world, &discard)).trim(), "3 letters");
+    assert_eq!(stdout(&operate(&world, &["dead-letters", "list"])).trim(), "No dead letters.");
+    stdout(&operate(&world, &["dead-letters", "restore", "--queue", "deploy_diamond.v1", "--reason", "somebody does"]));
     let file = world.data_dir().join("letters.ndjson");
     let export = ["dead-letters", "export", "--state", "dead", "--to", file.to_str().unwrap()];
-    told(&operate(&world, &export));
+    stdout(&operate(&world, &export));
     assert!(complaint(&operate(&world, &export)).contains("--to"), "an export overwrites nothing");
     let lines = std::fs::read_to_string(&file).unwrap();
     let letters: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -110,18 +114,18 @@ async fn letters_are_discarded_restored_exported_and_edited() {
     let body = format!(r#"{{"diamond_id":"{}"}}"#, diamonds[0]);
     let id = letters.iter().find(|letter| letter["body"] != body).unwrap()["id"].as_str().unwrap();
     let edit = ["dead-letters", "edit", id, "--body", &body, "--reason", "it named another diamond"];
-    let edited = told(&operate(&world, &edit));
+    let edited = stdout(&operate(&world, &edit));
     assert!(edited.contains("/diamond_id") && edited.contains(&diamonds[0].to_string()), "{edited}");
     assert!(complaint(&operate(&world, &edit)).contains("is replaced"));
-    let shown = told(&operate(&world, &["dead-letters", "show", id]));
+    let shown = stdout(&operate(&world, &["dead-letters", "show", id]));
     assert!(shown.contains("is replaced since") && shown.contains("it named another diamond"), "{shown}");
 
-    let queues = until_told(&world, &["queues"], "open_deal.v1").await;
+    let queues = until_shown(&world, &["queues"], "open_deal.v1").await;
     let deployments = queues.lines().find(|line| line.starts_with("deploy_diamond.v1")).unwrap();
     assert_eq!(deployments.split_whitespace().last(), Some("3"), "two and the edited one are dead\n{queues}");
-    let json: Value = serde_json::from_str(&told(&operate(&world, &["queues", "--json"]))).unwrap();
+    let json: Value = serde_json::from_str(&stdout(&operate(&world, &["queues", "--json"]))).unwrap();
     assert!(json["items"].as_array().unwrap().iter().any(|queue| queue["workers"] == 1), "{json}");
-    let help = told(&operate(&world, &["dead-letters", "redrive", "--help"]));
+    let help = stdout(&operate(&world, &["dead-letters", "redrive", "--help"]));
     assert!(help.contains("--dry-run") && help.contains("Ctrl-C leaves the run going"), "{help}");
 }
 
@@ -177,7 +181,7 @@ in_both_worlds!(ten_thousand_letters_are_replayed_once_each_through_kills, async
     let pace = ["--yes", "--rate", "2000", "--canary", "5"];
     let mut command = operator(&world, &[&redrive[..], &pace[..]].concat());
     let out = File::create(&printed).unwrap();
-    let mut following = command.stdin(Stdio::null()).stderr(out.try_clone().unwrap()).stdout(out).spawn().unwrap();
+    let mut client = command.stdin(Stdio::null()).stderr(out.try_clone().unwrap()).stdout(out).spawn().unwrap();
     let read = || std::fs::read_to_string(&printed).unwrap();
     let until = Instant::now() + Duration::from_secs(300);
     for part in [MANY / 8, MANY / 2] {
@@ -190,7 +194,7 @@ in_both_worlds!(ten_thousand_letters_are_replayed_once_each_through_kills, async
         world.recovered().await;
     }
     let status = loop {
-        if let Some(status) = following.try_wait().unwrap() {
+        if let Some(status) = client.try_wait().unwrap() {
             break status;
         }
         assert!(Instant::now() < until, "it does not end: {}\n{}", read(), world.logs());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     in_both_worlds,
     merchant::{Merchant, Payer, http},
-    operator::{operate, told},
+    operator::{operate, stdout},
     world::World,
 };
 
@@ -36,7 +36,7 @@ fn payments(world: &World, arguments: &[&str]) -> Output {
 
 in_both_worlds!(a_broken_payment_is_found_understood_and_decided_on, async |world: World| {
     let (merchant, payer) = (Merchant::of(&world).await, Payer::of(&world));
-    assert!(told(&payments(&world, &["list", "--needs-review"])).contains("None."));
+    assert!(stdout(&payments(&world, &["list", "--needs-review"])).contains("None."));
     let ids = [merchant.create(&merchant.body("broken")).await["id"].as_str().unwrap().to_owned()];
     let id = ids[0].as_str();
     merchant.reach(&world, &ids, "open").await;
@@ -47,19 +47,19 @@ in_both_worlds!(a_broken_payment_is_found_understood_and_decided_on, async |worl
     lose_the_deposit(&world, &merchant, id).await;
     merchant.reach(&world, &ids, "needs_review").await;
 
-    assert!(told(&payments(&world, &["list", "--needs-review"])).contains(id));
-    let review = told(&payments(&world, &["review", id]));
+    assert!(stdout(&payments(&world, &["list", "--needs-review"])).contains(id));
+    let review = stdout(&payments(&world, &["review", id]));
     for part in ["was paid before", "DealDeposited", "nobody has paid", "--as open", "--as canceling"] {
         assert!(review.contains(part), "{part} is missing in\n{review}");
     }
-    let parsed: Value = serde_json::from_str(&told(&payments(&world, &["review", id, "--json"]))).unwrap();
+    let parsed: Value = serde_json::from_str(&stdout(&payments(&world, &["review", id, "--json"]))).unwrap();
     assert_eq!((&parsed["shown"], &parsed["lost"]), (&json!("deal_open"), &json!("DealDeposited")));
 
     let wrong = payments(&world, &["resolve", id, "--as", "completed", "--reason", "the payee says so"]);
     let complaint = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!wrong.status.success() && complaint.contains("open or canceling, not completed"), "{complaint}");
     for _ in 0..2 {
-        told(&payments(&world, &["resolve", id, "--as", "canceling", "--reason", "the payer has left"]));
+        stdout(&payments(&world, &["resolve", id, "--as", "canceling", "--reason", "the payer has left"]));
     }
     // The verdict is carried out on the chain.
     merchant.reach(&world, &ids, "canceled").await;
@@ -73,7 +73,7 @@ in_both_worlds!(a_broken_payment_is_found_understood_and_decided_on, async |worl
 async fn the_embedded_instance_needs_no_credentials_and_says_what_is_missing_elsewhere() {
     let world = World::embedded().await;
     let listed = world.command().args(["payments", "list", "--status", "pending"]).output().unwrap();
-    assert_eq!(told(&listed).trim(), "None.");
+    assert_eq!(stdout(&listed).trim(), "None.");
     let elsewhere = tempfile::tempdir().unwrap();
     let lost = crate::process::quittance(elsewhere.path(), &[]).args(["payments", "list"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&lost.stderr).into_owned();
@@ -83,5 +83,5 @@ async fn the_embedded_instance_needs_no_credentials_and_says_what_is_missing_els
     let complaint = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(!other.status.success() && complaint.contains("goes together"), "{complaint}");
     let help = world.command().args(["payments", "resolve", "--help"]).output().unwrap();
-    assert!(told(&help).contains("quittance payments resolve 0197"), "the help teaches with an example");
+    assert!(stdout(&help).contains("quittance payments resolve 0197"), "the help teaches with an example");
 }

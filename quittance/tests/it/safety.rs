@@ -109,13 +109,13 @@ fn what_may_not_be_read_or_written_is_named() {
     let place = tempfile::tempdir().unwrap();
     let taken = place.path().join("taken");
     std::fs::write(&taken, "").unwrap();
-    let told = with(&taken, &[], &["migrate"]).output().unwrap();
-    assert!(text(&told.stderr).contains(&taken.display().to_string()), "{}", text(&told.stderr));
+    let printed = with(&taken, &[], &["migrate"]).output().unwrap();
+    assert!(text(&printed.stderr).contains(&taken.display().to_string()), "{}", text(&printed.stderr));
     let folder = place.path().join("data");
     std::fs::create_dir(&folder).unwrap();
     let keystore = ("KEYSTORE__DIR", taken.to_str().unwrap());
-    let told = with(&folder, &[keystore], &["worker"]).output().unwrap();
-    assert!(text(&told.stderr).contains(&taken.display().to_string()), "{}", text(&told.stderr));
+    let printed = with(&folder, &[keystore], &["worker"]).output().unwrap();
+    assert!(text(&printed.stderr).contains(&taken.display().to_string()), "{}", text(&printed.stderr));
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn what_kubernetes_writes_into_the_environment_stops_nothing() {
         ("COLOUR", "blue"),
         ("KEYSTORE__PASSWORD", "20261129"),
     ];
-    let told = with(folder.path(), &service, &["migrate"]).output().unwrap();
-    let log = text(&told.stderr);
-    assert!(told.status.success(), "{log}");
+    let printed = with(folder.path(), &service, &["migrate"]).output().unwrap();
+    let log = text(&printed.stderr);
+    assert!(printed.status.success(), "{log}");
     assert!(log.contains("QUITTANCE_COLOUR") && !log.contains("QUITTANCE_PORT") && !log.contains("20261129"), "{log}");
-    let told = with(folder.path(), &[("DATABASE_URL", "postgres://s3cret")], &["migrate"]).output().unwrap();
-    let complaint = text(&told.stderr);
-    assert!(!told.status.success() && complaint.contains("QUITTANCE_DATABASE__URL is"), "{complaint}");
+    let printed = with(folder.path(), &[("DATABASE_URL", "postgres://s3cret")], &["migrate"]).output().unwrap();
+    let complaint = text(&printed.stderr);
+    assert!(!printed.status.success() && complaint.contains("QUITTANCE_DATABASE__URL is"), "{complaint}");
     assert!(!complaint.contains("s3cret"), "{complaint}");
 }
 
@@ -163,18 +163,18 @@ fn help_shows_no_secret_of_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let secrets = [("API_KEY", "s3cret-key"), ("API_SECRET", "s3cret-secret"), ("WEBHOOK_SECRET", "s3cret-hook")];
     for command in [&["queues", "--help"][..], &["dead-letters", "list", "--help"], &["webhooks", "listen", "--help"]] {
-        let told = with(folder.path(), &secrets, command).output().unwrap();
-        assert!(told.status.success() && !text(&told.stdout).contains("s3cret"), "{command:?}");
+        let printed = with(folder.path(), &secrets, command).output().unwrap();
+        assert!(printed.status.success() && !text(&printed.stdout).contains("s3cret"), "{command:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_is_asked_for_nothing_unasked_and_its_url_is_not_shown() {
+async fn a_node_is_queried_on_request_alone_and_its_url_is_not_shown() {
     let place = tempfile::tempdir().unwrap();
     let url = "http://127.0.0.1:1/v3/s3cret?key=s3cret";
-    let told = with(place.path(), &[], &["bootstrap", "--rpc-url", url]).output().unwrap();
-    let complaint = text(&told.stderr);
-    assert!(!told.status.success() && complaint.contains("127.0.0.1:1"), "{complaint}");
+    let printed = with(place.path(), &[], &["bootstrap", "--rpc-url", url]).output().unwrap();
+    let complaint = text(&printed.stderr);
+    assert!(!printed.status.success() && complaint.contains("127.0.0.1:1"), "{complaint}");
     assert!(!complaint.contains("s3cret"), "{complaint}");
 
     let world = World::embedded().await;
@@ -191,8 +191,12 @@ async fn a_node_is_asked_for_nothing_unasked_and_its_url_is_not_shown() {
 fn an_installation_whose_secrets_cannot_be_shown_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let told = with(folder.path(), &[], &["bootstrap", "--json", "--no-network"]).stdout(full).output().unwrap();
-    assert!(!told.status.success() && text(&told.stderr).contains("nothing was made"), "{}", text(&told.stderr));
+    let printed = with(folder.path(), &[], &["bootstrap", "--json", "--no-network"]).stdout(full).output().unwrap();
+    assert!(
+        !printed.status.success() && text(&printed.stderr).contains("nothing was made"),
+        "{}",
+        text(&printed.stderr)
+    );
     let again = with(folder.path(), &[], &["bootstrap", "--json", "--no-network"]).output().unwrap();
     assert!(again.status.success(), "{}", text(&again.stderr));
 }

@@ -24,8 +24,8 @@ async fn a_file_that_somebody_else_writes_to_is_waited_for() {
 
     // Longer than it waits. Reading goes on meanwhile.
     let hold = db.begin().await.unwrap();
-    let told = merchant.attempt("too-long").await;
-    assert!(told.says_unavailable() && told.took < Duration::from_secs(15), "{told:?}\n{}", world.logs());
+    let printed = merchant.attempt("too-long").await;
+    assert!(printed.says_unavailable() && printed.took < Duration::from_secs(15), "{printed:?}\n{}", world.logs());
     let id = waited.body["id"].as_str().unwrap();
     assert_eq!(merchant.get(&format!("/api/v1/payments/{id}")).await["external_id"], "waits");
     let (status, answer) = merchant.post(&format!("/api/v1/payments/{id}/cancel")).await;

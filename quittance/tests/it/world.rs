@@ -1,11 +1,12 @@
 //! An installation with everything around it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
+use alloy::signers::local::PrivateKeySigner;
 use fixtures::{Backend, TestDatabase, amqp_url};
 use lapin::{
     Connection, ConnectionProperties,
@@ -50,7 +51,7 @@ struct Engine {
     broker_url: String,
     prefix: String,
     database: TestDatabase,
-    _anvil: Process,
+    node: Process,
 }
 
 impl Engine {
@@ -139,7 +140,7 @@ impl World {
             environment,
             launches: Vec::new(),
             vigil,
-            engine: Some(Engine { broker_url, prefix, database, _anvil: anvil }),
+            engine: Some(Engine { broker_url, prefix, database, node: anvil }),
             disk: None,
             shielded: false,
             folder,
@@ -162,6 +163,11 @@ impl World {
         self.start_with(&["worker", "--listen-health", &health], settings);
         wait_for(&format!("http://{health}/health/ready")).await;
         format!("http://{health}")
+    }
+
+    /// The network's node, where it is a process of its own.
+    pub(crate) fn node(&self) -> &Process {
+        &self.engine.as_ref().unwrap().node
     }
 
     /// RabbitMQ's name of a queue.
@@ -201,6 +207,15 @@ impl World {
         logs.flat_map(|log| self.vigil.found_in_file(&log)).collect()
     }
 
+    /// The key of a signer of the installation.
+    pub(crate) async fn signing_key(&self, address: alloy::primitives::Address) -> PrivateKeySigner {
+        let secrets: Value =
+            serde_json::from_slice(&std::fs::read(self.data_dir().join("secrets.json")).unwrap()).unwrap();
+        let password = secrets["keystore_password"].as_str().unwrap().to_owned();
+        let keystore = chain::Keystore::open(&self.data_dir().join("keystore"), password.into(), 12).unwrap();
+        keystore.signer(address).await.unwrap()
+    }
+
     /// Keeps the signing keys too, which are only in encrypted files. Needs a runtime of its own.
     fn keep_signing_keys(&self) {
         let secrets: Value =
@@ -216,6 +231,17 @@ impl World {
             }
         });
         kept.join().unwrap();
+    }
+
+    /// Starts everything again, with this configuration file.
+    pub(crate) async fn restart_with(&mut self, config: &Path) {
+        let option = ["--config".to_owned(), config.to_str().unwrap().to_owned()];
+        for index in 0..self.processes.len() {
+            self.launches[index].arguments.splice(0..0, option.clone());
+            self.processes[index].kill();
+            self.start_again(index);
+        }
+        self.recovered().await;
     }
 
     /// Waits until what was started again answers, and reads where things are now.

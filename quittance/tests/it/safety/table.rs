@@ -89,8 +89,8 @@ const ROWS: &[Row<'_>] = &[
 
 /// What doctor prints; none of it may be a secret.
 fn doctor(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> String {
-    let told = with(folder, settings, &[arguments, &["doctor"]].concat()).output().unwrap();
-    let printed = text(&told.stdout) + &text(&told.stderr);
+    let shown = with(folder, settings, &[arguments, &["doctor"]].concat()).output().unwrap();
+    let printed = text(&shown.stdout) + &text(&shown.stderr);
     assert!(!printed.contains("s3cret"), "{settings:?}: {printed}");
     printed
 }

@@ -4,7 +4,7 @@
 
 tools="${QUITTANCE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/quittance/tools}"
 
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s, after %d s\n' "$*" "$SECONDS"; }
 fail() {
     printf '\nFAILED: %s\n' "$*" >&2
     exit 1
@@ -132,6 +132,23 @@ need_java() {
         install_debian_packages default-jdk-headless
     fi
     javac -version
+}
+
+# Prometheus checks the alerts. Debian's package would start a service of its own: only its programs are taken, into the cache.
+need_prometheus() {
+    [[ -z ${QUITTANCE_TEST_PROMETHEUS_BIN:-} ]] || return 0
+    local folder="$tools/prometheus" found
+    found=$(command -v promtool || true)
+    if [[ -z $found && ! -x $folder/usr/bin/promtool ]]; then
+        on_debian_as_root || fail "promtool and prometheus are needed, for the alerts:" \
+            "install Prometheus, or set QUITTANCE_TEST_PROMETHEUS_BIN to the folder of its programs"
+        echo "fetching Debian's package prometheus"
+        mkdir -p "$folder"
+        apt-get update -qq
+        (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)
+    fi
+    QUITTANCE_TEST_PROMETHEUS_BIN=$(dirname "${found:-$folder/usr/bin/promtool}")
+    export QUITTANCE_TEST_PROMETHEUS_BIN
 }
 
 # The published libraries that verify webhooks.

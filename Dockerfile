@@ -22,7 +22,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
     && install --directory --owner quittance --mode 0700 /data
 COPY --from=build /quittance /usr/local/bin/quittance
 USER quittance
-# Secrets, keystore and, in the embedded default, the database: keep this volume, and share it between api and worker.
+# Secrets, keystore and, in the embedded default, the database: keep this volume. Where api and worker are two, hand the secrets
+# of tokens to both by the environment, and the keystore to workers alone.
 VOLUME /data
 # Whoever runs a role behind a published port sets QUITTANCE_LISTEN, as docker-compose.yml does. Without a command this is
 # the playground, on loopback alone: try it with `docker run --network host`. It does not start on a public address.

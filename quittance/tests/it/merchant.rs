@@ -192,7 +192,7 @@ impl Merchant {
 
     /// Waits until each of these payments has the status.
     pub(crate) async fn reach(&self, world: &World, ids: &[String], status: &str) {
-        let until = Instant::now() + Duration::from_secs(90);
+        let until = Instant::now() + Duration::from_secs(180);
         loop {
             let all = self.all().await;
             let behind: Vec<_> = ids.iter().filter(|id| all[*id]["status"] != status).collect();

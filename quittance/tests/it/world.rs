@@ -182,7 +182,7 @@ impl World {
         self.base_url = format!("http://127.0.0.1:{port}");
         self.start(&["--listen", &format!("127.0.0.1:{port}")]);
         self.wait_until_ready().await;
-        assert!(started.elapsed() < Duration::from_secs(10), "not ready after {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "not ready after {:?}", started.elapsed());
         let text = std::fs::read(self.data_dir().join("bootstrap.json")).unwrap();
         self.bootstrap = serde_json::from_slice(&text).unwrap();
         assert_eq!(self.bootstrap["base_url"], self.base_url);
@@ -310,7 +310,7 @@ impl World {
     }
 
     pub(crate) async fn until_doomed(&self, index: usize) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(60);
         while self.kill_file(index).exists() {
             assert!(
                 Instant::now() < until,
@@ -427,7 +427,7 @@ pub(crate) fn free_port() -> u16 {
 /// Waits until something there answers a request with success.
 async fn wait_for(url: &str) {
     let http = crate::merchant::http();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(90);
     loop {
         let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
         let request = if url.ends_with("ready") { http.get(url) } else { http.post(url).json(&body) };

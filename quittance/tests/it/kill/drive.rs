@@ -100,11 +100,11 @@ impl Outside {
     pub(crate) async fn stock(&self, open: usize, paid: usize) {
         let external_ids: Vec<String> = (0..open + paid).map(|number| format!("stock-{number}")).collect();
         join_all(external_ids.iter().map(|id| self.create(id, None))).await;
-        self.settled(Duration::from_secs(90)).await.unwrap();
+        self.settled(Duration::from_secs(180)).await.unwrap();
         let (to_pay, to_keep) = external_ids.split_at(paid);
         self.want(to_pay, PaymentStatus::Paid);
         self.deposit(to_pay).await;
-        self.settled(Duration::from_secs(90)).await.unwrap();
+        self.settled(Duration::from_secs(180)).await.unwrap();
         self.open.lock().unwrap().extend_from_slice(to_keep);
         self.paid.lock().unwrap().extend_from_slice(to_pay);
     }
@@ -254,9 +254,9 @@ impl Outside {
     /// A payment that is open and will not be for long.
     async fn short_lived(&self, name: &str) -> String {
         let mut body = self.merchant.body(name);
-        body["expires_at"] = json!(Utc::now() + TimeDelta::seconds(8));
+        body["expires_at"] = json!(Utc::now() + TimeDelta::seconds(20));
         assert!(self.create_body(name, &body, None).await);
-        let until = Instant::now() + Duration::from_secs(8);
+        let until = Instant::now() + Duration::from_secs(20);
         while audit::by_external_id(&self.db, &[name.to_owned()]).await[0].status != PaymentStatus::Open {
             assert!(Instant::now() < until, "{name} is not open before it expires");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -281,7 +281,7 @@ impl Outside {
     async fn letter(&self) -> Uuid {
         self.book().letters += 1;
         self.enqueue(NewMessage::of(&DeployDiamond::new(DiamondId::new(), None)), 0).await;
-        self.settled(Duration::from_secs(30)).await.unwrap();
+        self.settled(Duration::from_secs(90)).await.unwrap();
         let page = dead_letters::Page { limit: 1, ..Default::default() };
         dead_letters::list(&self.db, &dead_letters::Filter::default(), page).await.unwrap()[0].id
     }
@@ -291,7 +291,7 @@ impl Outside {
         self.confirmations(6).await;
         assert!(self.create(name, None).await);
         let rows = audit::by_external_id(&self.db, &[name.to_owned()]).await;
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(90);
         while !audit::mined_not_final(&self.db, rows[0].id.0).await {
             assert!(Instant::now() < until, "{name} is not mined");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -398,7 +398,7 @@ impl Outside {
     /// Several processes sweep; at some time it is the one that is to die.
     async fn sweep(&self, external_id: &str, alive: impl Fn() -> bool) {
         let payment_id = audit::by_external_id(&self.db, &[external_id.to_owned()]).await[0].id;
-        let until = Instant::now() + Duration::from_secs(15);
+        let until = Instant::now() + Duration::from_secs(60);
         while alive() && Instant::now() < until {
             self.enqueue(NewMessage::of(&OpenDeal { payment_id }), 0).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -420,7 +420,7 @@ impl Outside {
 
     /// What a client does that has got no answer: the same again, until there is one.
     pub(crate) async fn finish(&self, drive: Drive, prepared: &Prepared, name: &str) -> anyhow::Result<()> {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(180);
         while !self.answered(drive, prepared, name).await {
             anyhow::ensure!(Instant::now() < until, "no answer to {drive:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;

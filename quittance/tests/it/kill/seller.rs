@@ -13,7 +13,7 @@ use super::drive::Outside;
 use crate::merchant::http;
 
 /// How long a payment by card may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Outside {
     /// Does all of it, always the same, and tells whether every request was answered.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{audit, drive::Outside};
 
 /// How long a gateway's word may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Outside {
     /// The external ids of a card payment that is in review, and of the transfer that has paid the order before it.

@@ -32,8 +32,8 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// How long a process may take to come to where it is to die, and to have everything done after its restart.
-const DEATH: Duration = Duration::from_secs(40);
-const RECOVERY: Duration = Duration::from_secs(60);
+const DEATH: Duration = Duration::from_secs(120);
+const RECOVERY: Duration = Duration::from_secs(180);
 
 /// What became of a row.
 struct Outcome {

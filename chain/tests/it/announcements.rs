@@ -40,7 +40,7 @@ async fn until(world: &World, expected: Announced) {
         if found == expected {
             return;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "{found:?} and not {expected:?}");
+        assert!(started.elapsed() < Duration::from_secs(120), "{found:?} and not {expected:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

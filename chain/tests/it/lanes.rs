@@ -85,7 +85,7 @@ async fn a_key_file_that_does_not_open_is_visible(backend: Backend) {
     let mut health = agent.health.clone();
     let told = health.wait_for(|health| health.lanes.contains_key(&world.signer));
     let told =
-        tokio::time::timeout(Duration::from_secs(20), told).await.expect("within 20 s").expect("it runs").clone();
+        tokio::time::timeout(Duration::from_secs(90), told).await.expect("within 90 s").expect("it runs").clone();
     assert!(told.lanes[&world.signer].contains("does not open"), "{told:?}");
     agent.stop().await;
     world.keystore = right;

@@ -56,7 +56,7 @@ async fn a_paused_signer_signs_nothing_and_goes_on_when_resumed(backend: Backend
     world.until_paused(Some("paused")).await;
     let mut health = agent.health.clone();
     let shown = health.wait_for(|health| health.lanes.contains_key(&world.signer));
-    let shown = tokio::time::timeout(std::time::Duration::from_secs(20), shown)
+    let shown = tokio::time::timeout(std::time::Duration::from_secs(90), shown)
         .await
         .expect("in time")
         .expect("it runs")

@@ -82,7 +82,7 @@ async fn until_contradicted(world: &World, agent: &Running) {
         watcher || health.providers.iter().any(|provider| provider.last_error.as_ref().is_some_and(doubted))
     };
     while !contradicted(&health.borrow_and_update()) {
-        assert!(started.elapsed() < Duration::from_secs(30), "no contradiction within 30 s");
+        assert!(started.elapsed() < Duration::from_secs(120), "no contradiction within 120 s");
         mine(world).await;
     }
 }
@@ -151,7 +151,7 @@ async fn a_forged_state_heals_nothing(backend: Backend) {
     let started = Instant::now();
     let asked = liar.seen("eth_call").len();
     while liar.seen("eth_call").len() < asked + 3 {
-        assert!(started.elapsed() < Duration::from_secs(30), "the reconciliation did not ask within 30 s");
+        assert!(started.elapsed() < Duration::from_secs(120), "the reconciliation did not ask within 120 s");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let facts = world.facts_of(subject).await;

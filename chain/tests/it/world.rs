@@ -258,7 +258,7 @@ impl World {
             if lane.paused_reason.as_deref() == reason {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {reason:?}; {lane:?}");
+            assert!(started.elapsed() < Duration::from_secs(120), "not within 120 s: {reason:?}; {lane:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -276,7 +276,7 @@ impl World {
                 return facts;
             }
             let tail: Vec<_> = facts.iter().rev().take(12).collect();
-            assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}; last facts: {tail:#?}");
+            assert!(started.elapsed() < Duration::from_secs(120), "not within 120 s: {what}; last facts: {tail:#?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

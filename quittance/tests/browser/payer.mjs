@@ -137,12 +137,12 @@ async function open(path, { size = [1200, 900], dark = false, wallet = false } =
 }
 
 const headline = (page, text) =>
-  page.waitForFunction((text) => document.getElementById("headline").textContent === text, text, { timeout: 20_000 });
+  page.waitForFunction((text) => document.getElementById("headline").textContent === text, text, { timeout: 90_000 });
 
 // The first of these that it shows.
 const firstHeadline = async (page, texts) => {
   const shown = (texts) => texts.find((text) => document.getElementById("headline").textContent === text);
-  return (await page.waitForFunction(shown, texts, { timeout: 20_000 })).jsonValue();
+  return (await page.waitForFunction(shown, texts, { timeout: 90_000 })).jsonValue();
 };
 
 const narrow = [320, 640];

@@ -64,7 +64,7 @@ async fn an_installation_is_bootstrapped_once() {
 // A deployment that nobody knows is given up; once its diamond exists, its replay deploys it.
 in_both_worlds!(a_dead_letter_is_found_understood_and_replayed_once, async |world: World| {
     let diamond_id = deploy_unknown(&world, 1).await[0];
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     let listed = loop {
         let listed = stdout(&operate(&world, &["dead-letters", "list"]));
         if listed.contains("unknown_diamond") {
@@ -127,7 +127,7 @@ async fn what_cannot_be_reached_is_named_without_its_password() {
         let mut command = crate::process::quittance(folder.path(), &environment);
         command.args(["api", "--listen", "127.0.0.1:0"]);
         let process = crate::process::Process::start(command, &log);
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(120);
         // The second time the database is not there, and the broker is not even tried.
         let complaints = ["RabbitMQ", "the database does not answer"];
         while !std::fs::read_to_string(&log).is_ok_and(|log| complaints.iter().any(|word| log.contains(word))) {

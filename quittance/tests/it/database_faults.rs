@@ -127,7 +127,7 @@ async fn a_database_that_falls_silent_is_given_up() {
 
 /// Waits until payments are taken again.
 async fn wait_until_taken(merchant: &Merchant, world: &World) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(90);
     loop {
         if merchant.attempt(&format!("again-{}", uuid::Uuid::now_v7())).await.status == 201 {
             return;
@@ -170,7 +170,7 @@ async fn sessions(admin: &DatabaseConnection, process: &str, condition: &str) ->
 }
 
 async fn wait_for_session(admin: &DatabaseConnection, process: &str, condition: &str, world: &World) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(90);
     while sessions(admin, process, condition).await == 0 {
         assert!(Instant::now() < until, "no session of {process} with {condition}\n{}", world.logs());
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -34,7 +34,7 @@ const SETTINGS: [(&str, &str); 4] = [
 
 /// Waits until something that is asked for is refused and health says so too.
 async fn wait_until_refused(world: &World, why: &str, again: impl Fn()) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         again();
         let (status, report) = health(&world.base_url).await;

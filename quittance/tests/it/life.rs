@@ -59,7 +59,7 @@ in_both_worlds!(a_payment_that_nobody_pays_expires_and_its_deal_is_closed, async
     let ids = [payment["id"].as_str().unwrap().to_owned()];
     merchant.reach(&world, &ids, "open").await;
     merchant.reach(&world, &ids, "expired").await;
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while merchant.get(&format!("/api/v1/payments/{}", ids[0])).await["cancel_transaction_hash"].is_null() {
         assert!(std::time::Instant::now() < until, "the deal is not closed on chain\n{}", world.logs());
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -76,7 +76,7 @@ pub(crate) async fn health(base_url: &str) -> (u16, Value) {
 
 /// Waits until a process says of a part what is wrong with it, and that the others are well.
 pub(crate) async fn wait_until_down(world: &World, base_url: &str, part: &str, why: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let (status, report) = health(base_url).await;
         let detail = report["parts"][part]["detail"].as_str().unwrap_or_default();

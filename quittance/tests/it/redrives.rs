@@ -24,7 +24,7 @@ const LETTERS: usize = 30;
 
 /// Waits until a command prints this.
 async fn until_shown(world: &World, arguments: &[&str], part: &str) -> String {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let listed = stdout(&operate(world, arguments));
         if listed.contains(part) {
@@ -56,7 +56,7 @@ async fn a_redrive_survives_the_death_of_its_process() {
     let mut command = operator(&world, &[&redrive[..], &["--yes", "--rate", "5", "--canary", "2"]].concat());
     let mut client = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
     let read = || std::fs::read_to_string(&printed).unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     while !read().contains("running ") {
         assert!(Instant::now() < until, "the canary does not pass: {}\n{}", read(), world.logs());
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -47,7 +47,7 @@ async fn works_in_silence(output: Output) {
     command.args(["--listen", base_url.trim_start_matches("http://")]);
     let mut process = Silent::start(command, output);
 
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     while !http().get(format!("{base_url}/health/ready")).send().await.is_ok_and(|answer| answer.status() == 200) {
         assert!(process.0.try_wait().unwrap().is_none(), "{output:?}: it has ended");
         assert!(Instant::now() < until, "{output:?}: it is never ready");
@@ -69,7 +69,7 @@ async fn works_in_silence(output: Output) {
 
     let asked = Command::new("kill").arg(process.0.id().to_string()).status().unwrap();
     assert!(asked.success());
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     let status = loop {
         if let Some(status) = process.0.try_wait().unwrap() {
             break status;

@@ -52,36 +52,39 @@ async fn probes_are_answered_while_the_worst_pictures_are_read() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // What else the machine does may spoil a window; reading on the runtime would spoil every one.
-    let (mut windows, until) = (Vec::new(), Instant::now() + Duration::from_secs(120));
-    let held = loop {
+    let (mut windows, mut held, until) = (Vec::new(), false, Instant::now() + Duration::from_secs(180));
+    while !(held && read.load(Ordering::Relaxed) > 10) && Instant::now() < until {
         let before = read.load(Ordering::Relaxed);
-        let p95 = p95_of_probes(&world.base_url).await;
-        let after = read.load(Ordering::Relaxed);
-        windows.push((p95, after - before));
-        if p95 < PROMISED && after > before && after > 10 {
-            break true;
-        }
-        if Instant::now() > until {
-            break false;
-        }
-    };
+        let url = format!("{}/health/live", world.base_url);
+        let p95 = tokio::task::spawn_blocking(move || p95_of_probes(&url)).await.unwrap();
+        let meanwhile = read.load(Ordering::Relaxed) - before;
+        windows.push((p95, meanwhile));
+        held |= p95 < PROMISED && meanwhile > 0;
+    }
     stop.cancel();
     while let Some(sent) = senders.join_next().await {
         sent.unwrap();
     }
     println!("p95 of {PROBES} probes and pictures that were read meanwhile: {windows:?}");
+    assert!(read.load(Ordering::Relaxed) > 10, "too few pictures were read: {windows:?}");
     assert!(held, "no window of probes was answered within {PROMISED:?} while pictures were read: {windows:?}");
 }
 
-async fn p95_of_probes(base_url: &str) -> Duration {
-    let (client, mut waits) = (http(), Vec::with_capacity(PROBES));
-    while waits.len() < PROBES {
-        let sent = Instant::now();
-        let answer = client.get(format!("{base_url}/health/live")).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        waits.push(sent.elapsed());
-        tokio::time::sleep(Duration::from_millis(40)).await;
-    }
+/// Probes from a runtime of their own, which the senders of pictures do not share.
+fn p95_of_probes(url: &str) -> Duration {
+    let probes = async {
+        let (client, mut waits) = (http(), Vec::with_capacity(PROBES));
+        while waits.len() < PROBES {
+            let sent = Instant::now();
+            let answer = client.get(url).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            waits.push(sent.elapsed());
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+        waits
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut waits = runtime.block_on(probes);
     waits.sort_unstable();
     waits[PROBES * 95 / 100]
 }

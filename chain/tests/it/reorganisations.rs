@@ -137,7 +137,7 @@ async fn what_was_final_and_vanishes_is_reported(backend: Backend) {
 
 async fn a_cancel_that_was_final_and_vanishes_is_reported_and_sent_again(backend: Backend) {
     let (mut world, chain) = on_devchain(backend, 1).await;
-    world.config = chain::Config { review_after_ms: 4_000, ..world.config };
+    world.config = chain::Config { review_after_ms: 15_000, ..world.config };
     let relay = world.behind_a_relay().await;
     let agent = world.start();
     let subject = world.opened(&agent, 1).await[0];
@@ -145,7 +145,7 @@ async fn a_cancel_that_was_final_and_vanishes_is_reported_and_sent_again(backend
     agent.waker.wake();
     world.until("it is canceled", |facts| count_of(facts, "Canceled", &[subject]) == 1).await;
     // Long enough on its way that an old mark of when it set out would have it told as unknown at once.
-    tokio::time::sleep(std::time::Duration::from_millis(4_500)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(15_500)).await;
     relay.hook(|method, _| if method == "eth_sendRawTransaction" { Turn::Status(503) } else { Turn::Pass });
     chain.reorg(1, Dropped::Vanish).expect("reorganises");
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
